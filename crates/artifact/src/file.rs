@@ -1,0 +1,118 @@
+//! Durable single-file writes: a temporary sibling, synced, then renamed over the target.
+#![allow(clippy::disallowed_methods, reason = "this is the one place that writes files")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Writes `bytes` to `path` so that after any crash the old or the new content stands there whole.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = sibling(path, "tmp");
+    let done = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    done.map_err(|e| Error::write(path, &e))?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Appends one line to `path` and hands it to the operating system.
+pub fn append_line(path: &Path, line: &str) -> Result<()> {
+    let whole = format!("{line}\n");
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut f| f.write_all(whole.as_bytes()))
+        .map_err(|e| Error::write(path, &e))
+}
+
+/// The whole text of `path`.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = read(path)?;
+    String::from_utf8(bytes)
+        .map_err(|e| Error::Config(format!("{}: not UTF-8 text: {e}", path.display())))
+}
+
+/// The whole content of `path`.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|e| Error::read(path, &e))
+}
+
+/// Makes `folder` and its parents.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|e| Error::write(folder, &e))
+}
+
+/// `path` made absolute, `.` and `..` resolved by text alone (the end need not exist yet).
+pub(crate) fn tidy(path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|e| Error::read(path, &e))?;
+    let mut clean = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::CurDir => {}
+            other => clean.push(other),
+        }
+    }
+    Ok(clean)
+}
+
+/// The tidy `path` as seen from the tidy folder `from`, with `/` between parts.
+pub(crate) fn relative(path: &Path, from: &Path) -> String {
+    let (path, from): (Vec<_>, Vec<_>) = (path.components().collect(), from.components().collect());
+    let shared = path.iter().zip(&from).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_owned(), from.len() - shared);
+    let down = path[shared..].iter().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    let parts: Vec<String> = up.chain(down).collect();
+    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+}
+
+/// `.NAME.SUFFIX` beside `path`.
+pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{suffix}"))
+}
+
+/// Makes the entries of `folder` durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::write(folder, &e))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_lead_back() {
+        let check = |path: &str, from: &str, expected: &str| {
+            assert_eq!(relative(Path::new(path), Path::new(from)), expected);
+        };
+        check("/a/b/c", "/a/d", "../b/c");
+        check("/a/b", "/a/b", ".");
+        check("/a/b/c", "/a/b", "c");
+        check("/a", "/a/b/c", "../..");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content_and_no_temporary() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a");
+        write(&path, b"old").expect("first write");
+        let blocked = dir.path().join("missing").join("a");
+        assert_eq!(write(&blocked, b"new").expect_err("no such folder").exit_code(), 6);
+        assert_eq!(read(&path).expect("still there"), b"old");
+        assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 1);
+    }
+}

@@ -1,0 +1,21 @@
+//! Checkpoints, manifests, digests and atomic commit.
+//!
+//! An artifact is a folder: data files and a `manifest.yaml` that was written
+//! last. This crate knows every file name, every manifest key and every record
+//! that stages exchange, and it is the only one that writes files. It ends
+//! where a meaning begins: what a network or a mask is, floors above know.
+
+pub mod digest;
+mod error;
+pub mod file;
+pub mod manifest;
+pub mod names;
+pub mod record;
+pub mod size;
+pub mod staging;
+pub mod tensors;
+pub mod yaml;
+
+pub use error::{Error, Result};
+pub use manifest::Manifest;
+pub use staging::Staging;

@@ -1,0 +1,24 @@
+//! Every file name that a stage writes or reads.
+
+/// The manifest: written last, so that its existence means the artifact is complete.
+pub const MANIFEST: &str = "manifest.yaml";
+/// Weights and norm statistics under `PyTorch`'s names, f32. Of a trainer: the best epoch's.
+pub const MODEL: &str = "model.safetensors";
+/// The weights after the last epoch.
+pub const LAST: &str = "last.safetensors";
+/// Masks, u8 0 or 1, under the names of the parameters that they bind.
+pub const MASK: &str = "mask.safetensors";
+/// One JSON object an epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// One JSON object a (layer, ratio) of a sensitivity scan.
+pub const SCAN: &str = "scan.jsonl";
+/// Magnitude scores a layer of a scan: quantiles of the absolute weights.
+pub const SCORES: &str = "scores.json";
+/// Training state of an unfinished run (weights, momentum, position).
+pub const STATE: &str = "state.safetensors";
+/// Settings and inputs of an unfinished run.
+pub const RUN: &str = "run.yaml";
+/// Images (u8, N x C x H x W) and labels of a dataset.
+pub const DATASET: &str = "dataset.safetensors";
+/// The report's page.
+pub const REPORT: &str = "report.html";

@@ -1,0 +1,275 @@
+//! What stages tell each other and the report: the `result` of each manifest and the lines of
+//! each `.jsonl` file. Accuracies and sparsities are fractions in `[0, 1]`, times are seconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::size::Sizes;
+
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    };
+}
+
+record!(
+    /// Result of `data-cifar`.
+    Dataset {
+        /// Where the images came from: `synthetic`, `binary`, `python`, `folder`.
+        source: String,
+        /// Class names by label.
+        classes: Vec<String>,
+        /// Height and width of an image in pixels.
+        side: usize,
+        /// Images a class.
+        counts: Vec<ClassCount>,
+        /// Images of the training, validation and test parts.
+        images: Parts,
+        /// Fraction of the training images set apart for validation.
+        validation: f64,
+        /// Seed of the split.
+        split_seed: u64,
+        /// Mean of each channel (R, G, B) over the training part, pixels scaled to `[0, 1]`.
+        mean: Vec<f64>,
+        /// Standard deviation of each channel, likewise.
+        std: Vec<f64>,
+    }
+);
+
+record!(
+    /// Images of one class.
+    ClassCount {
+        /// The class.
+        class: String,
+        /// Images in the training file, validation included.
+        train: usize,
+        /// Images in the test file.
+        test: usize,
+    }
+);
+
+record!(
+    /// Number of images of each part.
+    Parts {
+        /// Trained on.
+        train: usize,
+        /// Selected on.
+        validation: usize,
+        /// Read once, at a stage's end.
+        test: usize,
+    }
+);
+
+record!(
+    /// One evaluation.
+    #[derive(Copy)]
+    Score {
+        /// Mean cross-entropy in nats.
+        loss: f64,
+        /// Fraction of images whose class came first.
+        accuracy: f64,
+        /// Number of those images.
+        correct: usize,
+        /// Number of images.
+        images: usize,
+    }
+);
+
+record!(
+    /// Scores of one network on both parts that it was not trained on.
+    #[derive(Copy)]
+    Scores {
+        /// On validation images.
+        validation: Score,
+        /// On test images.
+        test: Score,
+    }
+);
+
+record!(
+    /// A line of `metrics.jsonl`.
+    Epoch {
+        /// Counted from 1.
+        epoch: usize,
+        /// Learning rate of the epoch's last step.
+        lr: f64,
+        /// Mean training loss, augmentation and label smoothing included.
+        train_loss: f64,
+        /// Training accuracy under augmentation.
+        train_accuracy: f64,
+        /// Score on validation images.
+        validation: Score,
+        /// Best validation accuracy so far.
+        best: f64,
+        /// Pruned weights found alive after the epoch: 0, or the run stops.
+        revived: u64,
+        /// Seconds of training, without evaluation.
+        seconds: f64,
+        /// Training images a second.
+        images_per_second: f64,
+    }
+);
+
+record!(
+    /// How much of a network is left.
+    Sparsity {
+        /// All trainable parameters.
+        parameters: u64,
+        /// Weights of convolutions and linear layers.
+        prunable: u64,
+        /// Parameters that the masks hold at zero.
+        pruned: u64,
+        /// Pruned weights over prunable weights.
+        of_prunable: f64,
+        /// Zero parameters (counted) over all parameters.
+        of_all: f64,
+        /// Parameters that are not zero (counted).
+        nonzero: u64,
+        /// Multiply-accumulates for one image, dense.
+        macs_dense: u64,
+        /// Multiply-accumulates for one image whose weight is kept.
+        macs_sparse: u64,
+    }
+);
+
+record!(
+    /// A prunable layer.
+    Layer {
+        /// Name of its weight.
+        name: String,
+        /// Shape of its weight.
+        shape: Vec<usize>,
+        /// Number of its weights.
+        weights: u64,
+        /// Weights that are kept.
+        kept: u64,
+        /// Weights that are pruned.
+        pruned: u64,
+        /// Pruned over weights.
+        sparsity: f64,
+        /// Bytes of the kept weights as 32-bit floats, over those of the whole network.
+        share: f64,
+        /// Multiply-accumulates for one image, dense.
+        macs_dense: u64,
+        /// Those whose weight is kept.
+        macs_sparse: u64,
+        /// Why the layer has this sparsity.
+        reason: String,
+    }
+);
+
+record!(
+    /// Result of `trainer`.
+    Training {
+        /// Epochs run.
+        epochs: usize,
+        /// The epoch of the best validation accuracy; its weights are `model.safetensors`.
+        best_epoch: usize,
+        /// Scores of the best epoch's weights.
+        scores: Scores,
+        /// Parameter counts and work.
+        sparsity: Sparsity,
+        /// Sizes of `model.safetensors`.
+        sizes: Sizes,
+        /// Seconds of training and evaluation, over all interruptions.
+        seconds: f64,
+    }
+);
+
+record!(
+    /// Result of `pruner`.
+    Pruning {
+        /// `magnitude` or `random`.
+        score: String,
+        /// `global`, `layer` or `plan`.
+        scope: String,
+        /// The sparsity over prunable weights that was asked for, where one was.
+        target: Option<f64>,
+        /// Round of an iterative schedule, counted from 1.
+        round: Option<usize>,
+        /// What is left.
+        sparsity: Sparsity,
+        /// Every prunable layer in the network's order.
+        layers: Vec<Layer>,
+        /// Pruned entries of biases.
+        bias_pruned: u64,
+        /// Sizes of `model.safetensors`.
+        sizes: Sizes,
+    }
+);
+
+record!(
+    /// Result of `finetuner`.
+    Finetuning {
+        /// Epochs run.
+        epochs: usize,
+        /// The epoch of the best validation accuracy.
+        best_epoch: usize,
+        /// The pruned network as it came.
+        pruned_as_is: Scores,
+        /// The pruned network after its batch-norm statistics were recalibrated.
+        pruned: Scores,
+        /// The best fine-tuned weights.
+        tuned: Scores,
+        /// What is left, counted in the tuned weights.
+        sparsity: Sparsity,
+        /// Every prunable layer in the network's order.
+        layers: Vec<Layer>,
+        /// Sizes of `model.safetensors`.
+        sizes: Sizes,
+        /// Seconds of training and evaluation, over all interruptions.
+        seconds: f64,
+    }
+);
+
+record!(
+    /// Result of `scanner`.
+    Scan {
+        /// The unpruned network on the same validation images.
+        baseline: Score,
+        /// Ratios in the order scanned.
+        ratios: Vec<f64>,
+        /// Layers in the network's order.
+        layers: Vec<String>,
+        /// Training images on which batch-norm statistics were recalibrated at each point.
+        recalibration_images: usize,
+        /// All points; also line by line in `scan.jsonl`.
+        rows: Vec<ScanRow>,
+        /// Seconds of the whole scan, over all interruptions.
+        seconds: f64,
+    }
+);
+
+record!(
+    /// A line of `scan.jsonl`: one layer alone pruned at one ratio.
+    ScanRow {
+        /// Name of the layer's weight.
+        layer: String,
+        /// The ratio asked for.
+        ratio: f64,
+        /// Weights pruned.
+        pruned: u64,
+        /// Weights of the layer.
+        weights: u64,
+        /// Score on validation images.
+        score: Score,
+        /// Baseline accuracy minus this accuracy.
+        drop: f64,
+        /// Seconds of this point.
+        seconds: f64,
+    }
+);
+
+record!(
+    /// Result of `reporter`.
+    Report {
+        /// The page's title.
+        title: String,
+        /// Networks in the table.
+        rows: usize,
+        /// Plots, each as SVG and CSV.
+        plots: Vec<String>,
+    }
+);

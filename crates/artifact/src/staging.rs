@@ -1,0 +1,238 @@
+//! The life of an artifact's folder: begun under a hidden sibling name, committed by a rename.
+#![allow(clippy::disallowed_methods, reason = "commit is a rename")]
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{self, Input, Manifest};
+use crate::yaml::{self, Value};
+use crate::{Error, Result, file, names};
+
+/// An artifact in the making: a locked folder beside its final place.
+///
+/// Dropping it keeps the folder, so that an interrupted run can go on.
+pub struct Staging {
+    out: PathBuf,
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// What a run was begun with; an unfinished folder is continued only under the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begun {
+    /// The stage.
+    pub stage: String,
+    /// The seed.
+    pub seed: u64,
+    /// Settings that can change the result.
+    pub config: Value,
+    /// Inputs with their digests.
+    pub inputs: Vec<Input>,
+}
+
+impl Begun {
+    /// Whether `manifest` is what this run would make, else what differs.
+    pub fn differs_from(&self, manifest: &Manifest) -> Option<String> {
+        let theirs = Self {
+            stage: manifest.stage.clone(),
+            seed: manifest.seed,
+            config: manifest.config.clone(),
+            inputs: manifest.inputs.clone(),
+        };
+        self.difference(&theirs)
+    }
+
+    /// The first difference in words, if there is one. Where an input stands does not matter.
+    fn difference(&self, theirs: &Self) -> Option<String> {
+        if self.stage != theirs.stage {
+            return Some(format!("stage {} where {} is asked for", theirs.stage, self.stage));
+        }
+        if self.seed != theirs.seed {
+            return Some(format!("seed {} where {} is asked for", theirs.seed, self.seed));
+        }
+        let digests = |b: &Self| -> Vec<_> {
+            b.inputs.iter().map(|i| (i.role.clone(), i.sha256.clone())).collect()
+        };
+        if digests(self) != digests(theirs) {
+            let roles: Vec<_> = self.inputs.iter().map(|i| i.role.as_str()).collect();
+            return Some(format!("another input ({})", roles.join(", ")));
+        }
+        difference_of_values(&self.config, &theirs.config)
+    }
+}
+
+fn difference_of_values(ours: &Value, theirs: &Value) -> Option<String> {
+    if ours == theirs {
+        return None;
+    }
+    let empty = yaml::Mapping::new();
+    let (a, b) = (ours.as_mapping().unwrap_or(&empty), theirs.as_mapping().unwrap_or(&empty));
+    let shown = |v: Option<&Value>| v.map_or("nothing".to_owned(), |v| yaml::text(v).trim().into());
+    let key = a.keys().chain(b.keys()).find(|k| a.get(k) != b.get(k));
+    Some(key.map_or("other settings".to_owned(), |k| {
+        let name = k.as_str().unwrap_or("?");
+        format!("{name}: {} where {} is asked for", shown(b.get(k)), shown(a.get(k)))
+    }))
+}
+
+impl Staging {
+    /// Locks the folder in which `out` is made, empty or as an interrupted run left it.
+    ///
+    /// With `fresh` a former attempt is discarded. A former attempt under other settings is an error.
+    pub fn open(out: &Path, begun: &Begun, fresh: bool) -> Result<Self> {
+        let out = file::tidy(out)?;
+        let folder = file::sibling(&out, "partial");
+        file::make_folder(&folder)?;
+        let staging = Self { _lock: lock(&folder)?, out, folder };
+        staging.resume_or_begin(begun, fresh)?;
+        Ok(staging)
+    }
+
+    /// The folder to write into.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The final place.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Commits: syncs `outputs`, removes all else, writes the manifest, renames into place.
+    pub fn commit(self, mut manifest: Manifest, outputs: &[String]) -> Result<PathBuf> {
+        self.keep_only(outputs)?;
+        for name in outputs {
+            let path = self.folder.join(name);
+            File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::write(&path, &e))?;
+        }
+        manifest.outputs = manifest::describe(&self.folder, outputs)?;
+        let text = yaml::text(&manifest);
+        file::write(&self.folder.join(names::MANIFEST), text.as_bytes())?;
+        self.replace()?;
+        Ok(self.out.join(names::MANIFEST))
+    }
+
+    fn resume_or_begin(&self, begun: &Begun, fresh: bool) -> Result<()> {
+        let path = self.folder.join(names::RUN);
+        if path.exists() && !fresh {
+            let before: Begun = yaml::read(&path)?;
+            return match begun.difference(&before) {
+                None => Ok(()),
+                Some(what) => Err(Error::Config(format!(
+                    "{}: an unfinished run stands here with {what}; go on with its settings, \
+                     choose another --out, or discard it with --fresh",
+                    self.out.display()
+                ))),
+            };
+        }
+        self.keep_only(&[])?;
+        file::write(&path, yaml::text(begun).as_bytes())
+    }
+
+    fn keep_only(&self, keep: &[String]) -> Result<()> {
+        let entries = fs::read_dir(&self.folder).map_err(|e| Error::read(&self.folder, &e))?;
+        for entry in entries {
+            let path = entry.map_err(|e| Error::read(&self.folder, &e))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !keep.iter().any(|k| k.split('/').next() == Some(name.as_str())) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&self) -> Result<()> {
+        let old = file::sibling(&self.out, "old");
+        if self.out.exists() {
+            rename(&self.out, &old)?;
+        }
+        rename(&self.folder, &self.out)?;
+        if old.exists() {
+            remove(&old)?;
+        }
+        file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|e| Error::write(to, &e))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let done = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    done.map_err(|e| Error::write(path, &e))
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let file = File::open(folder).map_err(|e| Error::read(folder, &e))?;
+    match file.try_lock() {
+        // The holder may have committed (renamed) the folder just before the lock was granted.
+        Ok(()) if folder.exists() => Ok(file),
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(Error::Locked(format!(
+            "{}: another process is writing here; wait for it or choose another --out",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(e)) => Err(Error::write(folder, &e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(seed: u64) -> Begun {
+        Begun { stage: "t".into(), seed, config: Value::Null, inputs: vec![] }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: manifest::FORMAT,
+            stage: "t".into(),
+            version: "0".into(),
+            seed: 1,
+            network: None,
+            inputs: vec![],
+            outputs: vec![],
+            config: Value::Null,
+            result: Value::Null,
+        }
+    }
+
+    #[test]
+    fn commit_shows_all_or_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        let staging = Staging::open(&out, &begun(1), false).expect("opens");
+        file::write(&staging.folder().join("x"), b"data").expect("writes");
+        file::write(&staging.folder().join("state"), b"scratch").expect("writes");
+        assert!(!out.exists());
+        staging.commit(manifest(), &["x".into()]).expect("commits");
+        let read = Manifest::read(&out).expect("complete");
+        assert_eq!(read.outputs.len(), 1);
+        read.verified(&out, "x").expect("digest holds");
+        assert!(!out.join("state").exists());
+        assert_eq!(begun(1).differs_from(&read), None);
+        assert!(begun(2).differs_from(&read).expect("differs").contains("seed 1"));
+        file::write(&out.join("x"), b"Data").expect("writes");
+        assert_eq!(read.verified(&out, "x").expect_err("changed").exit_code(), 5);
+    }
+
+    #[test]
+    fn an_interrupted_folder_is_continued_only_under_the_same_settings() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        let first = Staging::open(&out, &begun(1), false).expect("opens");
+        file::write(&first.folder().join("half"), b"1").expect("writes");
+        assert_eq!(Staging::open(&out, &begun(1), false).err().expect("held").exit_code(), 8);
+        drop(first);
+        let again = Staging::open(&out, &begun(1), false).expect("continues");
+        assert!(again.folder().join("half").exists());
+        drop(again);
+        assert_eq!(Staging::open(&out, &begun(2), false).err().expect("other").exit_code(), 3);
+        let fresh = Staging::open(&out, &begun(2), true).expect("discards");
+        assert!(!fresh.folder().join("half").exists());
+    }
+}

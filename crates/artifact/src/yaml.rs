@@ -1,0 +1,124 @@
+//! Strict YAML: a repeated key is an error, with the file and the line in every message.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Error, Result, file};
+
+pub use serde_yaml::{Mapping, Value};
+
+/// Reads and checks the YAML file at `path`.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    parse(&file::read_text(path)?, path)
+}
+
+/// Parses `text`; `path` is named in errors only.
+pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let bad = |e: serde_yaml::Error| Error::Config(format!("{}: {e}", path.display()));
+    serde_yaml::from_str::<NoRepeats>(text).map_err(bad)?;
+    serde_yaml::from_str(text).map_err(bad)
+}
+
+/// `value` as YAML text.
+///
+/// # Panics
+/// If `value` is not representable: our own types are.
+pub fn text<T: Serialize>(value: &T) -> String {
+    serde_yaml::to_string(value).expect("our records are plain maps, lists and numbers")
+}
+
+/// `value` as a YAML tree.
+///
+/// # Panics
+/// As [`text`].
+pub fn value<T: Serialize>(value: &T) -> Value {
+    serde_yaml::to_value(value).expect("our records are plain maps, lists and numbers")
+}
+
+/// A typed view of a YAML tree read from `path`.
+pub fn from_value<T: DeserializeOwned>(value: Value, path: &Path) -> Result<T> {
+    serde_yaml::from_value(value).map_err(|e| Error::Config(format!("{}: {e}", path.display())))
+}
+
+/// Accepts any document without repeated keys and keeps nothing of it.
+struct NoRepeats;
+
+impl<'de> Deserialize<'de> for NoRepeats {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Walk)
+    }
+}
+
+struct Walk;
+
+macro_rules! scalars {
+    ($($name:ident: $type:ty),*) => {
+        $(fn $name<E>(self, _: $type) -> Result<NoRepeats, E> { Ok(NoRepeats) })*
+    };
+}
+
+impl<'de> Visitor<'de> for Walk {
+    type Value = NoRepeats;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("YAML without tags")
+    }
+
+    scalars!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+
+    fn visit_unit<E>(self) -> Result<NoRepeats, E> {
+        Ok(NoRepeats)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NoRepeats, A::Error> {
+        while items.next_element::<NoRepeats>()?.is_some() {}
+        Ok(NoRepeats)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<NoRepeats, A::Error> {
+        let mut seen = BTreeSet::new();
+        while let Some(key) = entries.next_key::<Value>()? {
+            let key = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
+            if !seen.insert(key.clone()) {
+                entries.next_value::<IgnoredAny>()?;
+                return Err(A::Error::custom(format!("the key `{key}` stands twice; keep one")));
+            }
+            entries.next_value::<NoRepeats>()?;
+        }
+        Ok(NoRepeats)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let found = match parse::<Value>(text, Path::new("p.yaml")) {
+            Ok(_) => "fine".to_owned(),
+            Err(e) => e.to_string(),
+        };
+        assert!(found.contains(expected), "{text:?}: {found:?} lacks {expected:?}");
+    }
+
+    #[test]
+    fn repeated_keys_are_refused_at_any_depth() {
+        check("a: 1\nb: 2\n", "fine");
+        check("a: {x: 1}\nb: {x: 1}\n", "fine");
+        check("a: 1\na: 2\n", "`a` stands twice");
+        check("layers:\n  conv: 0.5\n  conv: 0.6\n", "`conv` stands twice");
+        check("layers:\n  conv: 0.5\n  conv: 0.6\n", "line");
+        check("- {x: 1, x: 1}\n", "`x` stands twice");
+    }
+
+    #[test]
+    fn byte_order_mark_and_scalars() {
+        check("\u{feff}a: [1, -2, 0.5, true, null, text]\n", "fine");
+        check("a: [1\n", "p.yaml");
+    }
+}

@@ -1,0 +1,2 @@
+//! finetuner
+fn main() {}

@@ -1,0 +1,2 @@
+//! pruner
+fn main() {}

@@ -1,0 +1,166 @@
+//! A command that makes one artifact: begun, resumed or already done, then committed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use artifact::manifest::{self, Network};
+use artifact::staging::Begun;
+use artifact::{Error, Manifest, Result, Staging, names, yaml};
+use serde::Serialize;
+
+use crate::{Common, Produce, output};
+
+/// The artifact in the making.
+pub struct Job {
+    staging: Staging,
+    begun: Begun,
+    json: bool,
+}
+
+impl Job {
+    /// Opens the job of `stage`, or `None` where nothing is left to do: the artifact stands
+    /// finished under the same settings and inputs, or only a dry run was asked for.
+    ///
+    /// `config` holds every setting that can change the result, and no path. `inputs` are
+    /// (role, artifact folder or file).
+    pub fn start<C: Serialize>(
+        (common, produce): (&Common, &Produce),
+        stage: &str,
+        config: &C,
+        inputs: &[(&str, &Path)],
+    ) -> Result<Option<Self>> {
+        let inputs = inputs.iter().map(|(role, path)| manifest::input(role, path, &produce.out));
+        let begun = Begun {
+            stage: stage.to_owned(),
+            seed: produce.seed,
+            config: yaml::value(config),
+            inputs: inputs.collect::<Result<_>>()?,
+        };
+        if produce.dry_run {
+            output::print(yaml::text(&begun).trim_end());
+            return Ok(None);
+        }
+        if !produce.fresh && finished(&produce.out, &begun, common)? {
+            return Ok(None);
+        }
+        let staging = Staging::open(&produce.out, &begun, produce.fresh)?;
+        Ok(Some(Self { staging, begun, json: common.json }))
+    }
+
+    /// The folder to write into; what an interrupted run left is still there.
+    pub fn folder(&self) -> &Path {
+        self.staging.folder()
+    }
+
+    /// A file of that folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Commits `outputs` with their manifest and prints where it stands.
+    pub fn finish<R: Serialize>(
+        self,
+        network: Option<Network>,
+        result: &R,
+        outputs: &[&str],
+    ) -> Result<()> {
+        let manifest = Manifest {
+            format: manifest::FORMAT,
+            stage: self.begun.stage,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: self.begun.seed,
+            network,
+            inputs: self.begun.inputs,
+            outputs: vec![],
+            config: self.begun.config,
+            result: yaml::value(result),
+        };
+        let outputs: Vec<String> = outputs.iter().map(|&o| o.to_owned()).collect();
+        let out = self.staging.out().to_owned();
+        let path = self.staging.commit(manifest, &outputs)?;
+        announce(&out, &path, self.json)
+    }
+}
+
+fn announce(folder: &Path, path: &Path, json: bool) -> Result<()> {
+    if json {
+        output::print_json(&Manifest::read(folder)?);
+    } else {
+        output::print(&path.display().to_string());
+    }
+    Ok(())
+}
+
+/// Whether `out` holds just what `begun` would make. Its manifest is then touched, so that make
+/// sees it as newer than inputs that were made again with the same content.
+fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
+    if !out.join(names::MANIFEST).exists() {
+        return foreign(out).map(|()| false);
+    }
+    let manifest = Manifest::read(out)?;
+    if let Some(what) = begun.differs_from(&manifest) {
+        return Err(Error::Config(format!(
+            "{}: a finished {} stands here with {what}; choose another --out or make it again \
+             with --fresh",
+            out.display(),
+            manifest.stage
+        )));
+    }
+    tracing::info!("{}: already done", out.display());
+    let path = out.join(names::MANIFEST);
+    File::open(&path)
+        .and_then(|f| f.set_modified(SystemTime::now()))
+        .map_err(|e| Error::write(&path, &e))?;
+    announce(out, &path, common.json).map(|()| true)
+}
+
+/// A folder with files but no manifest is somebody's own: it is never replaced.
+fn foreign(out: &Path) -> Result<()> {
+    let occupied = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => out.exists(),
+    };
+    if occupied {
+        return Err(Error::Config(format!(
+            "{}: exists and is no artifact of ours; choose another --out",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(out: &Path, seed: u64, fresh: bool) -> (Common, Produce) {
+        let common = Common { threads: 0, json: false, recipe: None, verbose: 0, quiet: true };
+        (common, Produce { out: out.to_owned(), seed, fresh, dry_run: false })
+    }
+
+    fn start(flags: &(Common, Produce)) -> Result<Option<Job>> {
+        Job::start((&flags.0, &flags.1), "t", &1, &[])
+    }
+
+    #[test]
+    fn done_once_then_a_no_op_then_refused_then_fresh() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        let job = start(&flags(&out, 1, false)).expect("opens").expect("work to do");
+        job.finish(None, &2, &[]).expect("commits");
+        assert!(start(&flags(&out, 1, false)).expect("fine").is_none());
+        let other = start(&flags(&out, 2, false)).err().expect("refused");
+        assert_eq!(other.exit_code(), 3);
+        assert!(other.to_string().contains("seed 1 where 2 is asked for"), "{other}");
+        assert!(start(&flags(&out, 2, true)).expect("opens").is_some());
+    }
+
+    #[test]
+    fn foreign_folders_stay_as_they_are() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        artifact::file::write(&dir.path().join("mine"), b"x").expect("writes");
+        let error = start(&flags(dir.path(), 1, false)).err().expect("refused");
+        assert!(error.to_string().contains("no artifact of ours"), "{error}");
+    }
+}

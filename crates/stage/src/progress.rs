@@ -1,0 +1,70 @@
+//! Progress for people, on stderr: a bar on a terminal, plain lines elsewhere, nothing with -q.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The progress of one piece of work.
+pub struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+}
+
+impl Progress {
+    /// Progress over `total` steps of `unit` (say, `images`), begun with `label`.
+    pub fn new(label: &str, unit: &str, total: u64) -> Self {
+        let quiet = !tracing::enabled!(tracing::Level::INFO);
+        let bar = ProgressBar::new(total);
+        bar.set_draw_target(if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(8)
+        });
+        let template = format!(
+            "{{prefix}} [{{bar:16}}] {{percent:>3}}% {{per_sec}} {unit}, ETA {{eta}} {{wide_msg}}"
+        );
+        let style = ProgressStyle::with_template(&template).expect("a constant template");
+        bar.set_style(
+            style
+                .with_key("per_sec", |s: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+                    let _ = write!(w, "{:.0}/s", s.per_sec());
+                })
+                .progress_chars("=> "),
+        );
+        bar.set_prefix(label.to_owned());
+        let plain = !quiet && bar.is_hidden();
+        Self { bar, plain }
+    }
+
+    /// Sets the label and begins again at 0 (an epoch of several).
+    pub fn begin(&self, label: &str) {
+        self.bar.set_prefix(label.to_owned());
+        self.bar.reset();
+    }
+
+    /// `n` more steps are done; `message` is shown behind the bar.
+    pub fn advance(&self, n: u64, message: String) {
+        self.bar.set_message(message);
+        self.bar.inc(n);
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        if self.plain {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    /// Time since it began.
+    pub fn elapsed(&self) -> Duration {
+        self.bar.elapsed()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
