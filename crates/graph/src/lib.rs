@@ -1,1 +1,24 @@
-//! graph
+//! Networks as data.
+//!
+//! A [`Graph`] is a list of nodes in topological order; [`Graph::push`] computes
+//! each node's shape and is the only way to add one, so that an ill-shaped
+//! network cannot exist. All else is a walk over the list: the parameter table,
+//! the work of each layer, initial values, the printed form and its digest.
+//! How a network is run is the engine's business, one floor up and more.
+
+mod initial;
+mod network;
+mod node;
+mod params;
+mod shape;
+mod spec;
+mod work;
+mod zoo;
+
+pub use initial::initial;
+pub use network::Graph;
+pub use node::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Conv, Linear, Node, Op, Pool};
+pub use params::{Param, Role};
+pub use shape::Shape;
+pub use spec::Spec;
+pub use zoo::{NAMES, about};
