@@ -1,1 +1,38 @@
-//! kernels
+//! Numeric kernels on slices.
+//!
+//! Activations are laid out as `(blocks, channels, height, width, 16)`: sixteen images
+//! innermost, so that one vector is one pixel of sixteen images and no kernel has tails,
+//! shuffles or special cases for a stride. A batch that is no multiple of sixteen is filled up
+//! with images of zeros; [`Lanes`] says which are real. Weights are as `PyTorch` has them,
+//! `outputs x inputs x kernel x kernel`.
+//!
+//! Every kernel splits its work into pieces that do not depend on the number of threads, and
+//! sums in a fixed order: the result is the same for any number of threads. This is the only
+//! crate with unsafe code, and it knows nothing of tensors, networks or files.
+
+pub mod average;
+pub mod conv;
+pub mod elementwise;
+mod lanes;
+pub mod loss;
+pub mod norm;
+pub mod optimiser;
+pub mod pack;
+pub mod pool;
+mod shared;
+
+pub use lanes::{LANES, Lanes};
+
+/// Runs `f` compiled for the widest vectors that this machine has (AVX-512, AVX2, NEON, scalar).
+#[inline]
+pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
+    struct Once<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Once<F> {
+        type Output = R;
+        #[inline(always)]
+        fn call(self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Once(f))
+}

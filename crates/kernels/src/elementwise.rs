@@ -1,0 +1,35 @@
+//! Kernels that look at one value at a time, in pieces of fixed length.
+
+use rayon::prelude::*;
+
+use crate::simd;
+
+/// Values of one piece: 64 KiB, within the first-level caches' reach.
+const PIECE: usize = 1 << 14;
+
+/// `x = max(x, 0)`; NaN stays NaN, as in `PyTorch`.
+pub fn relu(x: &mut [f32]) {
+    x.par_chunks_mut(PIECE).for_each(|x| {
+        simd(|| x.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }));
+    });
+}
+
+/// `grad = 0` where the output `y` of the activation is not positive.
+pub fn relu_grad(grad: &mut [f32], y: &[f32]) {
+    assert_eq!(grad.len(), y.len(), "gradient and output");
+    grad.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(g, y)| {
+        simd(|| {
+            for (g, y) in g.iter_mut().zip(y) {
+                *g = if *y > 0.0 { *g } else { 0.0 };
+            }
+        });
+    });
+}
+
+/// `sum += x`.
+pub fn add(sum: &mut [f32], x: &[f32]) {
+    assert_eq!(sum.len(), x.len(), "summands");
+    sum.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(s, x)| {
+        simd(|| s.iter_mut().zip(x).for_each(|(s, x)| *s += x));
+    });
+}

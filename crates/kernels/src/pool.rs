@@ -1,0 +1,106 @@
+//! Max pooling with any kernel, stride and padding.
+
+use rayon::prelude::*;
+
+use crate::{LANES, lanes, simd};
+
+/// Sizes of a pooling: input pixels and windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pooling {
+    /// Input height.
+    pub h: usize,
+    /// Input width.
+    pub w: usize,
+    /// Window height and width.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Minus infinities on each side.
+    pub padding: usize,
+}
+
+impl Pooling {
+    /// Output height.
+    pub fn oh(&self) -> usize {
+        (self.h + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Output width.
+    pub fn ow(&self) -> usize {
+        (self.w + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// The input pixels of the window at (`oy`, `ox`), in scan order.
+    #[inline(always)]
+    fn window(self, oy: usize, ox: usize) -> impl Iterator<Item = usize> {
+        let rows = self.span(oy, self.h);
+        rows.flat_map(move |y| self.span(ox, self.w).map(move |x| y * self.w + x))
+    }
+
+    #[inline(always)]
+    fn span(self, o: usize, size: usize) -> std::ops::Range<usize> {
+        let first = o * self.stride;
+        let end = (first + self.kernel).saturating_sub(self.padding).min(size);
+        first.saturating_sub(self.padding)..end
+    }
+}
+
+/// `y = max over each window of x`, for every block and channel.
+pub fn forward(p: Pooling, x: &[f32], y: &mut [f32]) {
+    let (from, to) = (p.h * p.w * LANES, p.oh() * p.ow() * LANES);
+    assert_eq!(x.len() / from, y.len() / to, "planes");
+    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| {
+        simd(|| {
+            let (x, y) = (lanes::vectors(x), lanes::vectors_mut(y));
+            for (o, best) in y.iter_mut().enumerate() {
+                *best = [f32::NEG_INFINITY; LANES];
+                for i in p.window(o / p.ow(), o % p.ow()) {
+                    (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
+                }
+            }
+        });
+    });
+}
+
+/// The larger of two, NaN if the new one is, as `PyTorch` has it.
+#[inline(always)]
+fn larger(best: f32, new: f32) -> f32 {
+    if new > best || new.is_nan() { new } else { best }
+}
+
+/// Adds `dy` of each window to `dx` at the window's first maximum, where `PyTorch` puts it.
+pub fn backward(p: Pooling, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let (from, to) = (p.h * p.w * LANES, p.oh() * p.ow() * LANES);
+    assert!(x.len() == dx.len() && x.len() / from == dy.len() / to, "planes");
+    let planes = dx.par_chunks_mut(from).zip(x.par_chunks(from)).zip(dy.par_chunks(to));
+    planes.for_each(|((dx, x), dy)| {
+        simd(|| {
+            let (x, dx) = (lanes::vectors(x), lanes::vectors_mut(dx));
+            dx.fill([0.0; LANES]);
+            for (o, g) in lanes::vectors(dy).iter().enumerate() {
+                give_to_first_maximum(p, (o / p.ow(), o % p.ow()), (x, g), dx);
+            }
+        });
+    });
+}
+
+#[inline(always)]
+fn give_to_first_maximum(
+    p: Pooling,
+    (oy, ox): (usize, usize),
+    (x, g): (&[[f32; LANES]], &[f32; LANES]),
+    dx: &mut [[f32; LANES]],
+) {
+    let mut best = [f32::NEG_INFINITY; LANES];
+    for i in p.window(oy, ox) {
+        (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
+    }
+    let mut left = *g;
+    for i in p.window(oy, ox) {
+        for l in 0..LANES {
+            let here = if x[i][l] == best[l] { left[l] } else { 0.0 };
+            dx[i][l] += here;
+            left[l] = if x[i][l] == best[l] { 0.0 } else { left[l] };
+        }
+    }
+}
