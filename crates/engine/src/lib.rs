@@ -1,1 +1,26 @@
-//! engine
+//! Runs networks on candle tensors.
+//!
+//! A [`Net`] is a graph with its values on a device. The graph is the tape: [`Net::forward`] walks
+//! it and keeps what [`Net::backward`] needs to walk it in reverse, both through the small set of
+//! operations in `ops`, each with a kernel a device. Above that stand the optimiser, the schedule,
+//! [`fit`], [`evaluate`] and [`recalibrate`]. What is pruned and why is decided elsewhere.
+
+mod backward;
+mod batch;
+pub mod device;
+mod evaluate;
+mod fit;
+mod forward;
+pub mod golden;
+mod net;
+mod ops;
+mod optimiser;
+mod schedule;
+
+pub use batch::Batch;
+pub use evaluate::{evaluate, recalibrate, scores};
+pub use fit::{Fit, FitFlags, Fitted, fit};
+pub use forward::{Mode, Tape};
+pub use net::Net;
+pub use optimiser::{Optimiser, Sgd};
+pub use schedule::{Schedule, ScheduleKind};

@@ -1,0 +1,58 @@
+//! Accuracy on a part of a dataset, and norm statistics for changed weights.
+
+use anyhow::Result;
+use artifact::record::{Score, Scores};
+use candle_core::Tensor;
+use cifar::{Dataset, Normalise, Part};
+use kernels::loss::{Outcome, Target, cross_entropy};
+
+use crate::{Batch, Mode, Net};
+
+/// Images of one forward pass of an evaluation.
+const BATCH: usize = 128;
+
+/// The score of `net` on every image of `part`.
+pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
+    let all: Vec<usize> = (0..part.len()).collect();
+    let mut sum = Outcome::default();
+    for indices in all.chunks(BATCH) {
+        let batch = Batch::new(cifar::batch(part, indices, normalise, None), net.device())?;
+        let tape = net.forward(&batch, Mode::Evaluate)?;
+        let target =
+            Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
+        sum.add(cross_entropy(target, &host(tape.logits())?, None));
+    }
+    let images = part.len();
+    let over = images.max(1) as f64;
+    let accuracy = sum.correct as f64 / over;
+    Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+}
+
+/// The scores of `net` on the validation and the test images.
+pub fn scores(net: &Net, data: &Dataset) -> Result<Scores> {
+    let normalise = Normalise::from(&data.info);
+    Ok(Scores {
+        validation: evaluate(net, &data.validation, &normalise)?,
+        test: evaluate(net, &data.test, &normalise)?,
+    })
+}
+
+/// Sets the running statistics of every batch norm to the averages over `images` training images
+/// (the first of a seeded order, without augmentation); weights stay as they are.
+///
+/// Pruning shifts activations, and statistics of the dense network no longer fit them.
+pub fn recalibrate(net: &Net, data: &Dataset, seed: u64, images: usize) -> Result<()> {
+    let normalise = Normalise::from(&data.info);
+    let mut order = seed::permutation(seed, "recalibrate", 0, data.train.len());
+    order.truncate(images);
+    for (k, indices) in order.chunks(BATCH).enumerate() {
+        let batch = Batch::new(cifar::batch(&data.train, indices, &normalise, None), net.device())?;
+        net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
+    }
+    Ok(())
+}
+
+/// A tensor's values on the host.
+pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
+    tensor.flatten_all()?.to_vec1()
+}

@@ -1,0 +1,165 @@
+//! Training: epochs of steps, each epoch scored, every state of it recoverable.
+//!
+//! The order of images, their augmentation and every sum are functions of (seed, epoch, index), so
+//! that a run interrupted anywhere continues to the same bytes.
+
+mod flags;
+mod position;
+mod step;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use artifact::record::Epoch;
+use artifact::tensors::Tensors;
+use artifact::{Error, file, names};
+use cifar::{Augment, Dataset, Normalise};
+use sparsity::Masks;
+use stage::{Job, Progress, interrupt};
+
+pub use flags::FitFlags;
+use position::Position;
+
+use crate::{Net, Optimiser, Schedule, evaluate};
+
+/// What to train on, how, and where to keep the state.
+pub struct Fit<'a> {
+    /// Settings.
+    pub flags: &'a FitFlags,
+    /// Images.
+    pub data: &'a Dataset,
+    /// What must stay zero; empty for dense training.
+    pub masks: &'a Masks,
+    /// Seed of order and augmentation.
+    pub seed: u64,
+    /// The job whose folder holds state and metrics.
+    pub job: &'a Job,
+}
+
+/// What came out.
+pub struct Fitted {
+    /// The epoch (counted from 1) of the best validation accuracy, the first of equals.
+    pub best_epoch: usize,
+    /// Its weights.
+    pub best: Tensors,
+    /// The weights after the last epoch.
+    pub last: Tensors,
+    /// Seconds over all interruptions.
+    pub seconds: f64,
+}
+
+/// Everything that lives through a run.
+struct Run<'a> {
+    net: &'a mut Net,
+    fit: &'a Fit<'a>,
+    optimiser: Optimiser,
+    position: Position,
+    best: Tensors,
+    normalise: Normalise,
+    schedule: Schedule,
+    started: Instant,
+}
+
+/// Trains `net`, continuing where the job's folder holds an unfinished state.
+///
+/// # Errors
+/// `Interrupted` after a saved state, `Diverged` at a loss that is no number, `Integrity` should a
+/// pruned weight ever be alive.
+pub fn fit(net: &mut Net, fit: &Fit) -> Result<Fitted> {
+    let mut run = Run::open(net, fit)?;
+    let progress = Progress::new("", "images", fit.data.train.len() as u64);
+    while run.position.epoch < fit.flags.epochs {
+        run.epoch(&progress)?;
+    }
+    Ok(Fitted {
+        best_epoch: run.position.best_epoch,
+        last: run.net.tensors()?,
+        seconds: run.position.seconds,
+        best: run.best,
+    })
+}
+
+impl<'a> Run<'a> {
+    fn open(net: &'a mut Net, fit: &'a Fit<'a>) -> Result<Self> {
+        let mut run = Run {
+            optimiser: Optimiser::new(net, fit.masks)?,
+            position: Position::default(),
+            best: net.tensors()?,
+            normalise: Normalise::from(&fit.data.info),
+            schedule: fit.flags.schedule(fit.data.train.len()),
+            started: Instant::now(),
+            net,
+            fit,
+        };
+        run.resume()?;
+        Ok(run)
+    }
+
+    fn epoch(&mut self, progress: &Progress) -> Result<()> {
+        let (flags, train) = (self.fit.flags, &self.fit.data.train);
+        progress.begin(&format!("epoch {}/{}", self.position.epoch + 1, flags.epochs));
+        let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
+        let steps = order.len().div_ceil(flags.batch);
+        let (entered, mut lr) = (Instant::now(), 0.0);
+        for (i, indices) in order.chunks(flags.batch).enumerate().skip(self.position.step) {
+            self.stop_if_asked()?;
+            lr = self.schedule.lr(self.position.epoch * steps + i);
+            self.step(indices, lr)?;
+            self.position.step = i + 1;
+            progress.advance(indices.len() as u64, self.position.message());
+        }
+        self.position.epoch_seconds += entered.elapsed().as_secs_f64();
+        self.end_epoch(lr, progress)
+    }
+
+    /// Scores the epoch, keeps the best, logs it and saves the state.
+    fn end_epoch(&mut self, lr: f64, progress: &Progress) -> Result<()> {
+        let now = self.net.tensors()?;
+        let revived = self.fit.masks.revived(&now);
+        if revived > 0 {
+            let what = format!("{revived} pruned weights are alive after an epoch: a mask leaked");
+            return Err(Error::Integrity(what).into());
+        }
+        let validation = evaluate(self.net, &self.fit.data.validation, &self.normalise)?;
+        self.position.epoch += 1;
+        if self.position.is_best(validation.correct) {
+            self.best = now;
+        }
+        let record = self.position.record((lr, revived), validation);
+        progress.line(&epoch_line(&record));
+        let metrics = self.fit.job.path(names::METRICS);
+        file::append_line(&metrics, &serde_json::to_string(&record)?)?;
+        self.position.begin_epoch();
+        self.save()
+    }
+
+    fn stop_if_asked(&mut self) -> Result<()> {
+        if !interrupt::asked() {
+            return Ok(());
+        }
+        self.save()?;
+        Err(Error::Interrupted(format!(
+            "interrupted in epoch {} after {} steps; the state is saved: run the same command \
+             again to go on",
+            self.position.epoch + 1,
+            self.position.step
+        ))
+        .into())
+    }
+
+    fn augment(&self) -> Option<Augment> {
+        let (padding, flip) = (self.fit.flags.crop_padding, !self.fit.flags.no_flip);
+        (padding > 0 || flip).then_some(Augment { padding, flip })
+    }
+}
+
+fn epoch_line(e: &Epoch) -> String {
+    format!(
+        "Epoch {} Accuracy {:.2}% / Best Accuracy: {:.2}%  (loss {:.4}, {:.0} images/s)",
+        e.epoch,
+        e.validation.accuracy * 100.0,
+        e.best * 100.0,
+        e.train_loss,
+        e.images_per_second
+    )
+}

@@ -1,0 +1,140 @@
+//! Where a run stands, and its state on disk.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use artifact::record::{Epoch, Score};
+use artifact::tensors::{self, Tensor, Tensors};
+use artifact::{Error, file, names};
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use crate::net::export;
+
+/// Counters of a run; all but the seconds follow from the seed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Position {
+    /// Epochs that are complete.
+    pub epoch: usize,
+    /// Steps of the current epoch that are complete.
+    pub step: usize,
+    /// Sum of the current epoch's losses.
+    pub loss: f64,
+    /// Images of the current epoch classified rightly.
+    pub correct: usize,
+    /// Images of the current epoch.
+    pub images: usize,
+    /// The best epoch so far, counted from 1; 0 before the first.
+    pub best_epoch: usize,
+    /// Validation images that it classified rightly.
+    pub best_correct: usize,
+    /// Seconds of the current epoch's training.
+    pub epoch_seconds: f64,
+    /// Seconds of the run.
+    pub seconds: f64,
+}
+
+impl Position {
+    /// Notes the score of the epoch just completed; true if it is the best so far.
+    pub(super) fn is_best(&mut self, correct: usize) -> bool {
+        let best = self.best_epoch == 0 || correct > self.best_correct;
+        if best {
+            (self.best_epoch, self.best_correct) = (self.epoch, correct);
+        }
+        best
+    }
+
+    pub(super) fn begin_epoch(&mut self) {
+        (self.step, self.loss, self.correct, self.images) = (0, 0.0, 0, 0);
+        self.epoch_seconds = 0.0;
+    }
+
+    /// Behind the progress bar.
+    pub(super) fn message(&self) -> String {
+        let n = self.images.max(1) as f64;
+        let accuracy = self.correct as f64 / n * 100.0;
+        format!("loss {:.3} acc {accuracy:.1}%", self.loss / n)
+    }
+
+    pub(super) fn record(&self, (lr, revived): (f64, u64), validation: Score) -> Epoch {
+        let n = self.images.max(1) as f64;
+        Epoch {
+            epoch: self.epoch,
+            lr,
+            train_loss: self.loss / n,
+            train_accuracy: self.correct as f64 / n,
+            validation,
+            best: self.best_correct as f64 / validation.images.max(1) as f64,
+            revived,
+            seconds: self.epoch_seconds,
+            images_per_second: n / self.epoch_seconds.max(1e-9),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Saves weights, velocities, the best weights and the position in one atomic file.
+    pub(super) fn save(&mut self) -> Result<()> {
+        self.position.seconds += self.started.elapsed().as_secs_f64();
+        self.started = Instant::now();
+        let mut all = Tensors::new();
+        add(&mut all, "now", self.net.tensors()?);
+        add(&mut all, "velocity", export(self.net.graph(), self.optimiser.velocity())?);
+        add(&mut all, "best", self.best.clone());
+        let note = serde_json::to_string(&self.position)?;
+        tensors::write(&self.fit.job.path(names::STATE), &all, Some(&note))?;
+        Ok(())
+    }
+
+    /// Continues from a saved state, if there is one.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        let path = self.fit.job.path(names::STATE);
+        let metrics = self.fit.job.path(names::METRICS);
+        if path.exists() {
+            let (all, note) = tensors::read(&path)?;
+            self.position = serde_json::from_str(&note.unwrap_or_default())
+                .map_err(|e| Error::Integrity(format!("{}: position: {e}", path.display())))?;
+            let group = |name| take(&all, name, self.net.graph(), &path);
+            let (now, velocity, best) = (group("now")?, group("velocity")?, group("best")?);
+            self.net.set(&now)?;
+            let velocity =
+                crate::Net::load(self.net.graph().clone(), &velocity, self.net.device())?;
+            self.optimiser.restore(velocity.values().to_vec());
+            self.best = best;
+            tracing::info!(
+                "going on at epoch {}, step {}",
+                self.position.epoch + 1,
+                self.position.step + 1
+            );
+        }
+        keep_lines(&metrics, self.position.epoch)
+    }
+}
+
+/// Drops lines of epochs that the state does not know (a kill may fall between the two writes).
+fn keep_lines(path: &std::path::Path, epochs: usize) -> Result<()> {
+    let text = if path.exists() { file::read_text(path)? } else { String::new() };
+    let kept: String = text.split_inclusive('\n').take(epochs).collect();
+    Ok(file::write(path, kept.as_bytes())?)
+}
+
+fn add(all: &mut Tensors, group: &str, tensors: Tensors) {
+    all.extend(tensors.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
+}
+
+fn take(
+    all: &Tensors,
+    group: &str,
+    graph: &graph::Graph,
+    path: &std::path::Path,
+) -> Result<Tensors> {
+    let prefix = format!("{group}/");
+    let own = all.iter().filter_map(|(name, t)| {
+        name.strip_prefix(&prefix).map(|n| (n.to_owned(), Tensor::clone(t)))
+    });
+    let own: Tensors = own.collect();
+    tensors::check_table(&own, &graph.table(), path)
+        .with_context(|| format!("state of {group}"))?;
+    Ok(own)
+}

@@ -1,0 +1,51 @@
+//! One training step.
+
+use anyhow::Result;
+use artifact::Error;
+use candle_core::Tensor;
+use kernels::loss::{Target, cross_entropy};
+
+use super::Run;
+use crate::evaluate::host;
+use crate::{Batch, Mode};
+
+impl Run<'_> {
+    /// Loads the images `indices`, walks forward and backward, and moves the weights.
+    pub(super) fn step(&mut self, indices: &[usize], lr: f64) -> Result<()> {
+        let flags = self.fit.flags;
+        let augment = self.augment();
+        let augment = augment.as_ref().map(|a| (a, self.fit.seed, self.position.epoch));
+        let loaded = cifar::batch(&self.fit.data.train, indices, &self.normalise, augment);
+        let batch = Batch::new(loaded, self.net.device())?;
+        let tape = self.net.forward(&batch, Mode::Train)?;
+        let target = Target {
+            labels: &batch.labels,
+            classes: self.net.graph().classes(),
+            smoothing: flags.label_smoothing as f32,
+        };
+        let mut grad = vec![0.0; tape.logits().elem_count()];
+        let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
+        self.finite(outcome.loss, lr)?;
+        let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
+        let grads = self.net.backward(&tape, grad)?;
+        self.optimiser.step(self.net, &grads, flags.sgd(lr))?;
+        self.position.loss += outcome.loss;
+        self.position.correct += outcome.correct;
+        self.position.images += indices.len();
+        Ok(())
+    }
+
+    fn finite(&self, loss: f64, lr: f64) -> Result<()> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Diverged(format!(
+            "the loss is {loss} in epoch {}, step {} (learning rate {lr}); the state of the last \
+             complete epoch is intact in {}; try a lower --lr, or warm-up, with --fresh",
+            self.position.epoch + 1,
+            self.position.step + 1,
+            self.fit.job.folder().display()
+        ))
+        .into())
+    }
+}

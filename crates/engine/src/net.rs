@@ -1,0 +1,143 @@
+//! A graph with its values on a device.
+
+use artifact::tensors::{self, Tensors};
+use candle_core::{DType, Device, Result, Tensor};
+use graph::{Graph, Op, Param};
+use kernels::{LANES, Lanes, conv, norm, pool};
+
+/// A network that can run.
+pub struct Net {
+    graph: Graph,
+    values: Vec<Tensor>,
+    first: Vec<usize>,
+    readers: Vec<usize>,
+    device: Device,
+}
+
+impl Net {
+    /// The network with values before training.
+    pub fn initial(graph: Graph, seed: u64, device: &Device) -> Result<Self> {
+        let values = graph::initial(&graph, seed);
+        Self::build(graph, values, device)
+    }
+
+    /// The network with the values of a checkpoint that was checked against the graph's table.
+    ///
+    /// # Panics
+    /// If a tensor of the table is missing or is not f32.
+    pub fn load(graph: Graph, tensors: &Tensors, device: &Device) -> Result<Self> {
+        let of = |p: &Param| tensors[&p.name].as_f32().expect("checked against the table").to_vec();
+        let values = graph.params().iter().map(of).collect();
+        Self::build(graph, values, device)
+    }
+
+    fn build(graph: Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Self> {
+        let tensor = |(p, v): (&Param, Vec<f32>)| Tensor::from_vec(v, p.shape.as_slice(), device);
+        let values = graph.params().iter().zip(values).map(tensor).collect::<Result<_>>()?;
+        let count = graph.nodes().len();
+        let first = (0..count)
+            .map(|n| graph.params().iter().position(|p| p.node == n).unwrap_or(usize::MAX))
+            .collect();
+        let readers = (0..count)
+            .map(|n| graph.nodes().iter().flat_map(|m| &m.inputs).filter(|i| **i == n).count())
+            .collect();
+        Ok(Self { graph, values, first, readers, device: device.clone() })
+    }
+
+    /// Replaces all values by those of a checkpoint of the same network.
+    pub fn set(&mut self, tensors: &Tensors) -> Result<()> {
+        *self = Self::load(self.graph.clone(), tensors, &self.device.clone())?;
+        Ok(())
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// All values in the order of the graph's parameters.
+    pub fn values(&self) -> &[Tensor] {
+        &self.values
+    }
+
+    /// All values as a checkpoint holds them.
+    pub fn tensors(&self) -> Result<Tensors> {
+        export(&self.graph, &self.values)
+    }
+
+    /// The `k`-th parameter of node `node` in the order of the table.
+    pub(crate) fn param(&self, node: usize, k: usize) -> &Tensor {
+        &self.values[self.first[node] + k]
+    }
+
+    /// The index of node `node`'s first parameter.
+    pub(crate) fn first_param(&self, node: usize) -> usize {
+        self.first[node]
+    }
+
+    /// How many nodes read node `node`.
+    pub(crate) fn readers(&self, node: usize) -> usize {
+        self.readers[node]
+    }
+
+    /// A new activation of node `node`'s output shape.
+    pub(crate) fn activation(&self, node: usize, lanes: Lanes) -> Result<Tensor> {
+        let s = self.graph.nodes()[node].shape;
+        Tensor::zeros((lanes.blocks(), s.c, s.h, s.w, LANES), DType::F32, &self.device)
+    }
+
+    /// The kernel's sizes of a convolution or linear node.
+    pub(crate) fn conv(&self, node: usize, lanes: Lanes) -> conv::Conv {
+        let n = &self.graph.nodes()[node];
+        let x = self.graph.nodes()[n.inputs[0]].shape;
+        match n.op {
+            Op::Conv(v) => conv::Conv {
+                lanes,
+                inputs: v.inputs,
+                h: x.h,
+                w: x.w,
+                outputs: v.outputs,
+                kernel: v.kernel,
+                stride: v.stride,
+                padding: v.padding,
+            },
+            Op::Linear(v) => conv::Conv {
+                lanes,
+                inputs: v.inputs,
+                h: 1,
+                w: 1,
+                outputs: v.outputs,
+                kernel: 1,
+                stride: 1,
+                padding: 0,
+            },
+            _ => unreachable!("{} is neither convolution nor linear layer", n.name),
+        }
+    }
+
+    /// The kernel's sizes of a batch norm.
+    pub(crate) fn plane(&self, node: usize, lanes: Lanes) -> norm::Plane {
+        let s = self.graph.nodes()[node].shape;
+        norm::Plane { lanes, channels: s.c, pixels: s.pixels() }
+    }
+
+    /// The kernel's sizes of a max pooling.
+    pub(crate) fn pooling(&self, node: usize, p: graph::Pool) -> pool::Pooling {
+        let x = self.graph.nodes()[self.graph.nodes()[node].inputs[0]].shape;
+        pool::Pooling { h: x.h, w: x.w, kernel: p.kernel, stride: p.stride, padding: p.padding }
+    }
+}
+
+/// `values` (in the order of the graph's parameters) by name.
+pub(crate) fn export(graph: &Graph, values: &[Tensor]) -> Result<Tensors> {
+    let one = |(p, v): (&Param, &Tensor)| {
+        let flat = v.flatten_all()?.to_vec1::<f32>()?;
+        Ok((p.name.clone(), tensors::Tensor::f32(&p.shape, flat)))
+    };
+    graph.params().iter().zip(values).map(one).collect()
+}

@@ -1,0 +1,25 @@
+//! The networks against `PyTorch`'s numbers.
+
+use std::path::Path;
+
+use candle_core::Device;
+use engine::golden::Golden;
+
+fn check(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    let golden = Golden::read(&path).expect("a golden file");
+    let all = golden.compare(&Device::Cpu).expect("runs");
+    assert!(all.len() > 10, "{} numbers compared", all.len());
+    let bad: Vec<_> = all.iter().filter(|d| !d.holds()).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[test]
+fn vgg_lab() {
+    check("vgg-lab.json");
+}
+
+#[test]
+fn resnet18() {
+    check("resnet18.json");
+}
