@@ -10,6 +10,7 @@ mod error;
 pub mod file;
 pub mod manifest;
 pub mod names;
+pub mod nearest;
 pub mod record;
 pub mod size;
 pub mod staging;

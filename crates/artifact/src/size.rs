@@ -63,12 +63,12 @@ mod tests {
     fn zeros_pack_well_and_noise_does_not() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("f");
-        file::write(&path, &[0; 100_000]).expect("writes");
+        file::write(&path, &vec![0; 100_000]).expect("writes");
         let s = measure(&path, 10).expect("measures");
         assert_eq!((s.file, s.ideal), (100_000, 40));
         assert!(s.gzip < 1000 && s.zstd < 1000, "{s:?}");
         let noise: Vec<u8> = (0_u64..100_000)
-            .map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u8 ^ (i * i >> 7) as u8)
+            .map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u8 ^ ((i * i) >> 7) as u8)
             .collect();
         file::write(&path, &noise).expect("writes");
         assert!(measure(&path, 10).expect("measures").gzip > 10_000);

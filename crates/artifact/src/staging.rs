@@ -72,6 +72,12 @@ fn difference_of_values(ours: &Value, theirs: &Value) -> Option<String> {
     let (a, b) = (ours.as_mapping().unwrap_or(&empty), theirs.as_mapping().unwrap_or(&empty));
     let shown = |v: Option<&Value>| v.map_or("nothing".to_owned(), |v| yaml::text(v).trim().into());
     let key = a.keys().chain(b.keys()).find(|k| a.get(k) != b.get(k));
+    if let Some((ours, theirs)) = key.and_then(|k| a.get(k).zip(b.get(k)))
+        && ours.is_mapping()
+        && theirs.is_mapping()
+    {
+        return difference_of_values(ours, theirs);
+    }
     Some(key.map_or("other settings".to_owned(), |k| {
         let name = k.as_str().unwrap_or("?");
         format!("{name}: {} where {} is asked for", shown(b.get(k)), shown(a.get(k)))

@@ -1,9 +1,13 @@
 //! Accuracy on a part of a dataset, and norm statistics for changed weights.
 
+use std::path::Path;
+
 use anyhow::Result;
+use artifact::Error;
 use artifact::record::{Score, Scores};
 use candle_core::Tensor;
 use cifar::{Dataset, Normalise, Part};
+use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
 
 use crate::{Batch, Mode, Net};
@@ -26,6 +30,23 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
     let over = images.max(1) as f64;
     let accuracy = sum.correct as f64 / over;
     Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+}
+
+/// Refuses a dataset (of folder `path`) whose classes or image size are not the network's.
+pub fn check_fit(graph: &Graph, data: &Dataset, path: &Path) -> artifact::Result<()> {
+    let found = (data.info.classes.len(), data.info.side);
+    if found == (graph.classes(), graph.side()) {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "{0}: {1} classes of {2}x{2} pixels; the network {3} is for {4} classes of {5}x{5} pixels",
+        path.display(),
+        found.0,
+        found.1,
+        graph.spec(),
+        graph.classes(),
+        graph.side()
+    )))
 }
 
 /// The scores of `net` on the validation and the test images.

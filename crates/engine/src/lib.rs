@@ -18,7 +18,7 @@ mod optimiser;
 mod schedule;
 
 pub use batch::Batch;
-pub use evaluate::{evaluate, recalibrate, scores};
+pub use evaluate::{check_fit, evaluate, recalibrate, scores};
 pub use fit::{Fit, FitFlags, Fitted, fit};
 pub use forward::{Mode, Tape};
 pub use net::Net;

@@ -1,2 +1,7 @@
-//! finetuner
-fn main() {}
+//! Trains a pruned network under its masks: pruned checkpoint in, tuned checkpoint out.
+
+mod tune;
+
+fn main() -> std::process::ExitCode {
+    stage::run::<tune::Tune>()
+}

@@ -1,2 +1,11 @@
-//! models
-fn main() {}
+//! Lists, summarises and evaluates networks.
+
+mod command;
+mod eval;
+mod golden;
+mod list;
+mod summary;
+
+fn main() -> std::process::ExitCode {
+    stage::run::<command::Models>()
+}

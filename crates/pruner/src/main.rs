@@ -1,2 +1,18 @@
-//! pruner
-fn main() {}
+//! `pruner`: decides which weights of a checkpoint go, and why.
+//!
+//! It reads a checkpoint and a target, a plan or a scan, and writes the mask, the pruned weights
+//! and each layer's reason. It measures nothing: it never runs a network.
+
+mod choice;
+mod cli;
+mod plan;
+mod prune;
+mod reason;
+mod selector;
+mod size;
+mod table;
+mod value;
+
+fn main() -> std::process::ExitCode {
+    stage::run::<cli::Cli>()
+}

@@ -1,2 +1,9 @@
-//! scanner
-fn main() {}
+//! Sensitivity scan: each layer alone pruned at a series of ratios, accuracy each time.
+
+mod command;
+mod rows;
+mod scan;
+
+fn main() -> std::process::ExitCode {
+    stage::run::<command::Scanner>()
+}

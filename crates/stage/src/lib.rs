@@ -10,11 +10,11 @@ mod flags;
 mod harness;
 pub mod interrupt;
 mod job;
-pub mod nearest;
 mod output;
 mod progress;
 mod recipe;
 
+pub use artifact::nearest;
 pub use flags::{Common, Produce};
 pub use harness::{Command, run};
 pub use job::Job;

@@ -103,7 +103,11 @@ fn check_key(command: &clap::Command, key: &str, section: &str, path: &Path) -> 
     }
     let longs: Vec<&str> =
         commands().flat_map(clap::Command::get_arguments).filter_map(|a| a.get_long()).collect();
-    Err(bad(path, &format!("{section}.{key}"), &format!("unknown key{}", nearest::hint(key, longs))))
+    Err(bad(
+        path,
+        &format!("{section}.{key}"),
+        &format!("unknown key{}", nearest::hint(key, longs)),
+    ))
 }
 
 fn given(arguments: &[OsString], key: &str) -> bool {

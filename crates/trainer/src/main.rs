@@ -1,2 +1,7 @@
-//! trainer
-fn main() {}
+//! Trains a dense network: dataset in, checkpoint out.
+
+mod train;
+
+fn main() -> std::process::ExitCode {
+    stage::run::<train::Train>()
+}

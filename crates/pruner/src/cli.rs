@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+use sparsity::schedule;
+use stage::{Common, Produce};
+
+use crate::{plan, prune, size, value};
+
+/// Prune a checkpoint: write its mask, its pruned weights and the reason for each layer
+///
+/// With --sparsity exactly round(S x weights) go, ranked by score, ties by position; with --plan
+/// each layer loses its own share. Weights that are pruned already stay pruned and count towards
+/// the target, so that a tuned checkpoint can be pruned on, round by round (--rate).
+#[derive(Debug, Parser)]
+#[command(name = "pruner", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    prune: Option<Prune>,
+    #[command(flatten)]
+    produce: Option<Produce>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What the pruner does beside pruning.
+#[derive(Debug, Subcommand)]
+enum Other {
+    Plan(PlanFrom),
+    Size(SizeOf),
+    Rounds(Rounds),
+}
+
+/// Flags of the default command, beside those of every artifact.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").args(["sparsity", "plan"]).required(true))]
+pub struct Prune {
+    /// Artifact of trainer, finetuner or pruner whose weights are pruned
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// Share of the weights to prune, over 0 and below 1: of all prunable weights with scope
+    /// global, of each layer with scope layer
+    #[arg(
+        long,
+        value_name = "S",
+        value_parser = value::fraction,
+        allow_negative_numbers = true
+    )]
+    pub sparsity: Option<f64>,
+    /// YAML file with a ratio a layer, such as `layers: {backbone.conv4.weight: 0.30}`; layers
+    /// that it does not name are not pruned
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Rank the weights of all layers together, or each layer's alone
+    #[arg(long, value_enum, default_value_t = Scope::Global, conflicts_with = "plan")]
+    pub scope: Scope,
+    /// What ranks the weights; the smallest go first
+    #[arg(long, value_enum, default_value_t = Score::Magnitude)]
+    pub score: Score,
+    /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
+    #[arg(long, value_name = "PATTERN,...", value_delimiter = ',', conflicts_with = "plan")]
+    pub exclude: Vec<String>,
+    /// Also prune the N smallest entries of each bias of a convolution or linear layer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub bias_entries: u64,
+    /// Prune one round of an iterative schedule: this share of what remains, up to --sparsity
+    #[arg(
+        long,
+        value_name = "R",
+        value_parser = value::fraction,
+        allow_negative_numbers = true,
+        conflicts_with = "plan"
+    )]
+    pub rate: Option<f64>,
+}
+
+/// Which weights are ranked together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The weights of all layers
+    Global,
+    /// Each layer's weights
+    Layer,
+}
+
+/// What ranks the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Score {
+    /// The absolute value
+    Magnitude,
+    /// A random number, as a baseline
+    Random,
+}
+
+impl Score {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Magnitude => "magnitude",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// Write a first plan from a sensitivity scan
+///
+/// Each layer gets the largest scanned ratio whose drop of validation accuracy is at most
+/// --max-drop, or 0 where none is. Comments in the file say why.
+#[derive(Debug, Args)]
+pub struct PlanFrom {
+    /// Artifact of the scanner
+    #[arg(long, value_name = "DIR")]
+    pub scan: PathBuf,
+    /// Largest drop of accuracy that one layer may cause, as a fraction (0.02 is 2 points)
+    #[arg(
+        long,
+        value_name = "DROP",
+        default_value_t = 0.02,
+        value_parser = value::drop,
+        allow_negative_numbers = true
+    )]
+    pub max_drop: f64,
+    /// The plan to write
+    #[arg(long, value_name = "FILE.yaml")]
+    pub out: PathBuf,
+    /// Overwrite --out where another plan stands there
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// Print the ideal size of a network under a plan, without a checkpoint
+///
+/// Ideal size: parameters that are not zero (norms and biases too) x 32 bit; beside it the share
+/// of the dense network's.
+#[derive(Debug, Args)]
+pub struct SizeOf {
+    /// Network, with its width where it is not 1 (`vgg-lab`, `resnet18@0.25`)
+    #[arg(long, value_name = "NAME")]
+    pub network: String,
+    /// YAML file with a ratio a layer
+    #[arg(long, value_name = "PLAN.yaml")]
+    pub plan: PathBuf,
+    /// Number of classes
+    #[arg(long, default_value_t = 10)]
+    pub classes: usize,
+    /// Height and width of the input in pixels
+    #[arg(long, default_value_t = 32)]
+    pub side: usize,
+}
+
+/// Print how many rounds of --rate lead to --sparsity
+#[derive(Debug, Args)]
+pub struct Rounds {
+    /// Share of the weights that is pruned at the end
+    #[arg(
+        long,
+        value_name = "S",
+        value_parser = value::fraction,
+        allow_negative_numbers = true
+    )]
+    pub sparsity: f64,
+    /// Share of what remains that each round prunes
+    #[arg(
+        long,
+        value_name = "R",
+        value_parser = value::fraction,
+        allow_negative_numbers = true
+    )]
+    pub rate: f64,
+}
+
+impl stage::Command for Cli {
+    const SECTION: &'static str = "pruner";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match (self.other, self.prune.zip(self.produce)) {
+            (Some(Other::Plan(flags)), _) => plan::run(&flags, &self.common),
+            (Some(Other::Size(flags)), _) => size::run(&flags, &self.common),
+            (Some(Other::Rounds(flags)), _) => {
+                stage::print(&schedule::rounds(flags.rate, flags.sparsity).to_string());
+                Ok(())
+            }
+            (None, Some((flags, produce))) => prune::run(&flags, (&self.common, &produce)),
+            (None, None) => unreachable!("clap requires --checkpoint and --out elsewhere"),
+        }
+    }
+}

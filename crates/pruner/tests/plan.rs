@@ -1,0 +1,134 @@
+//! Plans: written from a scan, weighed, and carried out.
+
+mod common;
+
+use artifact::record::{Scan, ScanRow, Score};
+use common::{Place, SMALL};
+use graph::Graph;
+
+/// A plan of ratios for conv0..7, as experiment E has them.
+fn plan(ratios: &[f64; 8]) -> String {
+    let lines: Vec<String> = ratios
+        .iter()
+        .enumerate()
+        .map(|(i, ratio)| format!("  backbone.conv{i}.weight: {ratio}\n"))
+        .collect();
+    format!("layers:\n{}", lines.concat())
+}
+
+#[test]
+fn sizes_of_experiment_e() {
+    let place = Place::new();
+    let check = |ratios: &[f64; 8], expected: &str| {
+        place.write("plan.yaml", &plan(ratios));
+        let said = place.pruner("size --network vgg-lab --plan plan.yaml");
+        assert_eq!(said.out, format!("{expected}\n"), "{}", said.err);
+    };
+    check(&[0.0, 0.0, 0.0, 0.0, 0.30, 0.60, 0.60, 0.80], "15.85 MiB, 45.03 %");
+    check(&[0.0, 0.0, 0.70, 0.65, 0.60, 0.65, 0.75, 0.90], "9.55 MiB, 27.14 %");
+    check(&[0.0, 0.0, 0.0, 0.65, 0.60, 0.65, 0.75, 0.90], "10.34 MiB, 29.37 %");
+    check(&[0.0; 8], "35.20 MiB, 100.00 %");
+    place.write("plan.yaml", &plan(&[0.0; 8]));
+    let json = place.pruner("size --network vgg-lab --plan plan.yaml --json").out;
+    for part in ["\"ideal_mib\": 35.2", "\"share_percent\": 100.0", "\"nonzero\": 9228362"] {
+        assert!(json.contains(part), "{json} lacks {part}");
+    }
+}
+
+#[test]
+fn a_plan_is_carried_out_layer_by_layer() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    place.write("plan.yaml", &plan(&[0.0, 0.0, 0.70, 0.65, 0.60, 0.65, 0.75, 1.0]));
+    let (checkpoint, result) = place.pruned("--checkpoint dense --plan plan.yaml", "out");
+    let ratios = [0.0, 0.0, 0.70, 0.65, 0.60, 0.65, 0.75, 1.0, 0.0];
+    for (layer, ratio) in result.layers.iter().zip(ratios) {
+        assert_eq!(layer.pruned as f64, (ratio * layer.weights as f64).round(), "{}", layer.name);
+    }
+    let reasons = [2, 8].map(|i| result.layers[i].reason.as_str());
+    assert_eq!(reasons, ["plan: 0.70", "not in the plan"]);
+    assert_eq!((result.scope.as_str(), result.target), ("plan", None));
+    let roles: Vec<&str> = checkpoint.manifest.inputs.iter().map(|i| i.role.as_str()).collect();
+    assert_eq!(roles, ["checkpoint", "plan"]);
+    // The next plan may only ask for more.
+    place.write("less.yaml", &plan(&[0.0, 0.0, 0.70, 0.60, 0.60, 0.65, 0.75, 1.0]));
+    let line = "--checkpoint out --out less --plan less.yaml";
+    place.refuses(line, 3, "backbone.conv3.weight: ");
+}
+
+fn score(accuracy: f64) -> Score {
+    Score { loss: 1.0, accuracy, correct: (accuracy * 100.0) as usize, images: 100 }
+}
+
+/// A scan of three layers: one that bears all, one that bears some, one that bears nothing.
+fn scan() -> Scan {
+    let drops = [
+        ("backbone.conv0.weight", [0.05, 0.10]),
+        ("backbone.conv1.weight", [0.02, 0.03]),
+        ("backbone.conv7.weight", [-0.01, 0.00]),
+    ];
+    let row = |layer: &str, ratio, drop| ScanRow {
+        layer: layer.into(),
+        ratio,
+        pruned: 0,
+        weights: 0,
+        score: score(0.9 - drop),
+        drop,
+        seconds: 0.0,
+    };
+    Scan {
+        baseline: score(0.9),
+        ratios: vec![0.4, 0.8],
+        layers: drops.iter().map(|d| d.0.to_owned()).collect(),
+        recalibration_images: 0,
+        rows: drops
+            .iter()
+            .flat_map(|(layer, d)| [row(layer, 0.4, d[0]), row(layer, 0.8, d[1])])
+            .collect(),
+        seconds: 0.0,
+    }
+}
+
+#[test]
+fn a_first_plan_comes_from_a_scan() {
+    let place = Place::new();
+    let graph = Graph::build(SMALL, 10, 32).expect("in the zoo");
+    place.commit("scan", ("scanner", Some(&graph)), &scan(), |_| vec![]);
+    let said = place.pruner("plan --scan scan --out plan.yaml");
+    assert_eq!((said.code, said.out.as_str()), (0, "plan.yaml\n"), "{}", said.err);
+    let expected = "\
+# The share of each layer's weights to prune, for vgg-lab@0.03: a first plan from a scan.
+# Each layer alone may lose 2.00 points of the validation accuracy of 90.00 %.
+layers:
+  # 5.00 points lost at 0.4, the smallest ratio scanned
+  backbone.conv0.weight: 0
+  # 2.00 points lost at 0.4; 3.00 points lost at 0.8
+  backbone.conv1.weight: 0.4
+  # 0.00 points lost at 0.8, the largest ratio scanned
+  backbone.conv7.weight: 0.8
+";
+    assert_eq!(place.read("plan.yaml"), expected);
+
+    place.dense("dense", SMALL);
+    let (_, result) = place.pruned("--checkpoint dense --plan plan.yaml", "out");
+    assert_eq!(
+        [0, 1, 7].map(|i| &*result.layers[i].reason),
+        ["plan: 0.00", "plan: 0.40", "plan: 0.80"]
+    );
+}
+
+#[test]
+fn an_edited_plan_is_not_overwritten() {
+    let place = Place::new();
+    place.commit("scan", ("scanner", None), &scan(), |_| vec![]);
+    let line = "plan --scan scan --out plan.yaml";
+    assert_eq!(place.pruner(line).code, 0);
+    assert_eq!(place.pruner(line).code, 0, "the same plan again");
+    place.write("plan.yaml", "layers: {}\n");
+    place.refuses(line, 3, "overwrite it with --fresh");
+    assert_eq!(place.read("plan.yaml"), "layers: {}\n");
+    assert_eq!(place.pruner(&format!("{line} --fresh")).code, 0);
+    place.refuses(&format!("{line} --max-drop 2"), 2, "for 2 % say 0.02");
+    place.dense("dense", SMALL);
+    place.refuses("plan --scan dense --out p.yaml", 3, "expected an artifact of the scanner");
+}

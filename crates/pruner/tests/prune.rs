@@ -1,0 +1,161 @@
+//! The default command on real checkpoints.
+
+mod common;
+
+use common::{Place, SMALL, pruned, weights};
+
+#[test]
+fn global_pruning_takes_exactly_the_smallest() {
+    let place = Place::new();
+    let dense = weights(&place.dense("dense", SMALL));
+    let (checkpoint, result) = place.pruned("--checkpoint dense --sparsity 0.9", "out");
+    let found = weights(&checkpoint);
+    let k = (0.9 * dense.len() as f64).round() as usize;
+    assert_eq!(pruned(&checkpoint), k);
+
+    let mut order: Vec<usize> = (0..dense.len()).collect();
+    order.sort_by(|&a, &b| dense[a].0.abs().total_cmp(&dense[b].0.abs()).then(a.cmp(&b)));
+    for (rank, &i) in order.iter().enumerate() {
+        let expected = if rank < k { 0.0_f32 } else { dense[i].0 };
+        assert_eq!((found[i].0.to_bits(), found[i].1), (expected.to_bits(), rank >= k), "{i}");
+    }
+    assert_eq!(result.sparsity.pruned as usize, k);
+    assert_eq!(result.sparsity.of_prunable, k as f64 / dense.len() as f64);
+    assert_eq!(result.layers.iter().map(|l| l.pruned).sum::<u64>() as usize, k);
+    assert_eq!(result.sizes.ideal, result.sparsity.nonzero * 4);
+    assert!(result.sizes.zstd < result.sizes.file / 4, "{:?}", result.sizes);
+    assert_eq!((result.scope.as_str(), result.target, result.round), ("global", Some(0.9), None));
+    let reason = &result.layers[7].reason;
+    assert!(reason.starts_with("global magnitude: ") && reason.ends_with(" 90 % of all"));
+    assert_eq!(checkpoint.manifest.inputs[0].path, "../dense");
+}
+
+#[test]
+fn a_second_run_does_nothing_and_another_target_is_refused() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let line = "--checkpoint dense --out out --sparsity";
+    let first = place.pruner(&format!("{line} 0.5"));
+    assert!(first.err.contains("\nbackbone.conv7.weight "), "{}", first.err);
+    assert!(first.err.contains("4,148 of 8,295 weights (50.01 %)"), "{}", first.err);
+    assert!(first.out.ends_with("/out/manifest.yaml\n"), "{}", first.out);
+    let manifest = place.read("out/manifest.yaml");
+    let again = place.pruner(&format!("{line} 0.5"));
+    assert!(again.code == 0 && again.out.ends_with("out/manifest.yaml\n"), "{}", again.out);
+    assert!(again.err.contains("already done"), "{}", again.err);
+    place.refuses(&format!("{line} 0.6"), 3, "sparsity: 0.5 where 0.6 is asked for");
+    assert_eq!(place.read("out/manifest.yaml"), manifest);
+    let dry = place.pruner("--checkpoint dense --out new --sparsity 0.5 --dry-run");
+    assert!(dry.out.contains("sparsity: 0.5") && !place.path("new").exists(), "{}", dry.out);
+    let quiet = place.pruner("--checkpoint dense --out new --sparsity 0.5 -q --json");
+    assert!(quiet.err.is_empty() && quiet.out.starts_with('{'), "{}", quiet.err);
+}
+
+#[test]
+fn rounds_only_grow_the_masks_and_the_last_hits_the_target() {
+    let place = Place::new();
+    let total = weights(&place.dense("round-0", SMALL)).len();
+    let rounds = place.pruner("rounds --sparsity 0.8 --rate 0.3").out;
+    assert_eq!(rounds, "5\n");
+    let mut before = vec![true; total];
+    for round in 1..=5 {
+        let line =
+            format!("--checkpoint round-{} --sparsity 0.8 --rate 0.3 --bias-entries 3", round - 1);
+        let (checkpoint, result) = place.pruned(&line, &format!("round-{round}"));
+        let kept: Vec<bool> = weights(&checkpoint).iter().map(|w| w.1).collect();
+        assert!(kept.iter().zip(&before).all(|(now, then)| *then || !now), "round {round}");
+        let gone = kept.iter().filter(|k| !**k).count();
+        let remained = before.iter().filter(|k| **k).count();
+        let more = gone - (total - remained);
+        assert!(round == 5 || more == (0.3 * remained as f64).ceil() as usize, "{round}: {more}");
+        assert_eq!((result.round, result.bias_pruned), (Some(round), 3));
+        let name = format!("round {round} of 5, global magnitude: ");
+        assert!(result.layers[0].reason.starts_with(&name), "{}", result.layers[0].reason);
+        before = kept;
+    }
+    let gone = before.iter().filter(|k| !**k).count();
+    assert_eq!(gone, (0.8 * total as f64).round() as usize);
+    let line = "--checkpoint round-5 --out less --sparsity 0.5";
+    place.refuses(line, 3, "weights are pruned already");
+}
+
+#[test]
+fn biases_lose_their_smallest_entries() {
+    let place = Place::new();
+    let dense = place.dense("dense", SMALL);
+    let line = "--checkpoint dense --sparsity 0.5 --bias-entries 3";
+    let (checkpoint, result) = place.pruned(line, "out");
+    let mut order: Vec<usize> = (0..10).collect();
+    let bias = dense.values("classifier.bias");
+    order.sort_by(|&a, &b| bias[a].abs().total_cmp(&bias[b].abs()));
+    let mask = checkpoint.masks.get("classifier.bias").expect("masked");
+    assert!((0..10).all(|i| mask.kept()[i] == order[3..].contains(&i)));
+    let s = result.sparsity;
+    assert_eq!(s.pruned, result.layers.iter().map(|l| l.pruned).sum::<u64>() + 3);
+    assert_eq!(s.of_prunable, (s.pruned - 3) as f64 / s.prunable as f64);
+    // The initial norm biases are zero as well, and are counted.
+    let norms: usize = (0..8).map(|i| dense.values(&format!("backbone.bn{i}.bias")).len()).sum();
+    assert_eq!(s.parameters - s.nonzero, s.pruned + norms as u64);
+    let line = "--checkpoint dense --out more --sparsity 0.5 --bias-entries 11";
+    place.refuses(line, 3, "classifier.bias: 11 weights are to be pruned where there are 10");
+}
+
+#[test]
+fn layers_alone_and_exclusions() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let line = "--checkpoint dense --sparsity 0.7 --exclude *.conv0.*,classifier.*";
+    let (_, layer) = place.pruned(&format!("{line} --scope layer --bias-entries 1"), "layer");
+    assert_eq!((layer.scope.as_str(), layer.bias_pruned), ("layer", 0));
+    for (i, l) in layer.layers.iter().enumerate() {
+        let expected = if i % 8 == 0 { 0.0 } else { (0.7 * l.weights as f64).round() };
+        assert_eq!((l.pruned as f64, l.reason == "excluded"), (expected, i % 8 == 0), "{}", l.name);
+    }
+    let (_, global) = place.pruned(line, "global");
+    let ends = [&global.layers[0], &global.layers[8]];
+    assert_eq!(ends.map(|l| (l.pruned, l.reason.as_str())), [(0, "excluded"); 2]);
+    let s = global.sparsity;
+    assert_eq!(s.pruned as f64, (0.7 * s.prunable as f64).round());
+    let line = "--checkpoint dense --out x --sparsity 0.7 --exclude backbone.*";
+    place.refuses(line, 3, "ask for less sparsity or exclude fewer layers");
+    let line = "--checkpoint dense --out x --sparsity 0.7 --exclude clasifier.weight";
+    place.refuses(line, 3, "did you mean classifier.weight?");
+}
+
+#[test]
+fn random_pruning_follows_the_seed_alone() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let line = "--checkpoint dense --sparsity 0.5 --score random --seed";
+    let masks = |seed: u32, out: &str, threads: u32| {
+        let (checkpoint, result) = place.pruned(&format!("{line} {seed} --threads {threads}"), out);
+        assert_eq!(result.score, "random");
+        checkpoint.masks
+    };
+    let first = masks(1, "a", 1);
+    assert_eq!(first, masks(1, "b", 2));
+    assert_ne!(first, masks(2, "c", 1));
+}
+
+#[test]
+fn recipes_set_flags() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    place.write("r.yaml", "pruner: {sparsity: 0.6, exclude: [classifier.weight], scope: layer}\n");
+    let (_, result) = place.pruned("--checkpoint dense --recipe r.yaml", "out");
+    assert_eq!((result.target, result.layers[8].pruned), (Some(0.6), 0));
+    let (_, result) = place.pruned("--checkpoint dense --recipe r.yaml --sparsity 0.7", "more");
+    assert_eq!((result.target, result.scope.as_str()), (Some(0.7), "layer"));
+    assert_eq!(place.pruner("rounds --sparsity 0.5 --rate 0.5 --recipe r.yaml").out, "1\n");
+}
+
+#[test]
+fn a_layer_without_weights_is_warned_of() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    place.write("plan.yaml", "layers: {backbone.conv3.weight: 1}\n");
+    let said = place.pruner("--checkpoint dense --out out --plan plan.yaml -q");
+    assert!(said.err.contains("backbone.conv3.weight: no weight is left"), "{}", said.err);
+    let said = place.pruner("--checkpoint dense --out half --sparsity 0.5 -q");
+    assert_eq!(said.err, "");
+}

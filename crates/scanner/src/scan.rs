@@ -1,0 +1,147 @@
+//! The scan: one point is one layer at one ratio.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::Result;
+use artifact::record::{Scan, ScanRow, Score};
+use artifact::tensors::{Tensor, Tensors};
+use artifact::{Error, file, names};
+use cifar::{Dataset, Normalise};
+use engine::{Net, evaluate, recalibrate};
+use sparsity::select::{self, Candidates};
+use sparsity::{Checkpoint, Mask, magnitude};
+use stage::{Job, Progress, interrupt};
+
+use crate::command::Config;
+use crate::rows;
+
+/// What to scan.
+pub struct Task {
+    /// The network.
+    pub checkpoint: Checkpoint,
+    /// Images.
+    pub data: Dataset,
+    /// Names of the weights to scan, in order.
+    pub layers: Vec<String>,
+    /// Settings.
+    pub config: Config,
+    /// Seed of the choice of recalibration images.
+    pub seed: u64,
+    /// The network on its device.
+    pub net: Net,
+}
+
+/// Scans what is not yet scanned and commits the artifact.
+pub fn run(mut task: Task, job: Job) -> Result<()> {
+    let path = job.path(names::SCAN);
+    let mut rows = rows::read(&path)?;
+    let tensors = task.checkpoint.tensors.clone();
+    let baseline = task.score(&tensors)?;
+    let points = task.points();
+    let progress = Progress::new("scan", "points", points.len() as u64);
+    progress.advance(rows.len() as u64, String::new());
+    progress.line(&format!("baseline {:.2}% on validation images", baseline.accuracy * 100.0));
+    for (layer, ratio) in points.iter().skip(rows.len()) {
+        if interrupt::asked() {
+            let what = format!("interrupted after {} of {} points", rows.len(), points.len());
+            return Err(Error::Interrupted(format!("{what}; run again to go on")).into());
+        }
+        let row = task.point(layer, *ratio, baseline)?;
+        rows::append(&path, &row)?;
+        progress.advance(1, format!("{layer} {ratio}: {:.1}%", row.score.accuracy * 100.0));
+        rows.push(row);
+    }
+    drop(progress);
+    task.finish(job, baseline, rows)
+}
+
+impl Task {
+    fn points(&self) -> Vec<(String, f64)> {
+        let ratios = &self.config.ratios;
+        let of = |l: &String| ratios.iter().map(|r| (l.clone(), *r)).collect::<Vec<_>>();
+        self.layers.iter().flat_map(of).collect()
+    }
+
+    fn point(&mut self, layer: &str, ratio: f64, baseline: Score) -> Result<ScanRow> {
+        let started = Instant::now();
+        let (tensors, mask) = self.pruned(layer, ratio)?;
+        let score = self.score(&tensors)?;
+        Ok(ScanRow {
+            layer: layer.to_owned(),
+            ratio,
+            pruned: mask.pruned(),
+            weights: mask.len() as u64,
+            score,
+            drop: baseline.accuracy - score.accuracy,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The checkpoint with `ratio` of what is left of `layer` pruned by magnitude.
+    fn pruned(&self, layer: &str, ratio: f64) -> Result<(Tensors, Mask)> {
+        let values = self.checkpoint.values(layer);
+        let before = self.checkpoint.masks.get(layer);
+        let gone = before.map_or(0, Mask::pruned);
+        let k = gone + ((values.len() as u64 - gone) as f64 * ratio).round() as u64;
+        let scores = magnitude(values);
+        let mask = select::one(Candidates { name: layer, scores: &scores, before }, k)?;
+        let mut tensors = self.checkpoint.tensors.clone();
+        let mut changed = values.to_vec();
+        mask.apply(&mut changed);
+        let shape = tensors[layer].shape.clone();
+        tensors.insert(layer.to_owned(), Tensor::f32(&shape, changed));
+        Ok((tensors, mask))
+    }
+
+    /// The score of the network with `tensors`, recalibrated.
+    fn score(&mut self, tensors: &Tensors) -> Result<Score> {
+        self.net.set(tensors)?;
+        let images = self.config.recalibration_images;
+        if images > 0 {
+            recalibrate(&self.net, &self.data, self.seed, images)?;
+        }
+        evaluate(&self.net, &self.data.validation, &Normalise::from(&self.data.info))
+    }
+
+    fn finish(self, job: Job, baseline: Score, rows: Vec<ScanRow>) -> Result<()> {
+        print(&self, baseline, &rows);
+        let scores = self.magnitudes();
+        file::write(&job.path(names::SCORES), serde_json::to_string_pretty(&scores)?.as_bytes())?;
+        let result = Scan {
+            baseline,
+            ratios: self.config.ratios.clone(),
+            layers: self.layers.clone(),
+            recalibration_images: self.config.recalibration_images,
+            seconds: rows.iter().map(|r| r.seconds).sum(),
+            rows,
+        };
+        let network = self.checkpoint.manifest.network.clone();
+        job.finish(network, &result, &[names::SCAN, names::SCORES])?;
+        Ok(())
+    }
+
+    /// Of each layer: the absolute weights at the quantiles 0, 0.1 .. 1, masked ones included.
+    fn magnitudes(&self) -> BTreeMap<String, Vec<f32>> {
+        let of = |name: &String| {
+            let mut scores = magnitude(self.checkpoint.values(name));
+            scores.sort_unstable_by(f32::total_cmp);
+            let at = |tenth: usize| scores[(scores.len() - 1) * tenth / 10];
+            (name.clone(), (0..=10).map(at).collect())
+        };
+        self.layers.iter().map(of).collect()
+    }
+}
+
+/// The table for people: a line a layer, accuracy at each ratio.
+fn print(task: &Task, baseline: Score, rows: &[ScanRow]) {
+    let ratios: String = task.config.ratios.iter().map(|r| format!("{r:>7}")).collect();
+    tracing::info!("{:<30}{ratios}", "accuracy in % at ratio");
+    for layer in &task.layers {
+        let of_layer = rows.iter().filter(|r| r.layer == *layer);
+        let cells: String =
+            of_layer.map(|r| format!("{:>7.2}", r.score.accuracy * 100.0)).collect();
+        tracing::info!("{layer:<30}{cells}");
+    }
+    tracing::info!("{:<30}{:>7.2}", "not pruned", baseline.accuracy * 100.0);
+}

@@ -1,0 +1,111 @@
+//! The command: flags, the run, what goes into the manifest.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use artifact::record::Training;
+use artifact::{Error, names, size, tensors};
+use cifar::Dataset;
+use clap::Parser;
+use engine::{Fit, FitFlags, Fitted, Net, device};
+use graph::Graph;
+use serde::Serialize;
+use sparsity::Masks;
+use stage::{Common, Job, Produce};
+
+/// Trains a dense network on a dataset.
+///
+/// Writes the weights of the best epoch (by validation accuracy) and of the last, and one line of
+/// metrics an epoch. Ctrl-C ends after a saved state; the same command goes on from there.
+#[derive(Debug, Parser)]
+#[command(name = "trainer")]
+pub struct Train {
+    /// Folder of a dataset made by data-cifar
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    produce: Produce,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Every setting that can change the result.
+#[derive(Debug, clap::Args, Serialize)]
+struct Config {
+    /// Network by name, with @WIDTH behind it if wanted (see: models list)
+    #[arg(long, value_name = "NAME[@WIDTH]")]
+    network: String,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: device::Choice,
+    #[command(flatten)]
+    fit: FitFlags,
+}
+
+impl stage::Command for Train {
+    const SECTION: &'static str = "trainer";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self) -> Result<()> {
+        let device = self.config.device.open()?;
+        // A misspelt network is told before anything is read or written.
+        graph::Spec::parse(&self.config.network)?;
+        let inputs = [("dataset", self.data.as_path())];
+        let flags = (&self.common, &self.produce);
+        let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
+        let data = Dataset::open(&self.data)?;
+        let graph = Graph::build(&self.config.network, data.info.classes.len(), data.info.side)?;
+        tracing::info!(
+            "training {} ({} parameters) on {} images",
+            graph.spec(),
+            graph.parameters(),
+            data.train.len()
+        );
+        let mut net = Net::initial(graph, self.produce.seed, &device)?;
+        let (flags, masks) = (&self.config.fit, &Masks::default());
+        let fit = Fit { flags, data: &data, masks, seed: self.produce.seed, job: &job };
+        let fitted = engine::fit(&mut net, &fit)?;
+        finish(job, &mut net, &fitted, (&data, flags.epochs))
+    }
+}
+
+/// Writes both checkpoints and the scores of the best.
+fn finish(
+    job: Job,
+    net: &mut Net,
+    fitted: &Fitted,
+    (data, epochs): (&Dataset, usize),
+) -> Result<()> {
+    let model = job.path(names::MODEL);
+    tensors::write(&model, &fitted.best, None)?;
+    tensors::write(&job.path(names::LAST), &fitted.last, None)?;
+    net.set(&fitted.best)?;
+    let scores = engine::scores(net, data)?;
+    let sparsity = sparsity::count(net.graph(), &fitted.best, &Masks::default());
+    let result = Training {
+        epochs,
+        best_epoch: fitted.best_epoch,
+        scores,
+        sizes: size::measure(&model, sparsity.nonzero)?,
+        sparsity,
+        seconds: fitted.seconds,
+    };
+    tracing::info!(
+        "test accuracy {:.2}% (epoch {} of {epochs}, validation {:.2}%)",
+        scores.test.accuracy * 100.0,
+        fitted.best_epoch,
+        scores.validation.accuracy * 100.0
+    );
+    let network = net.graph().network();
+    Ok::<_, Error>(job.finish(
+        Some(network),
+        &result,
+        &[names::MODEL, names::LAST, names::METRICS],
+    )?)
+    .map_err(Into::into)
+}
