@@ -1,1 +1,21 @@
-//! cifar
+//! Image sets: from raw bytes, or from nothing, to batches.
+//!
+//! A [`Raw`] set is decoded or rendered, [`store::write`] puts it into an
+//! artifact's folder, [`Dataset::open`] reads that artifact and splits it, and
+//! [`batch`] normalises and augments. Everything random is a pure function of
+//! a seed and an index. Networks, devices and the command line are not its business.
+
+mod augment;
+mod batch;
+mod dataset;
+pub mod import;
+mod raw;
+pub mod split;
+mod statistics;
+pub mod store;
+pub mod synth;
+
+pub use augment::Augment;
+pub use batch::{Batch, Normalise, batch, order};
+pub use dataset::{Dataset, Part};
+pub use raw::{Images, Raw};

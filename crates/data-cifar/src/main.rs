@@ -1,2 +1,13 @@
-//! data-cifar
-fn main() {}
+//! `data-cifar`: makes dataset artifacts and shows them.
+
+mod cli;
+mod fetch;
+mod inspect;
+mod make;
+mod preview;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stage::run::<cli::Cli>()
+}

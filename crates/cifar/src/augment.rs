@@ -1,0 +1,43 @@
+//! Random crop and flip.
+
+/// Random crop out of the image with a black border, and a random left-right flip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Augment {
+    /// Width of the border in pixels; the crop has the image's own size. 0: no crop.
+    pub padding: usize,
+    /// Whether to flip every other image (probability 1/2).
+    pub flip: bool,
+}
+
+/// Where one image is cropped, and whether it is flipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pose {
+    /// Row of the crop's corner in the bordered image.
+    pub y: usize,
+    /// Column of the crop's corner in the bordered image.
+    pub x: usize,
+    /// Width of the border.
+    pub padding: usize,
+    /// Whether the crop is flipped.
+    pub flip: bool,
+}
+
+impl Pose {
+    /// The image as it is.
+    pub const STILL: Self = Self { y: 0, x: 0, padding: 0, flip: false };
+}
+
+impl Augment {
+    /// The pose of image `index` in `epoch`: a pure function of these and `seed`.
+    pub(crate) fn pose(&self, seed: u64, epoch: usize, index: usize) -> Pose {
+        let both = (epoch as u64) << 32 | index as u64;
+        let mut random = seed::stream(seed, "train/augment", both);
+        let offsets = 2 * self.padding + 1;
+        Pose {
+            y: random.below(offsets),
+            x: random.below(offsets),
+            padding: self.padding,
+            flip: self.flip && random.chance(0.5),
+        }
+    }
+}

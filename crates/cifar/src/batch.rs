@@ -1,0 +1,145 @@
+//! Batches: normalised, augmented, in a shuffled order.
+
+use artifact::record;
+use rayon::prelude::*;
+
+use crate::augment::{Augment, Pose};
+use crate::dataset::Part;
+
+/// Mean and deviation that pixels are normalised by, channels R, G, B, pixels in `[0, 1]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalise {
+    /// Mean of each channel.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel.
+    pub std: [f32; 3],
+}
+
+/// Images ready for a network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// n x 3 x side x side: (pixel / 255 - mean) / std.
+    pub images: Vec<f32>,
+    /// n class numbers.
+    pub labels: Vec<u8>,
+    /// Height and width in pixels.
+    pub side: usize,
+}
+
+/// # Panics
+/// If mean or deviation are not of three channels; an opened dataset's are.
+impl From<&record::Dataset> for Normalise {
+    fn from(info: &record::Dataset) -> Self {
+        Self {
+            mean: [0, 1, 2].map(|c| info.mean[c] as f32),
+            std: [0, 1, 2].map(|c| info.std[c] as f32),
+        }
+    }
+}
+
+impl Normalise {
+    /// The normalised value of every byte, channel by channel.
+    fn table(&self) -> [[f32; 256]; 3] {
+        let value = |c: usize, byte: usize| (byte as f32 / 255.0 - self.mean[c]) / self.std[c];
+        [0, 1, 2].map(|c| std::array::from_fn(|byte| value(c, byte)))
+    }
+}
+
+/// The shuffled order of `epoch` over `n` images.
+pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
+    seed::permutation(seed, "train/order", epoch as u64, n)
+}
+
+/// The images `indices` of `part`; with `augment` (what, seed, epoch), randomly cropped and flipped.
+///
+/// An image's augmentation depends on seed, epoch and its index in `part` alone, not on the batch
+/// that it is in or on threads. The border of the crop is a black pixel, normalised as any other
+/// (torchvision's order: pad, then normalise).
+pub fn batch(
+    part: &Part,
+    indices: &[usize],
+    normalise: &Normalise,
+    augment: Option<(&Augment, u64, usize)>,
+) -> Batch {
+    let (side, table) = (part.side(), normalise.table());
+    let mut images = vec![0.0; indices.len() * 3 * side * side];
+    images.par_chunks_mut(3 * side * side).zip(indices).for_each(|(out, &i)| {
+        let pose = augment.map_or(Pose::STILL, |(a, seed, epoch)| a.pose(seed, epoch, i));
+        for (c, (out, plane)) in planes(out, part.image(i), side).enumerate() {
+            crop(out, plane, &table[c], pose);
+        }
+    });
+    Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
+}
+
+fn planes<'a>(
+    out: &'a mut [f32],
+    image: &'a [u8],
+    side: usize,
+) -> impl Iterator<Item = (&'a mut [f32], &'a [u8])> {
+    out.chunks_mut(side * side).zip(image.chunks(side * side))
+}
+
+/// One channel of one image under `pose`, byte values looked up in `table`.
+fn crop(out: &mut [f32], plane: &[u8], table: &[f32; 256], pose: Pose) {
+    let side = plane.len().isqrt();
+    out.fill(table[0]);
+    // In the bordered image the picture spans `padding..padding + side` both ways.
+    let first = pose.padding.saturating_sub(pose.x);
+    let last = (pose.padding + side).saturating_sub(pose.x).min(side);
+    for (y, row) in out.chunks_mut(side).enumerate() {
+        let Some(from) = (y + pose.y).checked_sub(pose.padding).filter(|v| *v < side) else {
+            continue;
+        };
+        for x in first..last {
+            let byte = plane[side * from + x + pose.x - pose.padding];
+            row[if pose.flip { side - 1 - x } else { x }] = table[usize::from(byte)];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cropped(pose: Pose) -> Vec<f32> {
+        let plane: Vec<u8> = (1..=9).collect();
+        let mut out = vec![-1.0; 9];
+        crop(&mut out, &plane, &std::array::from_fn(|b| b as f32), pose);
+        out
+    }
+
+    #[test]
+    fn crops_move_pad_and_flip() {
+        let check = |(y, x, padding, flip), expected: [u8; 9]| {
+            assert_eq!(cropped(Pose { y, x, padding, flip }), expected.map(f32::from));
+        };
+        check((0, 0, 0, false), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        check((1, 1, 1, false), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        check((0, 0, 1, false), [0, 0, 0, 0, 1, 2, 0, 4, 5]);
+        check((2, 1, 1, false), [4, 5, 6, 7, 8, 9, 0, 0, 0]);
+        check((1, 1, 1, true), [3, 2, 1, 6, 5, 4, 9, 8, 7]);
+        check((1, 2, 1, true), [0, 3, 2, 0, 6, 5, 0, 9, 8]);
+        check((0, 8, 4, false), [0; 9]);
+    }
+
+    #[test]
+    fn poses_spread_evenly_and_never_leave_the_border() {
+        let augment = Augment { padding: 2, flip: true };
+        let poses: Vec<Pose> = (0..5000).map(|i| augment.pose(1, 0, i)).collect();
+        for v in 0..5 {
+            let share = poses.iter().filter(|p| p.x == v).count();
+            assert!((900..1100).contains(&share), "{v}: {share}");
+        }
+        let flips = poses.iter().filter(|p| p.flip).count();
+        assert!((2350..2650).contains(&flips), "{flips}");
+        assert!(poses.iter().all(|p| p.x < 5 && p.y < 5));
+        assert_ne!(poses, (0..5000).map(|i| augment.pose(1, 1, i)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn normalising_is_affine() {
+        let table = Normalise { mean: [0.5; 3], std: [0.25, 0.5, 1.0] }.table();
+        assert_eq!([table[0][255], table[1][0], table[2][255]], [2.0, -1.0, 0.5]);
+    }
+}

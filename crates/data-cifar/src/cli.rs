@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stage::{Common, Produce};
+
+use crate::{fetch, inspect, make, preview};
+
+/// Makes a dataset artifact: from the official CIFAR-10 files, an image folder, or nothing
+#[derive(Debug, Parser)]
+#[command(name = "data-cifar")]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Download the official archive, check it, import it
+    Fetch(Fetch),
+    /// Import a folder or an archive (.tar, .tar.gz): the official binary files, the official
+    /// Python batches, or images as train/CLASS/*.{jpg,jpeg,png} and test/CLASS/*
+    Import(Import),
+    /// Render the built-in set: ten classes of 32 x 32 colour images
+    Synth(Synth),
+    /// Check a dataset and print its parts, classes, statistics and digests
+    Inspect(Inspect),
+    /// Draw a contact sheet, a row a class, and print the rows' order
+    Preview(Preview),
+}
+
+/// How the training images are split.
+#[derive(Debug, Clone, Args)]
+pub struct SplitFlags {
+    /// Fraction of the training images set apart for validation
+    #[arg(long, default_value_t = 0.1)]
+    validation: f64,
+    /// Seed of that split
+    #[arg(long, default_value_t = 42)]
+    split_seed: u64,
+}
+
+impl SplitFlags {
+    /// The split that they ask for.
+    pub fn split(&self) -> cifar::store::Split {
+        cifar::store::Split { validation: self.validation, seed: self.split_seed }
+    }
+}
+
+/// `fetch`.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    #[command(flatten)]
+    pub produce: Produce,
+    #[command(flatten)]
+    pub split: SplitFlags,
+    /// Where the archive is kept; one that is there already is not downloaded again
+    #[arg(long, value_name = "FILE", default_value = "data/cifar-10-binary.tar.gz")]
+    pub archive: PathBuf,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The folder, its parent, or the archive
+    pub source: PathBuf,
+    #[command(flatten)]
+    pub produce: Produce,
+    #[command(flatten)]
+    pub split: SplitFlags,
+}
+
+/// `synth`.
+#[derive(Debug, Args)]
+pub struct Synth {
+    #[command(flatten)]
+    pub produce: Produce,
+    #[command(flatten)]
+    pub split: SplitFlags,
+    /// Training images, validation included
+    #[arg(long, default_value_t = 5000)]
+    pub train: usize,
+    /// Test images
+    #[arg(long, default_value_t = 1000)]
+    pub test: usize,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Folder of the dataset
+    pub dataset: PathBuf,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// Folder of the dataset
+    pub dataset: PathBuf,
+    /// The PNG file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Images a class
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub columns: u16,
+    /// Which images
+    #[arg(long, value_enum, default_value_t = PartName::Train)]
+    pub part: PartName,
+}
+
+/// A part of a dataset.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PartName {
+    /// Trained on.
+    Train,
+    /// Selected on.
+    Validation,
+    /// Read once.
+    Test,
+}
+
+impl stage::Command for Cli {
+    const SECTION: &'static str = "data-cifar";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match self.action {
+            Action::Fetch(flags) => fetch::fetch(&self.common, &flags)?,
+            Action::Import(flags) => make::import(&self.common, &flags)?,
+            Action::Synth(flags) => make::synth(&self.common, &flags)?,
+            Action::Inspect(flags) => inspect::inspect(&self.common, &flags)?,
+            Action::Preview(flags) => preview::preview(&self.common, &flags)?,
+        }
+        Ok(())
+    }
+}
