@@ -14,13 +14,13 @@ pub fn relu(x: &mut [f32]) {
     });
 }
 
-/// `grad = 0` where the output `y` of the activation is not positive.
+/// `grad = 0` where the output `y` of the activation is 0; NaN hides no gradient.
 pub fn relu_grad(grad: &mut [f32], y: &[f32]) {
     assert_eq!(grad.len(), y.len(), "gradient and output");
     grad.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(g, y)| {
         simd(|| {
             for (g, y) in g.iter_mut().zip(y) {
-                *g = if *y > 0.0 { *g } else { 0.0 };
+                *g = if *y <= 0.0 { 0.0 } else { *g };
             }
         });
     });

@@ -11,7 +11,11 @@ pub struct Lanes {
 
 impl Lanes {
     /// A batch of `images`.
+    ///
+    /// # Panics
+    /// If there is none: a mean over no images is not a number.
     pub fn of(images: usize) -> Self {
+        assert!(images > 0, "a batch without images");
         Self { images }
     }
 
@@ -30,10 +34,14 @@ impl Lanes {
         self.images.saturating_sub(block * LANES).min(LANES)
     }
 
-    /// 1 for each real lane of `block`, else 0.
-    pub fn mask(self, block: usize) -> [f32; LANES] {
+    /// Sets the lanes without an image of `values`, a part of `block`, to +0, whatever they hold.
+    pub(crate) fn clear_empty(self, block: usize, values: &mut [f32]) {
         let real = self.real(block);
-        std::array::from_fn(|lane| if lane < real { 1.0 } else { 0.0 })
+        if real < LANES {
+            for vector in vectors_mut(values) {
+                vector[real..].fill(0.0);
+            }
+        }
     }
 }
 

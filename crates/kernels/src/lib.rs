@@ -10,6 +10,11 @@
 //! sums in a fixed order: the result is the same for any number of threads. This is the only
 //! crate with unsafe code, and it knows nothing of tensors, networks or files.
 
+#![allow(
+    clippy::inline_always,
+    reason = "what `simd` runs must be compiled into it, or it is compiled for the oldest CPU"
+)]
+
 pub mod average;
 pub mod conv;
 pub mod elementwise;
@@ -22,6 +27,12 @@ pub mod pool;
 mod shared;
 
 pub use lanes::{LANES, Lanes};
+
+/// Windows of `kernel`, a `stride` apart, along `size` pixels with `padding` on each side.
+fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
+    let room = (size + 2 * padding).checked_sub(kernel).expect("the padded input holds a window");
+    room / stride + 1
+}
 
 /// Runs `f` compiled for the widest vectors that this machine has (AVX-512, AVX2, NEON, scalar).
 #[inline]

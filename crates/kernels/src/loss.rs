@@ -27,8 +27,10 @@ pub fn cross_entropy(target: Target, logits: &[f32], mut grad: Option<&mut [f32]
     let lanes = Lanes::of(target.labels.len());
     assert_eq!(logits.len(), lanes.blocks() * target.classes * LANES, "logits");
     if let Some(grad) = grad.as_deref_mut() {
+        assert_eq!(grad.len(), logits.len(), "gradient and logits");
         grad.fill(0.0);
     }
+    assert!(target.labels.iter().all(|l| usize::from(*l) < target.classes), "label out of range");
     let mut outcome = Outcome::default();
     for (n, &label) in target.labels.iter().enumerate() {
         let at = |class: usize| (n / LANES * target.classes + class) * LANES + n % LANES;

@@ -112,7 +112,8 @@ pub struct Affine<'a> {
     pub eps: f32,
 }
 
-/// `y = (x - mean) / sqrt(var + eps) * weight + bias`.
+/// `y = (x - mean) / sqrt(var + eps) * weight + bias`, and 0 in lanes without an image: they have
+/// no part in the statistics, so nothing else would keep them from growing layer by layer.
 pub fn apply(plane: Plane, affine: Affine, x: &[f32], y: &mut [f32]) {
     assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
     let planes = y.par_chunks_mut(plane.len()).zip(x.par_chunks(plane.len())).enumerate();
@@ -122,6 +123,7 @@ pub fn apply(plane: Plane, affine: Affine, x: &[f32], y: &mut [f32]) {
         let scale = affine.weight[c] / (var + affine.eps).sqrt();
         let bias = affine.bias[c];
         simd(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale + bias));
+        plane.lanes.clear_empty(i / plane.channels, y);
     });
 }
 
@@ -129,6 +131,7 @@ pub fn apply(plane: Plane, affine: Affine, x: &[f32], y: &mut [f32]) {
 /// bias and of the weight.
 pub fn gradient_sums(plane: Plane, affine: Affine, (x, dy): (&[f32], &[f32]), sums: &mut [f32]) {
     assert!(x.len() == plane.all() && dy.len() == plane.all(), "sizes");
+    assert_eq!(sums.len(), 2 * plane.channels, "channels");
     let (x, dy) = (lanes::vectors(x), lanes::vectors(dy));
     sums.par_chunks_mut(2).enumerate().for_each(|(c, out)| {
         let (mean, var) = (affine.stats[2 * c], affine.stats[2 * c + 1]);
@@ -174,10 +177,10 @@ fn one_plane(
     let mean_dy = (f64::from(sums[2 * c]) / plane.count()) as f32;
     let slope = (f64::from(sums[2 * c + 1]) / plane.count()) as f32 * inverse;
     let scale = affine.weight[c] * inverse;
-    let mask = plane.lanes.mask(block).map(|m| m * scale);
     for (g, x) in lanes::vectors_mut(dy).iter_mut().zip(lanes::vectors(x)) {
         for l in 0..LANES {
-            g[l] = (g[l] - mean_dy - (x[l] - mean) * slope) * mask[l];
+            g[l] = (g[l] - mean_dy - (x[l] - mean) * slope) * scale;
         }
     }
+    plane.lanes.clear_empty(block, dy);
 }

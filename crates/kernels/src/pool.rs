@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, lanes, simd};
+use crate::{LANES, lanes, simd, windows};
 
 /// Sizes of a pooling: input pixels and windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,19 @@ pub struct Pooling {
 impl Pooling {
     /// Output height.
     pub fn oh(&self) -> usize {
-        (self.h + 2 * self.padding - self.kernel) / self.stride + 1
+        windows(self.h, self.kernel, self.stride, self.padding)
     }
 
     /// Output width.
     pub fn ow(&self) -> usize {
-        (self.w + 2 * self.padding - self.kernel) / self.stride + 1
+        windows(self.w, self.kernel, self.stride, self.padding)
+    }
+
+    /// Values of one (block, channel) before and after, of which `x` and `y` must hold as many.
+    fn planes(self, x: &[f32], y: &[f32]) -> (usize, usize) {
+        let (from, to) = (self.h * self.w * LANES, self.oh() * self.ow() * LANES);
+        assert!(x.len().is_multiple_of(from) && x.len() / from * to == y.len(), "planes");
+        (from, to)
     }
 
     /// The input pixels of the window at (`oy`, `ox`), in scan order.
@@ -47,8 +54,7 @@ impl Pooling {
 
 /// `y = max over each window of x`, for every block and channel.
 pub fn forward(p: Pooling, x: &[f32], y: &mut [f32]) {
-    let (from, to) = (p.h * p.w * LANES, p.oh() * p.ow() * LANES);
-    assert_eq!(x.len() / from, y.len() / to, "planes");
+    let (from, to) = p.planes(x, y);
     y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| {
         simd(|| {
             let (x, y) = (lanes::vectors(x), lanes::vectors_mut(y));
@@ -68,10 +74,10 @@ fn larger(best: f32, new: f32) -> f32 {
     if new > best || new.is_nan() { new } else { best }
 }
 
-/// Adds `dy` of each window to `dx` at the window's first maximum, where `PyTorch` puts it.
+/// Writes `dx`: the sum of `dy` over the windows whose first maximum the pixel is, as in `PyTorch`.
 pub fn backward(p: Pooling, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let (from, to) = (p.h * p.w * LANES, p.oh() * p.ow() * LANES);
-    assert!(x.len() == dx.len() && x.len() / from == dy.len() / to, "planes");
+    let (from, to) = p.planes(x, dy);
+    assert_eq!(x.len(), dx.len(), "input and its gradient");
     let planes = dx.par_chunks_mut(from).zip(x.par_chunks(from)).zip(dy.par_chunks(to));
     planes.for_each(|((dx, x), dy)| {
         simd(|| {

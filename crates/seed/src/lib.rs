@@ -22,9 +22,8 @@ pub fn stream(seed: u64, purpose: &str, index: u64) -> Stream {
 
 /// 64-bit FNV-1a of the UTF-8 text (Fowler, Noll, Vo).
 pub fn fnv1a64(text: &str) -> u64 {
-    text.bytes().fold(0xCBF2_9CE4_8422_2325, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    text.bytes()
+        .fold(0xCBF2_9CE4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 impl Stream {

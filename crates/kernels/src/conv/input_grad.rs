@@ -13,7 +13,7 @@ use crate::{LANES, simd};
 /// A task is one block and some input channels, so that no two tasks add to the same pixel.
 pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     assert!(dy.len() == conv.output_len() && weight.len() == conv.weight_len(), "sizes");
-    assert!(dx.len() == conv.input_len(), "input gradient");
+    assert!(!weight.is_empty() && dx.len() == conv.input_len(), "input gradient");
     let chunk = conv.chunk_channels();
     let chunks = conv.inputs.div_ceil(chunk);
     let out = Shared::new(dx);

@@ -15,7 +15,7 @@ pub use forward::forward;
 pub use input_grad::input_grad;
 pub use weight_grad::{bias_grad, weight_grad};
 
-use crate::{LANES, Lanes};
+use crate::{LANES, Lanes, windows};
 
 /// Sizes of a convolution over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +46,12 @@ const TILE_VALUES: usize = 512;
 impl Conv {
     /// Output height.
     pub fn oh(&self) -> usize {
-        (self.h + 2 * self.padding - self.kernel) / self.stride + 1
+        windows(self.h, self.kernel, self.stride, self.padding)
     }
 
     /// Output width.
     pub fn ow(&self) -> usize {
-        (self.w + 2 * self.padding - self.kernel) / self.stride + 1
+        windows(self.w, self.kernel, self.stride, self.padding)
     }
 
     /// Values of the input.

@@ -15,10 +15,11 @@ const MANY_CHANNELS: usize = 64;
 
 /// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.
 ///
-/// Lanes without an image must be zero in `dy`. Partial sums of the parts are added in order.
+/// Lanes without an image must be zero in `dy` and finite in `x`. Partial sums of the parts are
+/// added in order.
 pub fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut [f32]) {
     assert!(dy.len() == conv.output_len() && x.len() == conv.input_len(), "sizes");
-    assert!(dw.len() == conv.weight_len(), "weight gradient");
+    assert!(!dw.is_empty() && dw.len() == conv.weight_len(), "weight gradient");
     let blocks = conv.lanes.blocks();
     let parts = if conv.inputs >= MANY_CHANNELS { 1 } else { blocks.min(PARTS) };
     if parts == 1 {
@@ -65,7 +66,10 @@ fn part(conv: &Conv, blocks: std::ops::Range<usize>, (dy, x): (&[f32], &[f32]), 
 }
 
 /// `db[o] = sum over images and pixels of dy[n, o, y, x]`.
+///
+/// Lanes without an image must be zero in `dy`.
 pub fn bias_grad(conv: &Conv, dy: &[f32], db: &mut [f32]) {
+    assert!(dy.len() == conv.output_len() && db.len() == conv.outputs, "sizes");
     let plane = conv.oh() * conv.ow() * LANES;
     db.par_iter_mut().enumerate().for_each(|(o, sum)| {
         let planes =

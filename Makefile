@@ -1,0 +1,47 @@
+# The pipelines. `make help` lists targets and variables.
+#
+# A target is the manifest of the artifact that a stage makes: it appears last, so that its
+# existence means the artifact is whole. Every setting that changes a result is part of its path:
+# nothing is ever overwritten, and the dense run is shared by all that starts from it.
+
+include pipelines/settings.mk
+include pipelines/one-shot.mk
+include pipelines/iterative.mk
+include pipelines/sweep.mk
+include pipelines/checks.mk
+
+.DEFAULT_GOAL := help
+.PHONY: help build data dense scan one-shot prune finetune iterative sweep report
+
+help: ## This list
+	@pipelines/help.sh $(MAKEFILE_LIST)
+
+build: ## Compile every stage (optimised)
+	$(BUILD)
+
+data: $(DATA)/manifest.yaml ## Make the dataset: built in, or imported with SOURCE=...
+
+dense: $(DENSE)/manifest.yaml ## Train the dense network
+
+scan: $(SCAN)/manifest.yaml ## Prune each layer alone at several ratios: how much does it cost?
+
+prune: $(PRUNED)/manifest.yaml ## Prune the dense network to SPARSITY in one go
+
+finetune: $(TUNED)/manifest.yaml ## ... and train what is left
+
+one-shot: $(ONE_SHOT)/report/manifest.yaml ## Train, prune to SPARSITY, fine-tune, report
+
+iterative: $(ITERATIVE)/report/manifest.yaml ## Prune ROUND_RATE of what remains a round, until SPARSITY
+
+sweep: $(SWEEP)/report/manifest.yaml ## One-shot at each of SPARSITIES from one dense run, one report
+
+report: $(ONE_SHOT)/report-with-scan/manifest.yaml ## The one-shot report with sensitivity curves
+
+$(DATA)/manifest.yaml: | build
+	$(MAKE_DATA)
+
+$(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) | build
+	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(ON_DEVICE)
+
+$(SCAN)/manifest.yaml: $(DENSE)/manifest.yaml | build
+	$(BIN)/scanner $(COMMON) --checkpoint $(DENSE) --data $(DATA) --out $(SCAN) $(ON_DEVICE)

@@ -1,0 +1,76 @@
+//! Sizes that cannot be are refused before anything is read or written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kernels::conv::{self, Conv};
+use kernels::pool::{self, Pooling};
+use kernels::{LANES, Lanes};
+
+/// Asserts that `kernel` panics and leaves `output` alone.
+#[track_caller]
+fn refused(output: &mut [f32], kernel: impl FnOnce(&mut [f32])) {
+    output.fill(7.0);
+    assert!(catch_unwind(AssertUnwindSafe(|| kernel(output))).is_err(), "it ran");
+    assert!(output.iter().all(|v| *v == 7.0), "it wrote");
+}
+
+fn conv(h: usize, stride: usize) -> Conv {
+    let lanes = Lanes::of(1);
+    Conv { lanes, inputs: 1, h, w: 4, outputs: 1, kernel: 3, stride, padding: 0 }
+}
+
+#[test]
+fn convolution() {
+    let check = |conv: Conv, input: usize, weight: usize, output: usize| {
+        let (mut x, mut dw) = (vec![0.0; input * LANES], vec![0.0; weight]);
+        let mut y = vec![0.0; output * LANES];
+        let (x_, dw_, y_) = (x.clone(), dw.clone(), y.clone());
+        refused(&mut y, |y| conv::forward(&conv, &x_, &dw_, &[], y));
+        refused(&mut x, |x| conv::input_grad(&conv, &y_, &dw_, x));
+        refused(&mut dw, |dw| conv::weight_grad(&conv, &y_, &x_, dw));
+    };
+    let whole = conv(4, 1);
+    check(whole, 15, 9, 4);
+    check(whole, 16, 8, 4);
+    check(whole, 16, 9, 3);
+    check(whole, 16, 9, 5);
+    // No output row, or as many as wrapping around gives.
+    for stride in 1..=4 {
+        check(conv(2, stride), 8, 9, 0);
+        check(conv(1, stride), 4, 9, 2);
+    }
+    check(conv(4, 0), 16, 9, 4);
+    // No channels.
+    check(Conv { outputs: 0, ..whole }, 16, 0, 0);
+    check(Conv { inputs: 0, ..whole }, 0, 0, 4);
+}
+
+#[test]
+fn bias() {
+    let conv = conv(4, 1);
+    refused(&mut [0.0; 2], |db| conv::bias_grad(&conv, &[0.0; 4 * LANES], db));
+    refused(&mut [0.0; 1], |db| conv::bias_grad(&conv, &[0.0; 3 * LANES], db));
+    let (x, weight) = ([0.0; 16 * LANES], [0.0; 9]);
+    refused(&mut [0.0; 4 * LANES], |y| conv::forward(&conv, &x, &weight, &[0.0; 2], y));
+}
+
+#[test]
+fn max_pool() {
+    let check = |kernel: usize, input: usize, output: usize| {
+        let p = Pooling { h: 2, w: 2, kernel, stride: 2, padding: 0 };
+        let (mut x, mut y) = (vec![0.0; input], vec![0.0; output]);
+        let (x_, y_) = (x.clone(), y.clone());
+        refused(&mut y, |y| pool::forward(p, &x_, y));
+        refused(&mut x, |x| pool::backward(p, &x_, &y_, x));
+    };
+    check(3, 4 * LANES, LANES);
+    check(2, 4 * LANES, 2 * LANES);
+    check(2, 4 * LANES + 1, LANES);
+    check(2, 4 * LANES, LANES + 1);
+}
+
+#[test]
+#[should_panic(expected = "a batch without images")]
+fn no_images() {
+    Lanes::of(0);
+}

@@ -1,0 +1,82 @@
+//! Softmax cross-entropy.
+
+use kernels::loss::{Outcome, Target, cross_entropy};
+use proptest::prelude::*;
+use seed::stream;
+
+use crate::array::Array;
+use crate::{check, reference, shapes};
+
+/// Images, classes, smoothing and a seed.
+fn sizes() -> impl Strategy<Value = (usize, usize, f32, u64)> {
+    let smoothing = proptest::sample::select(vec![0.0, 0.1, 0.5]);
+    (shapes::batch(), 1..=40_usize, smoothing, any::<u64>())
+}
+
+fn logits(n: usize, classes: usize, seed: u64) -> (Array, Vec<u8>) {
+    let mut random = stream(seed, "test/loss", 0);
+    let logits = Array::of([n, classes, 1, 1], || 3.0 * random.normal());
+    (logits, (0..n).map(|_| random.below(classes) as u8).collect())
+}
+
+proptest! {
+    #![proptest_config(check::cases())]
+
+    #[test]
+    fn any_shape((n, classes, smoothing, seed) in sizes()) {
+        let (logits, labels) = logits(n, classes, seed);
+        let target = Target { labels: &labels, classes, smoothing };
+        let found = cross_entropy(target, &logits.blocks(), None);
+        let expected =
+            reference::loss::cross_entropy(&logits.values, &labels, f64::from(smoothing));
+        prop_assert!((found.loss - expected).abs() <= 1e-12 * (n + classes) as f64);
+        let rows = logits.values.chunks(classes).zip(&labels);
+        let right = rows.filter(|(row, label)| row.iter().all(|v| *v <= row[usize::from(**label)]));
+        prop_assert_eq!(found.correct, right.count());
+    }
+
+    #[test]
+    fn gradient((n, classes, smoothing, seed) in sizes()) {
+        let (logits, labels) = logits(n, classes, seed);
+        let target = Target { labels: &labels, classes, smoothing };
+        let mut grad = vec![f32::NAN; logits.blocks_len()];
+        cross_entropy(target, &logits.blocks(), Some(&mut grad));
+        let mean = |x: &[f64]| {
+            reference::loss::cross_entropy(x, &labels, f64::from(smoothing)) / n as f64
+        };
+        check::gradient(mean, &logits.values, &logits.read(&grad));
+    }
+}
+
+/// What one image with these logits and label scores.
+fn one(logits: &[f64], label: u8) -> Outcome {
+    let blocks = Array::zeros([1, logits.len(), 1, 1]).with(logits).blocks();
+    let target = Target { labels: &[label], classes: logits.len(), smoothing: 0.0 };
+    cross_entropy(target, &blocks, None)
+}
+
+#[test]
+fn first_of_equal_logits_is_the_answer() {
+    let check = |label, expected| assert_eq!(one(&[1.0, 2.0, 2.0], label).correct, expected);
+    check(0, 0);
+    check(1, 1);
+    check(2, 0);
+}
+
+#[test]
+fn large_logits_do_not_overflow() {
+    let check = |logits: &[f64], expected: f64| assert_eq!(one(logits, 0).loss, expected);
+    check(&[1e30, -1e30], 0.0);
+    check(&[-1000.0, 1000.0], 2000.0);
+}
+
+#[test]
+fn not_a_number_shows_in_the_loss() {
+    assert!(one(&[1.0, f64::NAN], 0).loss.is_nan());
+}
+
+#[test]
+#[should_panic(expected = "label out of range")]
+fn label_beyond_the_classes_is_refused() {
+    one(&[1.0, 2.0], 2);
+}

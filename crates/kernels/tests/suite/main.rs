@@ -1,0 +1,20 @@
+//! Holds every kernel to a slow, obvious f64 version of itself, and its gradient to central
+//! differences of that version.
+
+mod array;
+mod average;
+mod check;
+mod conv;
+mod conv_gradients;
+mod elementwise;
+mod geometry;
+mod lanes;
+mod linear;
+mod loss;
+mod nan;
+mod norm;
+mod optimiser;
+mod pool;
+mod reference;
+mod shapes;
+mod threads;

@@ -1,0 +1,7 @@
+//! Every op as its formula says, in f64, on plain arrays.
+
+pub mod conv;
+pub mod loss;
+pub mod norm;
+pub mod pool;
+pub mod sgd;

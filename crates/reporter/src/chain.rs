@@ -1,0 +1,188 @@
+//! The provenance chain: manifests walked back from the given folders to the dense run and data.
+
+use std::path::{Path, PathBuf};
+
+use artifact::manifest::{self, Input};
+use artifact::{Error, Manifest, Result, names, record};
+
+/// Artifacts, each behind those that it was made from.
+pub struct Chain {
+    /// The artifacts.
+    pub stages: Vec<Stage>,
+    /// Those that were asked for, as indices.
+    pub given: Vec<usize>,
+}
+
+/// One artifact.
+pub struct Stage {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its folder as seen from the report.
+    pub path: String,
+    /// Digest of its manifest.
+    pub sha256: String,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The manifest's result.
+    pub record: Record,
+    /// What it was made from.
+    pub links: Vec<Link>,
+}
+
+/// An input of an artifact.
+pub struct Link {
+    /// The manifest's entry; its path is that seen from the report, where it was found.
+    pub input: Input,
+    /// How it stands now.
+    pub state: State,
+    /// Index of the artifact; none for a single file or one that was not found.
+    pub stage: Option<usize>,
+}
+
+/// How an input stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// As it was when it was read.
+    Same,
+    /// Made again or altered since.
+    Changed,
+    /// No longer where it was.
+    Missing,
+}
+
+/// A manifest's result by its stage.
+pub enum Record {
+    /// Of `data-cifar`.
+    Dataset(record::Dataset),
+    /// Of `trainer`.
+    Training(record::Training),
+    /// Of `pruner`.
+    Pruning(record::Pruning),
+    /// Of `finetuner`.
+    Finetuning(record::Finetuning),
+    /// Of `scanner`.
+    Scan(record::Scan),
+    /// Of a stage that the report only names.
+    Other,
+}
+
+impl Record {
+    /// The result of `manifest`, which stands in `folder`.
+    pub fn of(manifest: &Manifest, folder: &Path) -> Result<Self> {
+        Ok(match manifest.stage.as_str() {
+            "data-cifar" => Self::Dataset(manifest.result(folder)?),
+            "trainer" => Self::Training(manifest.result(folder)?),
+            "pruner" => Self::Pruning(manifest.result(folder)?),
+            "finetuner" => Self::Finetuning(manifest.result(folder)?),
+            "scanner" => Self::Scan(manifest.result(folder)?),
+            _ => Self::Other,
+        })
+    }
+
+    /// Whether a report can be about it, not only mention it.
+    fn reportable(&self) -> bool {
+        !matches!(self, Self::Dataset(_) | Self::Other)
+    }
+}
+
+impl Stage {
+    /// A short name for it: its path without the way up.
+    pub fn name(&self) -> &str {
+        self.path.trim_start_matches("../")
+    }
+
+    /// Index of the first input of `role` that was found.
+    pub fn input(&self, role: &str) -> Option<usize> {
+        self.links.iter().filter(|l| l.input.role == role).find_map(|l| l.stage)
+    }
+}
+
+impl Chain {
+    /// Reads the artifacts `folders` and all that they were made from; paths are seen from `out`.
+    ///
+    /// # Errors
+    /// Exit code 4 where a given folder is missing, 3 where a manifest is invalid or of a stage
+    /// that has no report.
+    pub fn read(folders: &[PathBuf], out: &Path) -> Result<Self> {
+        let mut walk = Walk { out, stages: vec![], open: vec![] };
+        let mut given = Vec::new();
+        for folder in folders {
+            let index = walk.visit(folder)?;
+            let stage = &walk.stages[index];
+            if !stage.record.reportable() {
+                return Err(Error::Config(format!(
+                    "{}: an artifact of {}; expected one of trainer, pruner, finetuner or scanner",
+                    folder.display(),
+                    stage.manifest.stage
+                )));
+            }
+            if !given.contains(&index) {
+                given.push(index);
+            }
+        }
+        Ok(Self { stages: walk.stages, given })
+    }
+
+    /// The stage `index` and the checkpoints that it came from, newest first.
+    pub fn lineage(&self, index: usize) -> Vec<usize> {
+        std::iter::successors(Some(index), |&i| self.stages[i].input("checkpoint")).collect()
+    }
+
+    /// Inputs that are no longer what was read, each with the stage that read it.
+    pub fn doubtful(&self) -> impl Iterator<Item = (&Stage, &Link)> {
+        let links = self.stages.iter().flat_map(|s| s.links.iter().map(move |l| (s, l)));
+        links.filter(|(_, l)| l.state != State::Same)
+    }
+}
+
+struct Walk<'a> {
+    out: &'a Path,
+    stages: Vec<Stage>,
+    open: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, folder: &Path) -> Result<usize> {
+        let manifest = Manifest::read(folder)?;
+        let me = manifest::input("", folder, self.out)?;
+        if let Some(known) = self.stages.iter().position(|s| s.path == me.path) {
+            return Ok(known);
+        }
+        if self.open.contains(&me.path) {
+            let shown = folder.display();
+            return Err(Error::Config(format!(
+                "{shown}: an input of itself; the manifest is wrong"
+            )));
+        }
+        let record = Record::of(&manifest, folder)?;
+        self.open.push(me.path.clone());
+        let links = manifest.inputs.iter().map(|i| self.link(folder, i)).collect::<Result<_>>()?;
+        self.open.pop();
+        let folder = folder.to_owned();
+        self.stages.push(Stage {
+            folder,
+            path: me.path,
+            sha256: me.sha256,
+            manifest,
+            record,
+            links,
+        });
+        Ok(self.stages.len() - 1)
+    }
+
+    fn link(&mut self, folder: &Path, recorded: &Input) -> Result<Link> {
+        let path = folder.join(&recorded.path);
+        let now = match manifest::input(&recorded.role, &path, self.out) {
+            Ok(now) => now,
+            Err(Error::Missing(_)) => {
+                return Ok(Link { input: recorded.clone(), state: State::Missing, stage: None });
+            }
+            Err(other) => return Err(other),
+        };
+        let state = if now.sha256 == recorded.sha256 { State::Same } else { State::Changed };
+        let whole = path.join(names::MANIFEST).exists();
+        let stage = if whole { Some(self.visit(&path)?) } else { None };
+        let input = Input { path: now.path, ..recorded.clone() };
+        Ok(Link { input, state, stage })
+    }
+}

@@ -1,0 +1,161 @@
+//! The outcome in one sentence and a few figures.
+
+use artifact::record::{Finetuning, Training};
+use serde::Serialize;
+
+use crate::chain::Record;
+use crate::format::{bytes, bytes_like, count, percent, short, signed_points, times};
+use crate::view::{Run, View};
+
+/// A loss of validation accuracy up to this counts as as good as dense.
+const TOLERATED: f64 = 0.01;
+
+/// A figure to be seen at once.
+#[derive(Serialize)]
+pub struct Tile {
+    /// What is measured.
+    pub label: &'static str,
+    /// The figure.
+    pub value: String,
+    /// What to hold it against.
+    pub note: String,
+}
+
+/// The outcome in a sentence.
+pub fn sentence(view: &View) -> String {
+    let tuned = view.runs.iter().filter(|r| finetuning(view, r).is_some()).count();
+    match chosen(view) {
+        Some(run) if tuned > 1 => {
+            let why = reason(view, run);
+            format!("Of {tuned} pruned networks, {} is {why}: {}.", run.label, of_run(view, run))
+        }
+        Some(run) => format!("{}.", of_run(view, run)),
+        None => format!("{}.", of_scan(view)),
+    }
+}
+
+/// The figures of the run that the sentence is about.
+pub fn tiles(view: &View) -> Vec<Tile> {
+    let Some((run, left)) = chosen(view).and_then(|r| Some((r, view.sparsity(r)?))) else {
+        return vec![];
+    };
+    let (dense, ideal) = (left.parameters * 4, left.nonzero * 4);
+    let mut tiles = accuracy_tile(view, run);
+    if left.pruned == 0 {
+        tiles.push(tile("Parameters", count(left.parameters), "trainable".into()));
+        tiles.push(tile("Ideal size", bytes(ideal), "32 bit a parameter".into()));
+        tiles.push(tile("Work an image", short(left.macs_dense as f64), "MACs".into()));
+        return tiles;
+    }
+    let of_all = format!("{} of all parameters are zero", percent(left.of_all, 1));
+    tiles.push(tile("Weights pruned", percent(left.of_prunable, 1), of_all));
+    let note = format!("of {}, {} smaller", bytes(dense), times(dense, ideal));
+    tiles.push(tile("Ideal size", bytes_like(ideal, dense), note));
+    let (full, some) = (left.macs_dense, left.macs_sparse);
+    let note = format!("MACs of {}, {} fewer", short(full as f64), times(full, some));
+    tiles.push(tile("Work an image", short(some as f64), note));
+    tiles
+}
+
+fn tile(label: &'static str, value: String, note: String) -> Tile {
+    Tile { label, value, note }
+}
+
+fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
+    let dense = view.training(run);
+    let (value, note) = match (finetuning(view, run), dense) {
+        (Some(tuned), Some(dense)) => (tuned.tuned, against(tuned, dense)),
+        (Some(tuned), None) => (tuned.tuned, "fine-tuned".to_owned()),
+        (None, Some(dense)) => (dense.scores, "dense".to_owned()),
+        (None, None) => return vec![],
+    };
+    vec![tile("Test accuracy", percent(value.test.accuracy, 1), note)]
+}
+
+fn against(tuned: &Finetuning, dense: &Training) -> String {
+    let dense = dense.scores.test.accuracy;
+    let change = signed_points(tuned.tuned.test.accuracy - dense, 1);
+    format!("{change} points against {}", percent(dense, 1))
+}
+
+fn finetuning<'a>(view: &'a View, run: &Run) -> Option<&'a Finetuning> {
+    match &view.stage(run).record {
+        Record::Finetuning(tuned) => Some(tuned),
+        _ => None,
+    }
+}
+
+/// Points of validation accuracy lost; the test set chooses nothing.
+fn lost(view: &View, run: &Run) -> Option<f64> {
+    let tuned = finetuning(view, run)?.tuned.validation.accuracy;
+    Some(view.training(run)?.scores.validation.accuracy - tuned)
+}
+
+/// The run to speak of: the sparsest that is about as good as dense, else the least bad.
+fn chosen(view: &View) -> Option<&Run> {
+    let sparsity = |r: &&Run| view.sparsity(r).map_or(0.0, |s| s.of_prunable);
+    let good = view.runs.iter().filter(|r| lost(view, r).is_some_and(|l| l <= TOLERATED));
+    let sparsest = good.max_by(|a, b| sparsity(a).total_cmp(&sparsity(b)));
+    let measured = view.runs.iter().filter_map(|r| Some((r, lost(view, r)?)));
+    let least = measured.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(r, _)| r);
+    sparsest.or(least).or(view.runs.last())
+}
+
+fn reason(view: &View, run: &Run) -> &'static str {
+    match lost(view, run) {
+        Some(lost) if lost <= TOLERATED => "the sparsest within 1 point of dense (validation)",
+        Some(_) => "the best (validation)",
+        None => "the last",
+    }
+}
+
+fn of_run(view: &View, run: &Run) -> String {
+    let Some(left) = view.sparsity(run) else {
+        return String::new();
+    };
+    let (pruned, dense) = (percent(left.of_prunable, 1), view.training(run));
+    let (full, ideal) = (left.parameters * 4, left.nonzero * 4);
+    let size = format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full));
+    match (&view.stage(run).record, dense) {
+        (Record::Finetuning(tuned), Some(dense)) => {
+            let (before, after) = (dense.scores.test.accuracy, tuned.tuned.test.accuracy);
+            format!(
+                "{pruned} of the weights pruned; {} → {} test accuracy ({} points); {size}",
+                percent(before, 1),
+                percent(after, 1),
+                signed_points(after - before, 1)
+            )
+        }
+        (Record::Finetuning(tuned), None) => {
+            let after = percent(tuned.tuned.test.accuracy, 1);
+            format!("{pruned} of the weights pruned; {after} test accuracy; {size}")
+        }
+        (Record::Pruning(_), _) => {
+            format!("{pruned} of the weights pruned, not yet fine-tuned; {size}")
+        }
+        _ => of_dense(dense, left.parameters),
+    }
+}
+
+fn of_dense(dense: Option<&Training>, parameters: u64) -> String {
+    let accuracy = dense.map_or(f64::NAN, |t| t.scores.test.accuracy);
+    format!(
+        "A dense network of {} parameters: {} test accuracy; ideal size {}",
+        count(parameters),
+        percent(accuracy, 1),
+        bytes(parameters * 4)
+    )
+}
+
+fn of_scan(view: &View) -> String {
+    let rows = view.scans.iter().filter_map(|&i| view.scan(i)).flat_map(|s| &s.rows);
+    match rows.max_by(|a, b| a.drop.total_cmp(&b.drop)) {
+        None => "An empty scan".to_owned(),
+        Some(worst) => format!(
+            "The most sensitive layer is {}: {} of it pruned changes validation accuracy by {} points",
+            worst.layer,
+            percent(worst.ratio, 0),
+            signed_points(-worst.drop, 1)
+        ),
+    }
+}

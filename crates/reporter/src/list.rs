@@ -1,0 +1,104 @@
+//! `reporter list`: the artifacts below a folder.
+
+use std::path::{Path, PathBuf};
+
+use artifact::{Error, Manifest, Result, names};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use serde::Serialize;
+
+use crate::chain::Record;
+use crate::format::{self, NONE};
+
+/// How many folders deep it looks.
+const DEPTH: usize = 8;
+
+/// One artifact.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// Its folder, seen from the folder that was asked for.
+    path: String,
+    /// The stage that made it.
+    stage: String,
+    /// Its network.
+    network: Option<String>,
+    /// Pruned over prunable weights.
+    sparsity: Option<f64>,
+    /// Test accuracy.
+    accuracy: Option<f64>,
+}
+
+/// Every artifact below `folder`, by path. An invalid manifest is told of and left out.
+pub fn entries(folder: &Path) -> Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    walk(folder, DEPTH, &mut found)?;
+    found.sort();
+    let mut entries = Vec::new();
+    for path in found {
+        match entry(folder, &path) {
+            Ok(entry) => entries.push(entry),
+            Err(e) => tracing::warn!("left out: {e}"),
+        }
+    }
+    Ok(entries)
+}
+
+/// The entries as a table.
+pub fn table(entries: &[Entry]) -> String {
+    let percent = |f: Option<f64>| f.map_or(NONE.to_owned(), |f| format::percent(f, 2));
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["Path", "Stage", "Network", "Sparsity", "Test accuracy"]);
+    for e in entries {
+        let network = e.network.as_deref().unwrap_or(NONE).to_owned();
+        table.add_row([
+            e.path.clone(),
+            e.stage.clone(),
+            network,
+            percent(e.sparsity),
+            percent(e.accuracy),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// Hidden folders are unfinished artifacts; links could lead in circles.
+fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    if folder.join(names::MANIFEST).is_file() {
+        found.push(folder.to_owned());
+    }
+    if depth == 0 {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::read(folder, &e))?;
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::read(folder, &e))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && entry.file_type().is_ok_and(|t| t.is_dir()) {
+            walk(&entry.path(), depth - 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn entry(root: &Path, folder: &Path) -> Result<Entry> {
+    let manifest = Manifest::read(folder)?;
+    let (sparsity, accuracy) = match Record::of(&manifest, folder)? {
+        Record::Training(t) => (Some(t.sparsity.of_prunable), Some(t.scores.test.accuracy)),
+        Record::Pruning(p) => (Some(p.sparsity.of_prunable), None),
+        Record::Finetuning(f) => (Some(f.sparsity.of_prunable), Some(f.tuned.test.accuracy)),
+        Record::Dataset(_) | Record::Scan(_) | Record::Other => (None, None),
+    };
+    let path = folder.strip_prefix(root).unwrap_or(folder);
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    Ok(Entry {
+        path: path.to_string_lossy().into_owned(),
+        stage: manifest.stage,
+        network: manifest.network.map(|n| n.spec),
+        sparsity,
+        accuracy,
+    })
+}

@@ -1,0 +1,125 @@
+//! The provenance chain as the page shows it.
+
+use artifact::{manifest, yaml};
+use serde::Serialize;
+
+use crate::chain::{Chain, Link, Record, Stage, State};
+use crate::format::{bytes, count, percent, seconds};
+
+/// One artifact of the chain.
+#[derive(Serialize)]
+pub struct Step {
+    stage: String,
+    path: String,
+    version: String,
+    seed: u64,
+    network: Option<String>,
+    sha256: String,
+    summary: String,
+    config: String,
+    inputs: Vec<Source>,
+    outputs: Vec<Product>,
+}
+
+#[derive(Serialize)]
+struct Source {
+    role: String,
+    path: String,
+    sha256: String,
+    /// `same`, `changed` or `missing`.
+    state: &'static str,
+    says: &'static str,
+}
+
+#[derive(Serialize)]
+struct Product {
+    file: String,
+    size: String,
+    sha256: String,
+}
+
+/// Every artifact of `chain`, each behind those that it was made from.
+pub fn steps(chain: &Chain) -> Vec<Step> {
+    chain.stages.iter().map(step).collect()
+}
+
+/// A line for each input that is no longer what was read.
+pub fn warnings(chain: &Chain) -> Vec<String> {
+    let line = |(stage, link): (&Stage, &Link)| {
+        let (role, path, reader) = (&link.input.role, &link.input.path, &stage.path);
+        format!("{path} ({role} of {reader}): {}", says(link.state))
+    };
+    chain.doubtful().map(line).collect()
+}
+
+fn step(stage: &Stage) -> Step {
+    let m = &stage.manifest;
+    Step {
+        stage: m.stage.clone(),
+        path: stage.path.clone(),
+        version: m.version.clone(),
+        seed: m.seed,
+        network: m.network.as_ref().map(|n| format!("{}, graph {}", n.spec, n.digest)),
+        sha256: stage.sha256.clone(),
+        summary: summary(&stage.record),
+        config: yaml::text(&m.config),
+        inputs: stage.links.iter().map(source).collect(),
+        outputs: m.outputs.iter().map(product).collect(),
+    }
+}
+
+fn source(link: &Link) -> Source {
+    let (state, says) = match link.state {
+        State::Same => ("same", "unchanged"),
+        State::Changed => ("changed", says(link.state)),
+        State::Missing => ("missing", says(link.state)),
+    };
+    let manifest::Input { role, path, sha256 } = link.input.clone();
+    Source { role, path, sha256, state, says }
+}
+
+fn says(state: State) -> &'static str {
+    match state {
+        State::Same => "unchanged",
+        State::Changed => "changed since",
+        State::Missing => "not found",
+    }
+}
+
+fn product(output: &manifest::Output) -> Product {
+    Product { file: output.file.clone(), size: bytes(output.bytes), sha256: output.sha256.clone() }
+}
+
+fn summary(record: &Record) -> String {
+    match record {
+        Record::Dataset(d) => format!(
+            "{} classes of {} images of {} × {} pixels: {} to train, {} to validate, {} to test",
+            d.classes.len(),
+            d.source,
+            d.side,
+            d.side,
+            count(d.images.train as u64),
+            count(d.images.validation as u64),
+            count(d.images.test as u64)
+        ),
+        Record::Training(t) => trained(t.epochs, t.best_epoch, t.seconds),
+        Record::Pruning(p) => {
+            let round = p.round.map_or(String::new(), |r| format!(", round {r}"));
+            let left = percent(p.sparsity.of_prunable, 2);
+            format!("{left} of the weights pruned by {} ({}){round}", p.score, p.scope)
+        }
+        Record::Finetuning(f) => trained(f.epochs, f.best_epoch, f.seconds),
+        Record::Scan(s) => format!(
+            "{} layers at {} ratios, {}",
+            s.layers.len(),
+            s.ratios.len(),
+            seconds(s.seconds)
+        ),
+        Record::Other => String::new(),
+    }
+}
+
+fn trained(epochs: usize, best: usize, took: f64) -> String {
+    let s = if epochs == 1 { "" } else { "s" };
+    format!("{epochs} epoch{s}, the best was {best}, {}", seconds(took))
+}

@@ -1,0 +1,167 @@
+//! The table of results: dense, pruned, recalibrated, fine-tuned.
+
+use artifact::record::{Finetuning, Pruning, Score, Scores, Sparsity, Training};
+use artifact::size::Sizes;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+
+use crate::chain::Record;
+use crate::format::{self, NONE};
+use crate::view::{Run, View};
+
+/// Rows that belong together: a dense run, or what was made of it.
+pub struct Group<'a> {
+    /// The run's label; empty for a dense run that is the only one.
+    pub label: String,
+    /// One row a state of the network.
+    pub rows: Vec<Row<'a>>,
+}
+
+/// One network.
+pub struct Row<'a> {
+    /// What was done to it.
+    pub state: &'static str,
+    /// Scores on test and validation images, where they were measured.
+    pub scores: Option<Scores>,
+    /// Test accuracy of the dense network minus this one's.
+    pub drop: Option<f64>,
+    /// What is left.
+    pub sparsity: &'a Sparsity,
+    /// Sizes of the file; none for a network that was only measured, never written.
+    pub sizes: Option<Sizes>,
+}
+
+/// All groups: each dense run followed by those made of it.
+pub fn groups(view: &View) -> Vec<Group<'_>> {
+    let mut shown: Vec<usize> = vec![];
+    let only = view.runs.iter().all(|r| r.dense == view.runs[0].dense);
+    let mut groups = Vec::new();
+    for run in &view.runs {
+        if let (Some(dense), Some(training)) = (run.dense, view.training(run))
+            && !shown.contains(&dense)
+        {
+            shown.push(dense);
+            let rows = vec![dense_row(training)];
+            let label = if only { "" } else { view.chain.stages[dense].name() };
+            groups.push(Group { label: label.to_owned(), rows });
+        }
+        let rows = rows(view, run);
+        if !rows.is_empty() {
+            groups.push(Group { label: run.label.clone(), rows });
+        }
+    }
+    groups
+}
+
+fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
+    let dense = view.training(run).map(|t| t.scores.test);
+    match &view.stage(run).record {
+        Record::Pruning(p) => vec![pruned_row(p)],
+        Record::Finetuning(tuned) => {
+            let before = view.chain.lineage(run.stage).get(1).copied();
+            let pruning = before.and_then(|i| match &view.chain.stages[i].record {
+                Record::Pruning(p) => Some(p),
+                _ => None,
+            });
+            tuned_rows(tuned, pruning, dense)
+        }
+        _ => vec![],
+    }
+}
+
+fn dense_row(training: &Training) -> Row<'_> {
+    Row {
+        state: "dense",
+        scores: Some(training.scores),
+        drop: None,
+        sparsity: &training.sparsity,
+        sizes: Some(training.sizes),
+    }
+}
+
+fn pruned_row(pruning: &Pruning) -> Row<'_> {
+    Row {
+        state: "pruned",
+        scores: None,
+        drop: None,
+        sparsity: &pruning.sparsity,
+        sizes: Some(pruning.sizes),
+    }
+}
+
+fn tuned_rows<'a>(
+    tuned: &'a Finetuning,
+    pruning: Option<&'a Pruning>,
+    dense: Option<Score>,
+) -> Vec<Row<'a>> {
+    let left = pruning.map_or(&tuned.sparsity, |p| &p.sparsity);
+    let row = |state, scores: Scores, sparsity, sizes| Row {
+        state,
+        scores: Some(scores),
+        drop: dense.map(|d| d.accuracy - scores.test.accuracy),
+        sparsity,
+        sizes,
+    };
+    vec![
+        row("pruned, as it came", tuned.pruned_as_is, left, pruning.map(|p| p.sizes)),
+        row("pruned, recalibrated", tuned.pruned, left, None),
+        row("fine-tuned", tuned.tuned, &tuned.sparsity, Some(tuned.sizes)),
+    ]
+}
+
+impl Row<'_> {
+    /// Test accuracy.
+    pub fn test(&self) -> String {
+        self.scores.map_or(NONE.into(), |s| format::percent(s.test.accuracy, 2))
+    }
+
+    /// Validation accuracy.
+    pub fn validation(&self) -> String {
+        self.scores.map_or(NONE.into(), |s| format::percent(s.validation.accuracy, 2))
+    }
+
+    /// Points of test accuracy lost against dense.
+    pub fn lost(&self) -> String {
+        self.drop.map_or(NONE.into(), |d| format::points(d, 2))
+    }
+
+    /// One of the sizes, in the unit that suits `largest`.
+    pub fn size(&self, which: fn(&Sizes) -> u64, largest: u64) -> String {
+        self.sizes.as_ref().map_or(NONE.into(), |s| format::bytes_like(which(s), largest))
+    }
+}
+
+/// The largest file of all: its unit suits every size.
+pub fn largest(groups: &[Group]) -> u64 {
+    let sizes = groups.iter().flat_map(|g| &g.rows).filter_map(|r| r.sizes);
+    sizes.map(|s| s.file).max().unwrap_or(0)
+}
+
+/// The groups in short, for a terminal of 80 columns.
+pub fn terminal(groups: &[Group]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(80);
+    table.set_header(["Network", "Test acc.", "Drop", "Sparsity", "Ideal size", "zstd"]);
+    let largest = largest(groups);
+    let many = groups.len() > 2;
+    for group in groups {
+        if many && !group.label.is_empty() {
+            table.add_row([&group.label]);
+        }
+        for row in &group.rows {
+            table.add_row([
+                if many { format!("  {}", row.state) } else { row.state.to_owned() },
+                row.test(),
+                row.lost(),
+                format::percent(row.sparsity.of_prunable, 1),
+                format::bytes_like(row.sparsity.nonzero * 4, largest),
+                row.size(|s| s.zstd, largest),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}

@@ -1,0 +1,171 @@
+//! What the report is about: the runs asked for, the dense network of each, the scans.
+
+use artifact::record::{Layer, Scan, Sparsity, Training};
+use artifact::{Result, names};
+use graph::Graph;
+
+use crate::chain::{Chain, Record, Stage};
+
+/// The chain seen as runs.
+pub struct View {
+    /// All artifacts.
+    pub chain: Chain,
+    /// Networks asked for, in the order given.
+    pub runs: Vec<Run>,
+    /// Scans, given or used, as indices.
+    pub scans: Vec<usize>,
+}
+
+/// A network asked for.
+pub struct Run {
+    /// Its artifact.
+    pub stage: usize,
+    /// The trainer at its beginning, where the chain leads to one.
+    pub dense: Option<usize>,
+    /// The earliest checkpoint that the chain leads to: the weights before pruning.
+    pub before: usize,
+    /// A name for it: the end of its path.
+    pub label: String,
+    /// Its prunable layers in the network's order.
+    pub layers: Vec<Layer>,
+}
+
+impl View {
+    /// Finds the runs and scans of `chain`.
+    pub fn of(chain: Chain) -> Result<Self> {
+        let stages = &chain.stages;
+        let is_scan = |i: &usize| matches!(stages[*i].record, Record::Scan(_));
+        let scans = (0..stages.len()).filter(is_scan).collect();
+        let asked: Vec<usize> = chain
+            .given
+            .iter()
+            .copied()
+            .filter(|i| !is_scan(i) && !shown_by_another(&chain, *i))
+            .collect();
+        let paths: Vec<&str> = asked.iter().map(|&i| stages[i].path.as_str()).collect();
+        let labels = labels(&paths);
+        let runs = asked.iter().zip(labels).map(|(&i, label)| run(&chain, i, label));
+        Ok(Self { runs: runs.collect::<Result<_>>()?, scans, chain })
+    }
+
+    /// The artifact of `run`.
+    pub fn stage(&self, run: &Run) -> &Stage {
+        &self.chain.stages[run.stage]
+    }
+
+    /// The training record of the dense network of `run`.
+    pub fn training(&self, run: &Run) -> Option<&Training> {
+        match &self.chain.stages[run.dense?].record {
+            Record::Training(training) => Some(training),
+            _ => None,
+        }
+    }
+
+    /// The scan of index `i`.
+    pub fn scan(&self, i: usize) -> Option<&Scan> {
+        match &self.chain.stages[i].record {
+            Record::Scan(scan) => Some(scan),
+            _ => None,
+        }
+    }
+
+    /// What is left of the network of `run`.
+    pub fn sparsity(&self, run: &Run) -> Option<&Sparsity> {
+        match &self.stage(run).record {
+            Record::Training(t) => Some(&t.sparsity),
+            Record::Pruning(p) => Some(&p.sparsity),
+            Record::Finetuning(f) => Some(&f.sparsity),
+            _ => None,
+        }
+    }
+
+    /// The network's name of the report: that of the first run or scan that has one.
+    pub fn network(&self) -> &str {
+        let runs = self.runs.iter().map(|r| r.stage);
+        let mut all = runs.chain(self.scans.iter().copied());
+        all.find_map(|i| self.chain.stages[i].manifest.network.as_ref())
+            .map_or("a network", |n| n.spec.as_str())
+    }
+}
+
+/// A trainer or pruner that another given run came from has its rows in that run's group.
+fn shown_by_another(chain: &Chain, index: usize) -> bool {
+    let step = matches!(chain.stages[index].record, Record::Training(_) | Record::Pruning(_));
+    step && chain.given.iter().any(|&g| {
+        g != index
+            && chain.lineage(g).contains(&index)
+            && !matches!(chain.stages[g].record, Record::Scan(_))
+    })
+}
+
+fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
+    let lineage = chain.lineage(stage);
+    let has_model = |i: &&usize| chain.stages[**i].manifest.has(names::MODEL);
+    let is_training = |i: &&usize| matches!(chain.stages[**i].record, Record::Training(_));
+    Ok(Run {
+        stage,
+        dense: lineage.iter().rev().find(is_training).copied(),
+        before: lineage.iter().rev().find(has_model).copied().unwrap_or(stage),
+        label,
+        layers: layers(&chain.stages[stage])?,
+    })
+}
+
+fn layers(stage: &Stage) -> Result<Vec<Layer>> {
+    match (&stage.record, &stage.manifest.network) {
+        (Record::Pruning(p), _) => Ok(p.layers.clone()),
+        (Record::Finetuning(f), _) => Ok(f.layers.clone()),
+        (_, Some(network)) => Ok(dense_layers(&Graph::of(network)?)),
+        (_, None) => Ok(vec![]),
+    }
+}
+
+/// The layers of a network that nothing was pruned of.
+fn dense_layers(graph: &Graph) -> Vec<Layer> {
+    let layer = |p: &graph::Param| {
+        let weights = p.count() as u64;
+        let macs = graph.macs_of(p, weights);
+        Layer {
+            name: p.name.clone(),
+            shape: p.shape.clone(),
+            weights,
+            kept: weights,
+            pruned: 0,
+            sparsity: 0.0,
+            share: weights as f64 / graph.parameters() as f64,
+            macs_dense: macs,
+            macs_sparse: macs,
+            reason: "dense".into(),
+        }
+    };
+    graph.prunable().map(layer).collect()
+}
+
+/// The shortest ends of `paths`, in whole folder names, that tell them apart.
+fn labels(paths: &[&str]) -> Vec<String> {
+    let end = |path: &str, parts: usize| {
+        let all: Vec<&str> = path.split('/').filter(|p| *p != "..").collect();
+        all[all.len().saturating_sub(parts)..].join("/")
+    };
+    let deepest = paths.iter().map(|p| p.split('/').count()).max().unwrap_or(1);
+    let at = |parts: usize| -> Vec<String> { paths.iter().map(|p| end(p, parts)).collect() };
+    let distinct = |labels: &Vec<String>| {
+        let set: std::collections::BTreeSet<&String> = labels.iter().collect();
+        set.len() == labels.len()
+    };
+    (1..=deepest).map(at).find(distinct).unwrap_or_else(|| at(deepest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::labels;
+
+    #[test]
+    fn labels_are_short_and_distinct() {
+        let check = |paths: &[&str], expected: &[&str]| assert_eq!(labels(paths), expected);
+        check(&["../a/tuned"], &["tuned"]);
+        check(&["../s50/tuned", "../s90/tuned"], &["s50/tuned", "s90/tuned"]);
+        check(&["../x/s50", "../x/s90"], &["s50", "s90"]);
+        check(&[], &[]);
+    }
+}

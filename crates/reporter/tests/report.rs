@@ -1,0 +1,210 @@
+//! The report end to end, on chains of small artifacts.
+
+mod common;
+
+use std::path::Path;
+
+use artifact::{Manifest, file, names};
+use common::World;
+
+/// Runs `reporter` in `folder`; gives the exit code, stdout and stderr.
+fn reporter(folder: &Path, arguments: &str) -> (i32, String, String) {
+    let out = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("reporter"))
+        .current_dir(folder)
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
+}
+
+/// Makes the report `r` of `arguments` in `world` and gives its page.
+fn page(world: &World, arguments: &str) -> String {
+    let (code, stdout, stderr) = reporter(&world.root, &format!("--out r {arguments}"));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.trim_end().ends_with("r/manifest.yaml"), "{stdout}");
+    assert!(stderr.contains("r/report.html"), "{stderr}");
+    let widest = stderr.lines().filter(|l| l.contains('%')).map(|l| l.chars().count()).max();
+    assert!(widest.unwrap_or(0) <= 80, "{stderr}");
+    let html = file::read_text(&world.path("r/report.html")).expect("the page");
+    for word in ["NaN", ">inf", "undefined", "<script", "href=\"http", "src="] {
+        assert!(!html.contains(word), "the page holds {word}");
+    }
+    html
+}
+
+fn world(spec: &str) -> (tempfile::TempDir, World) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let world = World::new(folder.path(), spec);
+    world.dense();
+    (folder, world)
+}
+
+fn holds(text: &str, all: &[&str]) {
+    for expected in all {
+        let body = text.split("<body>").last().unwrap_or(text);
+        assert!(text.contains(expected), "{expected} is not in:\n{body}");
+    }
+}
+
+/// Copies the report to the folder that `REPORTER_KEEP` names, to be looked at.
+fn keep(world: &World, name: &str) {
+    let Some(kept) = std::env::var_os("REPORTER_KEEP") else {
+        return;
+    };
+    let target = Path::new(&kept).join(name);
+    let manifest = Manifest::read(&world.path("r")).expect("complete");
+    file::make_folder(&target.join("plots")).expect("makes");
+    for output in &manifest.outputs {
+        let bytes = file::read(&world.path("r").join(&output.file)).expect("listed");
+        file::write(&target.join(&output.file), &bytes).expect("writes");
+    }
+}
+
+#[test]
+fn one_run_with_its_scan() {
+    let (_folder, world) = world("vgg-lab@0.125");
+    world.tuned("tuned", "dense", 0.9);
+    let html = page(&world, "tuned scan");
+    keep(&world, "one");
+    holds(&html, &["of the weights pruned; 93.1\u{a0}%", "points); ideal size"]);
+    holds(&html, &["<td>93.10 %</td>", "recalibrated", "backbone.conv7.weight", "unchanged"]);
+    holds(
+        &html,
+        &["Sensitivity of each layer", "class=\"bar\"", "are zero", "prefers-color-scheme"],
+    );
+    let manifest = Manifest::read(&world.path("r")).expect("complete");
+    let listed: Vec<&str> = manifest.outputs.iter().map(|o| o.file.as_str()).collect();
+    for name in ["parameters", "weights", "weights-with-zeros", "sensitivity", "training-1"] {
+        for end in ["svg", "csv"] {
+            let file = format!("plots/{name}.{end}");
+            assert!(listed.contains(&file.as_str()), "{file} is not in {listed:?}");
+        }
+    }
+    let (code, ..) = reporter(&world.root, "--out r tuned scan");
+    assert_eq!(code, 0, "made again: nothing to do");
+}
+
+#[test]
+fn a_sweep_shows_accuracy_against_sparsity() {
+    let (_folder, world) = world("resnet18@0.0625");
+    for (name, sparsity) in [("s50", 0.5), ("s75", 0.75), ("s90", 0.9), ("s97", 0.97)] {
+        world.tuned(name, "dense", sparsity);
+    }
+    let html = page(&world, "s50 s75 s90 s97 scan --title <b>Sweep</b>");
+    keep(&world, "sweep");
+    holds(
+        &html,
+        &["&lt;b&gt;Sweep&lt;&#x2f;b&gt;", "Accuracy against sparsity", "Of 4 pruned networks"],
+    );
+    let csv = file::read_text(&world.path("r/plots/accuracy-against-sparsity.csv")).expect("csv");
+    assert_eq!(csv.lines().count(), 5, "{csv}");
+}
+
+#[test]
+fn rounds_are_walked_back_to_the_dense_run() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("round-1", "dense", 0.5);
+    world.tuned("round-2", "round-1", 0.8);
+    let html = page(&world, "round-2");
+    keep(&world, "rounds");
+    holds(&html, &["Accuracy against sparsity", "<h3>data-cifar", "pruned-round-1", ">dense</th>"]);
+}
+
+#[test]
+fn steps_without_the_later_ones_have_a_page_too() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.pruner("pruned", "dense", 0.7);
+    let check = |arguments: &str, expected: &[&str]| {
+        holds(&page(&world, &format!("--fresh {arguments}")), expected);
+    };
+    check("dense", &["A dense network of", "none of", "Training, dense (trainer)"]);
+    check("pruned", &["not yet fine-tuned", "<td>93.10 %</td>", ">pruned</th>"]);
+    check("scan", &["The most sensitive layer is backbone.conv0.weight"]);
+    check("dense pruned", &["not yet fine-tuned"]);
+}
+
+#[test]
+fn scans_of_one_point_or_of_no_effect_are_drawn() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.scan(|_, _| 0.93);
+    holds(&page(&world, "scan"), &["at most 0.0 points lost"]);
+    world.scan_at(&[0.5], |_, _| 0.4);
+    holds(&page(&world, "--fresh scan"), &["at most 53.0 points lost, at 50 %"]);
+    world.scan_at(&[], |_, _| 0.0);
+    holds(&page(&world, "--fresh scan"), &["An empty scan", "not scanned"]);
+}
+
+#[test]
+fn an_input_made_again_is_shown_and_not_fatal() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("tuned", "dense", 0.9);
+    let path = world.path("data").join(names::MANIFEST);
+    let text = file::read_text(&path).expect("reads").replace("seed: 42", "seed: 43");
+    file::write(&path, text.as_bytes()).expect("writes");
+    holds(&page(&world, "tuned"), &["changed since", "no longer what was read"]);
+    std::fs::remove_file(&path).expect("was there");
+    holds(&page(&world, "--fresh tuned"), &["not found"]);
+}
+
+#[test]
+fn bad_inputs_are_refused_and_nothing_is_written() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("tuned", "dense", 0.9);
+    let check = |arguments: &str, code: i32, expected: &str| {
+        let (found, _, stderr) = reporter(&world.root, arguments);
+        assert_eq!(found, code, "{arguments}: {stderr}");
+        assert!(stderr.contains(expected), "{stderr} lacks {expected}");
+        assert!(!world.path("r").exists());
+    };
+    check("--out r nowhere", 4, "no such folder");
+    check("--out r data", 3, "an artifact of data-cifar; expected one of trainer");
+    check("--out r", 2, "FOLDER");
+    check("list nowhere", 4, "nowhere");
+    let model = world.path("tuned").join(names::MODEL);
+    let whole = file::read(&model).expect("reads");
+    file::write(&model, &whole[..whole.len() - 1]).expect("writes");
+    check("--out r tuned", 5, "make the artifact again");
+    file::write(&model, &whole).expect("writes");
+    let manifest = world.path("tuned").join(names::MANIFEST);
+    let text = file::read_text(&manifest).expect("reads");
+    file::write(&manifest, text.replace("pruned_as_is", "pruned_as_was").as_bytes())
+        .expect("writes");
+    check("--out r tuned", 3, "pruned_as_was");
+}
+
+#[test]
+fn revived_weights_are_found() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("tuned", "dense", 0.9);
+    let dense = file::read(&world.path("dense").join(names::MODEL)).expect("reads");
+    let model = world.path("tuned").join(names::MODEL);
+    file::write(&model, &dense).expect("writes");
+    let path = world.path("tuned");
+    let mut manifest = Manifest::read(&path).expect("complete");
+    let files: Vec<String> = manifest.outputs.iter().map(|o| o.file.clone()).collect();
+    manifest.outputs = artifact::manifest::describe(&path, &files).expect("describes");
+    let text = artifact::yaml::text(&manifest);
+    file::write(&path.join(names::MANIFEST), text.as_bytes()).expect("writes");
+    let (code, _, stderr) = reporter(&world.root, "--out r tuned");
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("0 zeros; the manifest says"), "{stderr}");
+}
+
+#[test]
+fn the_list_finds_every_artifact() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("tuned", "dense", 0.9);
+    let (code, stdout, _) = reporter(&world.root, "list .");
+    assert_eq!(code, 0);
+    holds(&stdout, &["pruned-tuned", "finetuner", "vgg-lab@0.0625", "93.10 %"]);
+    let (_, json, _) = reporter(&world.root, "list . --json");
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(rows.as_array().expect("a list").len(), 5);
+    assert_eq!(rows[1]["accuracy"], 0.931);
+    assert!(rows[0]["sparsity"].is_null());
+    let broken = world.path("scan").join(names::MANIFEST);
+    file::write(&broken, b"format: 1\nformat: 1\n").expect("writes");
+    let (code, stdout, stderr) = reporter(&world.root, "list .");
+    assert!(code == 0 && stderr.contains("left out") && !stdout.contains("scanner"), "{stderr}");
+}

@@ -1,0 +1,13 @@
+# What must hold before a change lands.
+
+.PHONY: check unit test
+
+check: ## Format, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+
+unit: build ## Unit, property and pipeline tests
+	cargo test --release --workspace --locked
+
+test: check unit ## Everything that CI runs

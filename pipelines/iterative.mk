@@ -1,0 +1,24 @@
+# Prune a little, fine-tune a little, until the sparsity is reached; then fine-tune to the end.
+
+ITERATIVE := $(OUT)/iterative-$(SPARSITY)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
+# The same count as `pruner rounds`: the first round after which 1 - (1 - rate)^n >= sparsity.
+ROUNDS := $(shell awk 'BEGIN { left = 1; n = 0; while (left > 1 - $(SPARSITY) + 1e-12 && n < 999) { left *= 1 - $(ROUND_RATE); n++ }; print n }')
+ROUND_NUMBERS := $(shell seq 1 $(ROUNDS))
+LAST_ROUND := $(ITERATIVE)/round-$(ROUNDS)/tuned
+
+# $(call round-rules,NUMBER,CHECKPOINT BEFORE)
+define round-rules
+$(ITERATIVE)/round-$(1)/pruned/manifest.yaml: $(2)/manifest.yaml | build
+	$$(BIN)/pruner $$(COMMON) --checkpoint $(2) --sparsity $(SPARSITY) --rate $(ROUND_RATE) --out $$(@D)
+
+$(ITERATIVE)/round-$(1)/tuned/manifest.yaml: $(ITERATIVE)/round-$(1)/pruned/manifest.yaml | build
+	$$(BIN)/finetuner $$(COMMON) --checkpoint $(ITERATIVE)/round-$(1)/pruned --data $(DATA) --out $$(@D) --epochs $(ROUND_EPOCHS) $$(ON_DEVICE)
+endef
+before = $(if $(filter 1,$(1)),$(DENSE),$(ITERATIVE)/round-$(shell expr $(1) - 1)/tuned)
+$(foreach n,$(ROUND_NUMBERS),$(eval $(call round-rules,$(n),$(call before,$(n)))))
+
+$(ITERATIVE)/final/manifest.yaml: $(LAST_ROUND)/manifest.yaml | build
+	$(BIN)/finetuner $(COMMON) --checkpoint $(LAST_ROUND) --data $(DATA) --out $(@D) --epochs $(FINAL_EPOCHS) $(ON_DEVICE)
+
+$(ITERATIVE)/report/manifest.yaml: $(ITERATIVE)/final/manifest.yaml | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(ITERATIVE)/final
