@@ -10,7 +10,7 @@ use cifar::{Dataset, Normalise, Part};
 use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
 
-use crate::{Batch, Mode, Net};
+use crate::{AugmentFlags, Batch, Mode, Net};
 
 /// Images of one forward pass of an evaluation.
 const BATCH: usize = 128;
@@ -58,20 +58,40 @@ pub fn scores(net: &Net, data: &Dataset) -> Result<Scores> {
     })
 }
 
-/// Sets the running statistics of every batch norm to the averages over `images` training images
-/// (the first of a seeded order, without augmentation); weights stay as they are.
+/// How norm statistics are measured anew for weights that changed.
 ///
 /// Pruning shifts activations, and statistics of the dense network no longer fit them.
-pub fn recalibrate(net: &Net, data: &Dataset, seed: u64, images: usize) -> Result<()> {
-    let normalise = Normalise::from(&data.info);
-    let mut order = seed::permutation(seed, "recalibrate", 0, data.train.len());
-    order.truncate(images);
-    for (k, indices) in order.chunks(BATCH).enumerate() {
-        let batch = Batch::new(cifar::batch(&data.train, indices, &normalise, None), net.device())?;
-        net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
-    }
-    Ok(())
+#[derive(Debug, Clone, Copy)]
+pub struct Recalibration<'a> {
+    /// Training images; 0 leaves the statistics as they are.
+    pub images: usize,
+    /// Their augmentation. It should be that of training: the statistics that a network was
+    /// trained with are those of augmented images, black borders included.
+    pub augment: &'a AugmentFlags,
+    /// Seed of the choice and augmentation of images.
+    pub seed: u64,
 }
+
+impl Recalibration<'_> {
+    /// Sets the running statistics of every batch norm of `net` to their averages over the images;
+    /// weights stay as they are.
+    pub fn apply(&self, net: &Net, data: &Dataset) -> Result<()> {
+        let normalise = Normalise::from(&data.info);
+        let mut order = seed::permutation(self.seed, "recalibrate", 0, data.train.len());
+        order.truncate(self.images);
+        let augment = self.augment.get();
+        let augment = augment.as_ref().map(|a| (a, self.seed, NO_EPOCH));
+        for (k, indices) in order.chunks(BATCH).enumerate() {
+            let images = cifar::batch(&data.train, indices, &normalise, augment);
+            let batch = Batch::new(images, net.device())?;
+            net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
+        }
+        Ok(())
+    }
+}
+
+/// The stream of augmentations that no epoch of training uses.
+const NO_EPOCH: usize = usize::MAX;
 
 /// A tensor's values on the host.
 pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {

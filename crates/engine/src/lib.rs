@@ -18,8 +18,8 @@ mod optimiser;
 mod schedule;
 
 pub use batch::Batch;
-pub use evaluate::{check_fit, evaluate, recalibrate, scores};
-pub use fit::{Fit, FitFlags, Fitted, fit};
+pub use evaluate::{Recalibration, check_fit, evaluate, scores};
+pub use fit::{AugmentFlags, Fit, FitFlags, Fitted, fit};
 pub use forward::{Mode, Tape};
 pub use net::Net;
 pub use optimiser::{Optimiser, Sgd};

@@ -7,7 +7,7 @@ use artifact::record::{Finetuning, Pruning, Scores};
 use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
 use clap::Parser;
-use engine::{Fit, FitFlags, Fitted, Net, device};
+use engine::{Fit, FitFlags, Fitted, Net, Recalibration, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, Produce};
@@ -99,7 +99,8 @@ impl Tune {
     ) -> Result<[Scores; 3]> {
         net.set(&start.tensors)?;
         let as_is = engine::scores(net, data)?;
-        engine::recalibrate(net, data, self.produce.seed, self.config.recalibration_images)?;
+        let (images, augment) = (self.config.recalibration_images, &self.config.fit.augment);
+        Recalibration { images, augment, seed: self.produce.seed }.apply(net, data)?;
         let recalibrated = engine::scores(net, data)?;
         net.set(&fitted.best)?;
         Ok([as_is, recalibrated, engine::scores(net, data)?])

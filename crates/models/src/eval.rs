@@ -9,7 +9,7 @@ use artifact::{Error, names};
 use cifar::Dataset;
 use clap::Args;
 use comfy_table::{Table, presets};
-use engine::{Net, device};
+use engine::{AugmentFlags, Net, Recalibration, device};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
@@ -30,6 +30,8 @@ pub struct Eval {
     /// Recalibrate norm statistics on this many training images first; 0 keeps them
     #[arg(long, default_value_t = 0)]
     recalibration_images: usize,
+    #[command(flatten)]
+    augment: AugmentFlags,
     /// Where to compute
     #[arg(long, value_enum, default_value = "cpu")]
     device: device::Choice,
@@ -63,9 +65,8 @@ impl Eval {
         let (graph, tensors, masks) = self.load(path, data)?;
         engine::check_fit(&graph, data, &self.data)?;
         let net = Net::load(graph, &tensors, &self.device.open()?)?;
-        if self.recalibration_images > 0 {
-            engine::recalibrate(&net, data, 0, self.recalibration_images)?;
-        }
+        let (images, augment) = (self.recalibration_images, &self.augment);
+        Recalibration { images, augment, seed: 0 }.apply(&net, data)?;
         Ok(Row {
             checkpoint: path.display().to_string(),
             network: net.graph().spec().to_string(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use artifact::Error;
 use cifar::Dataset;
 use clap::Parser;
-use engine::{Net, device};
+use engine::{AugmentFlags, Net, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, Produce, nearest};
@@ -48,6 +48,9 @@ pub struct Config {
     /// Training images for the norm statistics at each point; 0 keeps the statistics as they are
     #[arg(long, default_value_t = 512)]
     pub recalibration_images: usize,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub augment: AugmentFlags,
     /// Where to compute
     #[arg(long, value_enum, default_value = "cpu")]
     pub device: device::Choice,

@@ -8,7 +8,7 @@ use artifact::record::{Scan, ScanRow, Score};
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, file, names};
 use cifar::{Dataset, Normalise};
-use engine::{Net, evaluate, recalibrate};
+use engine::{Net, Recalibration, evaluate};
 use sparsity::select::{self, Candidates};
 use sparsity::{Checkpoint, Mask, magnitude};
 use stage::{Job, Progress, interrupt};
@@ -97,10 +97,8 @@ impl Task {
     /// The score of the network with `tensors`, recalibrated.
     fn score(&mut self, tensors: &Tensors) -> Result<Score> {
         self.net.set(tensors)?;
-        let images = self.config.recalibration_images;
-        if images > 0 {
-            recalibrate(&self.net, &self.data, self.seed, images)?;
-        }
+        let (images, augment) = (self.config.recalibration_images, &self.config.augment);
+        Recalibration { images, augment, seed: self.seed }.apply(&self.net, &self.data)?;
         evaluate(&self.net, &self.data.validation, &Normalise::from(&self.data.info))
     }
 

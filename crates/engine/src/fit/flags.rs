@@ -1,5 +1,6 @@
 //! The flags of training and fine-tuning, declared once.
 
+use cifar::Augment;
 use clap::Args;
 use serde::Serialize;
 
@@ -42,12 +43,29 @@ pub struct FitFlags {
     /// Weight of the loss that is spread evenly over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     pub label_smoothing: f64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub augment: AugmentFlags,
+}
+
+/// How training images vary from epoch to epoch.
+#[derive(Debug, Clone, Args, Serialize)]
+#[command(next_help_heading = "Training images")]
+pub struct AugmentFlags {
     /// Black pixels around an image before a random crop; 0 crops nothing
     #[arg(long, default_value_t = 4)]
     pub crop_padding: usize,
     /// Do not mirror half of the images
     #[arg(long)]
     pub no_flip: bool,
+}
+
+impl AugmentFlags {
+    /// The augmentation, if there is any.
+    pub(crate) fn get(&self) -> Option<Augment> {
+        let (padding, flip) = (self.crop_padding, !self.no_flip);
+        (padding > 0 || flip).then_some(Augment { padding, flip })
+    }
 }
 
 impl FitFlags {

@@ -13,11 +13,11 @@ use anyhow::Result;
 use artifact::record::Epoch;
 use artifact::tensors::Tensors;
 use artifact::{Error, file, names};
-use cifar::{Augment, Dataset, Normalise};
+use cifar::{Dataset, Normalise};
 use sparsity::Masks;
 use stage::{Job, Progress, interrupt};
 
-pub use flags::FitFlags;
+pub use flags::{AugmentFlags, FitFlags};
 use position::Position;
 
 use crate::{Net, Optimiser, Schedule, evaluate};
@@ -145,11 +145,6 @@ impl<'a> Run<'a> {
             self.position.step
         ))
         .into())
-    }
-
-    fn augment(&self) -> Option<Augment> {
-        let (padding, flip) = (self.fit.flags.crop_padding, !self.fit.flags.no_flip);
-        (padding > 0 || flip).then_some(Augment { padding, flip })
     }
 }
 

@@ -13,7 +13,7 @@ impl Run<'_> {
     /// Loads the images `indices`, walks forward and backward, and moves the weights.
     pub(super) fn step(&mut self, indices: &[usize], lr: f64) -> Result<()> {
         let flags = self.fit.flags;
-        let augment = self.augment();
+        let augment = flags.augment.get();
         let augment = augment.as_ref().map(|a| (a, self.fit.seed, self.position.epoch));
         let loaded = cifar::batch(&self.fit.data.train, indices, &self.normalise, augment);
         let batch = Batch::new(loaded, self.net.device())?;
