@@ -17,7 +17,7 @@ help: ## This list
 	@pipelines/help.sh $(MAKEFILE_LIST)
 
 build: ## Compile every stage (optimised)
-	$(BUILD)
+	@$(BUILD)
 
 data: $(DATA)/manifest.yaml ## Make the dataset: built in, or imported with SOURCE=...
 

@@ -50,7 +50,7 @@ $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected on
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
 $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE); there are: $(notdir $(basename $(wildcard pipelines/recipes/*.yaml)))))
 
-RUN := $(RECIPE)$(if $(MODEL),-$(MODEL))-$(notdir $(DATA))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))
+RUN := $(if $(filter $(RECIPE),$(notdir $(DATA))),,$(RECIPE)-)$(notdir $(DATA))$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
 SCAN := $(OUT)/scan

@@ -121,12 +121,10 @@ impl Walk<'_> {
 
     /// Adds `grad` to what node `node` has received so far.
     fn give(&mut self, node: usize, grad: Tensor) -> Result<()> {
-        match &self.outputs[node] {
-            Some(sum) => apply(&Add, sum, &[&grad]),
-            None => {
-                self.outputs[node] = Some(grad);
-                Ok(())
-            }
+        if let Some(sum) = &self.outputs[node] {
+            return apply(&Add, sum, &[&grad]);
         }
+        self.outputs[node] = Some(grad);
+        Ok(())
     }
 }

@@ -133,13 +133,12 @@ impl Task {
 
 /// The table for people: a line a layer, accuracy at each ratio.
 fn print(task: &Task, baseline: Score, rows: &[ScanRow]) {
-    let ratios: String = task.config.ratios.iter().map(|r| format!("{r:>7}")).collect();
-    tracing::info!("{:<30}{ratios}", "accuracy in % at ratio");
+    let line = |cells: &[f64]| cells.iter().fold(String::new(), |l, c| l + &format!("{c:>7.2}"));
+    tracing::info!("{:<30}{}", "accuracy in % at ratio", line(&task.config.ratios));
     for layer in &task.layers {
         let of_layer = rows.iter().filter(|r| r.layer == *layer);
-        let cells: String =
-            of_layer.map(|r| format!("{:>7.2}", r.score.accuracy * 100.0)).collect();
-        tracing::info!("{layer:<30}{cells}");
+        let cells: Vec<f64> = of_layer.map(|r| r.score.accuracy * 100.0).collect();
+        tracing::info!("{layer:<30}{}", line(&cells));
     }
-    tracing::info!("{:<30}{:>7.2}", "not pruned", baseline.accuracy * 100.0);
+    tracing::info!("{:<30}{}", "not pruned", line(&[baseline.accuracy * 100.0]));
 }
