@@ -57,7 +57,7 @@ pub fn import(common: &Common, flags: &Import) -> Result<()> {
     import_from(common, &flags.produce, &flags.split, &flags.source)
 }
 
-/// As [`import`], for `fetch` too.
+/// As [`import()`], for `fetch` too.
 pub fn import_from(
     common: &Common,
     produce: &Produce,

@@ -21,13 +21,13 @@ impl Progress {
             ProgressDrawTarget::stderr_with_hz(8)
         });
         let template = format!(
-            "{{prefix}} [{{bar:16}}] {{percent:>3}}% {{per_sec}} {unit}, ETA {{eta}} {{wide_msg}}"
+            "{{prefix}} [{{bar:16}}] {{percent:>3}}% {{speed}} {unit}/s, ETA {{eta}} {{wide_msg}}"
         );
         let style = ProgressStyle::with_template(&template).expect("a constant template");
         bar.set_style(
             style
-                .with_key("per_sec", |s: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
-                    let _ = write!(w, "{:.0}/s", s.per_sec());
+                .with_key("speed", |s: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+                    let _ = write!(w, "{:.0}", s.per_sec());
                 })
                 .progress_chars("=> "),
         );

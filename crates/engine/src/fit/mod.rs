@@ -106,7 +106,10 @@ impl<'a> Run<'a> {
             lr = self.schedule.lr(self.position.epoch * steps + i);
             self.step(indices, lr)?;
             self.position.step = i + 1;
-            progress.advance(indices.len() as u64, self.position.message());
+            progress.advance(
+                indices.len() as u64,
+                self.position.message(self.fit.data.validation.len()),
+            );
         }
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
         self.end_epoch(lr, progress)

@@ -50,11 +50,12 @@ impl Position {
         self.epoch_seconds = 0.0;
     }
 
-    /// Behind the progress bar.
-    pub(super) fn message(&self) -> String {
+    /// Behind the progress bar; `validation` is the number of validation images.
+    pub(super) fn message(&self, validation: usize) -> String {
         let n = self.images.max(1) as f64;
-        let accuracy = self.correct as f64 / n * 100.0;
-        format!("loss {:.3} acc {accuracy:.1}%", self.loss / n)
+        let (loss, accuracy) = (self.loss / n, self.correct as f64 / n * 100.0);
+        let best = self.best_correct as f64 / validation.max(1) as f64 * 100.0;
+        format!("loss {loss:.3} acc {accuracy:.1}% best {best:.1}%")
     }
 
     pub(super) fn record(&self, (lr, revived): (f64, u64), validation: Score) -> Epoch {
