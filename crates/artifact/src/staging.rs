@@ -97,6 +97,19 @@ impl Staging {
         Ok(staging)
     }
 
+    /// Completes a commit to `out` that a kill cut short: its manifest stands in the hidden folder.
+    pub fn recover(out: &Path) -> Result<()> {
+        let out = file::tidy(out)?;
+        let folder = file::sibling(&out, "partial");
+        if !folder.join(names::MANIFEST).exists() {
+            return Ok(());
+        }
+        let staging = Self { _lock: lock(&folder)?, out, folder };
+        let manifest = Manifest::read(&staging.folder)?;
+        let outputs: Vec<String> = manifest.outputs.into_iter().map(|o| o.file).collect();
+        staging.put_in_place(&outputs)
+    }
+
     /// The folder to write into.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -109,16 +122,23 @@ impl Staging {
 
     /// Commits: syncs `outputs`, removes all else, writes the manifest, renames into place.
     pub fn commit(self, mut manifest: Manifest, outputs: &[String]) -> Result<PathBuf> {
-        self.keep_only(outputs)?;
         for name in outputs {
             let path = self.folder.join(name);
             File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::write(&path, &e))?;
         }
         manifest.outputs = manifest::describe(&self.folder, outputs)?;
         let text = yaml::text(&manifest);
+        // From here on the run is done: a kill leaves what `recover` completes.
         file::write(&self.folder.join(names::MANIFEST), text.as_bytes())?;
-        self.replace()?;
+        self.put_in_place(outputs)?;
         Ok(self.out.join(names::MANIFEST))
+    }
+
+    fn put_in_place(&self, outputs: &[String]) -> Result<()> {
+        let keep: Vec<String> =
+            outputs.iter().cloned().chain([names::MANIFEST.to_owned()]).collect();
+        self.keep_only(&keep)?;
+        self.replace()
     }
 
     fn resume_or_begin(&self, begun: &Begun, fresh: bool) -> Result<()> {
@@ -153,6 +173,9 @@ impl Staging {
     fn replace(&self) -> Result<()> {
         let old = file::sibling(&self.out, "old");
         if self.out.exists() {
+            if old.exists() {
+                remove(&old)?;
+            }
             rename(&self.out, &old)?;
         }
         rename(&self.folder, &self.out)?;
@@ -224,6 +247,25 @@ mod tests {
         assert!(begun(2).differs_from(&read).expect("differs").contains("seed 1"));
         file::write(&out.join("x"), b"Data").expect("writes");
         assert_eq!(read.verified(&out, "x").expect_err("changed").exit_code(), 5);
+    }
+
+    #[test]
+    fn a_commit_cut_short_is_completed() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        Staging::recover(&out).expect("nothing to do");
+        let staging = Staging::open(&out, &begun(1), false).expect("opens");
+        file::write(&staging.folder().join("x"), b"data").expect("writes");
+        let outputs = manifest::describe(staging.folder(), &["x".into()]).expect("describes");
+        let whole = Manifest { outputs, ..manifest() };
+        let path = staging.folder().join(names::MANIFEST);
+        file::write(&path, yaml::text(&whole).as_bytes()).expect("writes");
+        drop(staging);
+        Staging::recover(&out).expect("completes");
+        assert_eq!(Manifest::read(&out).expect("complete"), whole);
+        let left: Vec<_> = fs::read_dir(dir.path()).expect("listing").collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(!out.join(names::RUN).exists());
     }
 
     #[test]

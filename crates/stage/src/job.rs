@@ -41,6 +41,7 @@ impl Job {
             output::print(yaml::text(&begun).trim_end());
             return Ok(None);
         }
+        Staging::recover(&produce.out)?;
         if !produce.fresh && finished(&produce.out, &begun, common)? {
             return Ok(None);
         }

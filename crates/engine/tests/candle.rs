@@ -1,0 +1,77 @@
+//! The forward walk against the same graph run by candle-nn's layers, on plain NCHW tensors.
+
+use candle_core::{D, Device, IndexOp as _, Result, Tensor};
+use candle_nn::{BatchNorm, Linear, Module, ModuleT};
+use engine::{Batch, Mode, Net};
+use graph::{BATCH_NORM_EPS, Graph, Op};
+use kernels::LANES;
+
+const IMAGES: usize = 21;
+
+fn images(side: usize) -> cifar::Batch {
+    let mut stream = seed::stream(1, "test/images", 0);
+    let images = (0..IMAGES * 3 * side * side).map(|_| stream.normal() as f32).collect();
+    cifar::Batch { images, labels: vec![0; IMAGES], side }
+}
+
+fn param(net: &Net, name: &str) -> Tensor {
+    let at = net.graph().params().iter().position(|p| p.name == name);
+    net.values()[at.expect("in the table")].clone()
+}
+
+fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
+    let mut outputs = vec![x];
+    for node in &net.graph().nodes()[1..] {
+        let x = &outputs[node.inputs[0]];
+        let of = |suffix: &str| param(net, &format!("{}.{suffix}", node.name));
+        let y = match node.op {
+            Op::Input => unreachable!("the first node alone"),
+            Op::Conv(c) => x.conv2d(&of("weight"), c.padding, c.stride, 1, 1)?,
+            Op::BatchNorm => BatchNorm::new(
+                node.shape.c,
+                of("running_mean"),
+                of("running_var"),
+                of("weight"),
+                of("bias"),
+                f64::from(BATCH_NORM_EPS),
+            )?
+            .forward_t(x, false)?,
+            Op::Relu => x.relu()?,
+            Op::MaxPool(p) => x.max_pool2d_with_stride(p.kernel, p.stride)?,
+            Op::GlobalAverage => x.mean((D::Minus1, D::Minus2))?,
+            Op::Linear(_) => Linear::new(of("weight"), Some(of("bias"))).forward(x)?,
+            Op::Add => (x + &outputs[node.inputs[1]])?,
+        };
+        outputs.push(y);
+    }
+    Ok(outputs.pop().expect("at least the input"))
+}
+
+/// Logits `(images, classes)` of the engine.
+fn by_engine(net: &Net, images: cifar::Batch) -> Result<Tensor> {
+    let tape = net.forward(&Batch::new(images, net.device())?, Mode::Evaluate)?;
+    let classes = net.graph().classes();
+    let blocks = tape.logits().reshape(((), classes, LANES))?.transpose(1, 2)?.contiguous()?;
+    blocks.reshape(((), classes))?.i(..IMAGES)
+}
+
+fn check(spec: &str, side: usize) -> Result<()> {
+    let graph = Graph::build(spec, 7, side).expect("in the zoo");
+    let net = Net::initial(graph, 3, &Device::Cpu)?;
+    // A training pass moves the running statistics away from 0 and 1.
+    net.forward(&Batch::new(images(side), &Device::Cpu)?, Mode::Train)?;
+    let x = Tensor::from_vec(images(side).images, (IMAGES, 3, side, side), &Device::Cpu)?;
+    let (ours, theirs) = (by_engine(&net, images(side))?, by_candle(&net, x)?);
+    let off = (ours - &theirs)?.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
+    let size = theirs.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
+    assert!(size > 0.01 && off <= 1e-5 * size, "{spec} at {side}: {off} against {size}");
+    Ok(())
+}
+
+#[test]
+fn logits_agree() -> Result<()> {
+    check("vgg-lab@0.125", 32)?;
+    check("vgg-lab@0.1", 48)?;
+    check("resnet18@0.125", 32)?;
+    check("resnet18@0.07", 33)
+}
