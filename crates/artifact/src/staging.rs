@@ -12,10 +12,11 @@ use crate::{Error, Result, file, names};
 
 /// An artifact in the making: a locked folder beside its final place.
 ///
-/// Dropping it keeps the folder, so that an interrupted run can go on.
+/// Dropping it keeps the folder, so that an interrupted run can go on, unless nothing was made yet.
 pub struct Staging {
     out: PathBuf,
     folder: PathBuf,
+    committed: bool,
     _lock: File,
 }
 
@@ -92,7 +93,7 @@ impl Staging {
         let out = file::tidy(out)?;
         let folder = file::sibling(&out, "partial");
         file::make_folder(&folder)?;
-        let staging = Self { _lock: lock(&folder)?, out, folder };
+        let staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
         staging.resume_or_begin(begun, fresh)?;
         Ok(staging)
     }
@@ -104,7 +105,7 @@ impl Staging {
         if !folder.join(names::MANIFEST).exists() {
             return Ok(());
         }
-        let staging = Self { _lock: lock(&folder)?, out, folder };
+        let mut staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
         let manifest = Manifest::read(&staging.folder)?;
         let outputs: Vec<String> = manifest.outputs.into_iter().map(|o| o.file).collect();
         staging.put_in_place(&outputs)
@@ -121,7 +122,7 @@ impl Staging {
     }
 
     /// Commits: syncs `outputs`, removes all else, writes the manifest, renames into place.
-    pub fn commit(self, mut manifest: Manifest, outputs: &[String]) -> Result<PathBuf> {
+    pub fn commit(mut self, mut manifest: Manifest, outputs: &[String]) -> Result<PathBuf> {
         for name in outputs {
             let path = self.folder.join(name);
             File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::write(&path, &e))?;
@@ -134,11 +135,13 @@ impl Staging {
         Ok(self.out.join(names::MANIFEST))
     }
 
-    fn put_in_place(&self, outputs: &[String]) -> Result<()> {
+    fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
         let keep: Vec<String> =
             outputs.iter().cloned().chain([names::MANIFEST.to_owned()]).collect();
         self.keep_only(&keep)?;
-        self.replace()
+        self.replace()?;
+        self.committed = true;
+        Ok(())
     }
 
     fn resume_or_begin(&self, begun: &Begun, fresh: bool) -> Result<()> {
@@ -183,6 +186,16 @@ impl Staging {
             remove(&old)?;
         }
         file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))
+    }
+}
+
+impl Drop for Staging {
+    /// Leaves no trace of a run that failed before it made anything.
+    fn drop(&mut self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        if !self.committed && entries.flatten().all(|e| e.file_name() == names::RUN) {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -266,6 +279,15 @@ mod tests {
         let left: Vec<_> = fs::read_dir(dir.path()).expect("listing").collect();
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(!out.join(names::RUN).exists());
+    }
+
+    #[test]
+    fn a_run_that_made_nothing_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let staging = Staging::open(&dir.path().join("a"), &begun(1), false).expect("opens");
+        assert!(staging.folder().join(names::RUN).exists());
+        drop(staging);
+        assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A [`Raw`] set is decoded or rendered, [`store::write`] puts it into an
 //! artifact's folder, [`Dataset::open`] reads that artifact and splits it, and
-//! [`batch`] normalises and augments. Everything random is a pure function of
+//! [`batch()`] normalises and augments. Everything random is a pure function of
 //! a seed and an index. Networks, devices and the command line are not its business.
 
 mod augment;

@@ -3,7 +3,7 @@
 //! A [`Net`] is a graph with its values on a device. The graph is the tape: [`Net::forward`] walks
 //! it and keeps what [`Net::backward`] needs to walk it in reverse, both through the small set of
 //! operations in `ops`, each with a kernel a device. Above that stand the optimiser, the schedule,
-//! [`fit`], [`evaluate`] and [`recalibrate`]. What is pruned and why is decided elsewhere.
+//! [`fit()`], [`evaluate()`] and [`Recalibration`]. What is pruned and why is decided elsewhere.
 
 mod backward;
 mod batch;

@@ -58,12 +58,13 @@ impl stage::Command for Tune {
         let device = self.config.device.open()?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         let flags = (&self.common, &self.produce);
-        let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
-            return Ok(());
-        };
+        // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let start = open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&start.graph, &data, &self.data)?;
+        let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
+            return Ok(());
+        };
         let mut net = Net::load(start.graph.clone(), &start.tensors, &device)?;
         let seed = self.produce.seed;
         let fit =

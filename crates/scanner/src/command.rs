@@ -67,11 +67,12 @@ impl stage::Command for Scanner {
         let device = self.config.device.open()?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         let flags = (&self.common, &self.produce);
-        let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };
+        // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&checkpoint.graph, &data, &self.data)?;
         let layers = layers(&checkpoint, &self.config.layers)?;
+        let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };
         let seed = self.produce.seed;
         let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device)?;
         scan::run(scan::Task { checkpoint, data, layers, config: self.config, seed, net }, job)

@@ -2,7 +2,7 @@
 //!
 //! A [`Mask`] says which values of one parameter are kept; [`Masks`] holds those of a network and
 //! [`Checkpoint`] binds them to weights that obey them. Scores rank weights, [`select`] takes
-//! exactly k of them, a [`Plan`] and [`schedule`] say how many, and [`count`] tells what is left.
+//! exactly k of them, a [`Plan`] and [`schedule`] say how many, and [`count()`] tells what is left.
 //! Running a masked network is the engine's business, one floor up.
 
 mod allocation;

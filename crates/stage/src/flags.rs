@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Worker threads; 0 takes one a core. The result does not depend on it
-    #[arg(long, default_value_t = 0, global = true, help_heading = "Common")]
+    #[arg(long, default_value_t = 0, value_parser = threads, global = true, help_heading = "Common")]
     pub threads: usize,
     /// Print the result as JSON on stdout
     #[arg(long, global = true, help_heading = "Common")]
@@ -39,4 +39,12 @@ pub struct Produce {
     /// Print the resolved settings and inputs, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// More threads than any machine of today has cores would only exhaust it.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    let known = text.parse().ok().filter(|n| *n <= MOST_THREADS);
+    known.ok_or_else(|| format!("expected a whole number from 0 to {MOST_THREADS}"))
 }

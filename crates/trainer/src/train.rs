@@ -57,9 +57,10 @@ impl stage::Command for Train {
         graph::Spec::parse(&self.config.network)?;
         let inputs = [("dataset", self.data.as_path())];
         let flags = (&self.common, &self.produce);
-        let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
+        // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
         let graph = Graph::build(&self.config.network, data.info.classes.len(), data.info.side)?;
+        let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
         tracing::info!(
             "training {} ({} parameters) on {} images",
             graph.spec(),

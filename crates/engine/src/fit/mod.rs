@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         let steps = order.len().div_ceil(flags.batch);
         let (entered, mut lr) = (Instant::now(), 0.0);
         for (i, indices) in order.chunks(flags.batch).enumerate().skip(self.position.step) {
-            self.stop_if_asked()?;
+            self.stop_if_asked(entered)?;
             lr = self.schedule.lr(self.position.epoch * steps + i);
             self.step(indices, lr)?;
             self.position.step = i + 1;
@@ -117,6 +117,7 @@ impl<'a> Run<'a> {
 
     /// Scores the epoch, keeps the best, logs it and saves the state.
     fn end_epoch(&mut self, lr: f64, progress: &Progress) -> Result<()> {
+        self.check_sound()?;
         let now = self.net.tensors()?;
         let revived = self.fit.masks.revived(&now);
         if revived > 0 {
@@ -124,6 +125,9 @@ impl<'a> Run<'a> {
             return Err(Error::Integrity(what).into());
         }
         let validation = evaluate(self.net, &self.fit.data.validation, &self.normalise)?;
+        if !validation.loss.is_finite() {
+            return Err(self.diverged(&format!("the validation loss is {}", validation.loss)));
+        }
         self.position.epoch += 1;
         if self.position.is_best(validation.correct) {
             self.best = now;
@@ -136,10 +140,13 @@ impl<'a> Run<'a> {
         self.save()
     }
 
-    fn stop_if_asked(&mut self) -> Result<()> {
+    /// Saves and stops where that was asked for; the epoch's work was `entered` at that time.
+    fn stop_if_asked(&mut self, entered: Instant) -> Result<()> {
         if !interrupt::asked() {
             return Ok(());
         }
+        self.check_sound()?;
+        self.position.epoch_seconds += entered.elapsed().as_secs_f64();
         self.save()?;
         Err(Error::Interrupted(format!(
             "interrupted in epoch {} after {} steps; the state is saved: run the same command \

@@ -1,5 +1,6 @@
 //! Where a run stands, and its state on disk.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -75,6 +76,17 @@ impl Position {
 }
 
 impl Run<'_> {
+    /// Refuses weights and velocities that are no numbers: no state is ever made of them.
+    pub(super) fn check_sound(&self) -> Result<()> {
+        let velocity = export(self.net.graph(), self.optimiser.velocity())?;
+        let sound = |t: &Tensor| t.as_f32().is_some_and(|v| v.iter().all(|x| x.is_finite()));
+        let mut all = self.net.tensors()?.into_iter().chain(velocity);
+        match all.find(|(_, t)| !sound(t)) {
+            Some((name, _)) => Err(self.diverged(&format!("{name} or its velocity is no number"))),
+            None => Ok(()),
+        }
+    }
+
     /// Saves weights, velocities, the best weights and the position in one atomic file.
     pub(super) fn save(&mut self) -> Result<()> {
         self.position.seconds += self.started.elapsed().as_secs_f64();
@@ -91,31 +103,35 @@ impl Run<'_> {
     /// Continues from a saved state, if there is one.
     pub(super) fn resume(&mut self) -> Result<()> {
         let path = self.fit.job.path(names::STATE);
-        let metrics = self.fit.job.path(names::METRICS);
         if path.exists() {
-            let (all, note) = tensors::read(&path)?;
-            self.position = serde_json::from_str(&note.unwrap_or_default())
-                .map_err(|e| Error::Integrity(format!("{}: position: {e}", path.display())))?;
-            let group = |name| take(&all, name, self.net.graph(), &path);
-            let (now, velocity, best) = (group("now")?, group("velocity")?, group("best")?);
-            self.net.set(&now)?;
-            let velocity =
-                crate::Net::load(self.net.graph().clone(), &velocity, self.net.device())?;
-            self.optimiser.restore(velocity.values().to_vec());
-            self.best = best;
-            tracing::info!(
-                "going on at epoch {}, step {}",
-                self.position.epoch + 1,
-                self.position.step + 1
-            );
+            self.restore(&path)
+                .context("an unfinished run cannot go on; start over with --fresh")?;
+            let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
+            tracing::info!("going on at epoch {epoch}, step {step}");
         }
-        keep_lines(&metrics, self.position.epoch)
+        keep_lines(&self.fit.job.path(names::METRICS), self.position.epoch)
+    }
+
+    fn restore(&mut self, path: &Path) -> Result<()> {
+        let (all, note) = tensors::read(path)?;
+        self.position = serde_json::from_str(&note.unwrap_or_default())
+            .map_err(|e| Error::Integrity(format!("{}: position: {e}", path.display())))?;
+        let group = |name| take(&all, name, self.net.graph(), path);
+        let (now, velocity, best) = (group("now")?, group("velocity")?, group("best")?);
+        self.net.set(&now)?;
+        let velocity = crate::Net::load(self.net.graph().clone(), &velocity, self.net.device())?;
+        self.optimiser.restore(velocity.values().to_vec());
+        self.best = best;
+        Ok(())
     }
 }
 
 /// Drops lines of epochs that the state does not know (a kill may fall between the two writes).
-fn keep_lines(path: &std::path::Path, epochs: usize) -> Result<()> {
-    let text = if path.exists() { file::read_text(path)? } else { String::new() };
+fn keep_lines(path: &Path, epochs: usize) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let text = file::read_text(path)?;
     let kept: String = text.split_inclusive('\n').take(epochs).collect();
     Ok(file::write(path, kept.as_bytes())?)
 }
@@ -124,12 +140,7 @@ fn add(all: &mut Tensors, group: &str, tensors: Tensors) {
     all.extend(tensors.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
 }
 
-fn take(
-    all: &Tensors,
-    group: &str,
-    graph: &graph::Graph,
-    path: &std::path::Path,
-) -> Result<Tensors> {
+fn take(all: &Tensors, group: &str, graph: &graph::Graph, path: &Path) -> Result<Tensors> {
     let prefix = format!("{group}/");
     let own = all.iter().filter_map(|(name, t)| {
         name.strip_prefix(&prefix).map(|n| (n.to_owned(), Tensor::clone(t)))

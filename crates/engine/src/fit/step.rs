@@ -25,7 +25,10 @@ impl Run<'_> {
         };
         let mut grad = vec![0.0; tape.logits().elem_count()];
         let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
-        self.finite(outcome.loss, lr)?;
+        if !outcome.loss.is_finite() {
+            let what = format!("the loss is {} (learning rate {lr})", outcome.loss);
+            return Err(self.diverged(&what));
+        }
         let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
         let grads = self.net.backward(&tape, grad)?;
         self.optimiser.step(self.net, &grads, flags.sgd(lr))?;
@@ -35,17 +38,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finite(&self, loss: f64, lr: f64) -> Result<()> {
-        if loss.is_finite() {
-            return Ok(());
-        }
-        Err(Error::Diverged(format!(
-            "the loss is {loss} in epoch {}, step {} (learning rate {lr}); the state of the last \
-             complete epoch is intact in {}; try a lower --lr, or warm-up, with --fresh",
+    /// The error of numbers that are none, before any state was made of them.
+    pub(super) fn diverged(&self, what: &str) -> anyhow::Error {
+        let kept = match self.position.epoch {
+            0 => "no epoch was complete".to_owned(),
+            n => format!("the state of epoch {n} is intact in {}", self.fit.job.folder().display()),
+        };
+        Error::Diverged(format!(
+            "{what} in epoch {} after {} steps; {kept}; try a lower --lr, or warm-up, with --fresh",
             self.position.epoch + 1,
-            self.position.step + 1,
-            self.fit.job.folder().display()
+            self.position.step
         ))
-        .into())
+        .into()
     }
 }
