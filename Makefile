@@ -11,7 +11,7 @@ include pipelines/sweep.mk
 include pipelines/checks.mk
 
 .DEFAULT_GOAL := help
-.PHONY: help build data dense scan one-shot prune finetune iterative sweep report
+.PHONY: FORCE help build data dense scan one-shot prune finetune iterative sweep report
 
 help: ## This list
 	@pipelines/help.sh $(MAKEFILE_LIST)
@@ -37,7 +37,8 @@ sweep: $(SWEEP)/report/manifest.yaml ## One-shot at each of SPARSITIES from one 
 
 report: $(ONE_SHOT)/report-with-scan/manifest.yaml ## The one-shot report with sensitivity curves
 
-$(DATA)/manifest.yaml: | build
+# With SOURCE given the import always looks: the same content is no work, other content is refused.
+$(DATA)/manifest.yaml: $(if $(SOURCE),FORCE) | build
 	$(MAKE_DATA)
 
 $(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) | build

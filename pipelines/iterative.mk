@@ -3,6 +3,7 @@
 ITERATIVE := $(OUT)/iterative-$(SPARSITY)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
 # The same count as `pruner rounds`: the first round after which 1 - (1 - rate)^n >= sparsity.
 ROUNDS := $(shell awk 'BEGIN { left = 1; n = 0; while (left > 1 - $(SPARSITY) + 1e-12 && n < 999) { left *= 1 - $(ROUND_RATE); n++ }; print n }')
+$(if $(filter 999,$(ROUNDS)),$(error ROUND_RATE=$(ROUND_RATE): 999 rounds or more to SPARSITY=$(SPARSITY); expected a larger rate))
 ROUND_NUMBERS := $(shell seq 1 $(ROUNDS))
 LAST_ROUND := $(ITERATIVE)/round-$(ROUNDS)/tuned
 

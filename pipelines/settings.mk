@@ -1,6 +1,6 @@
 # Variables, their checks, and the paths that follow from them.
 
-#: DATA        dataset folder (data/synth is rendered, others are imported with SOURCE)
+#: DATA        dataset folder (data/synth is rendered, others come from SOURCE)
 #: SOURCE      what to import: official files, their .tar.gz, or an image folder
 #: RECIPE      settings of every stage: a file of pipelines/recipes without .yaml
 #: MODEL       network, such as resnet18@0.25 (default: the recipe's)
@@ -45,18 +45,21 @@ $(call checked,ROUND_RATE,$(ROUND_RATE),$(fraction),a fraction over 0 and below 
 $(call checked,SEED,$(SEED),$(whole),a whole number)
 $(foreach n,EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
+$(foreach n,DATA OUT MODEL RECIPE,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
 $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected one fraction; several are for make sweep SPARSITIES="..."))
 
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
 $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE); there are: $(notdir $(basename $(wildcard pipelines/recipes/*.yaml)))))
 
-RUN := $(if $(filter $(RECIPE),$(notdir $(DATA))),,$(RECIPE)-)$(notdir $(DATA))$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))
+# data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
+DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(RECIPE)-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
 SCAN := $(OUT)/scan
 
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
-COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(FRESH),--fresh)
+COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 ON_DEVICE := --device $(DEVICE)
 
 # The built-in set is rendered; any other dataset has to be imported from somewhere.

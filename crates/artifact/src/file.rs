@@ -18,14 +18,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Appends one line to `path` and hands it to the operating system.
+/// Appends one line to `path`, durably.
 pub fn append_line(path: &Path, line: &str) -> Result<()> {
     let whole = format!("{line}\n");
     OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
-        .and_then(|mut f| f.write_all(whole.as_bytes()))
+        .and_then(|mut f| f.write_all(whole.as_bytes()).and_then(|()| f.sync_data()))
         .map_err(|e| Error::write(path, &e))
 }
 

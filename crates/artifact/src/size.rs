@@ -28,6 +28,18 @@ pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
+/// `count` with its thousands apart: `9,228,362`.
+///
+/// # Panics
+/// Never: digits are ASCII.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<&str> =
+        groups.map(|g| std::str::from_utf8(g).expect("digits are ASCII")).collect();
+    groups.join(",")
+}
+
 /// Measures the checkpoint at `path`, which holds `nonzero` parameters that are not zero.
 pub fn measure(path: &Path, nonzero: u64) -> Result<Sizes> {
     let bytes = file::read(path)?;
@@ -58,6 +70,15 @@ impl Write for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_in_groups_of_three() {
+        let check = |count: u64, expected: &str| assert_eq!(thousands(count), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(9_228_362, "9,228,362");
+    }
 
     #[test]
     fn zeros_pack_well_and_noise_does_not() {

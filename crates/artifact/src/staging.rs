@@ -32,6 +32,8 @@ pub struct Begun {
     pub config: Value,
     /// Inputs with their digests.
     pub inputs: Vec<Input>,
+    /// Whether it was to replace whatever stood there.
+    pub fresh: bool,
 }
 
 impl Begun {
@@ -42,6 +44,7 @@ impl Begun {
             seed: manifest.seed,
             config: manifest.config.clone(),
             inputs: manifest.inputs.clone(),
+            fresh: false,
         };
         self.difference(&theirs)
     }
@@ -88,20 +91,24 @@ fn difference_of_values(ours: &Value, theirs: &Value) -> Option<String> {
 impl Staging {
     /// Locks the folder in which `out` is made, empty or as an interrupted run left it.
     ///
-    /// With `fresh` a former attempt is discarded. A former attempt under other settings is an error.
-    pub fn open(out: &Path, begun: &Begun, fresh: bool) -> Result<Self> {
+    /// With `begun.fresh` a former attempt is discarded, unless it was fresh itself and of the same
+    /// settings: then it goes on. Without, a former attempt under other settings is an error.
+    pub fn open(out: &Path, begun: &Begun) -> Result<Self> {
         let out = file::tidy(out)?;
         let folder = file::sibling(&out, "partial");
         file::make_folder(&folder)?;
         let staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
-        staging.resume_or_begin(begun, fresh)?;
+        staging.resume_or_begin(begun)?;
         Ok(staging)
     }
 
     /// Completes a commit to `out` that a kill cut short: its manifest stands in the hidden folder.
     pub fn recover(out: &Path) -> Result<()> {
         let out = file::tidy(out)?;
-        let folder = file::sibling(&out, "partial");
+        let (folder, old) = (file::sibling(&out, "partial"), file::sibling(&out, "old"));
+        if out.exists() && old.exists() {
+            remove(&old)?;
+        }
         if !folder.join(names::MANIFEST).exists() {
             return Ok(());
         }
@@ -111,18 +118,19 @@ impl Staging {
         staging.put_in_place(&outputs)
     }
 
+    /// Whether an unfinished run of just these settings stands beside `out`.
+    pub fn unfinished(out: &Path, begun: &Begun) -> Result<bool> {
+        let path = file::sibling(&file::tidy(out)?, "partial").join(names::RUN);
+        Ok(path.exists() && begun.difference(&yaml::read(&path)?).is_none())
+    }
+
     /// The folder to write into.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The final place.
-    pub fn out(&self) -> &Path {
-        &self.out
-    }
-
     /// Commits: syncs `outputs`, removes all else, writes the manifest, renames into place.
-    pub fn commit(mut self, mut manifest: Manifest, outputs: &[String]) -> Result<PathBuf> {
+    pub fn commit(mut self, mut manifest: Manifest, outputs: &[String]) -> Result<()> {
         for name in outputs {
             let path = self.folder.join(name);
             File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::write(&path, &e))?;
@@ -131,8 +139,7 @@ impl Staging {
         let text = yaml::text(&manifest);
         // From here on the run is done: a kill leaves what `recover` completes.
         file::write(&self.folder.join(names::MANIFEST), text.as_bytes())?;
-        self.put_in_place(outputs)?;
-        Ok(self.out.join(names::MANIFEST))
+        self.put_in_place(outputs)
     }
 
     fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
@@ -144,18 +151,21 @@ impl Staging {
         Ok(())
     }
 
-    fn resume_or_begin(&self, begun: &Begun, fresh: bool) -> Result<()> {
+    fn resume_or_begin(&self, begun: &Begun) -> Result<()> {
         let path = self.folder.join(names::RUN);
-        if path.exists() && !fresh {
+        if path.exists() {
             let before: Begun = yaml::read(&path)?;
-            return match begun.difference(&before) {
-                None => Ok(()),
-                Some(what) => Err(Error::Config(format!(
-                    "{}: an unfinished run stands here with {what}; go on with its settings, \
-                     choose another --out, or discard it with --fresh",
-                    self.out.display()
-                ))),
-            };
+            match begun.difference(&before) {
+                None if before.fresh || !begun.fresh => return Ok(()),
+                Some(what) if !begun.fresh => {
+                    return Err(Error::Config(format!(
+                        "{}: an unfinished run stands here with {what}; go on with its settings, \
+                         choose another --out, or discard it with --fresh (make: FRESH=1)",
+                        self.out.display()
+                    )));
+                }
+                _ => {}
+            }
         }
         self.keep_only(&[])?;
         file::write(&path, yaml::text(begun).as_bytes())
@@ -190,10 +200,12 @@ impl Staging {
 }
 
 impl Drop for Staging {
-    /// Leaves no trace of a run that failed before it made anything.
+    /// Leaves no trace of a run that failed before it made anything to go on from.
     fn drop(&mut self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        if !self.committed && entries.flatten().all(|e| e.file_name() == names::RUN) {
+        let nothing =
+            |e: fs::DirEntry| e.file_name() == names::RUN || e.file_name() == names::METRICS;
+        if !self.committed && entries.flatten().all(nothing) {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
@@ -212,7 +224,7 @@ fn lock(folder: &Path) -> Result<File> {
     let file = File::open(folder).map_err(|e| Error::read(folder, &e))?;
     match file.try_lock() {
         // The holder may have committed (renamed) the folder just before the lock was granted.
-        Ok(()) if folder.exists() => Ok(file),
+        Ok(()) if same(&file, folder) => Ok(file),
         Ok(()) | Err(TryLockError::WouldBlock) => Err(Error::Locked(format!(
             "{}: another process is writing here; wait for it or choose another --out",
             folder.display()
@@ -221,12 +233,23 @@ fn lock(folder: &Path) -> Result<File> {
     }
 }
 
+/// Whether `path` still leads to the open `file`.
+fn same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |m: fs::Metadata| (m.dev(), m.ino());
+    file.metadata().ok().map(identity) == fs::metadata(path).ok().map(identity)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn begun(seed: u64) -> Begun {
-        Begun { stage: "t".into(), seed, config: Value::Null, inputs: vec![] }
+        Begun { stage: "t".into(), seed, config: Value::Null, inputs: vec![], fresh: false }
+    }
+
+    fn fresh(seed: u64) -> Begun {
+        Begun { fresh: true, ..begun(seed) }
     }
 
     fn manifest() -> Manifest {
@@ -247,7 +270,7 @@ mod tests {
     fn commit_shows_all_or_nothing() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("a");
-        let staging = Staging::open(&out, &begun(1), false).expect("opens");
+        let staging = Staging::open(&out, &begun(1)).expect("opens");
         file::write(&staging.folder().join("x"), b"data").expect("writes");
         file::write(&staging.folder().join("state"), b"scratch").expect("writes");
         assert!(!out.exists());
@@ -267,7 +290,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("a");
         Staging::recover(&out).expect("nothing to do");
-        let staging = Staging::open(&out, &begun(1), false).expect("opens");
+        let staging = Staging::open(&out, &begun(1)).expect("opens");
         file::write(&staging.folder().join("x"), b"data").expect("writes");
         let outputs = manifest::describe(staging.folder(), &["x".into()]).expect("describes");
         let whole = Manifest { outputs, ..manifest() };
@@ -284,7 +307,7 @@ mod tests {
     #[test]
     fn a_run_that_made_nothing_leaves_nothing() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let staging = Staging::open(&dir.path().join("a"), &begun(1), false).expect("opens");
+        let staging = Staging::open(&dir.path().join("a"), &begun(1)).expect("opens");
         assert!(staging.folder().join(names::RUN).exists());
         drop(staging);
         assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 0);
@@ -294,15 +317,20 @@ mod tests {
     fn an_interrupted_folder_is_continued_only_under_the_same_settings() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("a");
-        let first = Staging::open(&out, &begun(1), false).expect("opens");
+        let first = Staging::open(&out, &begun(1)).expect("opens");
         file::write(&first.folder().join("half"), b"1").expect("writes");
-        assert_eq!(Staging::open(&out, &begun(1), false).err().expect("held").exit_code(), 8);
+        assert_eq!(Staging::open(&out, &begun(1)).err().expect("held").exit_code(), 8);
         drop(first);
-        let again = Staging::open(&out, &begun(1), false).expect("continues");
+        let again = Staging::open(&out, &begun(1)).expect("continues");
         assert!(again.folder().join("half").exists());
         drop(again);
-        assert_eq!(Staging::open(&out, &begun(2), false).err().expect("other").exit_code(), 3);
-        let fresh = Staging::open(&out, &begun(2), true).expect("discards");
-        assert!(!fresh.folder().join("half").exists());
+        assert_eq!(Staging::open(&out, &begun(2)).err().expect("other").exit_code(), 3);
+        let other = Staging::open(&out, &fresh(2)).expect("discards");
+        assert!(!other.folder().join("half").exists());
+        file::write(&other.folder().join("half"), b"2").expect("writes");
+        drop(other);
+        assert!(Staging::unfinished(&out, &begun(2)).expect("reads"));
+        let again = Staging::open(&out, &fresh(2)).expect("goes on");
+        assert!(again.folder().join("half").exists(), "a fresh run goes on after an interruption");
     }
 }

@@ -16,8 +16,6 @@ pub enum Values {
     F32(Vec<f32>),
     /// Bytes: images, masks.
     U8(Vec<u8>),
-    /// 64-bit integers: labels, positions.
-    I64(Vec<i64>),
 }
 
 /// A shape and its values.
@@ -43,9 +41,12 @@ impl Tensor {
         Self { shape: shape.to_vec(), values: Values::U8(values) }
     }
 
-    /// An i64 tensor.
-    pub fn i64(shape: &[usize], values: Vec<i64>) -> Self {
-        Self { shape: shape.to_vec(), values: Values::I64(values) }
+    /// Number of values.
+    fn len(&self) -> usize {
+        match &self.values {
+            Values::F32(v) => v.len(),
+            Values::U8(v) => v.len(),
+        }
     }
 
     /// Its f32 values, if it is one.
@@ -57,11 +58,6 @@ impl Tensor {
     pub fn as_u8(&self) -> Option<&[u8]> {
         if let Values::U8(v) = &self.values { Some(v) } else { None }
     }
-
-    /// Its integers, if it is an i64 tensor.
-    pub fn as_i64(&self) -> Option<&[i64]> {
-        if let Values::I64(v) = &self.values { Some(v) } else { None }
-    }
 }
 
 impl View for &Tensor {
@@ -69,7 +65,6 @@ impl View for &Tensor {
         match self.values {
             Values::F32(_) => Dtype::F32,
             Values::U8(_) => Dtype::U8,
-            Values::I64(_) => Dtype::I64,
         }
     }
 
@@ -81,7 +76,6 @@ impl View for &Tensor {
         match &self.values {
             Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Values::U8(v) => Cow::Borrowed(v),
-            Values::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
     }
 
@@ -89,7 +83,6 @@ impl View for &Tensor {
         match &self.values {
             Values::F32(v) => v.len() * 4,
             Values::U8(v) => v.len(),
-            Values::I64(v) => v.len() * 8,
         }
     }
 }
@@ -97,18 +90,13 @@ impl View for &Tensor {
 /// Writes `tensors` to `path`, durably. `note` becomes the one metadata entry `secateur`.
 pub fn write(path: &Path, tensors: &Tensors, note: Option<&str>) -> Result<()> {
     for (name, t) in tensors {
-        let count: usize = t.shape.iter().product();
-        let found = (&t).data_len() / if matches!(t.values, Values::U8(_)) { 1 } else { size(t) };
-        assert_eq!(count, found, "tensor {name}: shape {:?} against its values", t.shape);
+        let (expected, found) = (t.shape.iter().product::<usize>(), t.len());
+        assert_eq!(found, expected, "tensor {name}: values for the shape {:?}", t.shape);
     }
     let metadata = note.map(|text| [("secateur".to_owned(), text.to_owned())].into());
     let bytes = serialize(tensors.iter(), metadata)
         .map_err(|e| Error::Resource(format!("{}: cannot be encoded: {e}", path.display())))?;
     file::write(path, &bytes)
-}
-
-fn size(t: &Tensor) -> usize {
-    if matches!(t.values, Values::I64(_)) { 8 } else { 4 }
 }
 
 /// Reads every tensor of `path` and the metadata entry `secateur`.
@@ -148,10 +136,7 @@ fn values(name: &str, dtype: Dtype, data: &[u8]) -> Result<Values, String> {
             }
         }
         Dtype::U8 => Ok(Values::U8(data.to_vec())),
-        Dtype::I64 => {
-            Ok(Values::I64(data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()))
-        }
-        other => Err(format!("tensor {name}: element type {other:?}; expected F32, U8 or I64")),
+        other => Err(format!("tensor {name}: element type {other:?}; expected F32 or U8")),
     }
 }
 
@@ -208,7 +193,7 @@ mod tests {
         [
             ("a".to_owned(), Tensor::f32(&[2, 2], vec![1.0, -2.0, 0.0, 0.5])),
             ("m".to_owned(), Tensor::u8(&[3], vec![0, 1, 1])),
-            ("n".to_owned(), Tensor::i64(&[], vec![-7])),
+            ("n".to_owned(), Tensor::f32(&[], vec![-7.0])),
         ]
         .into()
     }

@@ -9,8 +9,8 @@ use artifact::{Error, Manifest, Result, names, record};
 use crate::raw::{Images, check_classes};
 use crate::{split, store};
 
-/// The stage that makes datasets.
-const STAGE: &str = "data-cifar";
+/// The stage that makes datasets, as manifests name it.
+pub const STAGE: &str = "data-cifar";
 
 /// An opened dataset.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ fn images(mut tensors: Tensors, side: usize) -> Result<[Images; 2], String> {
     let mut take = |name: &str| match tensors.remove(name) {
         Some(t) => match t.values {
             Values::U8(values) => Ok((t.shape, values)),
-            _ => Err(format!("tensor {name} is not U8")),
+            Values::F32(_) => Err(format!("tensor {name} is not U8")),
         },
         None => Err(format!("tensor {name} is missing (found: {})", found.join(", "))),
     };

@@ -17,5 +17,5 @@ pub mod synth;
 
 pub use augment::Augment;
 pub use batch::{Batch, Normalise, batch, order};
-pub use dataset::{Dataset, Part};
+pub use dataset::{Dataset, Part, STAGE};
 pub use raw::{Images, Raw};

@@ -23,8 +23,9 @@ fn raw() -> Raw {
 
 /// Commits `raw` under `dir` after its tensors and its record were changed.
 fn commit(dir: &Path, stage: &str, change: impl Fn(&mut Tensors, &mut record::Dataset)) -> PathBuf {
-    let begun = Begun { stage: stage.into(), seed: 1, config: Value::Null, inputs: vec![] };
-    let staging = Staging::open(&dir.join("d"), &begun, true).expect("opens");
+    let begun =
+        Begun { stage: stage.into(), seed: 1, config: Value::Null, inputs: vec![], fresh: true };
+    let staging = Staging::open(&dir.join("d"), &begun).expect("opens");
     let mut record = store::describe(&raw(), &Split { validation: 0.25, seed: 3 }).expect("fine");
     store::write(staging.folder(), raw()).expect("writes");
     let path = staging.folder().join(names::DATASET);
@@ -120,7 +121,7 @@ fn what_does_not_fit_the_manifest_is_refused() {
         5,
         "test.labels has shape [2, 5]; expected [10]",
     );
-    refused(|t, _| set(t, "test.labels", Tensor::i64(&[10], vec![0; 10])), 5, "is not U8");
+    refused(|t, _| set(t, "test.labels", Tensor::f32(&[10], vec![0.0; 10])), 5, "is not U8");
     refused(
         |t, _| set(t, "test.images", Tensor::u8(&[10, 3, 2, 8], vec![0; 480])),
         5,

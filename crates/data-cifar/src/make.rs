@@ -4,14 +4,11 @@ use std::path::Path;
 
 use artifact::record::Dataset;
 use artifact::{Result, names};
-use cifar::{Raw, import, split, store, synth};
+use cifar::{Raw, STAGE, import, split, store, synth};
 use serde::Serialize;
 use stage::{Common, Job, Produce};
 
 use crate::cli::{Import, SplitFlags, Synth};
-
-/// The stage, as manifests name it.
-const STAGE: &str = "data-cifar";
 
 /// Settings of the built-in set, as the manifest records them.
 #[derive(Serialize)]

@@ -4,8 +4,7 @@ use artifact::{Error, Result};
 use candle_core::Device;
 
 /// The values of `--device`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Choice {
     /// This machine's processor.
     Cpu,
@@ -13,6 +12,16 @@ pub enum Choice {
     Cuda,
     /// A GPU where there is one, else the processor.
     Auto,
+}
+
+/// Manifests say what `auto` came to.
+impl serde::Serialize for Choice {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(match self {
+            Self::Cpu | Self::Auto => "cpu",
+            Self::Cuda => "cuda",
+        })
+    }
 }
 
 impl Choice {

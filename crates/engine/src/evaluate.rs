@@ -9,6 +9,7 @@ use candle_core::Tensor;
 use cifar::{Dataset, Normalise, Part};
 use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
+use stage::interrupt;
 
 use crate::{AugmentFlags, Batch, Mode, Net};
 
@@ -16,10 +17,17 @@ use crate::{AugmentFlags, Batch, Mode, Net};
 const BATCH: usize = 128;
 
 /// The score of `net` on every image of `part`.
+///
+/// # Errors
+/// `Interrupted` where a stop was asked for.
 pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
     let all: Vec<usize> = (0..part.len()).collect();
     let mut sum = Outcome::default();
     for indices in all.chunks(BATCH) {
+        if interrupt::asked() {
+            let what = "interrupted while scoring; run the same command again to go on";
+            return Err(Error::Interrupted(what.into()).into());
+        }
         let batch = Batch::new(cifar::batch(part, indices, normalise, None), net.device())?;
         let tape = net.forward(&batch, Mode::Evaluate)?;
         let target =

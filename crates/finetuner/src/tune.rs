@@ -75,10 +75,10 @@ impl stage::Command for Tune {
     }
 }
 
-/// A checkpoint with masks.
+/// A checkpoint with a mask file, be the masks in it none: a plan may prune nothing.
 fn open(folder: &std::path::Path) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(folder)?;
-    if checkpoint.masks.is_empty() {
+    if !checkpoint.manifest.has(names::MASK) {
         return Err(Error::Config(format!(
             "{}: holds no masks; expected a pruned checkpoint (made by pruner)",
             folder.display()
@@ -118,10 +118,15 @@ impl Tune {
         tensors::write(&model, &fitted.best, None)?;
         tensors::write(&job.path(names::MASK), &start.masks.tensors(&start.graph), None)?;
         let sparsity = sparsity::count(&start.graph, &fitted.best, &start.masks);
+        // What comes from a finetuner was tuned already: its score is not that of a pruned network.
+        let (before, state) = match start.manifest.stage.as_str() {
+            "pruner" => (pruned, "pruned"),
+            _ => (pruned_as_is, "before"),
+        };
         tracing::info!(
-            "test accuracy {:.2}% pruned, {:.2}% fine-tuned (epoch {} of {}), {:.2}% of prunable \
+            "test accuracy {:.2}% {state}, {:.2}% fine-tuned (epoch {} of {}), {:.2}% of prunable \
              weights are zero",
-            pruned.test.accuracy * 100.0,
+            before.test.accuracy * 100.0,
             tuned.test.accuracy * 100.0,
             fitted.best_epoch,
             self.config.fit.epochs,

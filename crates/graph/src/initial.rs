@@ -1,6 +1,6 @@
 //! Values before training, distributed as `PyTorch`'s modules initialise theirs.
 
-use crate::{Graph, Op, Param, Role};
+use crate::{Graph, Param, Role};
 
 /// Values of every parameter in the order of [`Graph::params`].
 ///
@@ -23,12 +23,10 @@ fn values(graph: &Graph, param: &Param, seed: u64) -> Vec<f32> {
     }
 }
 
+/// Fan-in of the weight of `param`'s node: a bias is bounded as the weight beside it.
 fn fan_in(graph: &Graph, param: &Param) -> usize {
-    match graph.nodes()[param.node].op {
-        Op::Conv(v) => v.inputs * v.kernel * v.kernel,
-        Op::Linear(v) => v.inputs,
-        _ => unreachable!("only convolutions and linear layers have weights"),
-    }
+    let weight = graph.prunable().find(|p| p.node == param.node);
+    weight.expect("where a bias is, a weight is").fan_in()
 }
 
 #[cfg(test)]
@@ -36,15 +34,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_fill_their_bounds_and_follow_the_seed() {
+    fn values_fill_their_bounds_and_follow_the_seed() {
         let graph = Graph::build("vgg-lab@0.25", 10, 32).expect("in the zoo");
         let values = initial(&graph, 1);
         assert_eq!(values, initial(&graph, 1));
         assert_ne!(values, initial(&graph, 2));
-        let at = graph.params().iter().position(|p| p.name == "backbone.conv1.weight");
-        let weights = &values[at.expect("in the table")];
-        let bound = 1.0 / (16.0_f32 * 9.0).sqrt();
-        let largest = weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()));
-        assert!(largest <= bound && largest > 0.99 * bound, "{largest} against {bound}");
+        let check = |name: &str, fan_in: f32, filled: f32| {
+            let at = graph.params().iter().position(|p| p.name == name).expect("in the table");
+            let bound = 1.0 / fan_in.sqrt();
+            let largest = values[at].iter().fold(0.0_f32, |m, w| m.max(w.abs()));
+            assert!(largest <= bound && largest > filled * bound, "{name}: {largest} of {bound}");
+        };
+        check("backbone.conv1.weight", 16.0 * 9.0, 0.99);
+        check("classifier.weight", 128.0, 0.99);
+        // Ten values: they need not come near the bound.
+        check("classifier.bias", 128.0, 0.5);
     }
 }

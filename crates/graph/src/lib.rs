@@ -1,8 +1,8 @@
 //! Networks as data.
 //!
-//! A [`Graph`] is a list of nodes in topological order; [`Graph::push`] computes
-//! each node's shape and is the only way to add one, so that an ill-shaped
-//! network cannot exist. All else is a walk over the list: the parameter table,
+//! A [`Graph`] is a list of nodes in topological order; [`Graph::build`] computes
+//! each node's shape as it adds it and is the only way to make one, so that an
+//! ill-shaped network cannot exist. All else is a walk over the list: the parameter table,
 //! the work of each layer, initial values, the printed form and its digest.
 //! How a network is run is the engine's business, one floor up and more.
 

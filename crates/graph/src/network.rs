@@ -64,7 +64,7 @@ impl Graph {
     }
 
     /// Adds a node that reads the nodes `inputs` and returns its index.
-    pub fn push(&mut self, name: &str, op: Op, inputs: &[usize]) -> Result<usize> {
+    pub(crate) fn push(&mut self, name: &str, op: Op, inputs: &[usize]) -> Result<usize> {
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.nodes[i].shape).collect();
         let shape = op.shape(name, &shapes)?;
         if self.nodes.iter().any(|n| n.name == name) {

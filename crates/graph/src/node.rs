@@ -131,7 +131,7 @@ impl Op {
             (Self::Add, [a, b]) if a != b => {
                 bad(format!("adds {a} and {b}; expected equal shapes"))
             }
-            (Self::Input, _) => bad("an input is made by Graph::new alone".into()),
+            (Self::Input, _) => bad("an input is made by Graph::build alone".into()),
             (_, [x, ..]) => Ok(*x),
             (_, []) => unreachable!("the arity was checked"),
         }

@@ -91,8 +91,12 @@ impl Eval {
     }
 }
 
-/// `path` itself if it is a checkpoint or a file, else the checkpoints right below it, sorted.
+/// `path` itself if it is a checkpoint or a file that exists, else the checkpoints right below it, sorted.
 fn below(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.exists() {
+        let what = "no such file or folder; expected a checkpoint or a folder of them";
+        return Err(Error::Missing(format!("{}: {what}", path.display())).into());
+    }
     if !path.is_dir() || path.join(names::MANIFEST).exists() {
         return Ok(vec![path.to_owned()]);
     }

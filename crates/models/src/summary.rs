@@ -1,7 +1,7 @@
 //! `models summary`: the layer table in the manner of torchsummary.
 
 use anyhow::Result;
-use artifact::size::mib;
+use artifact::size::{mib, thousands};
 use clap::Args;
 use graph::{Graph, Op};
 use serde::Serialize;
@@ -117,29 +117,9 @@ fn text(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// 1234567 as 1,234,567.
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, d) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(d);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_in_groups_of_three() {
-        for (n, expected) in [(7, "7"), (1000, "1,000"), (9_228_362, "9,228,362")] {
-            assert_eq!(thousands(n), expected);
-        }
-    }
 
     #[test]
     fn the_table_fits_eighty_columns_and_adds_up() {

@@ -92,10 +92,10 @@ pub fn by_target(checkpoint: &Checkpoint, target: &Target, ranking: Ranking) -> 
     Ok(Choice { masks, reasons, round })
 }
 
-/// Prunes each layer by its own ratio.
+/// Prunes each layer by its own ratio; a layer of which it prunes nothing stays as it came.
 pub fn by_plan(checkpoint: &Checkpoint, plan: &Plan, ranking: Ranking) -> Result<Choice> {
     let mut masks = checkpoint.masks.clone();
-    for param in checkpoint.graph.prunable() {
+    for param in checkpoint.graph.prunable().filter(|p| plan.pruned(p) > 0) {
         one(checkpoint, param, plan.pruned(param), ranking, &mut masks)?;
     }
     let reason = |p: &Param| (p.name.clone(), reason::of_plan(plan.ratio(&p.name)));

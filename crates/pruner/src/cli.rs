@@ -9,13 +9,23 @@ use stage::{Common, Produce};
 
 use crate::{plan, prune, size, value};
 
+/// clap's own would be wider than a terminal.
+const USAGE: &str = "pruner [OPTIONS] --checkpoint <DIR> --out <DIR>
+              <--sparsity <S>|--plan <FILE>>
+       pruner <COMMAND>";
+
 /// Prune a checkpoint: write its mask, its pruned weights and the reason for each layer
 ///
 /// With --sparsity exactly round(S x weights) go, ranked by score, ties by position; with --plan
 /// each layer loses its own share. Weights that are pruned already stay pruned and count towards
 /// the target, so that a tuned checkpoint can be pruned on, round by round (--rate).
 #[derive(Debug, Parser)]
-#[command(name = "pruner", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "pruner",
+    override_usage = USAGE,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     other: Option<Other>,
@@ -30,9 +40,21 @@ pub struct Cli {
 /// What the pruner does beside pruning.
 #[derive(Debug, Subcommand)]
 enum Other {
+    /// The default command by name, as the other binaries' are
+    #[command(hide = true)]
+    Prune(Box<Whole>),
     Plan(PlanFrom),
     Size(SizeOf),
     Rounds(Rounds),
+}
+
+/// The default command with all its flags.
+#[derive(Debug, Args)]
+struct Whole {
+    #[command(flatten)]
+    prune: Prune,
+    #[command(flatten)]
+    produce: Produce,
 }
 
 /// Flags of the default command, beside those of every artifact.
@@ -184,6 +206,7 @@ impl stage::Command for Cli {
 
     fn run(self) -> anyhow::Result<()> {
         match (self.other, self.prune.zip(self.produce)) {
+            (Some(Other::Prune(all)), _) => prune::run(&all.prune, (&self.common, &all.produce)),
             (Some(Other::Plan(flags)), _) => plan::run(&flags, &self.common),
             (Some(Other::Size(flags)), _) => size::run(&flags, &self.common),
             (Some(Other::Rounds(flags)), _) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use artifact::record::{Scan, ScanRow};
 use artifact::{Error, Manifest, Result, file};
 use serde::Serialize;
+use sparsity::weights;
 use stage::Common;
 
 use crate::cli::PlanFrom;
@@ -58,11 +59,23 @@ fn entry(layer: &str, scan: &Scan, max_drop: f64) -> Entry {
             Some(next) => format!("{}; {}", drop(rows[i]), drop(next)),
         },
     };
-    Entry { layer: layer.to_owned(), ratio: chosen.map_or(0.0, |i| rows[i].ratio), reason }
+    Entry { layer: layer.to_owned(), ratio: chosen.map_or(0.0, |i| share(rows[i])), reason }
+}
+
+/// The share of all the layer's weights that `row` had pruned: what a plan speaks of.
+///
+/// A scan's ratio is of what was left, so the two differ where the scanned checkpoint was pruned.
+fn share(row: &ScanRow) -> f64 {
+    if weights(row.ratio, row.weights) == row.pruned {
+        row.ratio
+    } else {
+        row.pruned as f64 / row.weights as f64
+    }
 }
 
 fn drop(row: &ScanRow) -> String {
-    format!("{:.2} points lost at {}", row.drop * 100.0, row.ratio)
+    let four_decimals = (share(row) * 1e4).round() / 1e4;
+    format!("{:.2} points lost at {four_decimals}", row.drop * 100.0)
 }
 
 fn text(network: &str, scan: &Scan, entries: &[Entry], max_drop: f64) -> String {

@@ -1,7 +1,7 @@
 //! The layer table for people, on stderr.
 
 use artifact::record::{Layer, Pruning};
-use artifact::size::mib;
+use artifact::size::{mib, thousands};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// Logs the layers of `result`, what they come to, and which of them are cut through.
@@ -34,8 +34,8 @@ fn row(layer: &Layer) -> [String; 6] {
     [
         layer.name.clone(),
         shape.join("x"),
-        grouped(layer.kept),
-        grouped(layer.pruned),
+        thousands(layer.kept),
+        thousands(layer.pruned),
         percent(layer.sparsity),
         percent(layer.share),
     ]
@@ -52,8 +52,8 @@ fn summary(result: &Pruning) -> String {
         "pruned {} of {} weights ({}){biases}\n\
          zero: {} of all parameters; MACs {:.1} M of {:.1} M\n\
          ideal size {:.2} MiB of {:.2} ({}); the shares are of it",
-        grouped(result.layers.iter().map(|l| l.pruned).sum()),
-        grouped(s.prunable),
+        thousands(result.layers.iter().map(|l| l.pruned).sum()),
+        thousands(s.prunable),
         percent(s.of_prunable),
         percent(s.of_all),
         s.macs_sparse as f64 / 1e6,
@@ -66,18 +66,6 @@ fn summary(result: &Pruning) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
-}
-
-/// `2,359,296`.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
-        .collect();
-    groups.join(",")
 }
 
 #[cfg(test)]
@@ -94,10 +82,5 @@ mod tests {
         assert!(text.contains("\nlayer4.1.conv2.weight       512x512x3x3  2,359,296"), "{text}");
         let widest = text.lines().map(|l| l.chars().count()).max();
         assert!(widest <= Some(80), "{widest:?} columns:\n{text}");
-    }
-
-    #[test]
-    fn digits_in_groups() {
-        assert_eq!([0, 999, 1000, 11_164_352].map(grouped), ["0", "999", "1,000", "11,164,352"]);
     }
 }

@@ -128,6 +128,21 @@ impl Chain {
         std::iter::successors(Some(index), |&i| self.stages[i].input("checkpoint")).collect()
     }
 
+    /// What the pruner left of the network that finetuner `index` tuned; none where it went on
+    /// from a network that was tuned before.
+    pub fn pruned_before(&self, index: usize) -> Option<&record::Pruning> {
+        match &self.stages[self.stages[index].input("checkpoint")?].record {
+            Record::Pruning(pruning) => Some(pruning),
+            _ => None,
+        }
+    }
+
+    /// How many pruners the stage `index` came from, itself included: the round that it is of.
+    pub fn round(&self, index: usize) -> usize {
+        let pruner = |i: &usize| matches!(self.stages[*i].record, Record::Pruning(_));
+        self.lineage(index).into_iter().filter(pruner).count()
+    }
+
     /// Inputs that are no longer what was read, each with the stage that read it.
     pub fn doubtful(&self) -> impl Iterator<Item = (&Stage, &Link)> {
         let links = self.stages.iter().flat_map(|s| s.links.iter().map(move |l| (s, l)));

@@ -43,18 +43,6 @@ pub fn bytes_like(count: u64, whole: u64) -> String {
     }
 }
 
-/// A count with its thousands apart: `9,228,362`.
-pub fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|c| std::str::from_utf8(c).expect("decimal digits"))
-        .collect();
-    groups.join(",")
-}
-
 /// A large count in short: `605.8 M`, `12.3 k`, `512`.
 pub fn short(count: f64) -> String {
     let scaled = |unit: f64, name: &str| {
@@ -131,8 +119,6 @@ mod tests {
         check(bytes_like(262_144, 2 << 20), "0.25 MiB");
         check(bytes_like(1_024, 2 << 20), "1.0 KiB");
         check(bytes(2 << 20), "2.00 MiB");
-        check(count(9_228_362), "9,228,362");
-        check(count(100), "100");
         check(short(605_754_368.0), "605.8 M");
         check(short(1_587_000_000.0), "1.59 G");
         check(short(12_000.0), "12 k");

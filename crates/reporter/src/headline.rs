@@ -1,10 +1,11 @@
 //! The outcome in one sentence and a few figures.
 
 use artifact::record::{Finetuning, Training};
+use artifact::size::thousands;
 use serde::Serialize;
 
 use crate::chain::Record;
-use crate::format::{bytes, bytes_like, count, percent, short, signed_points, times};
+use crate::format::{bytes, bytes_like, percent, short, signed_points, times};
 use crate::view::{Run, View};
 
 /// A loss of validation accuracy up to this counts as as good as dense.
@@ -42,7 +43,7 @@ pub fn tiles(view: &View) -> Vec<Tile> {
     let (dense, ideal) = (left.parameters * 4, left.nonzero * 4);
     let mut tiles = accuracy_tile(view, run);
     if left.pruned == 0 {
-        tiles.push(tile("Parameters", count(left.parameters), "trainable".into()));
+        tiles.push(tile("Parameters", thousands(left.parameters), "trainable".into()));
         tiles.push(tile("Ideal size", bytes(ideal), "32 bit a parameter".into()));
         tiles.push(tile("Work an image", short(left.macs_dense as f64), "MACs".into()));
         return tiles;
@@ -141,7 +142,7 @@ fn of_dense(dense: Option<&Training>, parameters: u64) -> String {
     let accuracy = dense.map_or(f64::NAN, |t| t.scores.test.accuracy);
     format!(
         "A dense network of {} parameters: {} test accuracy; ideal size {}",
-        count(parameters),
+        thousands(parameters),
         percent(accuracy, 1),
         bytes(parameters * 4)
     )

@@ -1,11 +1,12 @@
 //! The page: everything set into one HTML file.
 
 use artifact::record::Layer;
+use artifact::size::thousands;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::format::{bytes_like, count, percent, short, unbroken};
+use crate::format::{bytes_like, percent, short, unbroken};
 use crate::plots::Plot;
 use crate::table::Group;
 use crate::view::View;
@@ -105,7 +106,7 @@ struct TableGroup {
 
 #[derive(Serialize)]
 struct TableRow {
-    state: &'static str,
+    state: String,
     cells: Vec<String>,
 }
 
@@ -118,7 +119,7 @@ fn table(group: &Group, largest: u64, many: bool) -> TableGroup {
             r.validation(),
             percent(left.of_prunable, 2),
             percent(left.of_all, 2),
-            count(left.nonzero),
+            thousands(left.nonzero),
             r.size(|s| s.file, largest),
             bytes_like(left.nonzero * 4, largest),
             r.size(|s| s.gzip, largest),
@@ -126,7 +127,7 @@ fn table(group: &Group, largest: u64, many: bool) -> TableGroup {
             short(left.macs_dense as f64),
             short(left.macs_sparse as f64),
         ];
-        TableRow { state: r.state, cells }
+        TableRow { state: r.state.clone(), cells }
     };
     let label = if many { group.label.clone() } else { String::new() };
     TableGroup { label, rows: group.rows.iter().map(row).collect() }
@@ -173,8 +174,8 @@ impl LayerRow {
         Self {
             name: layer.name.clone(),
             shape: shape.join(" × "),
-            weights: count(layer.weights),
-            kept: count(layer.kept),
+            weights: thousands(layer.weights),
+            kept: thousands(layer.kept),
             sparsity: percent(layer.sparsity, 2),
             bar: format!("{:.1}", (layer.sparsity * 100.0).clamp(0.0, 100.0)),
             share: percent(layer.share, 2),

@@ -1,10 +1,11 @@
 //! The provenance chain as the page shows it.
 
+use artifact::size::thousands;
 use artifact::{manifest, yaml};
 use serde::Serialize;
 
 use crate::chain::{Chain, Link, Record, Stage, State};
-use crate::format::{bytes, count, percent, seconds};
+use crate::format::{bytes, percent, seconds};
 
 /// One artifact of the chain.
 #[derive(Serialize)]
@@ -98,9 +99,9 @@ fn summary(record: &Record) -> String {
             d.source,
             d.side,
             d.side,
-            count(d.images.train as u64),
-            count(d.images.validation as u64),
-            count(d.images.test as u64)
+            thousands(d.images.train as u64),
+            thousands(d.images.validation as u64),
+            thousands(d.images.test as u64)
         ),
         Record::Training(t) => trained(t.epochs, t.best_epoch, t.seconds),
         Record::Pruning(p) => {

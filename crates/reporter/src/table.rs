@@ -19,7 +19,7 @@ pub struct Group<'a> {
 /// One network.
 pub struct Row<'a> {
     /// What was done to it.
-    pub state: &'static str,
+    pub state: String,
     /// Scores on test and validation images, where they were measured.
     pub scores: Option<Scores>,
     /// Test accuracy of the dense network minus this one's.
@@ -57,12 +57,17 @@ fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
     match &view.stage(run).record {
         Record::Pruning(p) => vec![pruned_row(p)],
         Record::Finetuning(tuned) => {
-            let before = view.chain.lineage(run.stage).get(1).copied();
-            let pruning = before.and_then(|i| match &view.chain.stages[i].record {
-                Record::Pruning(p) => Some(p),
-                _ => None,
+            let mut rows = rounds(view, run, dense);
+            let pruning = view.chain.pruned_before(run.stage);
+            // Where a network tuned before is in a row of its own, it need not come twice.
+            let known = view.chain.lineage(run.stage).len() > 1;
+            rows.extend(match pruning {
+                Some(pruning) => as_pruned(tuned, pruning, dense).to_vec(),
+                None if known => vec![],
+                None => vec![before(tuned, dense)],
             });
-            tuned_rows(tuned, pruning, dense)
+            rows.push(scored("fine-tuned".into(), tuned.tuned, &tuned.sparsity, dense));
+            rows
         }
         _ => vec![],
     }
@@ -70,7 +75,7 @@ fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
 
 fn dense_row(training: &Training) -> Row<'_> {
     Row {
-        state: "dense",
+        state: "dense".into(),
         scores: Some(training.scores),
         drop: None,
         sparsity: &training.sparsity,
@@ -80,7 +85,7 @@ fn dense_row(training: &Training) -> Row<'_> {
 
 fn pruned_row(pruning: &Pruning) -> Row<'_> {
     Row {
-        state: "pruned",
+        state: "pruned".into(),
         scores: None,
         drop: None,
         sparsity: &pruning.sparsity,

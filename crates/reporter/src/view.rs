@@ -3,6 +3,7 @@
 use artifact::record::{Layer, Scan, Sparsity, Training};
 use artifact::{Result, names};
 use graph::Graph;
+use sparsity::Masks;
 
 use crate::chain::{Chain, Record, Stage};
 
@@ -115,30 +116,12 @@ fn layers(stage: &Stage) -> Result<Vec<Layer>> {
     match (&stage.record, &stage.manifest.network) {
         (Record::Pruning(p), _) => Ok(p.layers.clone()),
         (Record::Finetuning(f), _) => Ok(f.layers.clone()),
-        (_, Some(network)) => Ok(dense_layers(&Graph::of(network)?)),
+        (_, Some(network)) => {
+            let graph = Graph::of(network)?;
+            Ok(sparsity::layers(&graph, &Masks::default(), |_| "dense".into()))
+        }
         (_, None) => Ok(vec![]),
     }
-}
-
-/// The layers of a network that nothing was pruned of.
-fn dense_layers(graph: &Graph) -> Vec<Layer> {
-    let layer = |p: &graph::Param| {
-        let weights = p.count() as u64;
-        let macs = graph.macs_of(p, weights);
-        Layer {
-            name: p.name.clone(),
-            shape: p.shape.clone(),
-            weights,
-            kept: weights,
-            pruned: 0,
-            sparsity: 0.0,
-            share: weights as f64 / graph.parameters() as f64,
-            macs_dense: macs,
-            macs_sparse: macs,
-            reason: "dense".into(),
-        }
-    };
-    graph.prunable().map(layer).collect()
 }
 
 /// The shortest ends of `paths`, in whole folder names, that tell them apart.

@@ -10,7 +10,7 @@ use artifact::{Error, file, names};
 use cifar::{Dataset, Normalise};
 use engine::{Net, Recalibration, evaluate};
 use sparsity::select::{self, Candidates};
-use sparsity::{Checkpoint, Mask, magnitude};
+use sparsity::{Checkpoint, Mask, magnitude, weights};
 use stage::{Job, Progress, interrupt};
 
 use crate::command::Config;
@@ -83,7 +83,7 @@ impl Task {
         let values = self.checkpoint.values(layer);
         let before = self.checkpoint.masks.get(layer);
         let gone = before.map_or(0, Mask::pruned);
-        let k = gone + ((values.len() as u64 - gone) as f64 * ratio).round() as u64;
+        let k = gone + weights(ratio, values.len() as u64 - gone);
         let scores = magnitude(values);
         let mask = select::one(Candidates { name: layer, scores: &scores, before }, k)?;
         let mut tensors = self.checkpoint.tensors.clone();

@@ -102,8 +102,9 @@ mod tests {
         let mut weights: Tensors = ones.collect();
         masks.apply(&mut weights);
         let mut manifest = described(&graph);
-        let begun = Begun { stage: "t".into(), seed: 1, config: Value::Null, inputs: vec![] };
-        let staging = Staging::open(&out, &begun, false)?;
+        let begun =
+            Begun { stage: "t".into(), seed: 1, config: Value::Null, inputs: vec![], fresh: false };
+        let staging = Staging::open(&out, &begun)?;
         change(&mut manifest, &mut weights, staging.folder());
         tensors::write(&staging.folder().join(names::MODEL), &weights, None)?;
         tensors::write(&staging.folder().join(names::MASK), &masks.tensors(&graph), None)?;

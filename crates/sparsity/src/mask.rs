@@ -12,11 +12,6 @@ impl Mask {
         Self { kept }
     }
 
-    /// A mask that keeps all of `len` values.
-    pub fn all_kept(len: usize) -> Self {
-        Self::new(vec![true; len])
-    }
-
     /// Number of values, kept and pruned.
     pub fn len(&self) -> usize {
         self.kept.len()
@@ -83,6 +78,5 @@ mod tests {
         mask.apply(&mut values);
         assert_eq!(values.map(f32::to_bits), [1.0_f32, 0.0, 0.0, 0.0].map(f32::to_bits));
         assert_eq!(mask.revived(&values), 0);
-        assert_eq!(Mask::all_kept(3).pruned(), 0);
     }
 }

@@ -29,7 +29,7 @@ proptest! {
         last in 0.05..0.95_f64,
         seed in 0_u64..1000,
     ) {
-        let mut masks = [Mask::all_kept(sizes.0), Mask::all_kept(sizes.1)];
+        let mut masks = [sizes.0, sizes.1].map(|len| Mask::new(vec![true; len]));
         let total = (sizes.0 + sizes.1) as u64;
         for number in 0..schedule::rounds(rate, last) {
             let pruned = masks.iter().map(Mask::pruned).sum();

@@ -26,6 +26,7 @@ pub struct Common {
 
 /// Flags of every command that makes an artifact.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
 pub struct Produce {
     /// Folder of the artifact; it appears when it is complete
     #[arg(long, value_name = "DIR")]

@@ -8,7 +8,7 @@ use artifact::Error;
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Common, interrupt, recipe};
+use crate::{Common, interrupt, output, recipe};
 
 /// Exit codes, as every `--help` ends.
 const CODES: &str = "Exit codes: 0 done or already done, 1 bug, 2 command line, 3 invalid config, \
@@ -34,7 +34,7 @@ pub fn run<C: Command>() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(e)) => report(&e),
         Err(_) => {
-            eprintln!("error: this is a bug; please report it with the lines above");
+            output::tell("error: this is a bug; please report it with the lines above");
             ExitCode::from(1)
         }
     }
@@ -70,6 +70,7 @@ fn start_log(common: &Common) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .with_target(false)
         .without_time()
         .with_level(common.verbose > 0)
@@ -77,7 +78,7 @@ fn start_log(common: &Common) {
 }
 
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    output::tell(&format!("error: {error:#}"));
     let known = error.chain().find_map(|e| e.downcast_ref::<Error>());
     ExitCode::from(known.map_or(1, Error::exit_code))
 }

@@ -15,6 +15,8 @@ use crate::{Common, Produce, output};
 pub struct Job {
     staging: Staging,
     begun: Begun,
+    /// The final place as the user wrote it.
+    out: PathBuf,
     json: bool,
 }
 
@@ -36,7 +38,15 @@ impl Job {
             seed: produce.seed,
             config: yaml::value(config),
             inputs: inputs.collect::<Result<_>>()?,
+            fresh: produce.fresh,
         };
+        if let Some(input) = begun.inputs.iter().find(|i| i.path == ".") {
+            return Err(Error::Config(format!(
+                "{}: --out is the {} itself; choose another --out",
+                produce.out.display(),
+                input.role
+            )));
+        }
         if produce.dry_run {
             output::print(yaml::text(&begun).trim_end());
             return Ok(None);
@@ -45,8 +55,8 @@ impl Job {
         if !produce.fresh && finished(&produce.out, &begun, common)? {
             return Ok(None);
         }
-        let staging = Staging::open(&produce.out, &begun, produce.fresh)?;
-        Ok(Some(Self { staging, begun, json: common.json }))
+        let staging = Staging::open(&produce.out, &begun)?;
+        Ok(Some(Self { staging, begun, out: produce.out.clone(), json: common.json }))
     }
 
     /// The folder to write into; what an interrupted run left is still there.
@@ -78,17 +88,16 @@ impl Job {
             result: yaml::value(result),
         };
         let outputs: Vec<String> = outputs.iter().map(|&o| o.to_owned()).collect();
-        let out = self.staging.out().to_owned();
-        let path = self.staging.commit(manifest, &outputs)?;
-        announce(&out, &path, self.json)
+        self.staging.commit(manifest, &outputs)?;
+        announce(&self.out, self.json)
     }
 }
 
-fn announce(folder: &Path, path: &Path, json: bool) -> Result<()> {
+fn announce(folder: &Path, json: bool) -> Result<()> {
     if json {
         output::print_json(&Manifest::read(folder)?);
     } else {
-        output::print(&path.display().to_string());
+        output::print(&folder.join(names::MANIFEST).display().to_string());
     }
     Ok(())
 }
@@ -101,19 +110,36 @@ fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
     }
     let manifest = Manifest::read(out)?;
     if let Some(what) = begun.differs_from(&manifest) {
+        if Staging::unfinished(out, begun)? {
+            return Ok(false);
+        }
         return Err(Error::Config(format!(
             "{}: a finished {} stands here with {what}; choose another --out or make it again \
-             with --fresh",
+             with --fresh (make: FRESH=1)",
             out.display(),
             manifest.stage
         )));
     }
+    whole(out, &manifest)?;
     tracing::info!("{}: already done", out.display());
-    let path = out.join(names::MANIFEST);
-    File::open(&path)
-        .and_then(|f| f.set_modified(SystemTime::now()))
-        .map_err(|e| Error::write(&path, &e))?;
-    announce(out, &path, common.json).map(|()| true)
+    // On a read-only disk make will ask again next time; that is all.
+    let _ = File::open(out.join(names::MANIFEST)).and_then(|f| f.set_modified(SystemTime::now()));
+    announce(out, common.json).map(|()| true)
+}
+
+/// Whether every output is there in its full length (digests are checked by whoever reads them).
+fn whole(out: &Path, manifest: &Manifest) -> Result<()> {
+    let lost = manifest.outputs.iter().find(|o| {
+        std::fs::metadata(out.join(&o.file)).map_or(true, |found| found.len() != o.bytes)
+    });
+    lost.map_or(Ok(()), |o| {
+        let path = out.join(&o.file);
+        Err(Error::Integrity(format!(
+            "{}: is missing or not of its {} bytes; make it again with --fresh (make: FRESH=1)",
+            path.display(),
+            o.bytes
+        )))
+    })
 }
 
 /// A folder with files but no manifest is somebody's own: it is never replaced.

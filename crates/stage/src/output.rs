@@ -13,10 +13,15 @@ pub fn print(text: &str) {
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => {
-            eprintln!("error: stdout cannot be written: {e}");
+            tell(&format!("error: stdout cannot be written: {e}"));
             std::process::exit(6);
         }
     }
+}
+
+/// Writes `text` and a newline to stderr; that nobody listens there ends no work.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes `value` as indented JSON to stdout.

@@ -1,8 +1,8 @@
 //! Progress for people, on stderr: a bar on a terminal, plain lines elsewhere, nothing with -q.
 
-use std::time::Duration;
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output;
 
 /// The progress of one piece of work.
 pub struct Progress {
@@ -20,9 +20,8 @@ impl Progress {
         } else {
             ProgressDrawTarget::stderr_with_hz(8)
         });
-        let template = format!(
-            "{{prefix}} [{{bar:16}}] {{percent:>3}}% {{speed}} {unit}/s, ETA {{eta}} {{wide_msg}}"
-        );
+        let template =
+            format!("{{prefix}} [{{bar:10}}] {{speed}} {unit}/s, ETA {{eta}} {{wide_msg}}");
         let style = ProgressStyle::with_template(&template).expect("a constant template");
         bar.set_style(
             style
@@ -51,15 +50,10 @@ impl Progress {
     /// A line that stays.
     pub fn line(&self, text: &str) {
         if self.plain {
-            eprintln!("{text}");
+            output::tell(text);
         } else {
             self.bar.println(text);
         }
-    }
-
-    /// Time since it began.
-    pub fn elapsed(&self) -> Duration {
-        self.bar.elapsed()
     }
 }
 

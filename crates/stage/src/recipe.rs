@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::yaml::{self, Mapping, Value};
 use artifact::{Error, Result};
+use clap::Arg;
 
 use crate::nearest;
 
@@ -47,7 +48,9 @@ pub(crate) fn expand(
     for (key, value) in flags {
         let key = key.as_str().ok_or_else(|| bad(&path, section, "a key is not text"))?;
         check_key(command, key, section, &path)?;
-        if has(leaf, key) && !given(&arguments, key) {
+        let shared = find(command, key).filter(|a| a.is_global_set()).map(|a| (command, a));
+        let known = find(leaf, key).map(|a| (leaf, a)).or(shared);
+        if known.is_some_and(|(c, a)| !given(&arguments, a) && !conflicts(c, a, &arguments)) {
             added.extend(flag(key, value).map_err(|e| bad(&path, &format!("{section}.{key}"), e))?);
         }
     }
@@ -83,22 +86,40 @@ fn check_sections(recipe: &Mapping, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The subcommand that the arguments name, if any, and the place right behind its name.
+/// The subcommand that the arguments name, if any, and the place right behind its name: the first
+/// argument that is neither a flag nor a flag's value.
 fn leaf<'a>(command: &'a clap::Command, arguments: &[OsString]) -> (&'a clap::Command, usize) {
-    let named = arguments.iter().enumerate().skip(1).find_map(|(i, a)| {
-        let sub = command.find_subcommand(a)?;
-        Some((sub, i + 1))
-    });
-    named.unwrap_or((command, 1))
+    let mut place = 1;
+    while let Some(text) = arguments.get(place).map(|a| a.to_string_lossy()) {
+        place += 1;
+        if let Some(sub) = command.find_subcommand(text.as_ref()) {
+            return (sub, place);
+        }
+        match text.strip_prefix("--").and_then(|key| find(command, key)) {
+            Some(flag) if flag.get_action().takes_values() => place += 1,
+            _ if text.starts_with('-') => {}
+            _ => break,
+        }
+    }
+    (command, 1)
 }
 
-fn has(command: &clap::Command, key: &str) -> bool {
-    command.get_arguments().any(|a| a.get_long() == Some(key))
+fn find<'a>(command: &'a clap::Command, key: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|a| a.get_long() == Some(key))
+}
+
+/// Whether the command line gives a flag that excludes `flag`: it wins over the recipe.
+fn conflicts(command: &clap::Command, flag: &Arg, arguments: &[OsString]) -> bool {
+    let excluded = command.get_arg_conflicts_with(flag);
+    let excluding = command
+        .get_arguments()
+        .filter(|a| command.get_arg_conflicts_with(a).iter().any(|b| b.get_id() == flag.get_id()));
+    excluded.into_iter().chain(excluding).any(|a| given(arguments, a))
 }
 
 fn check_key(command: &clap::Command, key: &str, section: &str, path: &Path) -> Result<()> {
     let commands = || std::iter::once(command).chain(command.get_subcommands());
-    if key != "recipe" && commands().any(|c| has(c, key)) {
+    if key != "recipe" && commands().any(|c| find(c, key).is_some()) {
         return Ok(());
     }
     let longs: Vec<&str> =
@@ -110,10 +131,10 @@ fn check_key(command: &clap::Command, key: &str, section: &str, path: &Path) -> 
     ))
 }
 
-fn given(arguments: &[OsString], key: &str) -> bool {
-    arguments.iter().any(|a| {
-        let text = a.to_string_lossy();
-        text.strip_prefix("--").is_some_and(|t| t.split('=').next() == Some(key))
+fn given(arguments: &[OsString], flag: &Arg) -> bool {
+    arguments.iter().map(|a| a.to_string_lossy()).any(|text| match text.strip_prefix("--") {
+        Some(long) => long.split('=').next() == flag.get_long(),
+        None => text.starts_with('-') && flag.get_short().is_some_and(|s| text.contains(s)),
     })
 }
 
@@ -121,6 +142,7 @@ fn flag(key: &str, value: &Value) -> Result<Option<OsString>, &'static str> {
     let text = match value {
         Value::Bool(false) | Value::Null => return Ok(None),
         Value::Bool(true) => return Ok(Some(format!("--{key}").into())),
+        Value::Sequence(items) if items.is_empty() => return Ok(None),
         Value::Sequence(items) => {
             let items: Result<Vec<String>, _> = items.iter().map(scalar).collect();
             items?.join(",")
@@ -141,7 +163,7 @@ fn scalar(value: &Value) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Arg, ArgAction};
+    use clap::ArgAction;
 
     fn command() -> clap::Command {
         clap::Command::new("trainer")
@@ -149,6 +171,9 @@ mod tests {
             .arg(Arg::new("nesterov").long("nesterov").action(ArgAction::SetTrue))
             .arg(Arg::new("ratios").long("ratios"))
             .arg(Arg::new("recipe").long("recipe"))
+            .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue))
+            .arg(Arg::new("verbose").short('v').action(ArgAction::Count).conflicts_with("quiet"))
+            .subcommand(clap::Command::new("plan").arg(Arg::new("drop").long("drop")))
     }
 
     fn check(text: &str, given: &str, expected: &str) {
@@ -172,6 +197,10 @@ mod tests {
         check("trainer: {epochs: 3}", "--epochs=5", "trainer --epochs=5 --recipe");
         check("trainer: {ratios: [0.4, 0.5]}", "", "--ratios=0.4,0.5");
         check("pruner: {}\nabout: text", "", "trainer --recipe");
+        check("trainer: {ratios: []}", "", "trainer --recipe");
+        check("trainer: {quiet: true}", "-v", "trainer -v --recipe");
+        check("trainer: {drop: 1, epochs: 2}", "plan", "trainer plan --drop=1 --recipe");
+        check("trainer: {epochs: 2}", "--ratios plan", "trainer --epochs=2 --ratios plan");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub fn read(folder: &Path) -> Result<(Layout, Tree)> {
     list(folder, "", &mut found)?;
     let origin = folder.display().to_string();
     let (layout, root) = layout::choose(&origin, found.iter())?;
-    let origin = folder.join(&root).display().to_string();
+    let origin = folder.join(&root).components().as_path().display().to_string();
     let chosen = found.into_iter().filter(|w| w.layout == layout && w.root == root);
     let load = |w: Wanted| Ok((w.name.clone(), file::read(&folder.join(&w.root).join(&w.name))?));
     Ok((layout, Tree { origin, files: chosen.map(load).collect::<Result<_>>()? }))

@@ -2,7 +2,7 @@
 //!
 //! Image `index` of a part is a pure function of (seed, part, index): larger sets begin with the
 //! smaller ones. A scene is drawn at random (`scene`), sampled several times a pixel
-//! (`render`), and spoilt as a camera would. How hard it is stands in [`difficulty`].
+//! (`render`), and spoilt as a camera would. How hard it is stands in `difficulty`.
 
 mod difficulty;
 mod render;

@@ -1,7 +1,7 @@
 //! The flags of training and fine-tuning, declared once.
 
 use cifar::Augment;
-use clap::Args;
+use clap::{ArgAction, Args};
 use serde::Serialize;
 
 use crate::{Schedule, ScheduleKind, Sgd};
@@ -17,13 +17,14 @@ pub struct FitFlags {
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub batch: usize,
     /// Full learning rate
-    #[arg(long, default_value_t = 0.05, value_parser = positive)]
+    #[arg(long, default_value_t = 0.05, value_parser = positive, allow_negative_numbers = true)]
     pub lr: f64,
     /// Momentum of SGD
     #[arg(long, default_value_t = 0.9, value_parser = fraction)]
     pub momentum: f64,
     /// Nesterov's momentum
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value_t = false, action = ArgAction::Set)]
     pub nesterov: bool,
     /// L2 penalty on every parameter
     #[arg(long, default_value_t = 5e-4, value_parser = not_negative)]
@@ -56,7 +57,8 @@ pub struct AugmentFlags {
     #[arg(long, default_value_t = 4)]
     pub crop_padding: usize,
     /// Do not mirror half of the images
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value_t = false, action = ArgAction::Set)]
     pub no_flip: bool,
 }
 

@@ -98,12 +98,13 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, progress: &Progress) -> Result<()> {
         let (flags, train) = (self.fit.flags, &self.fit.data.train);
         progress.begin(&format!("epoch {}/{}", self.position.epoch + 1, flags.epochs));
+        progress.advance(self.position.images as u64, String::new());
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let steps = order.len().div_ceil(flags.batch);
-        let (entered, mut lr) = (Instant::now(), 0.0);
+        let entered = Instant::now();
         for (i, indices) in order.chunks(flags.batch).enumerate().skip(self.position.step) {
             self.stop_if_asked(entered)?;
-            lr = self.schedule.lr(self.position.epoch * steps + i);
+            let lr = self.schedule.lr(self.position.epoch * steps + i);
             self.step(indices, lr)?;
             self.position.step = i + 1;
             progress.advance(
@@ -112,7 +113,8 @@ impl<'a> Run<'a> {
             );
         }
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
-        self.end_epoch(lr, progress)
+        let last = self.schedule.lr((self.position.epoch + 1) * steps - 1);
+        self.end_epoch(last, progress)
     }
 
     /// Scores the epoch, keeps the best, logs it and saves the state.
@@ -124,7 +126,13 @@ impl<'a> Run<'a> {
             let what = format!("{revived} pruned weights are alive after an epoch: a mask leaked");
             return Err(Error::Integrity(what).into());
         }
-        let validation = evaluate(self.net, &self.fit.data.validation, &self.normalise)?;
+        let validation = match evaluate(self.net, &self.fit.data.validation, &self.normalise) {
+            Err(e) if interrupt::asked() => {
+                self.save()?;
+                return Err(e);
+            }
+            other => other?,
+        };
         if !validation.loss.is_finite() {
             return Err(self.diverged(&format!("the validation loss is {}", validation.loss)));
         }

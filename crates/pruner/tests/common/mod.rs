@@ -91,8 +91,8 @@ impl Place {
         write: impl Fn(&Path) -> Vec<String>,
     ) -> PathBuf {
         let (out, config) = (self.path(name), Value::Null);
-        let begun = Begun { stage: stage.into(), seed: 1, config, inputs: vec![] };
-        let staging = Staging::open(&out, &begun, false).expect("opens");
+        let begun = Begun { stage: stage.into(), seed: 1, config, inputs: vec![], fresh: true };
+        let staging = Staging::open(&out, &begun).expect("opens");
         let outputs = write(staging.folder());
         let manifest = Manifest {
             format: manifest::FORMAT,

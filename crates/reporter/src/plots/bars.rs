@@ -1,6 +1,7 @@
 //! Parameters a layer: kept and pruned, stacked.
 
 use artifact::record::Layer;
+use artifact::size::thousands;
 
 use super::{Key, Panel, Plot};
 use crate::csv::{Csv, Field};
@@ -48,7 +49,7 @@ fn panel(title: &str, layers: &[Layer]) -> Panel {
 }
 
 fn says(layer: &Layer) -> String {
-    let (kept, weights) = (format::count(layer.kept), format::count(layer.weights));
+    let (kept, weights) = (thousands(layer.kept), thousands(layer.weights));
     format!("{}: {kept} of {weights} kept", layer.name)
 }
 

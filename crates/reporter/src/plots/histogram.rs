@@ -1,9 +1,10 @@
 //! Histograms of the weights of each layer, before and after, with and without zeros.
 
+use artifact::size::thousands;
+
 use super::frame::{Axis, Frame, logarithm};
 use super::{Key, Panel, Plot};
 use crate::csv::{Csv, Field};
-use crate::format;
 use crate::weights::Pair;
 
 /// An odd number, so that zero lies in the middle of a bin.
@@ -112,11 +113,11 @@ fn panel(pair: &Pair, bins: &Bins, zeros: Zeros) -> Panel {
 fn zeros_in_words(pair: &Pair) -> String {
     let values = pair.after.as_ref().unwrap_or(&pair.before);
     let zeros = values.iter().filter(|v| **v == 0.0).count() as u64;
-    let all = format::count(values.len() as u64);
+    let all = thousands(values.len() as u64);
     match zeros {
         0 => format!("none of {all} is zero"),
         n if n as usize == values.len() => format!("all {all} are zero"),
-        n => format!("{} of {all} are zero", format::count(n)),
+        n => format!("{} of {all} are zero", thousands(n)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sensitivity: how the accuracy falls as one layer alone is pruned, a panel a layer.
 
 use artifact::record::{Scan, ScanRow};
+use artifact::size::thousands;
 
 use super::frame::{Axis, Frame};
 use super::{Key, Panel, Plot};
@@ -18,7 +19,7 @@ pub fn plot(name: &str, label: &str, scan: &Scan) -> Plot {
         caption: format!(
             "Each panel prunes one layer alone, by magnitude, and leaves the others as they are. \
              Accuracy on {} validation images; all panels share their axes.",
-            format::count(scan.baseline.images as u64)
+            thousands(scan.baseline.images as u64)
         ),
         keys: vec![
             Key::line("line blue", "one layer pruned"),

@@ -246,8 +246,8 @@ impl World {
         });
         let config = yaml::parse("epochs: 30\nlr: 0.1\n", Path::new("config")).expect("yaml");
         let inputs: Vec<_> = inputs.collect();
-        let begun = Begun { stage: files.stage.into(), seed: 42, config, inputs };
-        let staging = Staging::open(&out, &begun, true).expect("opens");
+        let begun = Begun { stage: files.stage.into(), seed: 42, config, inputs, fresh: true };
+        let staging = Staging::open(&out, &begun).expect("opens");
         let outputs = files.write(staging.folder());
         let manifest = Manifest {
             format: manifest::FORMAT,
