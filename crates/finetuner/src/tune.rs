@@ -160,3 +160,51 @@ fn reasons(start: &Checkpoint) -> Result<impl Fn(&graph::Param) -> String> {
         layer.map(|l| l.reason.clone()).unwrap_or_default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use artifact::staging::{Begun, Staging};
+    use artifact::tensors::{Tensor, Tensors};
+    use artifact::yaml::Value;
+    use artifact::{Manifest, manifest};
+    use graph::Graph;
+
+    /// Commits a network without a pruned weight, and opens it.
+    fn opened(stage: &str, mask: bool) -> Result<Checkpoint> {
+        let dir = tempfile::tempdir()?;
+        let (out, graph) = (dir.path().join("a"), Graph::build("vgg-lab@0.03", 10, 32)?);
+        let (stage, seed, config, inputs) = (stage.to_owned(), 1, Value::Null, vec![]);
+        let begun = Begun { stage, seed, config, inputs, fresh: true };
+        let staging = Staging::open(&out, &begun)?;
+        let named = graph.params().iter().zip(graph::initial(&graph, 1));
+        let weights: Tensors =
+            named.map(|(p, v)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
+        tensors::write(&staging.folder().join(names::MODEL), &weights, None)?;
+        let mut outputs = vec![names::MODEL.to_owned()];
+        if mask {
+            tensors::write(&staging.folder().join(names::MASK), &Tensors::default(), None)?;
+            outputs.push(names::MASK.to_owned());
+        }
+        let manifest = Manifest {
+            format: manifest::FORMAT,
+            stage: begun.stage,
+            version: "0".into(),
+            seed,
+            network: Some(graph.network()),
+            inputs: vec![],
+            outputs: vec![],
+            config: Value::Null,
+            result: Value::Null,
+        };
+        staging.commit(manifest, &outputs)?;
+        open(&out)
+    }
+
+    #[test]
+    fn a_pruner_that_pruned_nothing_is_no_dense_network() {
+        assert!(opened("pruner", true).expect("it has a mask file").masks.is_empty());
+        let error = opened("trainer", false).err().expect("a dense network");
+        assert!(error.to_string().contains("holds no masks; expected a pruned"), "{error}");
+    }
+}

@@ -91,7 +91,7 @@ impl Eval {
     }
 }
 
-/// `path` itself if it is a checkpoint or a file that exists, else the checkpoints right below it, sorted.
+/// `path` itself if it is a checkpoint or a file, else the checkpoints right below it, sorted.
 fn below(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.exists() {
         let what = "no such file or folder; expected a checkpoint or a folder of them";
@@ -126,4 +126,24 @@ fn text(rows: &[Row]) -> String {
         ]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_missing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let check = |name: &str, expected: &str| {
+            let error = below(&dir.path().join(name)).expect_err("nothing there");
+            assert_eq!(error.downcast_ref::<Error>().map(Error::exit_code), Some(4), "{error}");
+            assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+        };
+        check("nope", "no such file or folder");
+        check(".", "no checkpoint here");
+        let file = dir.path().join("bare.safetensors");
+        artifact::file::write(&file, b"").expect("writes");
+        assert_eq!(below(&file).expect("a file"), [file]);
+    }
 }

@@ -118,6 +118,39 @@ layers:
 }
 
 #[test]
+fn a_scan_of_a_pruned_network_gives_shares_of_all_weights() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --scope layer", "half");
+    let of = |name: &str| half.graph.param(name).expect("in the network").count() as u64;
+    // As the scanner counts: what was pruned, and 0.4 or 0.8 of what was left.
+    let mut scan = scan();
+    for row in &mut scan.rows {
+        row.weights = of(&row.layer);
+        let gone = half.masks.pruned_of(&row.layer);
+        row.pruned = gone + sparsity::weights(row.ratio, row.weights - gone);
+    }
+    place.commit("scan", ("scanner", Some(&half.graph)), &scan, |_| vec![]);
+    assert_eq!(place.pruner("plan --scan scan --out plan.yaml").code, 0);
+    let (_, result) = place.pruned("--checkpoint half --plan plan.yaml", "more");
+    for (layer, row) in [(1, 2), (7, 5)] {
+        assert_eq!(result.layers[layer].pruned, scan.rows[row].pruned, "{layer}");
+    }
+    // What the plan does not prune stays as it came.
+    let name = "backbone.conv0.weight";
+    assert_eq!(result.layers[0].pruned, half.masks.pruned_of(name));
+}
+
+#[test]
+fn a_plan_of_zeros_leaves_a_mask_file() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    place.write("plan.yaml", &plan(&[0.0; 8]));
+    let (checkpoint, _) = place.pruned("--checkpoint dense --plan plan.yaml", "out");
+    assert!(checkpoint.manifest.has(artifact::names::MASK) && checkpoint.masks.is_empty());
+}
+
+#[test]
 fn an_edited_plan_is_not_overwritten() {
     let place = Place::new();
     place.commit("scan", ("scanner", None), &scan(), |_| vec![]);

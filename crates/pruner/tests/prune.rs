@@ -38,7 +38,7 @@ fn a_second_run_does_nothing_and_another_target_is_refused() {
     let first = place.pruner(&format!("{line} 0.5"));
     assert!(first.err.contains("\nbackbone.conv7.weight "), "{}", first.err);
     assert!(first.err.contains("4,148 of 8,295 weights (50.01 %)"), "{}", first.err);
-    assert!(first.out.ends_with("/out/manifest.yaml\n"), "{}", first.out);
+    assert_eq!(first.out, "out/manifest.yaml\n");
     let manifest = place.read("out/manifest.yaml");
     let again = place.pruner(&format!("{line} 0.5"));
     assert!(again.code == 0 && again.out.ends_with("out/manifest.yaml\n"), "{}", again.out);
@@ -135,6 +135,21 @@ fn random_pruning_follows_the_seed_alone() {
     let first = masks(1, "a", 1);
     assert_eq!(first, masks(1, "b", 2));
     assert_ne!(first, masks(2, "c", 1));
+}
+
+#[test]
+fn the_default_command_has_a_name_and_its_usage_fits() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let (_, result) = place.pruned("prune --checkpoint dense --sparsity 0.5", "out");
+    assert_eq!(result.target, Some(0.5));
+    place.write("r.yaml", "pruner: {sparsity: 0.6}\n");
+    let (_, result) = place.pruned("prune --checkpoint dense --recipe r.yaml", "other");
+    assert_eq!(result.target, Some(0.6));
+    let usage = place.pruner("-h").out;
+    let usage: Vec<&str> = usage.lines().skip_while(|l| !l.starts_with("Usage")).take(3).collect();
+    assert!(usage.iter().all(|l| l.chars().count() <= 80), "{usage:#?}");
+    assert_eq!(usage[2], "       pruner <COMMAND>");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Sub {
-    /// List the artifacts below a folder
+    /// List the artifacts below a folder (--json has paths at full length)
     List {
         /// The folder
         folder: PathBuf,

@@ -1,6 +1,6 @@
 //! Which figures a report has, and what they are called.
 
-use artifact::record::Epoch;
+use artifact::record::{Epoch, Scores};
 use artifact::{Error, Result, file, names};
 
 use crate::chain::{Record, Stage};
@@ -52,7 +52,7 @@ fn tradeoff_of(view: &View) -> Vec<Plot> {
             }
         }
     }
-    let points: Vec<_> = known.iter().filter_map(|&i| point(&view.chain.stages[i])).collect();
+    let points: Vec<_> = known.iter().rev().filter_map(|&i| point(view, i)).collect();
     if points.len() < 2 {
         return vec![];
     }
@@ -60,15 +60,19 @@ fn tradeoff_of(view: &View) -> Vec<Plot> {
     vec![tradeoff::plot("accuracy-against-sparsity", points, dense)]
 }
 
-fn point(stage: &Stage) -> Option<tradeoff::Point> {
+fn point(view: &View, index: usize) -> Option<tradeoff::Point> {
+    let stage = &view.chain.stages[index];
     let Record::Finetuning(tuned) = &stage.record else {
         return None;
     };
+    // What came to it was tuned before: its score says nothing of pruning.
+    let pruned = view.chain.pruned_before(index).is_some();
+    let of_pruned = |scores: Scores| if pruned { scores.test.accuracy } else { f64::NAN };
     Some(tradeoff::Point {
         label: stage.name().to_owned(),
         sparsity: tuned.sparsity.of_prunable,
-        as_is: tuned.pruned_as_is.test.accuracy,
-        recalibrated: tuned.pruned.test.accuracy,
+        as_is: of_pruned(tuned.pruned_as_is),
+        recalibrated: of_pruned(tuned.pruned),
         tuned: tuned.tuned.test.accuracy,
     })
 }

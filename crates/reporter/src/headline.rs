@@ -1,6 +1,6 @@
 //! The outcome in one sentence and a few figures.
 
-use artifact::record::{Finetuning, Training};
+use artifact::record::{Finetuning, Sparsity, Training};
 use artifact::size::thousands;
 use serde::Serialize;
 
@@ -114,14 +114,14 @@ fn of_run(view: &View, run: &Run) -> String {
     let Some(left) = view.sparsity(run) else {
         return String::new();
     };
-    let (pruned, dense) = (percent(left.of_prunable, 1), view.training(run));
+    let (pruned, dense) = (pruned(view, run, left), view.training(run));
     let (full, ideal) = (left.parameters * 4, left.nonzero * 4);
     let size = format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full));
     match (&view.stage(run).record, dense) {
         (Record::Finetuning(tuned), Some(dense)) => {
             let (before, after) = (dense.scores.test.accuracy, tuned.tuned.test.accuracy);
             format!(
-                "{pruned} of the weights pruned; {} → {} test accuracy ({} points); {size}",
+                "{pruned}; {} → {} test accuracy ({} points); {size}",
                 percent(before, 1),
                 percent(after, 1),
                 signed_points(after - before, 1)
@@ -129,12 +129,20 @@ fn of_run(view: &View, run: &Run) -> String {
         }
         (Record::Finetuning(tuned), None) => {
             let after = percent(tuned.tuned.test.accuracy, 1);
-            format!("{pruned} of the weights pruned; {after} test accuracy; {size}")
+            format!("{pruned}; {after} test accuracy; {size}")
         }
         (Record::Pruning(_), _) => {
-            format!("{pruned} of the weights pruned, not yet fine-tuned; {size}")
+            format!("{pruned}, not yet fine-tuned; {size}")
         }
         _ => of_dense(dense, left.parameters),
+    }
+}
+
+fn pruned(view: &View, run: &Run, left: &Sparsity) -> String {
+    let share = percent(left.of_prunable, 1);
+    match view.chain.round(run.stage) {
+        0 | 1 => format!("{share} of the weights pruned"),
+        rounds => format!("{share} of the weights pruned in {rounds} rounds"),
     }
 }
 

@@ -11,6 +11,10 @@ use crate::format::{self, NONE};
 
 /// How many folders deep it looks.
 const DEPTH: usize = 8;
+/// Columns of the table.
+const WIDTH: usize = 80;
+/// Columns of a path in any case.
+const LEAST: usize = 12;
 
 /// One artifact.
 #[derive(Debug, Serialize)]
@@ -42,19 +46,19 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The entries as a table.
+/// The entries as a table of 80 columns; a path too long for it lacks its middle.
 pub fn table(entries: &[Entry]) -> String {
     let percent = |f: Option<f64>| f.map_or(NONE.to_owned(), |f| format::percent(f, 2));
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["Path", "Stage", "Network", "Sparsity", "Test accuracy"]);
+    table.set_header(["Path", "Stage", "Network", "Sparsity", "Test acc."]);
+    let room = room(entries);
     for e in entries {
-        let network = e.network.as_deref().unwrap_or(NONE).to_owned();
         table.add_row([
-            e.path.clone(),
+            format::middle(&e.path, room),
             e.stage.clone(),
-            network,
+            e.network.clone().unwrap_or(NONE.to_owned()),
             percent(e.sparsity),
             percent(e.accuracy),
         ]);
@@ -63,6 +67,18 @@ pub fn table(entries: &[Entry]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+/// Columns that the others leave for the path.
+fn room(entries: &[Entry]) -> usize {
+    let widest = |of: fn(&Entry) -> &str, header: usize| {
+        entries.iter().map(|e| of(e).chars().count()).max().unwrap_or(0).max(header)
+    };
+    let network = widest(|e| e.network.as_deref().unwrap_or(NONE), "Network".len());
+    let others =
+        [widest(|e| &e.stage, "Stage".len()), network, "100.00 %".len(), "Test acc.".len()];
+    // Each of the five columns has a space on either side, and one stands between two columns.
+    WIDTH.saturating_sub(others.iter().sum::<usize>() + 5 * 2 + 4).max(LEAST)
 }
 
 /// Hidden folders are unfinished artifacts; links could lead in circles.

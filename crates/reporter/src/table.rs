@@ -1,4 +1,4 @@
-//! The table of results: dense, pruned, recalibrated, fine-tuned.
+//! The table of results: dense, earlier rounds, pruned, recalibrated, fine-tuned.
 
 use artifact::record::{Finetuning, Pruning, Score, Scores, Sparsity, Training};
 use artifact::size::Sizes;
@@ -54,23 +54,26 @@ pub fn groups(view: &View) -> Vec<Group<'_>> {
 
 fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
     let dense = view.training(run).map(|t| t.scores.test);
-    match &view.stage(run).record {
-        Record::Pruning(p) => vec![pruned_row(p)],
-        Record::Finetuning(tuned) => {
-            let mut rows = rounds(view, run, dense);
-            let pruning = view.chain.pruned_before(run.stage);
-            // Where a network tuned before is in a row of its own, it need not come twice.
-            let known = view.chain.lineage(run.stage).len() > 1;
-            rows.extend(match pruning {
-                Some(pruning) => as_pruned(tuned, pruning, dense).to_vec(),
-                None if known => vec![],
-                None => vec![before(tuned, dense)],
-            });
-            rows.push(scored("fine-tuned".into(), tuned.tuned, &tuned.sparsity, dense));
-            rows
-        }
+    let last = match &view.stage(run).record {
+        Record::Pruning(pruning) => vec![pruned_row(pruning)],
+        Record::Finetuning(tuned) => tuned_rows(view, run, tuned, dense),
         _ => vec![],
-    }
+    };
+    let mut rows = rounds(view, run, dense);
+    rows.extend(last);
+    rows
+}
+
+/// The networks tuned on the way to `run`, oldest first; one that was asked for has its own group.
+fn rounds<'a>(view: &'a View, run: &Run, dense: Option<Score>) -> Vec<Row<'a>> {
+    let chain = &view.chain;
+    let row = |i: usize| match &chain.stages[i].record {
+        Record::Finetuning(tuned) if !chain.given.contains(&i) => {
+            Some(tuned_row(format!("round {}, fine-tuned", chain.round(i)), tuned, dense))
+        }
+        _ => None,
+    };
+    chain.lineage(run.stage).into_iter().skip(1).rev().filter_map(row).collect()
 }
 
 fn dense_row(training: &Training) -> Row<'_> {
@@ -93,24 +96,43 @@ fn pruned_row(pruning: &Pruning) -> Row<'_> {
     }
 }
 
+/// What came to the finetuner and what it made of it.
 fn tuned_rows<'a>(
+    view: &'a View,
+    run: &Run,
     tuned: &'a Finetuning,
-    pruning: Option<&'a Pruning>,
     dense: Option<Score>,
 ) -> Vec<Row<'a>> {
-    let left = pruning.map_or(&tuned.sparsity, |p| &p.sparsity);
-    let row = |state, scores: Scores, sparsity, sizes| Row {
-        state,
-        scores: Some(scores),
-        drop: dense.map(|d| d.accuracy - scores.test.accuracy),
-        sparsity,
-        sizes,
+    let mut rows = match view.chain.pruned_before(run.stage) {
+        Some(pruning) => vec![
+            Row {
+                sizes: Some(pruning.sizes),
+                ..scored("pruned, as it came", tuned.pruned_as_is, &pruning.sparsity, dense)
+            },
+            scored("pruned, recalibrated", tuned.pruned, &pruning.sparsity, dense),
+        ],
+        // It was tuned before: as such it stands among the rounds or in a group of its own.
+        None if view.chain.lineage(run.stage).len() > 1 => vec![],
+        None => vec![scored("before fine-tuning", tuned.pruned_as_is, &tuned.sparsity, dense)],
     };
-    vec![
-        row("pruned, as it came", tuned.pruned_as_is, left, pruning.map(|p| p.sizes)),
-        row("pruned, recalibrated", tuned.pruned, left, None),
-        row("fine-tuned", tuned.tuned, &tuned.sparsity, Some(tuned.sizes)),
-    ]
+    rows.push(tuned_row("fine-tuned".into(), tuned, dense));
+    rows
+}
+
+fn tuned_row(state: String, tuned: &Finetuning, dense: Option<Score>) -> Row<'_> {
+    let row = scored("", tuned.tuned, &tuned.sparsity, dense);
+    Row { state, sizes: Some(tuned.sizes), ..row }
+}
+
+/// A network that was measured; as if never written.
+fn scored<'a>(
+    state: &str,
+    scores: Scores,
+    sparsity: &'a Sparsity,
+    dense: Option<Score>,
+) -> Row<'a> {
+    let drop = dense.map(|d| d.accuracy - scores.test.accuracy);
+    Row { state: state.to_owned(), scores: Some(scores), drop, sparsity, sizes: None }
 }
 
 impl Row<'_> {
@@ -156,7 +178,7 @@ pub fn terminal(groups: &[Group]) -> String {
         }
         for row in &group.rows {
             table.add_row([
-                if many { format!("  {}", row.state) } else { row.state.to_owned() },
+                if many { format!("  {}", row.state) } else { row.state.clone() },
                 row.test(),
                 row.lost(),
                 format::percent(row.sparsity.of_prunable, 1),

@@ -112,6 +112,31 @@ fn rounds_are_walked_back_to_the_dense_run() {
 }
 
 #[test]
+fn what_was_tuned_before_is_not_called_pruned() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.tuned("round-1", "dense", 0.5);
+    world.tuned("round-2", "round-1", 0.8);
+    world.finetuner("final", "round-2", 0.8);
+    let html = page(&world, "final");
+    holds(
+        &html,
+        &["pruned in 2 rounds; ", ">round 1, fine-tuned</th>", ">round 2, fine-tuned</th>"],
+    );
+    let states = ["as it came</th>", "recalibrated</th>", "before fine-tuning</th>"];
+    assert!(states.iter().all(|s| !html.contains(s)), "the last one came tuned");
+    let csv = file::read_text(&world.path("r/plots/accuracy-against-sparsity.csv")).expect("csv");
+    let line = |name: &str| csv.lines().find(|l| l.starts_with(name)).expect("a point").to_owned();
+    assert!(line("final,").contains(",,,") && !line("round-2,").contains(",,"), "{csv}");
+    // Asked for as well, a round has its own group and does not come twice.
+    let html = page(&world, "--fresh round-2 final");
+    holds(&html, &["as it came</th>", "recalibrated</th>", ">round 1, fine-tuned</th>"]);
+    assert!(!html.contains(">round 2, fine-tuned</th>"));
+    // Where nothing says what came, the page does not either.
+    std::fs::remove_dir_all(world.path("round-2")).expect("was there");
+    holds(&page(&world, "--fresh final"), &["before fine-tuning</th>", ">fine-tuned</th>"]);
+}
+
+#[test]
 fn steps_without_the_later_ones_have_a_page_too() {
     let (_folder, world) = world("vgg-lab@0.0625");
     world.pruner("pruned", "dense", 0.7);
@@ -203,6 +228,14 @@ fn the_list_finds_every_artifact() {
     assert_eq!(rows.as_array().expect("a list").len(), 5);
     assert_eq!(rows[1]["accuracy"], 0.931);
     assert!(rows[0]["sparsity"].is_null());
+    let long = "a-sweep-of-many-sparsities-and-of-many-seeds-at-ninety-nine-point-nine";
+    world.pruner(long, "dense", 0.5);
+    let (_, stdout, _) = reporter(&world.root, "list .");
+    let widest = stdout.lines().map(|l| l.chars().count()).max();
+    assert!(widest <= Some(80), "{stdout}");
+    holds(&stdout, &["…", "pruned-tuned "]);
+    let (_, json, _) = reporter(&world.root, "list . --json");
+    holds(&json, &[long]);
     let broken = world.path("scan").join(names::MANIFEST);
     file::write(&broken, b"format: 1\nformat: 1\n").expect("writes");
     let (code, stdout, stderr) = reporter(&world.root, "list .");

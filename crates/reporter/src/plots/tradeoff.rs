@@ -11,9 +11,9 @@ pub struct Point {
     pub label: String,
     /// Pruned over prunable weights.
     pub sparsity: f64,
-    /// Test accuracy of the pruned network as it came.
+    /// Test accuracy of the pruned network as it came; NaN where it had been tuned before.
     pub as_is: f64,
-    /// After its norm statistics were recalibrated.
+    /// After its norm statistics were recalibrated; NaN likewise.
     pub recalibrated: f64,
     /// After fine-tuning.
     pub tuned: f64,

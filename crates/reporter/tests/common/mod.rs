@@ -116,7 +116,8 @@ impl World {
         self.commit(name, &files, &result);
     }
 
-    fn finetuner(&self, name: &str, from: &str, sparsity: f64) {
+    /// Finetuner `name` from the checkpoint `from`.
+    pub fn finetuner(&self, name: &str, from: &str, sparsity: f64) {
         let lost = 0.004 + 0.03 * sparsity.powi(12);
         let left = self.sparsity(sparsity);
         let result = Finetuning {
