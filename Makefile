@@ -11,7 +11,7 @@ include pipelines/sweep.mk
 include pipelines/checks.mk
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build data dense scan one-shot prune finetune iterative sweep report
+.PHONY: help build data dense scan one-shot prune finetune iterative sweep report
 
 help: ## This list
 	@pipelines/help.sh $(MAKEFILE_LIST)
@@ -40,6 +40,7 @@ report: $(ONE_SHOT)/report-with-scan/manifest.yaml ## The one-shot report with s
 # With SOURCE given the import always looks: the same content is no work, other content is refused.
 $(DATA)/manifest.yaml: $(if $(SOURCE),FORCE) | build
 	$(MAKE_DATA)
+FORCE:
 
 $(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) | build
 	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(ON_DEVICE)

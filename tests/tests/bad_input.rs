@@ -238,6 +238,7 @@ fn outputs() {
     let place = house();
     place.write("file", b"mine");
     place.write("own/notes", b"mine");
+    copy(&place.path("data"), &place.path("finished"));
     let to = |line: &str, out: &str| line.replace("--out out", &format!("--out {out}"));
     let all = [
         TRAIN.to_owned(),
@@ -252,10 +253,18 @@ fn outputs() {
                 (&to(line, "file/x"), 6, "cannot be written"),
                 (&to(line, "file"), 3, "exists and is no artifact of ours"),
                 (&to(line, "own"), 3, "exists and is no artifact of ours; choose another --out"),
-                (&to(line, "data"), 3, "a finished data-cifar stands here"),
+                (&to(line, "finished"), 3, "a finished data-cifar stands here"),
             ],
         );
     }
+    let fresh = |line: &str, out: &str| format!("{} --fresh", to(line, out));
+    refused(
+        &place,
+        &[
+            (&fresh(TRAIN, "data"), 3, "data: --out is the dataset itself"),
+            (&fresh(&all[3], "dense"), 3, "dense: --out is the checkpoint itself"),
+        ],
+    );
     let other = TRAIN.replace("--out out", "--out dense --lr 0.01");
     place.refuses(
         &other,

@@ -5,6 +5,7 @@
 //! that stages exchange, and it is the only one that writes files. It ends
 //! where a meaning begins: what a network or a mask is, floors above know.
 
+mod begun;
 pub mod digest;
 mod error;
 pub mod file;
@@ -13,10 +14,11 @@ pub mod names;
 pub mod nearest;
 pub mod record;
 pub mod size;
-pub mod staging;
+mod staging;
 pub mod tensors;
 pub mod yaml;
 
+pub use begun::Begun;
 pub use error::{Error, Result};
 pub use manifest::Manifest;
 pub use staging::Staging;

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::{self, Manifest};
 use artifact::record;
-use artifact::staging::{Begun, Staging};
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
-use artifact::{file, names};
+use artifact::{Begun, Staging, file, names};
 use cifar::store::{self, Split};
 use cifar::{Augment, Dataset, Images, Normalise, Raw, batch, order};
 

@@ -164,10 +164,9 @@ fn reasons(start: &Checkpoint) -> Result<impl Fn(&graph::Param) -> String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use artifact::staging::{Begun, Staging};
     use artifact::tensors::{Tensor, Tensors};
     use artifact::yaml::Value;
-    use artifact::{Manifest, manifest};
+    use artifact::{Begun, Manifest, Staging, manifest};
     use graph::Graph;
 
     /// Commits a network without a pruned weight, and opens it.

@@ -83,8 +83,7 @@ fn all_zero(masks: &Masks, tensors: &Tensors, path: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::Mask;
-    use artifact::staging::{Begun, Staging};
-    use artifact::{file, manifest, yaml::Value};
+    use artifact::{Begun, Staging, file, manifest, yaml::Value};
 
     const CONV: &str = "backbone.conv0.weight";
 

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use artifact::manifest::{self, Network};
-use artifact::staging::Begun;
-use artifact::{Error, Manifest, Result, Staging, names, yaml};
+use artifact::{Begun, Error, Manifest, Result, Staging, names, yaml};
 use serde::Serialize;
 
 use crate::{Common, Produce, output};

@@ -104,8 +104,12 @@ impl Run<'_> {
     pub(super) fn resume(&mut self) -> Result<()> {
         let path = self.fit.job.path(names::STATE);
         if path.exists() {
-            self.restore(&path)
-                .context("an unfinished run cannot go on; start over with --fresh")?;
+            self.restore(&path).with_context(|| {
+                let folder = self.fit.job.folder().display();
+                format!(
+                    "an unfinished run cannot go on; start over with --fresh, or delete {folder}"
+                )
+            })?;
             let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
             tracing::info!("going on at epoch {epoch}, step {step}");
         }

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use artifact::Begun;
 use artifact::record::Pruning;
-use artifact::staging::Begun;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
 use artifact::{Manifest, Staging, manifest, names};

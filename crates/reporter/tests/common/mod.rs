@@ -8,9 +8,8 @@ use artifact::record::{
     ClassCount, Dataset, Epoch, Finetuning, Layer, Parts, Pruning, Scan, ScanRow, Score, Scores,
     Sparsity, Training,
 };
-use artifact::staging::{Begun, Staging};
 use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{file, names, size, yaml};
+use artifact::{Begun, Staging, file, names, size, yaml};
 use graph::Graph;
 use serde::Serialize;
 
