@@ -18,12 +18,14 @@
 pub mod average;
 pub mod conv;
 pub mod elementwise;
+pub mod isa;
 mod lanes;
 pub mod loss;
 pub mod norm;
 pub mod optimiser;
 pub mod pack;
 pub mod pool;
+mod scratch;
 mod shared;
 
 pub use lanes::{LANES, Lanes};
@@ -34,7 +36,7 @@ fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
     room / stride + 1
 }
 
-/// Runs `f` compiled for the widest vectors that this machine has (AVX-512, AVX2, NEON, scalar).
+/// Runs `f` compiled for the vectors in use.
 #[inline]
 pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
     struct Once<F>(F);
@@ -45,5 +47,5 @@ pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
             (self.0)()
         }
     }
-    pulp::Arch::new().dispatch(Once(f))
+    isa::dispatch(Once(f))
 }

@@ -1,21 +1,24 @@
-//! 2-d convolution as tiles of matrix products.
+//! 2-d convolution: forward, and the gradients of input, weight and bias.
 //!
-//! A tile is a few rows of one block's output. The patches that it reads are laid out as the
-//! matrix `(channels * kernel^2, pixels * 16)` for as many input channels as fit the cache, and
-//! multiplied with the weights: no patch matrix of a whole batch ever exists. A linear layer is
-//! the 1x1 convolution of one pixel.
+//! Nothing the size of a batch's patches ever exists. A linear layer is the 1x1 convolution of
+//! one pixel.
 
-mod forward;
-mod input_grad;
-mod patches;
-mod product;
-mod weight_grad;
+mod correlate;
+mod direct;
+mod micro;
+mod sparse;
+mod stencil;
+mod transpose;
+mod winograd;
 
-pub use forward::forward;
-pub use input_grad::input_grad;
-pub use weight_grad::{bias_grad, weight_grad};
+use rayon::prelude::*;
 
-use crate::{LANES, Lanes, windows};
+use direct::Order;
+pub use sparse::Sparse;
+use stencil::Stencil;
+use winograd::{Tiles, Transformed};
+
+use crate::{LANES, Lanes, lanes, windows};
 
 /// Sizes of a convolution over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +40,6 @@ pub struct Conv {
     /// Zeros on each side.
     pub padding: usize,
 }
-
-/// Values that one patch matrix may hold: 512 KiB, half of a usual second-level cache.
-const PATCH_VALUES: usize = 128 << 10;
-/// Output values a channel that a tile aims at.
-const TILE_VALUES: usize = 512;
 
 impl Conv {
     /// Output height.
@@ -69,6 +67,12 @@ impl Conv {
         self.outputs * self.row()
     }
 
+    /// Refuses operands of other lengths, and a convolution of nothing.
+    fn check(&self, (input, weight, output): (usize, usize, usize)) {
+        assert!(weight > 0 && weight == self.weight_len(), "weight");
+        assert!(input == self.input_len() && output == self.output_len(), "sizes");
+    }
+
     /// Weights of one output channel.
     fn row(&self) -> usize {
         self.inputs * self.taps()
@@ -78,48 +82,61 @@ impl Conv {
     fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
+}
 
-    /// Output rows of a tile.
-    fn tile_rows(&self) -> usize {
-        TILE_VALUES.div_ceil(self.ow() * LANES).clamp(1, self.oh())
+/// `y[n, o] = bias[o] + sum over (i, ky, kx) of weight[o, i, ky, kx] * x[n, i, ..]`.
+///
+/// `bias` is empty where there is none.
+pub fn forward(conv: &Conv, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
+    conv.check((x.len(), weight.len(), y.len()));
+    assert!(bias.is_empty() || bias.len() == conv.outputs, "bias");
+    if winograd::fits(conv) {
+        let (tiles, order) =
+            (Tiles::forward(conv), Order { output: conv.row(), channel: conv.taps() });
+        let weights = winograd::transform_weights(&tiles, weight, order, false);
+        return winograd::run(&tiles, Transformed { weights: &weights, bias }, x, y);
     }
+    let s = Stencil::forward(conv);
+    let packed = direct::pack(&s, weight, Order { output: conv.row(), channel: conv.taps() });
+    direct::run(&s, &packed, x, bias, y);
+}
 
-    /// Tiles of one block.
-    fn tiles(&self) -> usize {
-        self.oh().div_ceil(self.tile_rows())
+/// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
+pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+    conv.check((dx.len(), weight.len(), dy.len()));
+    if winograd::fits(conv) {
+        let (tiles, order) =
+            (Tiles::input_grad(conv), Order { output: conv.taps(), channel: conv.row() });
+        let weights = winograd::transform_weights(&tiles, weight, order, true);
+        return winograd::run(&tiles, Transformed { weights: &weights, bias: &[] }, dy, dx);
     }
-
-    /// Input channels whose patches of one tile fit the cache.
-    fn chunk_channels(&self) -> usize {
-        let one = self.taps() * self.tile_rows() * self.ow() * LANES;
-        (PATCH_VALUES / one).clamp(1, self.inputs)
-    }
-
-    /// Where output row `y` of (block, channel 0) starts.
-    fn output_start(&self, block: usize, y: usize) -> usize {
-        (block * self.outputs * self.oh() + y) * self.ow() * LANES
-    }
-
-    /// The input of (block, channels from `channel` on).
-    fn input_start(&self, block: usize, channel: usize) -> usize {
-        (block * self.inputs + channel) * self.h * self.w * LANES
-    }
-
-    /// The tile `index` of a block.
-    fn tile(&self, index: usize) -> Tile {
-        let first = index * self.tile_rows();
-        let rows = self.tile_rows().min(self.oh() - first);
-        Tile { first, rows, len: rows * self.ow() * LANES }
+    for s in Stencil::input_grad(conv) {
+        let packed = direct::pack(&s, weight, Order { output: conv.taps(), channel: conv.row() });
+        direct::run(&s, &packed, dy, &[], dx);
     }
 }
 
-/// Some rows of one block's output.
-#[derive(Clone, Copy)]
-struct Tile {
-    /// First output row.
-    first: usize,
-    /// Output rows.
-    rows: usize,
-    /// Values of one output channel.
-    len: usize,
+/// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.
+///
+/// Lanes without an image must be zero in `dy` and finite in `x`.
+pub fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut [f32]) {
+    conv.check((x.len(), dw.len(), dy.len()));
+    if winograd::fits(conv) {
+        return winograd::weight_grad(conv, dy, x, dw);
+    }
+    correlate::weight_grad(conv, dy, x, dw);
+}
+
+/// `db[o] = sum over images and pixels of dy[n, o, y, x]`.
+///
+/// Lanes without an image must be zero in `dy`.
+pub fn bias_grad(conv: &Conv, dy: &[f32], db: &mut [f32]) {
+    assert!(dy.len() == conv.output_len() && db.len() == conv.outputs, "sizes");
+    let plane = conv.oh() * conv.ow() * LANES;
+    db.par_iter_mut().enumerate().for_each(|(o, sum)| {
+        let planes =
+            (0..conv.lanes.blocks()).map(|b| &dy[(b * conv.outputs + o) * plane..][..plane]);
+        let values = planes.flat_map(|p| lanes::vectors(p).iter().flatten());
+        *sum = values.map(|v| f64::from(*v)).sum::<f64>() as f32;
+    });
 }

@@ -1,0 +1,170 @@
+//! Dense convolution of any shape: the weights of eight outputs against three pixels at a time,
+//! read where they lie. No patch matrix exists.
+#![allow(unsafe_code, reason = "panels are computed through pointers into the room and the output")]
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::micro::{self, ROWS, Steps, Target};
+use super::stencil::{Item, Stencil, Tiling};
+use crate::scratch::Buffer;
+use crate::shared::Shared;
+use crate::{LANES, isa, scratch};
+
+/// Windows of an item.
+const WINDOWS: usize = 32;
+/// Values of an item's source: 128 KiB, so that it stays in the second-level cache.
+const ROOM: usize = 32 << 10;
+/// Tasks that a convolution is split into if its windows alone give fewer.
+const TASKS: usize = 16;
+
+/// Where the weights of (output, channel, tap) stand in the tensor.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    /// Distance between outputs.
+    pub output: usize,
+    /// Distance between channels.
+    pub channel: usize,
+}
+
+/// The weights `(panel of eight outputs, channel, tap, 8)`, zeros behind the last output.
+pub(super) fn pack(s: &Stencil, weight: &[f32], order: Order) -> Buffer {
+    let panel = s.channels * s.taps.len() * ROWS;
+    let mut packed = Buffer::new(s.outputs.div_ceil(ROWS) * panel);
+    packed.par_chunks_mut(panel.max(1)).enumerate().for_each(|(p, panel)| {
+        for (k, to) in panel.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+            let (channel, tap) = (k / s.taps.len(), s.taps[k % s.taps.len()].index);
+            for (r, to) in to.iter_mut().enumerate() {
+                let o = p * ROWS + r;
+                let at = o * order.output + channel * order.channel + tap;
+                *to = if o < s.outputs { weight[at] } else { 0.0 };
+            }
+        }
+    });
+    packed
+}
+
+/// Writes the sums of `source` weighted by `packed` to `y`; `bias` is one an output, or empty.
+pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], bias: &[f32], y: &mut [f32]) {
+    let panels = s.outputs.div_ceil(ROWS);
+    assert_eq!(packed.len(), panels * s.channels * s.taps.len() * ROWS, "packed weights");
+    let tiling = Tiling::new(s, WINDOWS, ROOM);
+    let taps = tiling.taps(s);
+    let mut start = vec![0.0; panels * ROWS];
+    start[..bias.len()].copy_from_slice(bias);
+    let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source };
+    let splits = TASKS.div_ceil(tiling.items).min(panels);
+    let out = Shared::new(y);
+    (0..tiling.items * splits).into_par_iter().for_each(|i| {
+        let split = i % splits;
+        let panels = split * panels / splits..(split + 1) * panels / splits;
+        let item = tiling.item(s, i / splits);
+        scratch::with(tiling.room(s), |room| {
+            isa::dispatch(Task { job: &job, item, panels, room, out: &out });
+        });
+    });
+}
+
+struct Job<'a> {
+    s: &'a Stencil,
+    tiling: &'a Tiling,
+    taps: &'a [u32],
+    packed: &'a [f32],
+    start: &'a [f32],
+    source: &'a [f32],
+}
+
+struct Task<'a> {
+    job: &'a Job<'a>,
+    item: Item,
+    panels: Range<usize>,
+    room: &'a mut [f32],
+    out: &'a Shared<'a>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Task { job, item, panels, room, out } = self;
+        let (s, tiling) = (job.s, job.tiling);
+        for first in (0..s.channels).step_by(tiling.chunk) {
+            let channels = first..(first + tiling.chunk).min(s.channels);
+            tiling.gather(s, &item, channels.clone(), job.source, room);
+            for panel in panels.clone() {
+                job.panel(simd, &item, &channels, panel, room, out);
+            }
+        }
+    }
+}
+
+impl Job<'_> {
+    /// All windows of `item` for eight outputs.
+    #[inline(always)]
+    fn panel<S: Simd>(
+        &self,
+        simd: S,
+        item: &Item,
+        channels: &Range<usize>,
+        panel: usize,
+        room: &[f32],
+        out: &Shared,
+    ) {
+        let (s, width) = (self.s, micro::columns());
+        let row = s.channels * s.taps.len() * ROWS;
+        let a = &self.packed[panel * row + channels.start * s.taps.len() * ROWS..];
+        let len = channels.len() * s.taps.len();
+        let steps = Steps { a: a.as_ptr(), taps: self.taps.as_ptr(), scale: 1, len };
+        let start = &self.start[panel * ROWS..][..ROWS];
+        let target = Target {
+            rows: ROWS.min(s.outputs - panel * ROWS),
+            stride: s.plane(),
+            start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
+        };
+        let count = item.blocks.len() * item.rows.len() * s.columns;
+        let mut window = Windows { item, s, block: 0, row: 0, column: 0 };
+        for at in (0..count).step_by(width) {
+            let mut x = [room.as_ptr(); micro::COLUMNS];
+            let mut y = [std::ptr::null_mut(); micro::COLUMNS];
+            let width = width.min(count - at);
+            for c in 0..width {
+                let (block, row, column) = window.next();
+                let to = s.target(item.blocks.start + block, item.rows.start + row, column);
+                x[c] = x[c].wrapping_add(self.tiling.window(block, row, column));
+                let len = (target.rows - 1) * target.stride + LANES;
+                y[c] = out.pointer(to + panel * ROWS * target.stride, len);
+            }
+            // SAFETY: taps stay inside the room, which `gather` filled for these windows; the
+            // outputs of these windows and panel belong to this task alone, and `pointer` has
+            // checked their range.
+            unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
+        }
+    }
+}
+
+/// The windows of an item one after the other, as (block, row, column).
+struct Windows<'a> {
+    item: &'a Item,
+    s: &'a Stencil,
+    block: usize,
+    row: usize,
+    column: usize,
+}
+
+impl Windows<'_> {
+    #[inline(always)]
+    fn next(&mut self) -> (usize, usize, usize) {
+        let now = (self.block, self.row, self.column);
+        self.column += 1;
+        if self.column == self.s.columns {
+            (self.column, self.row) = (0, self.row + 1);
+        }
+        if self.row == self.item.rows.len() {
+            (self.row, self.block) = (0, self.block + 1);
+        }
+        now
+    }
+}

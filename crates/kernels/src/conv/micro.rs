@@ -1,0 +1,221 @@
+//! The two products of registers that all dense convolutions are made of.
+#![allow(unsafe_code, reason = "operands are read through pointers at computed offsets")]
+
+use pulp::Simd;
+
+use crate::{LANES, isa};
+
+/// Rows of a panel: outputs that are computed together.
+pub(super) const ROWS: usize = 8;
+/// Most vectors of a product's columns.
+pub(super) const COLUMNS: usize = 3;
+
+/// Vectors that a product of columns takes at once with the instructions in use.
+pub(super) fn columns() -> usize {
+    if isa::width() == LANES { COLUMNS } else { 1 }
+}
+
+/// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at
+/// `taps[k] * scale` from each column.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub a: *const f32,
+    pub taps: *const u32,
+    /// What each of `taps` is multiplied with.
+    pub scale: usize,
+    pub len: usize,
+}
+
+/// Where a product goes: rows `stride` apart in each column.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub rows: usize,
+    pub stride: usize,
+    /// What the sums start with: eight values, one a row; null to add to what is there.
+    pub start: *const f32,
+}
+
+/// `out[c][r * stride..] = start[r] + sum over k of a[8 * k + r] * x[c][taps[k]..]`, in vectors of
+/// sixteen, for up to [`columns`] columns.
+///
+/// # Safety
+/// Every read of `a`, `taps`, `x` and `start` and every write of `out` must be in range, and no
+/// other thread may touch what is written.
+#[inline(always)]
+pub(super) unsafe fn product<S: Simd>(
+    simd: S,
+    steps: Steps,
+    x: &[*const f32],
+    out: &[*mut f32],
+    target: Target,
+) {
+    // SAFETY: the caller's promise; registers of one vector follow each other.
+    unsafe {
+        match (S::F32_LANES, x.len()) {
+            (16, 1) => part::<S, 8, 1>(simd, 0, steps, [x[0]], [out[0]], target),
+            (16, 2) => {
+                part::<S, 8, 2>(simd, 0, steps, [x[0], x[1]], [out[0], out[1]], target);
+            }
+            (16, _) => {
+                let out = [out[0], out[1], out[2]];
+                part::<S, 8, 3>(simd, 0, steps, [x[0], x[1], x[2]], out, target);
+            }
+            (8, _) => {
+                let (x, out) = ([x[0], x[0].add(8)], [out[0], out[0].add(8)]);
+                part::<S, 4, 2>(simd, 0, steps, x, out, target);
+                part::<S, 4, 2>(simd, 4, steps, x, out, target);
+            }
+            (4, _) => {
+                let x = [x[0], x[0].add(4), x[0].add(8), x[0].add(12)];
+                let out = [out[0], out[0].add(4), out[0].add(8), out[0].add(12)];
+                part::<S, 4, 4>(simd, 0, steps, x, out, target);
+                part::<S, 4, 4>(simd, 4, steps, x, out, target);
+            }
+            _ => {
+                for lane in (0..LANES).step_by(S::F32_LANES) {
+                    let (x, out) = ([x[0].add(lane)], [out[0].add(lane)]);
+                    part::<S, 8, 1>(simd, 0, steps, x, out, target);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn part<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    first: usize,
+    steps: Steps,
+    x: [*const f32; N],
+    out: [*mut f32; N],
+    target: Target,
+) {
+    // SAFETY: the promise of `product`.
+    unsafe {
+        let mut sums = [[simd.splat_f32s(0.0); N]; R];
+        for r in 0..R {
+            for c in 0..N {
+                if !target.start.is_null() {
+                    sums[r][c] = simd.splat_f32s(*target.start.add(first + r));
+                } else if first + r < target.rows {
+                    sums[r][c] = load::<S>(out[c].add((first + r) * target.stride));
+                }
+            }
+        }
+        for k in 0..steps.len {
+            let tap = *steps.taps.add(k) as usize * steps.scale;
+            let mut b = [simd.splat_f32s(0.0); N];
+            for c in 0..N {
+                b[c] = load::<S>(x[c].add(tap));
+            }
+            for r in 0..R {
+                let a = simd.splat_f32s(*steps.a.add(k * ROWS + first + r));
+                for c in 0..N {
+                    sums[r][c] = simd.mul_add_f32s(a, b[c], sums[r][c]);
+                }
+            }
+        }
+        for r in 0..R {
+            if first + r < target.rows {
+                for c in 0..N {
+                    store::<S>(out[c].add((first + r) * target.stride), sums[r][c]);
+                }
+            }
+        }
+    }
+}
+
+/// The reduction over images: `pixels[i]` is where pixel `i` stands behind each row of `x`, and
+/// `y` holds for each pixel and image a row of `stride` values.
+#[derive(Clone, Copy)]
+pub(super) struct Images<'a> {
+    pub pixels: &'a [u32],
+    pub y: *const f32,
+    pub stride: usize,
+}
+
+/// `out[r * stride..] += sum over pixels and images of x[r][pixel + image] * y[pixel, image, ..]`
+/// for `vectors` vectors of sixteen (at most three) and eight rows, of which the first `rows` are
+/// written.
+///
+/// # Safety
+/// Every read of `x` and `y` and every write of `out` must be in range, and no other thread may
+/// touch what is written.
+#[inline(always)]
+pub(super) unsafe fn outer<S: Simd>(
+    simd: S,
+    x: [*const f32; ROWS],
+    images: Images,
+    vectors: usize,
+    (out, stride, rows): (*mut f32, usize, usize),
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (S::F32_LANES, vectors) {
+            (16, 1) => sums::<S, 8, 1>(simd, x, images, (out, stride, rows)),
+            (16, 2) => sums::<S, 8, 2>(simd, x, images, (out, stride, rows)),
+            (16, _) => sums::<S, 8, 3>(simd, x, images, (out, stride, rows)),
+            (lanes, _) => {
+                let (upper, lower) = ([x[0], x[1], x[2], x[3]], [x[4], x[5], x[6], x[7]]);
+                let wide = 2 * lanes;
+                for at in (0..vectors * LANES).step_by(wide) {
+                    let images = Images { y: images.y.add(at), ..images };
+                    sums::<S, 4, 2>(simd, upper, images, (out.add(at), stride, rows));
+                    let below = out.add(at).wrapping_add(4 * stride);
+                    sums::<S, 4, 2>(simd, lower, images, (below, stride, rows.saturating_sub(4)));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sums<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    x: [*const f32; R],
+    images: Images,
+    (out, stride, rows): (*mut f32, usize, usize),
+) {
+    // SAFETY: the promise of `outer`.
+    unsafe {
+        let mut sums = [[simd.splat_f32s(0.0); N]; R];
+        let mut y = images.y;
+        for &pixel in images.pixels {
+            for lane in 0..LANES {
+                let mut b = [simd.splat_f32s(0.0); N];
+                for c in 0..N {
+                    b[c] = load::<S>(y.add(c * S::F32_LANES));
+                }
+                for r in 0..R {
+                    let a = simd.splat_f32s(*x[r].add(pixel as usize + lane));
+                    for c in 0..N {
+                        sums[r][c] = simd.mul_add_f32s(a, b[c], sums[r][c]);
+                    }
+                }
+                y = y.add(images.stride);
+            }
+        }
+        for r in 0..R.min(rows) {
+            for c in 0..N {
+                let out = out.add(r * stride + c * S::F32_LANES);
+                store::<S>(out, simd.add_f32s(load::<S>(out), sums[r][c]));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// A register's worth of values must be readable at `at`.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
+    // SAFETY: the caller's promise; any bits are valid values.
+    unsafe { at.cast::<S::f32s>().read_unaligned() }
+}
+
+/// # Safety
+/// A register's worth of values must be writable at `at`.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd>(at: *mut f32, values: S::f32s) {
+    // SAFETY: the caller's promise.
+    unsafe { at.cast::<S::f32s>().write_unaligned(values) }
+}

@@ -1,0 +1,85 @@
+//! Sums over the kept weights: forward, and the gradient of the input.
+#![allow(unsafe_code, reason = "segments are written through pointers into the output")]
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::super::stencil::{Item, Stencil, Tiling};
+use super::list::{List, tiling};
+use super::segment::{Segment, Steps, segments, walk};
+use crate::shared::Shared;
+use crate::{LANES, isa, scratch};
+
+/// Tasks that a convolution is split into if its windows alone give fewer.
+const TASKS: usize = 16;
+
+/// Writes the sums of `source` weighted by `list` to `y`; `bias` is one an output, or empty.
+pub(super) fn run(s: &Stencil, list: &List, source: &[f32], bias: &[f32], y: &mut [f32]) {
+    let tiling = tiling(s);
+    let splits = TASKS.div_ceil(tiling.items).min(s.outputs);
+    let out = Shared::new(y);
+    (0..tiling.items * splits).into_par_iter().for_each(|i| {
+        let split = i % splits;
+        let outputs = split * s.outputs / splits..(split + 1) * s.outputs / splits;
+        let item = tiling.item(s, i / splits);
+        scratch::with(tiling.room(s), |room| {
+            let task = Task { s, list, tiling: &tiling, source, bias, item, outputs, room };
+            isa::dispatch(Run(task, &out));
+        });
+    });
+}
+
+struct Task<'a> {
+    s: &'a Stencil,
+    list: &'a List,
+    tiling: &'a Tiling,
+    source: &'a [f32],
+    bias: &'a [f32],
+    item: Item,
+    outputs: Range<usize>,
+    room: &'a mut [f32],
+}
+
+struct Run<'a>(Task<'a>, &'a Shared<'a>);
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self(Task { s, list, tiling, source, bias, item, outputs, room }, out) = self;
+        let segments = segments(s, tiling, &item);
+        let steps = Steps {
+            pitch: tiling.pitch,
+            down: s.grid.step * s.grid.w * LANES,
+            across: s.grid.step * LANES,
+        };
+        for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
+            let channels = first..(first + tiling.chunk).min(s.channels);
+            if !s.taps.is_empty() {
+                tiling.gather(s, &item, channels, source, room);
+            }
+            for output in outputs.clone() {
+                let entries = list.entries(list.range(chunk, output));
+                let start = (chunk == 0).then(|| bias.get(output).copied().unwrap_or(0.0));
+                if entries.is_empty() && start.is_none() {
+                    continue;
+                }
+                for segment in &segments {
+                    let at = (room[segment.at..].as_ptr(), window(s, segment, output, out));
+                    // SAFETY: entries reach no farther than the taps that `gather` filled the
+                    // room for; these windows of this output belong to this task alone.
+                    unsafe { walk(simd, segment, at, (entries, start), steps) };
+                }
+            }
+        }
+    }
+}
+
+/// The first window of `segment` of `output`, its range checked.
+fn window(s: &Stencil, segment: &Segment, output: usize, out: &Shared) -> *mut f32 {
+    let last = (segment.rows - 1) * s.grid.w + segment.columns - 1;
+    out.pointer(segment.to + output * s.plane(), (last * s.grid.step + 1) * LANES)
+}

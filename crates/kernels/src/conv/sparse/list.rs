@@ -1,0 +1,92 @@
+//! The kept weights of a stencil in the order in which they are used.
+
+use std::ops::Range;
+
+use super::super::Order;
+use super::super::stencil::{Stencil, Tiling};
+
+/// Outputs from which on a source is worth copying to the first-level cache.
+const MANY: usize = 192;
+
+/// A kept weight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    /// Where it reads, from where the window stands.
+    pub at: u32,
+    /// Its value.
+    pub value: f32,
+}
+
+/// The kept weights, by chunk of channels, then by output.
+#[derive(Debug, Clone)]
+pub(super) struct List {
+    entries: Vec<Entry>,
+    /// Which weight of the tensor each entry is.
+    index: Vec<u32>,
+    /// Where the entries of (chunk, output) begin; one more than there are.
+    starts: Vec<u32>,
+    outputs: usize,
+}
+
+impl List {
+    /// The weights of `s` that `kept` names, all zero as yet.
+    pub(super) fn new(s: &Stencil, kept: &[bool], order: Order) -> Self {
+        let tiling = tiling(s);
+        let mut list = Self { entries: vec![], index: vec![], starts: vec![0], outputs: s.outputs };
+        for first in (0..s.channels).step_by(tiling.chunk) {
+            for output in 0..s.outputs {
+                for channel in first..(first + tiling.chunk).min(s.channels) {
+                    for tap in &s.taps {
+                        let i = output * order.output + channel * order.channel + tap.index;
+                        if kept[i] {
+                            let at = tiling.channel(channel - first) + tiling.tap(s, *tap);
+                            list.entries.push(Entry { at: at as u32, value: 0.0 });
+                            list.index.push(i as u32);
+                        }
+                    }
+                }
+                list.starts.push(list.entries.len() as u32);
+            }
+        }
+        list
+    }
+
+    /// Takes over the values of `weight`.
+    pub(super) fn set(&mut self, weight: &[f32]) {
+        for (entry, index) in self.entries.iter_mut().zip(&self.index) {
+            entry.value = weight[*index as usize];
+        }
+    }
+
+    /// Weights kept.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entries of chunk `chunk` for `output`, as a range of all.
+    pub(super) fn range(&self, chunk: usize, output: usize) -> Range<usize> {
+        let i = chunk * self.outputs + output;
+        self.starts[i] as usize..self.starts[i + 1] as usize
+    }
+
+    /// Some entries.
+    pub(super) fn entries(&self, range: Range<usize>) -> &[Entry] {
+        &self.entries[range]
+    }
+
+    /// Which weight of the tensor each entry is.
+    pub(super) fn index(&self) -> &[u32] {
+        &self.index
+    }
+}
+
+/// How the windows of `s` are shared out.
+///
+/// Every multiply-add reads a vector, so the source should be as near as can be. Where many outputs
+/// read it, copying it piece by piece to the first-level cache pays; else the second must do.
+pub(super) fn tiling(s: &Stencil) -> Tiling {
+    if s.outputs >= MANY {
+        return Tiling::new(s, 16, 20 << 10);
+    }
+    Tiling::new(s, 64, 64 << 10)
+}

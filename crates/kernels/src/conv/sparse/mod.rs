@@ -1,0 +1,78 @@
+//! Convolution that visits only the weights that a mask keeps.
+//!
+//! For each output the kept weights are a list of (where it reads, value). A segment of up to
+//! sixteen windows is kept in registers while the list is walked: one broadcast and sixteen
+//! multiply-adds a weight, each with its operand straight from the cache. The gradient of the
+//! weight keeps the segment's gradient in registers and walks the same list.
+
+mod forward;
+mod list;
+mod segment;
+mod weight_grad;
+
+use super::{Conv, Order, Stencil};
+use list::List;
+
+/// The kept weights of one convolution, arranged for the three computations.
+///
+/// It fits any batch of the convolution it was made for.
+#[derive(Debug, Clone)]
+pub struct Sparse {
+    conv: Conv,
+    forward: List,
+    input_grad: Vec<List>,
+}
+
+impl Sparse {
+    /// Arranges the weights of `conv` where `kept` (in the tensor's order) says so.
+    pub fn new(conv: &Conv, kept: &[bool]) -> Self {
+        assert_eq!(kept.len(), conv.weight_len(), "mask");
+        let forward = Order { output: conv.row(), channel: conv.taps() };
+        let backward = Order { output: conv.taps(), channel: conv.row() };
+        let phases = Stencil::input_grad(conv);
+        Self {
+            conv: *conv,
+            forward: List::new(&Stencil::forward(conv), kept, forward),
+            input_grad: phases.iter().map(|s| List::new(s, kept, backward)).collect(),
+        }
+    }
+
+    /// Takes over the values of `weight`; those that the mask does not keep are not looked at.
+    pub fn set(&mut self, weight: &[f32]) {
+        assert_eq!(weight.len(), self.conv.weight_len(), "weight");
+        self.forward.set(weight);
+        self.input_grad.iter_mut().for_each(|list| list.set(weight));
+    }
+
+    /// Weights kept.
+    pub fn kept(&self) -> usize {
+        self.forward.len()
+    }
+
+    /// As [`super::forward`] with zeros where the mask keeps nothing.
+    pub fn forward(&self, conv: &Conv, x: &[f32], bias: &[f32], y: &mut [f32]) {
+        self.check(conv, (x.len(), y.len()));
+        assert!(bias.is_empty() || bias.len() == conv.outputs, "bias");
+        forward::run(&Stencil::forward(conv), &self.forward, x, bias, y);
+    }
+
+    /// As [`super::input_grad`] with zeros where the mask keeps nothing.
+    pub fn input_grad(&self, conv: &Conv, dy: &[f32], dx: &mut [f32]) {
+        self.check(conv, (dx.len(), dy.len()));
+        for (s, list) in Stencil::input_grad(conv).iter().zip(&self.input_grad) {
+            forward::run(s, list, dy, &[], dx);
+        }
+    }
+
+    /// As [`super::weight_grad`] for the kept weights, zero elsewhere.
+    pub fn weight_grad(&self, conv: &Conv, dy: &[f32], x: &[f32], dw: &mut [f32]) {
+        self.check(conv, (x.len(), dy.len()));
+        assert_eq!(dw.len(), conv.weight_len(), "weight gradient");
+        weight_grad::run(&Stencil::forward(conv), &self.forward, (dy, x), dw);
+    }
+
+    fn check(&self, conv: &Conv, (input, output): (usize, usize)) {
+        assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
+        assert!(input == conv.input_len() && output == conv.output_len(), "sizes");
+    }
+}

@@ -1,0 +1,197 @@
+//! Where tiles lie in what is read and in what is written.
+#![allow(unsafe_code, reason = "pixels are read and written through pointers, edges by the tile")]
+
+use pulp::Simd;
+
+use super::super::Conv;
+use super::super::micro::{load, store};
+use super::OUT;
+use crate::LANES;
+
+/// A convolution, or an input gradient, in tiles of 4x4 outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Tiles {
+    pub blocks: usize,
+    /// Channels and size of what is read.
+    pub channels: usize,
+    pub h: usize,
+    pub w: usize,
+    /// Zeros on each side of it.
+    pub padding: usize,
+    /// Channels and size of what is written.
+    pub outputs: usize,
+    pub oh: usize,
+    pub ow: usize,
+}
+
+/// A square of pixels of a map that may reach beyond it.
+#[derive(Clone, Copy)]
+pub(super) struct Square {
+    /// The first pixel.
+    y: isize,
+    x: isize,
+    /// The map.
+    h: usize,
+    w: usize,
+}
+
+impl Tiles {
+    /// `y = conv(x)`.
+    pub(in super::super) fn forward(conv: &Conv) -> Self {
+        Self {
+            blocks: conv.lanes.blocks(),
+            channels: conv.inputs,
+            h: conv.h,
+            w: conv.w,
+            padding: conv.padding,
+            outputs: conv.outputs,
+            oh: conv.oh(),
+            ow: conv.ow(),
+        }
+    }
+
+    /// `dx` from `dy`: the convolution with the turned kernel.
+    pub(in super::super) fn input_grad(conv: &Conv) -> Self {
+        Self {
+            blocks: conv.lanes.blocks(),
+            channels: conv.outputs,
+            h: conv.oh(),
+            w: conv.ow(),
+            padding: 2 - conv.padding,
+            outputs: conv.inputs,
+            oh: conv.h,
+            ow: conv.w,
+        }
+    }
+
+    fn across(&self) -> usize {
+        self.ow.div_ceil(OUT)
+    }
+
+    fn per_block(&self) -> usize {
+        self.oh.div_ceil(OUT) * self.across()
+    }
+
+    /// Tiles of all blocks; each is a vector of sixteen images.
+    pub(super) fn count(&self) -> usize {
+        self.blocks * self.per_block()
+    }
+
+    /// Block, and first output row and column, of a tile.
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let (block, rest) = (tile / self.per_block(), tile % self.per_block());
+        (block, rest / self.across() * OUT, rest % self.across() * OUT)
+    }
+
+    /// Where the source map of (`tile`, `channel`) starts, and what the tile reads of it.
+    #[inline(always)]
+    pub(super) fn source(&self, tile: usize, channel: usize) -> (usize, Square) {
+        let (block, y, x) = self.place(tile);
+        let start = (block * self.channels + channel) * self.h * self.w * LANES;
+        let (y, x) = (y as isize - self.padding as isize, x as isize - self.padding as isize);
+        (start, Square { y, x, h: self.h, w: self.w })
+    }
+
+    /// Where the output map of (`tile`, `channel`) starts, and the tile's part of it.
+    #[inline(always)]
+    pub(super) fn target(&self, tile: usize, channel: usize) -> (usize, Square) {
+        let (block, y, x) = self.place(tile);
+        let start = (block * self.outputs + channel) * self.oh * self.ow * LANES;
+        (start, Square { y: y as isize, x: x as isize, h: self.oh, w: self.ow })
+    }
+}
+
+impl Square {
+    /// Pixel (`row`, `column`) of the square, if the map has it, as an index of vectors.
+    #[inline(always)]
+    fn pixel(self, row: usize, column: usize) -> Option<usize> {
+        let (y, x) = (self.y + row as isize, self.x + column as isize);
+        let inside = y >= 0 && x >= 0 && y < self.h as isize && x < self.w as isize;
+        inside.then(|| y as usize * self.w + x as usize)
+    }
+
+    #[inline(always)]
+    fn whole<const N: usize>(self) -> bool {
+        self.y >= 0 && self.x >= 0 && self.y as usize + N <= self.h && self.x as usize + N <= self.w
+    }
+
+    /// Reads the square from `map`, one register of each pixel, zeros beyond the map.
+    ///
+    /// # Safety
+    /// `map` must be readable over the whole map, from the wanted register of its first pixel on.
+    #[inline(always)]
+    pub(super) unsafe fn read<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        map: *const f32,
+    ) -> [[S::f32s; N]; N] {
+        let mut out = [[simd.splat_f32s(0.0); N]; N];
+        // SAFETY: every pixel read lies inside the map.
+        unsafe {
+            if self.whole::<N>() {
+                let first = map.add((self.y as usize * self.w + self.x as usize) * LANES);
+                for (row, out) in out.iter_mut().enumerate() {
+                    for (column, out) in out.iter_mut().enumerate() {
+                        *out = load::<S>(first.add((row * self.w + column) * LANES));
+                    }
+                }
+                return out;
+            }
+            for (row, out) in out.iter_mut().enumerate() {
+                for (column, out) in out.iter_mut().enumerate() {
+                    if let Some(pixel) = self.pixel(row, column) {
+                        *out = load::<S>(map.add(pixel * LANES));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Asks for the rows of the square in another map of the same size, which is read soon: a map's
+    /// few rows are too short for the processor to see that coming.
+    #[inline(always)]
+    pub(super) fn prefetch<const N: usize>(self, map: &[f32]) {
+        for row in 0..N {
+            for column in 0..N {
+                if let Some(pixel) = self.pixel(row, column) {
+                    prefetch(&map[pixel * LANES]);
+                }
+            }
+        }
+    }
+
+    /// Writes the part of the square that the map has.
+    ///
+    /// # Safety
+    /// `map` must be writable over the whole map, from the wanted register of its first pixel on,
+    /// and no other thread may touch the square.
+    #[inline(always)]
+    pub(super) unsafe fn write<S: Simd, const N: usize>(
+        self,
+        map: *mut f32,
+        values: &[[S::f32s; N]; N],
+    ) {
+        for (row, values) in values.iter().enumerate() {
+            for (column, value) in values.iter().enumerate() {
+                if let Some(pixel) = self.pixel(row, column) {
+                    // SAFETY: the pixel lies inside the map.
+                    unsafe { store::<S>(map.add(pixel * LANES), *value) };
+                }
+            }
+        }
+    }
+}
+
+/// Brings a cache line in.
+#[inline(always)]
+fn prefetch(at: &f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that a program could see, at an address that is valid.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}

@@ -1,0 +1,83 @@
+//! Weights at the 36 points, in panels of eight outputs.
+#![allow(unsafe_code, reason = "points of one panel are strided, disjoint parts of one buffer")]
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::super::direct::Order;
+use super::super::micro::{ROWS, load, store};
+use super::{POINTS, Tiles, transform};
+use crate::isa;
+use crate::scratch::Buffer;
+use crate::shared::Shared;
+
+/// The weights as `(point, panel of eight outputs, channel, 8)`, zeros behind the last output;
+/// `turned` by half a turn for the input's gradient.
+pub(in super::super) fn transform(
+    tiles: &Tiles,
+    weight: &[f32],
+    order: Order,
+    turned: bool,
+) -> Buffer {
+    let panels = tiles.outputs.div_ceil(ROWS);
+    let mut points = Buffer::new(POINTS * panels * tiles.channels * ROWS);
+    let out = Shared::new(&mut points);
+    (0..panels).into_par_iter().for_each(|panel| {
+        isa::dispatch(Task { tiles, weight, order, turned, panel, out: &out });
+    });
+    points
+}
+
+struct Task<'a> {
+    tiles: &'a Tiles,
+    weight: &'a [f32],
+    order: Order,
+    turned: bool,
+    panel: usize,
+    out: &'a Shared<'a>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Task { tiles, order, panel, .. } = self;
+        let (panels, rows) = (tiles.outputs.div_ceil(ROWS), tiles.channels * ROWS);
+        // One channel more than a panel: registers may be wider than eight outputs.
+        let mut taps = [[0.0; 2 * ROWS]; 9];
+        for channel in 0..tiles.channels {
+            for r in 0..ROWS.min(tiles.outputs - panel * ROWS) {
+                let at = (panel * ROWS + r) * order.output + channel * order.channel;
+                for (k, value) in self.weight[at..at + 9].iter().enumerate() {
+                    taps[if self.turned { 8 - k } else { k }][r] = *value;
+                }
+            }
+            let points = points(simd, &taps);
+            for (p, values) in points.iter().enumerate() {
+                let at = (p * panels + panel) * rows + channel * ROWS;
+                // SAFETY: a panel's part of each point belongs to this task alone.
+                unsafe { self.out.part(at, ROWS) }.copy_from_slice(&values[..ROWS]);
+            }
+        }
+    }
+}
+
+/// The 36 points of eight outputs.
+#[inline(always)]
+fn points<S: Simd>(simd: S, taps: &[[f32; 2 * ROWS]; 9]) -> [[f32; 2 * ROWS]; POINTS] {
+    let mut out = [[0.0; 2 * ROWS]; POINTS];
+    for lane in (0..ROWS).step_by(S::F32_LANES) {
+        let mut square = [[simd.splat_f32s(0.0); 3]; 3];
+        for (k, taps) in taps.iter().enumerate() {
+            // SAFETY: a register is at most sixteen values and `lane` a multiple of it below 8.
+            square[k / 3][k % 3] = unsafe { load::<S>(taps[lane..].as_ptr()) };
+        }
+        let square = transform::weight_square(simd, &square);
+        for (p, out) in out.iter_mut().enumerate() {
+            // SAFETY: as above.
+            unsafe { store::<S>(out[lane..].as_mut_ptr(), square[p / 6][p % 6]) };
+        }
+    }
+    out
+}

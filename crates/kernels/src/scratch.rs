@@ -1,0 +1,91 @@
+//! Buffers that are used again: kernels need room of changing sizes at every call, and fresh
+//! memory costs a page fault each 4 KiB.
+#![allow(unsafe_code, reason = "cache lines are handed out as the values that they hold")]
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::Mutex;
+
+/// Sixteen values at a cache line's start, so that no vector straddles two lines.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Cache-aligned values of unknown content, given back when dropped.
+pub(crate) struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+/// Buffers that nobody uses at present.
+static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+/// Buffers kept for later.
+const KEPT: usize = 16;
+
+impl Buffer {
+    /// Room for `len` values, which hold anything.
+    pub(crate) fn new(len: usize) -> Self {
+        let needed = len.div_ceil(16);
+        let mut free = FREE.lock().expect("no panic while held");
+        let best = (0..free.len())
+            .filter(|&i| free[i].len() >= needed)
+            .min_by_key(|&i| free[i].len())
+            .or_else(|| (0..free.len()).max_by_key(|&i| free[i].len()));
+        let mut lines = best.map(|i| free.swap_remove(i)).unwrap_or_default();
+        drop(free);
+        if lines.len() < needed {
+            // Nothing of the old content is needed: growing would copy it.
+            drop(std::mem::take(&mut lines));
+            lines = vec![Line([0.0; 16]); needed];
+        }
+        Self { lines, len }
+    }
+
+    /// Room for `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let mut buffer = Self::new(len);
+        buffer.fill(0.0);
+        buffer
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().expect("no panic while held");
+        if free.len() < KEPT {
+            free.push(std::mem::take(&mut self.lines));
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `lines` holds at least `len` initialised values, without gaps between lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `deref`; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// Runs `f` with `len` values of unknown content that belong to this thread.
+///
+/// `f` must not wait for other tasks: the thread could take up one that asks for the same room.
+pub(crate) fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    thread_local! {
+        static OWN: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    }
+    OWN.with_borrow_mut(|lines| {
+        if lines.len() < len.div_ceil(16) {
+            *lines = vec![Line([0.0; 16]); len.div_ceil(16)];
+        }
+        // SAFETY: `lines` holds at least `len` initialised values, without gaps between lines.
+        f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) })
+    })
+}
