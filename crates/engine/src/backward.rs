@@ -3,9 +3,10 @@
 use candle_core::{DType, Result, Tensor};
 use graph::{BATCH_NORM_EPS, Op};
 
+use crate::group::Group;
 use crate::ops::{
-    Add, AveragePoolGrad, BiasGrad, Column, InputGrad, MaxPoolGrad, NormGrad, NormGradSums,
-    ReluGrad, WeightGrad, apply,
+    Add, AveragePoolGrad, BiasGrad, Column, InputGrad, MaxPoolGrad, NormGrad, NormTail, ReluGrad,
+    SparseInputGrad, SparseWeightGrad, WeightGrad, apply, apply_all,
 };
 use crate::{Net, Tape};
 
@@ -22,7 +23,7 @@ struct Walk<'a> {
 impl Net {
     /// The gradient of each parameter (in the order of the table; `None` for running statistics),
     /// given that of the logits. The tape must come from a walk in [`crate::Mode::Train`].
-    pub fn backward(&self, tape: &Tape, logits: Tensor) -> Result<Vec<Option<Tensor>>> {
+    pub fn backward(&self, tape: &Tape, logits: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let count = self.graph().nodes().len();
         let mut walk = Walk {
             net: self,
@@ -30,11 +31,11 @@ impl Net {
             outputs: vec![None; count],
             params: vec![None; self.values().len()],
         };
-        walk.outputs[count - 1] = Some(logits);
-        for node in (1..count).rev() {
+        walk.outputs[count - 1] = Some(self.copied(logits)?);
+        for group in self.groups().iter().rev() {
             // A node that nobody reads has no gradient; the zoo has none, the last one aside.
-            if let Some(grad) = walk.outputs[node].take() {
-                walk.node(node, grad)?;
+            if let Some(grad) = walk.outputs[group.head].take() {
+                walk.group(group, grad)?;
             }
         }
         Ok(walk.params)
@@ -42,87 +43,124 @@ impl Net {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, index: usize, grad: Tensor) -> Result<()> {
+    fn group(&mut self, group: &Group, grad: Tensor) -> Result<()> {
+        let grad = match group.norm {
+            Some(norm) => self.norm(group, norm, grad)?,
+            None => {
+                if group.relu {
+                    apply(&ReluGrad, &grad, &[self.tape.output(group.head)])?;
+                }
+                if let Some(add) = group.add {
+                    self.give(add, self.net.copied(&grad)?)?;
+                }
+                grad
+            }
+        };
+        self.core(group.core, grad)
+    }
+
+    /// Takes the gradient of node `index`'s output to its inputs.
+    fn core(&mut self, index: usize, grad: Tensor) -> Result<()> {
         let node = &self.net.graph().nodes()[index];
         let input = node.inputs[0];
         match node.op {
             Op::Input => unreachable!("the walk ends before the input"),
-            Op::Conv(graph::Conv { bias, .. }) | Op::Linear(graph::Linear { bias, .. }) => {
-                self.weighted(index, &grad, bias)
-            }
-            Op::BatchNorm => self.norm(index, grad),
+            Op::Conv(_) | Op::Linear(_) => self.weighted(index, grad),
+            // The norm's own gradient was taken with the group.
+            Op::BatchNorm => self.give(input, grad),
             Op::Relu => {
-                apply(&ReluGrad, &grad, &[self.tape_output(index)])?;
+                apply(&ReluGrad, &grad, &[self.tape.output(index)])?;
                 self.give(input, grad)
             }
             Op::MaxPool(pool) => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
                 let op = MaxPoolGrad(self.net.pooling(index, pool));
-                apply(&op, &dx, &[self.tape_output(input), &grad])?;
+                apply(&op, &dx, &[self.tape.output(input), &grad])?;
+                self.net.workspace().give(&grad)?;
                 self.give(input, dx)
             }
             Op::GlobalAverage => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
                 let pixels = self.net.graph().nodes()[input].shape.pixels();
                 apply(&AveragePoolGrad { pixels }, &dx, &[&grad])?;
+                self.net.workspace().give(&grad)?;
                 self.give(input, dx)
             }
             Op::Add => {
                 // Gradients are overwritten further down, so each summand needs its own.
-                let copy = grad.copy()?;
-                self.give(node.inputs[1], copy)?;
+                self.give(node.inputs[1], self.net.copied(&grad)?)?;
                 self.give(input, grad)
             }
         }
     }
 
-    fn weighted(&mut self, index: usize, grad: &Tensor, bias: bool) -> Result<()> {
+    fn weighted(&mut self, index: usize, grad: Tensor) -> Result<()> {
         let net = self.net;
         let (conv, input) =
             (net.conv(index, self.tape.lanes), net.graph().nodes()[index].inputs[0]);
         let (first, weight) = (net.first_param(index), net.param(index, 0));
-        let dw = weight.zeros_like()?;
-        apply(&WeightGrad(conv), &dw, &[grad, self.tape_output(input)])?;
+        let sparse = net.sparse(index);
+        let x = self.tape.output(input);
+        let dw = net.workspace().take(weight.shape(), net.device())?;
+        match &sparse {
+            Some(layer) if layer.choice.weight_grad => {
+                apply(&SparseWeightGrad { conv, sparse: &layer.sparse }, &dw, &[&grad, x])?;
+            }
+            _ => apply(&WeightGrad(conv), &dw, &[&grad, x])?,
+        }
         self.params[first] = Some(dw);
-        if bias {
-            let db = net.param(index, 1).zeros_like()?;
-            apply(&BiasGrad(conv), &db, &[grad])?;
+        if net.biased(index) {
+            let db = net.workspace().take(conv.outputs, net.device())?;
+            apply(&BiasGrad(conv), &db, &[&grad])?;
             self.params[first + 1] = Some(db);
         }
         // The images' own gradient has no reader.
-        if input == 0 {
-            return Ok(());
+        if input != 0 {
+            let dx = net.activation(input, self.tape.lanes)?;
+            match &sparse {
+                Some(layer) if layer.choice.input_grad => {
+                    apply(&SparseInputGrad { conv, sparse: &layer.sparse }, &dx, &[&grad])?;
+                }
+                _ => apply(&InputGrad(conv), &dx, &[&grad, weight])?,
+            }
+            self.give(input, dx)?;
         }
-        let dx = net.activation(input, self.tape.lanes)?;
-        apply(&InputGrad(conv), &dx, &[grad, weight])?;
-        self.give(input, dx)
+        net.workspace().give(&grad)
     }
 
-    fn norm(&mut self, index: usize, grad: Tensor) -> Result<()> {
+    /// Takes `grad` through activation, sum and norm; returns that of the norm's input.
+    fn norm(&mut self, group: &Group, norm: usize, grad: Tensor) -> Result<Tensor> {
         let net = self.net;
-        let (plane, input) =
-            (net.plane(index, self.tape.lanes), net.graph().nodes()[index].inputs[0]);
-        let (x, weight) = (self.tape_output(input), net.param(index, 0));
-        let stats = self.tape.stats[index].as_ref().expect("kept in training mode");
+        let plane = net.plane(norm, self.tape.lanes);
+        let x = self.tape.output(net.graph().nodes()[norm].inputs[0]);
+        let stats = self.tape.stats[norm].as_ref().expect("kept in training mode");
         let sums = Tensor::zeros((plane.channels, 2), DType::F32, net.device())?;
-        apply(&NormGradSums { plane, eps: BATCH_NORM_EPS }, &sums, &[x, &grad, stats, weight])?;
-        apply(&NormGrad { plane, eps: BATCH_NORM_EPS }, &grad, &[x, &sums, stats, weight])?;
+        let tail = NormTail { add: group.add.is_some(), relu: group.relu };
+        let op = NormGrad { plane, eps: BATCH_NORM_EPS, tail };
+        let mut sources = vec![x, stats, net.param(norm, 0), net.param(norm, 1)];
+        let dx = if let Some(add) = group.add {
+            sources.push(self.tape.output(group.head));
+            let dx = net.workspace().take(grad.shape(), net.device())?;
+            apply_all(&op, &[&grad, &sums, &dx], &sources)?;
+            self.give(add, grad)?;
+            dx
+        } else {
+            apply_all(&op, &[&grad, &sums], &sources)?;
+            grad
+        };
         for (param, column) in [(0, 1), (1, 0)] {
-            let out = Tensor::zeros(plane.channels, DType::F32, net.device())?;
+            let out = net.workspace().take(plane.channels, net.device())?;
             apply(&Column(column), &out, &[&sums])?;
-            self.params[net.first_param(index) + param] = Some(out);
+            self.params[net.first_param(norm) + param] = Some(out);
         }
-        self.give(input, grad)
-    }
-
-    fn tape_output(&self, node: usize) -> &Tensor {
-        self.tape.outputs[node].as_ref().expect("kept in training mode")
+        Ok(dx)
     }
 
     /// Adds `grad` to what node `node` has received so far.
     fn give(&mut self, node: usize, grad: Tensor) -> Result<()> {
         if let Some(sum) = &self.outputs[node] {
-            return apply(&Add, sum, &[&grad]);
+            apply(&Add, sum, &[&grad])?;
+            return self.net.workspace().give(&grad);
         }
         self.outputs[node] = Some(grad);
         Ok(())

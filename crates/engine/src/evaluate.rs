@@ -23,16 +23,16 @@ const BATCH: usize = 128;
 pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
     let all: Vec<usize> = (0..part.len()).collect();
     let mut sum = Outcome::default();
+    let inference = net.inference()?;
     for indices in all.chunks(BATCH) {
         if interrupt::asked() {
             let what = "interrupted while scoring; run the same command again to go on";
             return Err(Error::Interrupted(what.into()).into());
         }
         let batch = Batch::new(cifar::batch(part, indices, normalise, None), net.device())?;
-        let tape = net.forward(&batch, Mode::Evaluate)?;
         let target =
             Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-        sum.add(cross_entropy(target, &host(tape.logits())?, None));
+        sum.add(cross_entropy(target, &host(&inference.logits(&batch)?)?, None));
     }
     let images = part.len();
     let over = images.max(1) as f64;
@@ -92,7 +92,8 @@ impl Recalibration<'_> {
         for (k, indices) in order.chunks(BATCH).enumerate() {
             let images = cifar::batch(&data.train, indices, &normalise, augment);
             let batch = Batch::new(images, net.device())?;
-            net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
+            let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
+            net.recycle(tape)?;
         }
         Ok(())
     }

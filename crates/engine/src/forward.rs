@@ -1,19 +1,19 @@
-//! The forward walk.
+//! The forward walk of training: every activation that the way back needs is kept.
 
 use candle_core::{DType, Result, Tensor};
 use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Op};
 use kernels::Lanes;
 
+use crate::group::Group;
 use crate::ops::{
-    Add, AveragePool, Conv, ConvBias, MaxPool, Norm, Relu, RunningUpdate, Statistics, apply,
+    Add, AveragePool, Conv, MaxPool, NormForward, NormTail, Relu, RunningUpdate, SparseConv, apply,
+    apply_all,
 };
 use crate::{Batch, Net};
 
 /// How batch norms behave and what is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// Running statistics; activations are dropped as soon as nobody reads them.
-    Evaluate,
     /// The batch's statistics, which also move the running ones; activations are kept.
     Train,
     /// As `Train` but with this weight of the batch in the running statistics, keeping nothing.
@@ -21,11 +21,10 @@ pub enum Mode {
 }
 
 impl Mode {
-    fn momentum(self) -> Option<f32> {
+    fn momentum(self) -> f32 {
         match self {
-            Self::Evaluate => None,
-            Self::Train => Some(BATCH_NORM_MOMENTUM),
-            Self::Recalibrate(momentum) => Some(momentum),
+            Self::Train => BATCH_NORM_MOMENTUM,
+            Self::Recalibrate(momentum) => momentum,
         }
     }
 }
@@ -49,7 +48,7 @@ impl Tape {
         self.outputs.last().and_then(Option::as_ref).expect("the last output is kept")
     }
 
-    fn output(&self, node: usize) -> &Tensor {
+    pub(crate) fn output(&self, node: usize) -> &Tensor {
         self.outputs[node].as_ref().expect("read before its last reader")
     }
 }
@@ -61,91 +60,120 @@ impl Net {
         let mut tape =
             Tape { outputs: vec![None; count], stats: vec![None; count], lanes: batch.lanes };
         tape.outputs[0] = Some(batch.images.clone());
+        self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
-        for node in 1..count {
-            let output = self.node(node, &mut tape, mode)?;
-            tape.outputs[node] = Some(output);
-            for &input in &self.graph().nodes()[node].inputs {
-                unread[input] -= 1;
-                if mode != Mode::Train && unread[input] == 0 {
-                    tape.outputs[input] = None;
-                }
+        for group in self.groups() {
+            self.group(group, &mut tape, mode)?;
+            if mode != Mode::Train {
+                self.forget(group, &mut tape, &mut unread)?;
             }
         }
         Ok(tape)
     }
 
-    fn node(&self, index: usize, tape: &mut Tape, mode: Mode) -> Result<Tensor> {
-        let node = &self.graph().nodes()[index];
-        let lanes = tape.lanes;
-        match node.op {
-            Op::Input => unreachable!("the walk begins behind the input"),
-            Op::Conv(graph::Conv { bias, .. }) | Op::Linear(graph::Linear { bias, .. }) => {
-                let (conv, y) = (self.conv(index, lanes), self.activation(index, lanes)?);
-                let (x, weight) = (tape.output(node.inputs[0]), self.param(index, 0));
-                if bias {
-                    apply(&ConvBias(conv), &y, &[x, weight, self.param(index, 1)])?;
-                } else {
-                    apply(&Conv(conv), &y, &[x, weight])?;
+    /// Gives the walk's tensors back, to be used again.
+    pub fn recycle(&self, tape: Tape) -> Result<()> {
+        // The first is the batch's own.
+        tape.outputs.iter().skip(1).flatten().try_for_each(|t| self.workspace().give(t))
+    }
+
+    /// Gives the gradients of a backward walk back, to be used again.
+    pub fn recycle_gradients(&self, grads: Vec<Option<Tensor>>) -> Result<()> {
+        grads.iter().flatten().try_for_each(|t| self.workspace().give(t))
+    }
+
+    /// Gives back what no later group reads.
+    fn forget(&self, group: &Group, tape: &mut Tape, unread: &mut [usize]) -> Result<()> {
+        if group.core != group.head
+            && let Some(inner) = tape.outputs[group.core].take()
+        {
+            self.workspace().give(&inner)?;
+        }
+        let inputs = self.graph().nodes()[group.core].inputs.iter().copied();
+        for input in inputs.chain(group.add) {
+            unread[input] -= 1;
+            if unread[input] == 0
+                && input != 0
+                && let Some(output) = tape.outputs[input].take()
+            {
+                self.workspace().give(&output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&self, group: &Group, tape: &mut Tape, mode: Mode) -> Result<()> {
+        let (core, head) = (&self.graph().nodes()[group.core], group.head);
+        let input = core.inputs[0];
+        if let Some(norm) = group.norm {
+            if norm != group.core {
+                let y = self.activation(group.core, tape.lanes)?;
+                self.convolve(group.core, (tape.output(input), tape.lanes), &y)?;
+                tape.outputs[group.core] = Some(y);
+            }
+            return self.norm(group, norm, tape, mode);
+        }
+        let y = self.activation(head, tape.lanes)?;
+        let x = tape.output(input);
+        match core.op {
+            Op::Conv(_) | Op::Linear(_) => {
+                self.convolve(group.core, (x, tape.lanes), &y)?;
+                if let Some(add) = group.add {
+                    apply(&Add, &y, &[tape.output(add)])?;
                 }
-                Ok(y)
             }
-            Op::BatchNorm => self.norm(index, tape, mode),
-            Op::Relu => {
-                let y = self.own(node.inputs[0], tape)?;
-                apply(&Relu, &y, &[])?;
-                Ok(y)
-            }
-            Op::MaxPool(pool) => {
-                let y = self.activation(index, lanes)?;
-                apply(&MaxPool(self.pooling(index, pool)), &y, &[tape.output(node.inputs[0])])?;
-                Ok(y)
-            }
+            Op::MaxPool(pool) => apply(&MaxPool(self.pooling(group.core, pool)), &y, &[x])?,
             Op::GlobalAverage => {
-                let y = self.activation(index, lanes)?;
-                let pixels = self.graph().nodes()[node.inputs[0]].shape.pixels();
-                apply(&AveragePool { pixels }, &y, &[tape.output(node.inputs[0])])?;
-                Ok(y)
+                let pixels = self.graph().nodes()[input].shape.pixels();
+                apply(&AveragePool { pixels }, &y, &[x])?;
             }
             Op::Add => {
-                let y = self.own(node.inputs[0], tape)?;
-                apply(&Add, &y, &[tape.output(node.inputs[1])])?;
-                Ok(y)
+                self.copy(x, &y)?;
+                apply(&Add, &y, &[tape.output(core.inputs[1])])?;
+            }
+            Op::Relu => self.copy(x, &y)?,
+            Op::Input | Op::BatchNorm => unreachable!("the input has no group, a norm is one"),
+        }
+        if group.relu || core.op == Op::Relu {
+            apply(&Relu, &y, &[])?;
+        }
+        tape.outputs[head] = Some(y);
+        Ok(())
+    }
+
+    /// Writes the output of the convolution or linear layer `node`, its bias included, to `y`.
+    fn convolve(&self, node: usize, (x, lanes): (&Tensor, Lanes), y: &Tensor) -> Result<()> {
+        let conv = self.conv(node, lanes);
+        let weight = self.param(node, 0);
+        let bias = self.biased(node).then(|| self.param(node, 1));
+        let sparse = self.sparse(node);
+        match &sparse {
+            Some(layer) if layer.choice.forward => {
+                let sources: Vec<&Tensor> = [x].into_iter().chain(bias).collect();
+                apply(&SparseConv { conv, sparse: &layer.sparse }, y, &sources)
+            }
+            _ => {
+                let sources: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+                apply(&Conv(conv), y, &sources)
             }
         }
     }
 
-    fn norm(&self, index: usize, tape: &mut Tape, mode: Mode) -> Result<Tensor> {
-        let (plane, x) = (self.plane(index, tape.lanes), self.graph().nodes()[index].inputs[0]);
-        let stats = match mode.momentum() {
-            None => {
-                Tensor::stack(&[self.param(index, 2), self.param(index, 3)], 1)?.contiguous()?
-            }
-            Some(momentum) => {
-                let stats = Tensor::zeros((plane.channels, 2), DType::F32, self.device())?;
-                apply(&Statistics(plane), &stats, &[tape.output(x)])?;
-                for part in [0, 1] {
-                    let update = RunningUpdate { plane, momentum, part };
-                    apply(&update, self.param(index, 2 + part), &[&stats])?;
-                }
-                stats
-            }
-        };
-        let y = self.activation(index, tape.lanes)?;
-        let sources = [tape.output(x), &stats, self.param(index, 0), self.param(index, 1)];
-        apply(&Norm { plane, eps: BATCH_NORM_EPS }, &y, &sources)?;
-        tape.stats[index] = Some(stats);
-        Ok(y)
-    }
-
-    /// Node `input`'s output to be overwritten: taken where nobody else and no gradient reads it,
-    /// else copied. A convolution's, norm's or sum's own gradient does not read its output.
-    fn own(&self, input: usize, tape: &mut Tape) -> Result<Tensor> {
-        let op = self.graph().nodes()[input].op;
-        let free = matches!(op, Op::Conv(_) | Op::Linear(_) | Op::BatchNorm | Op::Add);
-        if free && self.readers(input) == 1 {
-            return Ok(tape.outputs[input].take().expect("read by one node, which is this"));
+    fn norm(&self, group: &Group, norm: usize, tape: &mut Tape, mode: Mode) -> Result<()> {
+        let plane = self.plane(norm, tape.lanes);
+        let stats = Tensor::zeros((plane.channels, 2), DType::F32, self.device())?;
+        let y = self.activation(group.head, tape.lanes)?;
+        let x = tape.output(self.graph().nodes()[norm].inputs[0]);
+        let tail = NormTail { add: group.add.is_some(), relu: group.relu };
+        let mut sources = vec![x, self.param(norm, 0), self.param(norm, 1)];
+        sources.extend(group.add.map(|add| tape.output(add)));
+        apply_all(&NormForward { plane, eps: BATCH_NORM_EPS, tail }, &[&y, &stats], &sources)?;
+        for part in [0, 1] {
+            let update = RunningUpdate { plane, momentum: mode.momentum(), part };
+            apply(&update, self.param(norm, 2 + part), &[&stats])?;
         }
-        tape.output(input).copy()
+        tape.stats[norm] = Some(stats);
+        tape.outputs[group.head] = Some(y);
+        Ok(())
     }
 }

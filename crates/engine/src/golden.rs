@@ -101,10 +101,10 @@ impl Golden {
     }
 
     fn compare_logits(&self, net: &Net, batch: &Batch) -> Result<Difference> {
-        let tape = net.forward(batch, Mode::Evaluate)?;
+        let found = net.inference()?.logits(batch)?;
         let classes = net.graph().classes();
         let mut logits = vec![0.0; self.batch * classes];
-        pack::from_blocks(&host(tape.logits())?, classes, Lanes::of(self.batch), &mut logits);
+        pack::from_blocks(&host(&found)?, classes, Lanes::of(self.batch), &mut logits);
         let expected: Vec<f64> = self.logits.concat();
         let off = norm(logits.iter().zip(&expected).map(|(a, b)| f64::from(*a) - b));
         let found = off / norm(expected.iter().copied());
@@ -141,7 +141,7 @@ fn gradients(net: &Net, batch: &Batch) -> Result<(f64, Vec<Option<candle_core::T
     let mut grad = vec![0.0; tape.logits().elem_count()];
     let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
     let grad = candle_core::Tensor::from_vec(grad, tape.logits().shape(), net.device())?;
-    Ok((outcome.loss / batch.labels.len() as f64, net.backward(&tape, grad)?))
+    Ok((outcome.loss / batch.labels.len() as f64, net.backward(&tape, &grad)?))
 }
 
 fn difference(what: &str, found: f64, expected: f64, tolerance: f64) -> Difference {

@@ -7,20 +7,26 @@
 
 mod backward;
 mod batch;
+mod choice;
 pub mod device;
 mod evaluate;
 mod fit;
 mod forward;
+mod group;
 pub mod golden;
+mod inference;
 mod net;
 mod ops;
 mod optimiser;
 mod schedule;
+mod workspace;
 
 pub use batch::Batch;
 pub use evaluate::{Recalibration, check_fit, evaluate, scores};
 pub use fit::{AugmentFlags, Fit, FitFlags, Fitted, fit};
+pub use choice::CACHE;
 pub use forward::{Mode, Tape};
+pub use inference::Inference;
 pub use net::Net;
 pub use optimiser::{Optimiser, Sgd};
 pub use schedule::{Schedule, ScheduleKind};

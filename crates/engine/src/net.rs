@@ -1,9 +1,18 @@
 //! A graph with its values on a device.
 
+use std::cell::{Ref, RefCell};
+
 use artifact::tensors::{self, Tensors};
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Storage, Tensor};
 use graph::{Graph, Op, Param};
+use kernels::conv::Sparse;
 use kernels::{LANES, Lanes, conv, norm, pool};
+use sparsity::Masks;
+
+use crate::choice::{self, Choice};
+use crate::group::{self, Group};
+use crate::ops::{Copy, apply};
+use crate::workspace::Workspace;
 
 /// A network that can run.
 pub struct Net {
@@ -11,7 +20,17 @@ pub struct Net {
     values: Vec<Tensor>,
     first: Vec<usize>,
     readers: Vec<usize>,
+    groups: Vec<Group>,
+    workspace: Workspace,
+    /// The layers of which a mask keeps so little that skipping the rest pays.
+    sparse: Vec<Option<RefCell<Layer>>>,
     device: Device,
+}
+
+/// A layer's kept weights.
+pub(crate) struct Layer {
+    pub choice: Choice,
+    pub sparse: Sparse,
 }
 
 impl Net {
@@ -41,13 +60,80 @@ impl Net {
         let readers = (0..count)
             .map(|n| graph.nodes().iter().flat_map(|m| &m.inputs).filter(|i| **i == n).count())
             .collect();
-        Ok(Self { graph, values, first, readers, device: device.clone() })
+        Ok(Self {
+            groups: group::groups(&graph),
+            workspace: Workspace::default(),
+            sparse: (0..count).map(|_| None).collect(),
+            graph,
+            values,
+            first,
+            readers,
+            device: device.clone(),
+        })
     }
 
     /// Replaces all values by those of a checkpoint of the same network.
     pub fn set(&mut self, tensors: &Tensors) -> Result<()> {
-        *self = Self::load(self.graph.clone(), tensors, &self.device.clone())?;
+        self.values = Self::load(self.graph.clone(), tensors, &self.device)?.values;
         Ok(())
+    }
+
+    /// Says which weights are and stay zero, so that training may skip them. What is skipped is
+    /// decided layer by layer, by measurement.
+    pub fn set_masks(&mut self, masks: &Masks) {
+        for node in 0..self.graph.nodes().len() {
+            let n = &self.graph.nodes()[node];
+            if !matches!(n.op, Op::Conv(_) | Op::Linear(_)) {
+                continue;
+            }
+            let name = &self.graph.params()[self.first[node]].name;
+            self.sparse[node] = masks.get(name).and_then(|mask| {
+                let conv = self.conv(node, choice::measured());
+                let kept = mask.kept();
+                let count = kept.iter().filter(|k| **k).count();
+                let choice = Choice::of(&conv, count as f64 / kept.len() as f64);
+                tracing::info!("{}: {}", n.name, choice.words());
+                let any = choice.forward || choice.input_grad || choice.weight_grad;
+                any.then(|| RefCell::new(Layer { choice, sparse: Sparse::new(&conv, kept) }))
+            });
+        }
+    }
+
+    /// Arranges the present values of the sparse layers' weights.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        for (node, layer) in self.sparse.iter().enumerate() {
+            if let Some(layer) = layer {
+                let weight = self.param(node, 0).flatten_all()?;
+                let (storage, layout) = weight.storage_and_layout();
+                let (Storage::Cpu(cpu), Some((start, end))) =
+                    (&*storage, layout.contiguous_offsets())
+                else {
+                    candle_core::bail!("sparse layers run on the processor alone")
+                };
+                layer.borrow_mut().sparse.set(&cpu.as_slice()?[start..end]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The kept weights of node `node`, where skipping the others pays.
+    pub(crate) fn sparse(&self, node: usize) -> Option<Ref<'_, Layer>> {
+        self.sparse[node].as_ref().map(RefCell::borrow)
+    }
+
+    /// The operations in groups.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Where activations come from and go back to.
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Bytes of all activations and gradients that the walks have needed at the same time.
+    pub fn activation_bytes(&self) -> usize {
+        self.workspace.bytes()
     }
 
     /// The graph.
@@ -85,10 +171,31 @@ impl Net {
         self.readers[node]
     }
 
-    /// A new activation of node `node`'s output shape.
+    /// Room for an activation of node `node`'s output shape, holding anything.
     pub(crate) fn activation(&self, node: usize, lanes: Lanes) -> Result<Tensor> {
         let s = self.graph.nodes()[node].shape;
-        Tensor::zeros((lanes.blocks(), s.c, s.h, s.w, LANES), DType::F32, &self.device)
+        self.workspace.take((lanes.blocks(), s.c, s.h, s.w, LANES), &self.device)
+    }
+
+    /// A copy of `tensor`.
+    pub(crate) fn copied(&self, tensor: &Tensor) -> Result<Tensor> {
+        let copy = self.workspace.take(tensor.shape(), &self.device)?;
+        self.copy(tensor, &copy)?;
+        Ok(copy)
+    }
+
+    /// Writes `from` over `to`.
+    pub(crate) fn copy(&self, from: &Tensor, to: &Tensor) -> Result<()> {
+        apply(&Copy, to, &[from])
+    }
+
+    /// Whether the convolution or linear layer `node` adds a bias.
+    pub(crate) fn biased(&self, node: usize) -> bool {
+        match self.graph.nodes()[node].op {
+            Op::Conv(conv) => conv.bias,
+            Op::Linear(linear) => linear.bias,
+            _ => false,
+        }
     }
 
     /// The kernel's sizes of a convolution or linear node.

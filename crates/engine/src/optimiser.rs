@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use sparsity::Masks;
 
 use crate::Net;
-use crate::ops::{Step, Velocity, apply};
+use crate::ops::{Step, apply_all};
 
 pub use kernels::optimiser::Sgd;
 
@@ -44,11 +44,8 @@ impl Optimiser {
             let Some(grad) = grad else { continue };
             let (weight, velocity) = (&net.values()[i], &self.velocity[i]);
             let mask = self.masks[i].as_ref();
-            let with = |pair: [&'_ Tensor; 2]| pair.into_iter().chain(mask).cloned().collect();
-            let sources: Vec<Tensor> = with([grad, weight]);
-            apply(&Velocity(sgd), velocity, &sources.iter().collect::<Vec<_>>())?;
-            let sources: Vec<Tensor> = with([velocity, grad]);
-            apply(&Step(sgd), weight, &sources.iter().collect::<Vec<_>>())?;
+            let sources: Vec<&Tensor> = [grad].into_iter().chain(mask).collect();
+            apply_all(&Step(sgd), &[weight, velocity], &sources)?;
         }
         Ok(())
     }

@@ -49,9 +49,9 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
 
 /// Logits `(images, classes)` of the engine.
 fn by_engine(net: &Net, images: cifar::Batch) -> Result<Tensor> {
-    let tape = net.forward(&Batch::new(images, net.device())?, Mode::Evaluate)?;
+    let logits = net.inference()?.logits(&Batch::new(images, net.device())?)?;
     let classes = net.graph().classes();
-    let blocks = tape.logits().reshape(((), classes, LANES))?.transpose(1, 2)?.contiguous()?;
+    let blocks = logits.reshape(((), classes, LANES))?.transpose(1, 2)?.contiguous()?;
     blocks.reshape(((), classes))?.i(..IMAGES)
 }
 

@@ -1,4 +1,8 @@
-//! Batch normalisation (Ioffe and Szegedy 2015) over all pixels of all real images of a channel.
+//! Batch normalisation (Ioffe and Szegedy 2015) over all pixels of all real images of a channel,
+//! with the sum and the activation that follow it.
+//!
+//! A task is one channel: what the statistics have read is still near when it is normalised.
+#![allow(unsafe_code, reason = "a channel is strided, disjoint parts of one slice")]
 
 use rayon::prelude::*;
 
@@ -36,20 +40,20 @@ impl Plane {
         self.lanes.blocks() * self.channels * self.len()
     }
 
-    /// Sums `f` over the real images of `channel`: f32 within a row of pixels, f64 above.
+    /// The sum over the real images of `channel` of what `f` adds for (block, pixel): f32 within
+    /// some pixels, f64 above.
     #[inline(always)]
     fn sum<const K: usize>(
         &self,
-        channel: usize,
-        f: impl Fn(usize, &mut [[f32; LANES]; K]) + Copy,
+        mut f: impl FnMut(usize, usize, &mut [[f32; LANES]; K]),
     ) -> [f64; K] {
         let mut total = [0.0; K];
         for block in 0..self.lanes.blocks() {
-            let (start, real) = (self.start(block, channel) / LANES, self.lanes.real(block));
+            let real = self.lanes.real(block);
             for piece in (0..self.pixels).step_by(PIECE) {
                 let mut sums = [[0.0; LANES]; K];
                 for p in piece..(piece + PIECE).min(self.pixels) {
-                    f(start + p, &mut sums);
+                    f(block, p, &mut sums);
                 }
                 for k in 0..K {
                     total[k] += sums[k][..real].iter().map(|s| f64::from(*s)).sum::<f64>();
@@ -63,23 +67,119 @@ impl Plane {
 /// Pixels summed in f32 before the sum goes into f64.
 const PIECE: usize = 64;
 
-/// Writes `stats[2 * c] = mean` and `stats[2 * c + 1] = biased variance` of each channel of `x`.
-pub fn statistics(plane: Plane, x: &[f32], stats: &mut [f32]) {
-    assert!(x.len() == plane.all() && stats.len() == 2 * plane.channels, "sizes");
-    let x = lanes::vectors(x);
-    stats.par_chunks_mut(2).enumerate().for_each(|(c, out)| {
+/// Scale and shift of each channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine<'a> {
+    /// Scale.
+    pub weight: &'a [f32],
+    /// Shift.
+    pub bias: &'a [f32],
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+/// What follows the normalisation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tail<'a> {
+    /// Added to it, as many values as it has; empty for none.
+    pub add: &'a [f32],
+    /// Whether what is negative then becomes 0.
+    pub relu: bool,
+}
+
+/// `y = tail((x - mean) / sqrt(var + eps) * weight + bias)` with the batch's statistics, written to
+/// `stats`: mean and biased variance of each channel, interleaved.
+///
+/// Lanes without an image come out 0: they have no part in the statistics, so nothing else would
+/// keep them from growing layer by layer.
+pub fn forward(
+    plane: Plane,
+    affine: Affine,
+    tail: Tail,
+    x: &[f32],
+    (stats, y): (&mut [f32], &mut [f32]),
+) {
+    assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
+    assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
+    assert_eq!(stats.len(), 2 * plane.channels, "channels");
+    let out = Shared::new(y);
+    stats.par_chunks_mut(2).enumerate().for_each(|(c, stats)| {
         simd(|| {
-            let [sum] = plane.sum(c, |i, s: &mut [[f32; LANES]; 1]| {
-                (0..LANES).for_each(|l| s[0][l] += x[i][l]);
-            });
-            let mean = (sum / plane.count()) as f32;
-            let [squares] = plane.sum(c, |i, s: &mut [[f32; LANES]; 1]| {
-                (0..LANES).for_each(|l| s[0][l] += (x[i][l] - mean) * (x[i][l] - mean));
-            });
-            out[0] = mean;
-            out[1] = (squares / plane.count()) as f32;
+            (stats[0], stats[1]) = statistics(plane, c, x);
+            one_channel(plane, affine, tail, (c, stats, x), &out);
         });
     });
+}
+
+/// As [`forward`] with given statistics, interleaved.
+pub fn apply(plane: Plane, affine: Affine, tail: Tail, (stats, x): (&[f32], &[f32]), y: &mut [f32]) {
+    assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
+    assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
+    assert_eq!(stats.len(), 2 * plane.channels, "channels");
+    let out = Shared::new(y);
+    stats.par_chunks(2).enumerate().for_each(|(c, stats)| {
+        simd(|| one_channel(plane, affine, tail, (c, stats, x), &out));
+    });
+}
+
+#[inline(always)]
+fn one_channel(
+    plane: Plane,
+    affine: Affine,
+    tail: Tail,
+    (c, stats, x): (usize, &[f32], &[f32]),
+    out: &Shared,
+) {
+    let scale = affine.weight[c] / (stats[1] + affine.eps).sqrt();
+    let constants = (stats[0], scale, affine.bias[c]);
+    for block in 0..plane.lanes.blocks() {
+        let (start, len) = (plane.start(block, c), plane.len());
+        // SAFETY: each (block, channel) is one part, of this channel's task alone.
+        let y = unsafe { out.part(start, len) };
+        let (x, add) = (&x[start..start + len], tail.add.get(start..start + len));
+        match (add, tail.relu) {
+            (None, false) => normalise(constants, x, y, |v, _| v),
+            (None, true) => normalise(constants, x, y, |v, _| relu(v)),
+            (Some(add), false) => normalise(constants, x, y, |v, i| v + add[i]),
+            (Some(add), true) => normalise(constants, x, y, |v, i| relu(v + add[i])),
+        }
+        plane.lanes.clear_empty(block, y);
+    }
+}
+
+#[inline(always)]
+fn normalise(
+    (mean, scale, bias): (f32, f32, f32),
+    x: &[f32],
+    y: &mut [f32],
+    tail: impl Fn(f32, usize) -> f32,
+) {
+    for (i, (y, x)) in y.iter_mut().zip(x).enumerate() {
+        *y = tail((x - mean) * scale + bias, i);
+    }
+}
+
+/// NaN stays NaN, as in `PyTorch`.
+#[inline(always)]
+fn relu(v: f32) -> f32 {
+    if v < 0.0 { 0.0 } else { v }
+}
+
+/// Mean and biased variance of channel `c`.
+#[inline(always)]
+fn statistics(plane: Plane, c: usize, x: &[f32]) -> (f32, f32) {
+    let x = lanes::vectors(x);
+    let at = |block: usize| plane.start(block, c) / LANES;
+    let [sum] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
+        let x = &x[at(block) + p];
+        (0..LANES).for_each(|l| s[0][l] += x[l]);
+    });
+    let mean = (sum / plane.count()) as f32;
+    let [squares] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
+        let x = &x[at(block) + p];
+        (0..LANES).for_each(|l| s[0][l] += (x[l] - mean) * (x[l] - mean));
+    });
+    (mean, (squares / plane.count()) as f32)
 }
 
 /// Moves `running` (mean or variance, interleaved as `stats`) towards the batch's: the variance
@@ -99,88 +199,126 @@ pub fn update_running(
     }
 }
 
-/// What `apply` normalises with.
+/// What the backward pass looks back at.
 #[derive(Debug, Clone, Copy)]
-pub struct Affine<'a> {
-    /// Mean and variance of each channel, interleaved.
+pub struct Saved<'a> {
+    /// What was normalised.
+    pub x: &'a [f32],
+    /// Its statistics.
     pub stats: &'a [f32],
-    /// Scale of each channel.
-    pub weight: &'a [f32],
-    /// Shift of each channel.
-    pub bias: &'a [f32],
-    /// Added to the variance.
-    pub eps: f32,
+    /// What came out behind the activation: needed where something was added before that, else
+    /// empty.
+    pub y: &'a [f32],
+    /// Whether the activation was there.
+    pub relu: bool,
 }
 
-/// `y = (x - mean) / sqrt(var + eps) * weight + bias`, and 0 in lanes without an image: they have
-/// no part in the statistics, so nothing else would keep them from growing layer by layer.
-pub fn apply(plane: Plane, affine: Affine, x: &[f32], y: &mut [f32]) {
-    assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
-    let planes = y.par_chunks_mut(plane.len()).zip(x.par_chunks(plane.len())).enumerate();
-    planes.for_each(|(i, (y, x))| {
-        let c = i % plane.channels;
-        let (mean, var) = (affine.stats[2 * c], affine.stats[2 * c + 1]);
-        let scale = affine.weight[c] / (var + affine.eps).sqrt();
-        let bias = affine.bias[c];
-        simd(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale + bias));
-        plane.lanes.clear_empty(i / plane.channels, y);
-    });
-}
-
-/// Writes `sums[2 * c] = sum of dy` and `sums[2 * c + 1] = sum of dy * xhat`: the gradients of the
-/// bias and of the weight.
-pub fn gradient_sums(plane: Plane, affine: Affine, (x, dy): (&[f32], &[f32]), sums: &mut [f32]) {
-    assert!(x.len() == plane.all() && dy.len() == plane.all(), "sizes");
+/// Over `dy` goes the gradient before the activation, which is also that of the summand; to `dx`
+/// that of the normalisation's input, or over `dy` if `dx` is empty:
+/// `weight / sqrt(var + eps) * (dz - mean(dz) - xhat * mean(dz * xhat))`, 0 in lanes without an
+/// image. `sums[2 * c]` and `sums[2 * c + 1]` become the gradients of bias and weight.
+pub fn backward(
+    plane: Plane,
+    affine: Affine,
+    saved: Saved,
+    (dy, dx): (&mut [f32], &mut [f32]),
+    sums: &mut [f32],
+) {
+    assert!(saved.x.len() == plane.all() && dy.len() == plane.all(), "sizes");
+    assert!(dx.is_empty() || dx.len() == dy.len(), "input gradient");
+    assert!(saved.y.is_empty() || saved.y.len() == dy.len(), "output");
     assert_eq!(sums.len(), 2 * plane.channels, "channels");
-    let (x, dy) = (lanes::vectors(x), lanes::vectors(dy));
-    sums.par_chunks_mut(2).enumerate().for_each(|(c, out)| {
-        let (mean, var) = (affine.stats[2 * c], affine.stats[2 * c + 1]);
+    let (dy, dx) = (Shared::new(dy), (!dx.is_empty()).then(|| Shared::new(dx)));
+    sums.par_chunks_mut(2).enumerate().for_each(|(c, sums)| {
         simd(|| {
-            let [plain, scaled] = plane.sum(c, |i, s: &mut [[f32; LANES]; 2]| {
-                for l in 0..LANES {
-                    s[0][l] += dy[i][l];
-                    s[1][l] += dy[i][l] * (x[i][l] - mean);
+            let channel = Channel::new(plane, affine, saved, c);
+            (sums[0], sums[1]) = channel.sums(&dy);
+            for block in 0..plane.lanes.blocks() {
+                let (start, len) = (plane.start(block, c), plane.len());
+                // SAFETY: each (block, channel) is one part, of this task alone.
+                let dz = unsafe { dy.part(start, len) };
+                match &dx {
+                    None => channel.input(block, (sums[0], sums[1]), None, dz),
+                    Some(dx) => {
+                        // SAFETY: as above.
+                        let dx = unsafe { dx.part(start, len) };
+                        channel.input(block, (sums[0], sums[1]), Some(dz), dx);
+                    }
                 }
-            });
-            out[0] = plain as f32;
-            out[1] = (scaled / (f64::from(var) + f64::from(affine.eps)).sqrt()) as f32;
+            }
         });
     });
 }
 
-/// `dx = weight / sqrt(var + eps) * (dy - mean(dy) - xhat * mean(dy * xhat))`, 0 in lanes without
-/// an image, written over `dy`.
-pub fn backward(plane: Plane, affine: Affine, (x, sums): (&[f32], &[f32]), dy: &mut [f32]) {
-    assert!(x.len() == plane.all() && dy.len() == plane.all(), "sizes");
-    let out = Shared::new(dy);
-    let parts = plane.lanes.blocks() * plane.channels;
-    (0..parts).into_par_iter().for_each(|i| {
-        let (block, c) = (i / plane.channels, i % plane.channels);
-        // SAFETY: each (block, channel) is one part and is visited once.
-        #[allow(unsafe_code, reason = "disjoint parts of one slice")]
-        let dy = unsafe { out.part(plane.start(block, c), plane.len()) };
-        let x = &x[plane.start(block, c)..][..plane.len()];
-        simd(|| one_plane(plane, affine, (block, c), (x, sums), dy));
-    });
+/// The backward pass of one channel.
+struct Channel<'a> {
+    plane: Plane,
+    saved: Saved<'a>,
+    c: usize,
+    mean: f32,
+    /// `1 / sqrt(var + eps)`.
+    inverse: f32,
+    /// `weight / sqrt(var + eps)`, computed as the forward pass does.
+    scale: f32,
+    bias: f32,
 }
 
-#[inline(always)]
-fn one_plane(
-    plane: Plane,
-    affine: Affine,
-    (block, c): (usize, usize),
-    (x, sums): (&[f32], &[f32]),
-    dy: &mut [f32],
-) {
-    let inverse = 1.0 / (affine.stats[2 * c + 1] + affine.eps).sqrt();
-    let mean = affine.stats[2 * c];
-    let mean_dy = (f64::from(sums[2 * c]) / plane.count()) as f32;
-    let slope = (f64::from(sums[2 * c + 1]) / plane.count()) as f32 * inverse;
-    let scale = affine.weight[c] * inverse;
-    for (g, x) in lanes::vectors_mut(dy).iter_mut().zip(lanes::vectors(x)) {
-        for l in 0..LANES {
-            g[l] = (g[l] - mean_dy - (x[l] - mean) * slope) * scale;
+impl<'a> Channel<'a> {
+    #[inline(always)]
+    fn new(plane: Plane, affine: Affine, saved: Saved<'a>, c: usize) -> Self {
+        let root = (saved.stats[2 * c + 1] + affine.eps).sqrt();
+        Self {
+            plane,
+            saved,
+            c,
+            mean: saved.stats[2 * c],
+            inverse: 1.0 / root,
+            scale: affine.weight[c] / root,
+            bias: affine.bias[c],
         }
     }
-    plane.lanes.clear_empty(block, dy);
+
+    /// Takes the gradient back through the activation, and sums it and its product with `xhat`.
+    #[inline(always)]
+    fn sums(&self, dy: &Shared) -> (f32, f32) {
+        let (x, y) = (lanes::vectors(self.saved.x), lanes::vectors(self.saved.y));
+        let [plain, scaled] = self.plane.sum(|block, p, s: &mut [[f32; LANES]; 2]| {
+            let at = self.plane.start(block, self.c) + p * LANES;
+            // SAFETY: each pixel of this channel is visited once, by this task alone.
+            let g = &mut lanes::vectors_mut(unsafe { dy.part(at, LANES) })[0];
+            let x = &x[at / LANES];
+            if self.saved.relu {
+                for l in 0..LANES {
+                    let z = if y.is_empty() {
+                        (x[l] - self.mean) * self.scale + self.bias
+                    } else {
+                        y[at / LANES][l]
+                    };
+                    g[l] = if z <= 0.0 { 0.0 } else { g[l] };
+                }
+            }
+            for l in 0..LANES {
+                s[0][l] += g[l];
+                s[1][l] += g[l] * (x[l] - self.mean);
+            }
+        });
+        (plain as f32, (scaled * f64::from(self.inverse)) as f32)
+    }
+
+    /// Writes the gradient of the input, from `dz` or in place.
+    #[inline(always)]
+    fn input(&self, block: usize, (plain, scaled): (f32, f32), dz: Option<&[f32]>, dx: &mut [f32]) {
+        let mean = (f64::from(plain) / self.plane.count()) as f32;
+        let slope = (f64::from(scaled) / self.plane.count()) as f32 * self.inverse;
+        let x = &self.saved.x[self.plane.start(block, self.c)..][..dx.len()];
+        let one = |g: f32, x: f32| (g - mean - (x - self.mean) * slope) * self.scale;
+        match dz {
+            None => dx.iter_mut().zip(x).for_each(|(g, x)| *g = one(*g, *x)),
+            Some(dz) => {
+                let from = dz.iter().zip(x);
+                dx.iter_mut().zip(from).for_each(|(to, (g, x))| *to = one(*g, *x));
+            }
+        }
+        self.plane.lanes.clear_empty(block, dx);
+    }
 }

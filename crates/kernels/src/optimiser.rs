@@ -1,4 +1,5 @@
-//! Stochastic gradient descent with momentum, Nesterov, weight decay and a mask.
+//! One step of an optimiser, in one pass over the weights: stochastic gradient descent with
+//! momentum, Nesterov and weight decay, or Adam; each under a mask.
 
 use rayon::prelude::*;
 
@@ -7,7 +8,7 @@ use crate::simd;
 /// Values of one piece.
 const PIECE: usize = 1 << 14;
 
-/// Constants of one step.
+/// Constants of one step of gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sgd {
     /// Learning rate.
@@ -20,43 +21,84 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
-/// `velocity = momentum * velocity + (grad + weight_decay * weight)`, held at 0 where `mask` is 0.
+/// `velocity = momentum * velocity + (grad + weight_decay * weight)`, then
+/// `weight -= lr * direction`; both held at 0 where `mask` is 0. The direction is the velocity or,
+/// with Nesterov, `grad + weight_decay * weight + momentum * velocity`.
 ///
-/// With the velocity starting at 0 this is `torch.optim.SGD` with dampening 0.
-pub fn velocity(sgd: Sgd, velocity: &mut [f32], grad: &[f32], weight: &[f32], mask: &[f32]) {
-    assert!(grad.len() == velocity.len() && weight.len() == velocity.len(), "lengths");
-    let pieces = velocity.par_chunks_mut(PIECE).zip(grad.par_chunks(PIECE));
-    pieces.zip(weight.par_chunks(PIECE)).enumerate().for_each(|(i, ((v, g), w))| {
+/// With the velocity starting at 0 this is `torch.optim.SGD` with dampening 0. An empty mask keeps
+/// every weight.
+pub fn sgd(sgd: Sgd, weight: &mut [f32], velocity: &mut [f32], grad: &[f32], mask: &[f32]) {
+    assert!(grad.len() == weight.len() && velocity.len() == weight.len(), "lengths");
+    assert!(mask.is_empty() || mask.len() == weight.len(), "mask");
+    let pieces = weight.par_chunks_mut(PIECE).zip(velocity.par_chunks_mut(PIECE));
+    pieces.zip(grad.par_chunks(PIECE)).enumerate().for_each(|(i, ((w, v), g))| {
         simd(|| {
-            for ((v, g), w) in v.iter_mut().zip(g).zip(w) {
-                *v = sgd.momentum * *v + (g + sgd.weight_decay * w);
+            for ((w, v), g) in w.iter_mut().zip(v.iter_mut()).zip(g) {
+                let g = g + sgd.weight_decay * *w;
+                *v = sgd.momentum * *v + g;
+                *w -= sgd.lr * if sgd.nesterov { g + sgd.momentum * *v } else { *v };
             }
+            hold(w, mask, i);
+            hold(v, mask, i);
         });
-        hold(v, mask, i);
     });
 }
 
-/// `weight -= lr * direction`, held at 0 where `mask` is 0; the direction is the velocity or, with
-/// Nesterov, `grad + weight_decay * weight + momentum * velocity`.
-pub fn step(sgd: Sgd, weight: &mut [f32], velocity: &[f32], grad: &[f32], mask: &[f32]) {
-    assert!(grad.len() == weight.len() && velocity.len() == weight.len(), "lengths");
-    let pieces = weight.par_chunks_mut(PIECE).zip(velocity.par_chunks(PIECE));
-    pieces.zip(grad.par_chunks(PIECE)).enumerate().for_each(|(i, ((w, v), g))| {
+/// Constants of one step of Adam.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the gradient's running mean and of its square's.
+    pub betas: (f32, f32),
+    /// Added to the root of the mean square.
+    pub eps: f32,
+    /// L2 penalty: added to the gradient as `weight_decay * weight`.
+    pub weight_decay: f32,
+    /// Steps taken, this one included.
+    pub step: u32,
+}
+
+/// One step of Adam (Kingma and Ba 2014) as `torch.optim.Adam` takes it: the running means
+/// `mean` and `square` in `moments` are corrected for their start at 0. Weight and moments are held
+/// at 0 where `mask` is 0; an empty mask keeps every weight.
+pub fn adam(
+    adam: Adam,
+    weight: &mut [f32],
+    (mean, square): (&mut [f32], &mut [f32]),
+    grad: &[f32],
+    mask: &[f32],
+) {
+    let len = weight.len();
+    assert!(grad.len() == len && mean.len() == len && square.len() == len, "lengths");
+    assert!(mask.is_empty() || mask.len() == len, "mask");
+    let (b1, b2) = adam.betas;
+    let started = |b: f32| 1.0 - f64::from(b).powi(adam.step as i32);
+    let size = (f64::from(adam.lr) / started(b1)) as f32;
+    let root = started(b2).sqrt() as f32;
+    let moments = mean.par_chunks_mut(PIECE).zip(square.par_chunks_mut(PIECE));
+    let pieces = weight.par_chunks_mut(PIECE).zip(moments).zip(grad.par_chunks(PIECE));
+    pieces.enumerate().for_each(|(i, ((w, (m, s)), g))| {
         simd(|| {
-            for ((w, v), g) in w.iter_mut().zip(v).zip(g) {
-                let ahead = g + sgd.weight_decay * *w + sgd.momentum * v;
-                *w -= sgd.lr * if sgd.nesterov { ahead } else { *v };
+            for (((w, m), s), g) in w.iter_mut().zip(m.iter_mut()).zip(s.iter_mut()).zip(g) {
+                let g = g + adam.weight_decay * *w;
+                *m = b1 * *m + (1.0 - b1) * g;
+                *s = b2 * *s + (1.0 - b2) * g * g;
+                *w -= size * *m / (s.sqrt() / root + adam.eps);
             }
+            hold(w, mask, i);
+            hold(m, mask, i);
+            hold(s, mask, i);
         });
-        hold(w, mask, i);
     });
 }
 
 /// Sets the values of piece `index` to exactly +0 where the mask is 0; an empty mask keeps all.
+#[inline(always)]
 fn hold(values: &mut [f32], mask: &[f32], index: usize) {
     if mask.is_empty() {
         return;
     }
     let mask = &mask[index * PIECE..][..values.len()];
-    simd(|| values.iter_mut().zip(mask).for_each(|(v, m)| *v = if *m == 0.0 { 0.0 } else { *v }));
+    values.iter_mut().zip(mask).for_each(|(v, m)| *v = if *m == 0.0 { 0.0 } else { *v });
 }

@@ -79,15 +79,49 @@ pub fn backward(p: Pooling, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let (from, to) = p.planes(x, dy);
     assert_eq!(x.len(), dx.len(), "input and its gradient");
     let planes = dx.par_chunks_mut(from).zip(x.par_chunks(from)).zip(dy.par_chunks(to));
+    let pairs = p.kernel == 2 && p.stride == 2 && p.padding == 0;
     planes.for_each(|((dx, x), dy)| {
         simd(|| {
             let (x, dx) = (lanes::vectors(x), lanes::vectors_mut(dx));
+            if pairs {
+                return backward_of_pairs(p, x, lanes::vectors(dy), dx);
+            }
             dx.fill([0.0; LANES]);
             for (o, g) in lanes::vectors(dy).iter().enumerate() {
                 give_to_first_maximum(p, (o / p.ow(), o % p.ow()), (x, g), dx);
             }
         });
     });
+}
+
+/// Windows of 2x2 that share no pixel: each gradient is written once.
+#[inline(always)]
+fn backward_of_pairs(p: Pooling, x: &[[f32; LANES]], dy: &[[f32; LANES]], dx: &mut [[f32; LANES]]) {
+    let (oh, ow) = (p.oh(), p.ow());
+    for y in 0..oh {
+        let row = 2 * y * p.w;
+        for (column, g) in dy[y * ow..][..ow].iter().enumerate() {
+            let at = row + 2 * column;
+            let window = [at, at + 1, at + p.w, at + p.w + 1];
+            let mut best = [f32::NEG_INFINITY; LANES];
+            for i in window {
+                (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
+            }
+            let mut left = *g;
+            for i in window {
+                for l in 0..LANES {
+                    let here = x[i][l] == best[l];
+                    dx[i][l] = if here { left[l] } else { 0.0 };
+                    left[l] = if here { 0.0 } else { left[l] };
+                }
+            }
+        }
+        if p.w > 2 * ow {
+            dx[row + 2 * ow] = [0.0; LANES];
+            dx[row + p.w + 2 * ow] = [0.0; LANES];
+        }
+    }
+    dx[2 * oh * p.w..].fill([0.0; LANES]);
 }
 
 #[inline(always)]

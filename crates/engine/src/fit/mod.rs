@@ -91,6 +91,7 @@ impl<'a> Run<'a> {
             net,
             fit,
         };
+        run.net.set_masks(fit.masks);
         run.resume()?;
         Ok(run)
     }

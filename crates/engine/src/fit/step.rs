@@ -30,8 +30,10 @@ impl Run<'_> {
             return Err(self.diverged(&what));
         }
         let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
-        let grads = self.net.backward(&tape, grad)?;
+        let grads = self.net.backward(&tape, &grad)?;
         self.optimiser.step(self.net, &grads, flags.sgd(lr))?;
+        self.net.recycle(tape)?;
+        self.net.recycle_gradients(grads)?;
         self.position.loss += outcome.loss;
         self.position.correct += outcome.correct;
         self.position.images += indices.len();

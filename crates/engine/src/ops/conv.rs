@@ -1,13 +1,12 @@
 //! Convolution and linear layers (a linear layer is a 1x1 convolution of one pixel).
 
-use kernels::conv;
+use kernels::conv::{self, Dense, Epilogue, Sparse};
 
 use super::Op;
+use crate::choice::Choice;
 
-/// `y = conv(x, weight)`; sources `x, weight`.
+/// `y = conv(x, weight)`; sources `x, weight` and the bias if there is one.
 pub(crate) struct Conv(pub conv::Conv);
-/// `y = conv(x, weight) + bias`; sources `x, weight, bias`.
-pub(crate) struct ConvBias(pub conv::Conv);
 /// Gradient of the input; sources `dy, weight`.
 pub(crate) struct InputGrad(pub conv::Conv);
 /// Gradient of the weight; sources `dy, x`.
@@ -15,42 +14,127 @@ pub(crate) struct WeightGrad(pub conv::Conv);
 /// Gradient of the bias; source `dy`.
 pub(crate) struct BiasGrad(pub conv::Conv);
 
-impl Op for Conv {
-    const NAME: &'static str = "conv";
+/// As [`Conv`] with the kept weights alone; sources `x` and the bias if there is one.
+pub(crate) struct SparseConv<'a> {
+    pub conv: conv::Conv,
+    pub sparse: &'a Sparse,
+}
+/// As [`InputGrad`] with the kept weights alone; source `dy`.
+pub(crate) struct SparseInputGrad<'a> {
+    pub conv: conv::Conv,
+    pub sparse: &'a Sparse,
+}
+/// As [`WeightGrad`] for the kept weights alone; sources `dy, x`.
+pub(crate) struct SparseWeightGrad<'a> {
+    pub conv: conv::Conv,
+    pub sparse: &'a Sparse,
+}
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        conv::forward(&self.0, s[0], s[1], &[], out);
+/// Weights arranged to be read many times.
+pub(crate) enum Ready {
+    /// All of them.
+    Dense(Dense),
+    /// Those that are not zero.
+    Sparse(Sparse),
+}
+
+/// What follows an inference's convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvTail {
+    /// Whether something is added.
+    pub add: bool,
+    /// Whether an activation follows.
+    pub relu: bool,
+}
+
+/// A convolution of inference; sources `x, bias` and the summand if there is one.
+pub(crate) struct ReadyConv<'a> {
+    pub conv: conv::Conv,
+    pub ready: &'a Ready,
+    pub tail: ConvTail,
+}
+
+impl Ready {
+    /// Arranges `weight` in the way that is faster.
+    pub(crate) fn new(conv: &conv::Conv, weight: &[f32]) -> Self {
+        let kept: Vec<bool> = weight.iter().map(|w| *w != 0.0).collect();
+        let count = kept.iter().filter(|k| **k).count();
+        if !Choice::of(conv, count as f64 / weight.len() as f64).forward {
+            return Self::Dense(Dense::new(conv, weight));
+        }
+        let mut sparse = Sparse::new(conv, &kept);
+        sparse.set(weight);
+        Self::Sparse(sparse)
     }
 }
 
-impl Op for ConvBias {
-    const NAME: &'static str = "conv-bias";
+impl Op for Conv {
+    const NAME: &'static str = "conv";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        conv::forward(&self.0, s[0], s[1], s[2], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        conv::forward(&self.0, s[0], s[1], s.get(2).copied().unwrap_or_default(), outs[0]);
     }
 }
 
 impl Op for InputGrad {
     const NAME: &'static str = "conv-input-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        conv::input_grad(&self.0, s[0], s[1], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        conv::input_grad(&self.0, s[0], s[1], outs[0]);
     }
 }
 
 impl Op for WeightGrad {
     const NAME: &'static str = "conv-weight-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        conv::weight_grad(&self.0, s[0], s[1], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        conv::weight_grad(&self.0, s[0], s[1], outs[0]);
     }
 }
 
 impl Op for BiasGrad {
     const NAME: &'static str = "conv-bias-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        conv::bias_grad(&self.0, s[0], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        conv::bias_grad(&self.0, s[0], outs[0]);
+    }
+}
+
+impl Op for SparseConv<'_> {
+    const NAME: &'static str = "sparse-conv";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        let bias = s.get(1).copied().unwrap_or_default();
+        let end = Epilogue { bias, ..Epilogue::default() };
+        self.sparse.forward(&self.conv, s[0], &end, outs[0]);
+    }
+}
+
+impl Op for SparseInputGrad<'_> {
+    const NAME: &'static str = "sparse-input-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        self.sparse.input_grad(&self.conv, s[0], outs[0]);
+    }
+}
+
+impl Op for SparseWeightGrad<'_> {
+    const NAME: &'static str = "sparse-weight-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        self.sparse.weight_grad(&self.conv, s[0], s[1], outs[0]);
+    }
+}
+
+impl Op for ReadyConv<'_> {
+    const NAME: &'static str = "inference-conv";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        let add = if self.tail.add { s[2] } else { &[] };
+        let end = Epilogue { bias: s[1], add, relu: self.tail.relu };
+        match self.ready {
+            Ready::Dense(dense) => dense.forward(&self.conv, s[0], &end, outs[0]),
+            Ready::Sparse(sparse) => sparse.forward(&self.conv, s[0], &end, outs[0]),
+        }
     }
 }

@@ -23,61 +23,71 @@ pub(crate) struct Pack {
     pub lanes: Lanes,
     pub values: usize,
 }
+/// The source as it is.
+pub(crate) struct Copy;
 /// Every second value of the source from `0` or `1` on.
 pub(crate) struct Column(pub usize);
+
+impl Op for Copy {
+    const NAME: &'static str = "copy";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        outs[0].copy_from_slice(s[0]);
+    }
+}
 
 impl Op for Relu {
     const NAME: &'static str = "relu";
 
-    fn cpu(&self, out: &mut [f32], _: &[&[f32]]) {
-        elementwise::relu(out);
+    fn cpu(&self, outs: &mut [&mut [f32]], _: &[&[f32]]) {
+        elementwise::relu(outs[0]);
     }
 }
 
 impl Op for ReluGrad {
     const NAME: &'static str = "relu-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        elementwise::relu_grad(out, s[0]);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        elementwise::relu_grad(outs[0], s[0]);
     }
 }
 
 impl Op for Add {
     const NAME: &'static str = "add";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        elementwise::add(out, s[0]);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        elementwise::add(outs[0], s[0]);
     }
 }
 
 impl Op for AveragePool {
     const NAME: &'static str = "average";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        average::forward(s[0], self.pixels, out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        average::forward(s[0], self.pixels, outs[0]);
     }
 }
 
 impl Op for AveragePoolGrad {
     const NAME: &'static str = "average-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        average::backward(s[0], self.pixels, out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        average::backward(s[0], self.pixels, outs[0]);
     }
 }
 
 impl Op for Pack {
     const NAME: &'static str = "pack";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        pack::to_blocks(s[0], self.values, self.lanes, out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        pack::to_blocks(s[0], self.values, self.lanes, outs[0]);
     }
 }
 
 impl Op for Column {
     const NAME: &'static str = "column";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        out.iter_mut().zip(s[0][self.0..].iter().step_by(2)).for_each(|(o, v)| *o = *v);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        outs[0].iter_mut().zip(s[0][self.0..].iter().step_by(2)).for_each(|(o, v)| *o = *v);
     }
 }

@@ -9,42 +9,72 @@ mod norm;
 mod optimiser;
 mod pool;
 
-pub(crate) use conv::{BiasGrad, Conv, ConvBias, InputGrad, WeightGrad};
-pub(crate) use elementwise::{Add, AveragePool, AveragePoolGrad, Column, Pack, Relu, ReluGrad};
-pub(crate) use norm::{Norm, NormGrad, NormGradSums, RunningUpdate, Statistics};
-pub(crate) use optimiser::{Step, Velocity};
+pub(crate) use conv::{
+    BiasGrad, Conv, ConvTail, InputGrad, Ready, ReadyConv, SparseConv, SparseInputGrad,
+    SparseWeightGrad, WeightGrad,
+};
+pub(crate) use elementwise::{
+    Add, AveragePool, AveragePoolGrad, Column, Copy, Pack, Relu, ReluGrad,
+};
+pub(crate) use norm::{NormApply, NormForward, NormGrad, NormTail, RunningUpdate};
+pub(crate) use optimiser::Step;
 pub(crate) use pool::{MaxPool, MaxPoolGrad};
+
+use std::cell::RefCell;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor, bail};
 
-/// An operation that writes (or updates) `out` from `sources`, all contiguous f32.
+/// An operation that writes (or updates) `outs` from `sources`, all contiguous f32.
 pub(crate) trait Op {
     /// The name in error messages.
     const NAME: &'static str;
 
     /// The kernel on the processor.
-    fn cpu(&self, out: &mut [f32], sources: &[&[f32]]);
+    fn cpu(&self, outs: &mut [&mut [f32]], sources: &[&[f32]]);
 }
 
 /// Applies `op` to `out`, reading `sources`. None of these may share storage with `out`.
 pub(crate) fn apply<O: Op>(op: &O, out: &Tensor, sources: &[&Tensor]) -> candle_core::Result<()> {
-    if sources.iter().any(|s| s.id() == out.id()) {
-        bail!("{}: a source is the destination", O::NAME);
+    apply_all(op, &[out], sources)
+}
+
+/// Applies `op` to `outs`, reading `sources`. No two of all these may share storage.
+pub(crate) fn apply_all<O: Op>(
+    op: &O,
+    outs: &[&Tensor],
+    sources: &[&Tensor],
+) -> candle_core::Result<()> {
+    let all = || outs.iter().chain(sources);
+    if outs.iter().any(|o| all().filter(|t| t.id() == o.id()).count() > 1) {
+        bail!("{}: an operand is a destination too", O::NAME);
     }
-    out.inplace_op1(&Call { op, sources })
+    let [first, rest @ ..] = outs else { bail!("{}: no destination", O::NAME) };
+    first.inplace_op1(&Call { op, rest, sources, outs: RefCell::default() })
 }
 
-struct Call<'a, O> {
+/// candle lends one destination at a time: each call holds those of the calls around it, and the
+/// innermost runs the kernel.
+struct Call<'a, 'b, O> {
     op: &'a O,
+    rest: &'a [&'a Tensor],
     sources: &'a [&'a Tensor],
+    outs: RefCell<Vec<&'b mut [f32]>>,
 }
 
-impl<O: Op> InplaceOp1 for Call<'_, O> {
+impl<O: Op> InplaceOp1 for Call<'_, '_, O> {
     fn name(&self) -> &'static str {
         O::NAME
     }
 
     fn cpu_fwd(&self, out: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (start, end) = offsets(O::NAME, layout)?;
+        let CpuStorage::F32(out) = out else { bail!("{}: a destination is not f32", O::NAME) };
+        let mut outs: Vec<&mut [f32]> = self.outs.take();
+        outs.push(&mut out[start..end]);
+        if let [next, rest @ ..] = self.rest {
+            let (op, sources, outs) = (self.op, self.sources, RefCell::new(outs));
+            return next.inplace_op1(&Call { op, rest, sources, outs });
+        }
         let guards: Vec<_> = self.sources.iter().map(|s| s.storage_and_layout()).collect();
         let sources: Vec<&[f32]> = guards
             .iter()
@@ -53,9 +83,7 @@ impl<O: Op> InplaceOp1 for Call<'_, O> {
                 _ => bail!("{}: operands on different devices", O::NAME),
             })
             .collect::<Result<_, _>>()?;
-        let (start, end) = offsets(O::NAME, layout)?;
-        let CpuStorage::F32(out) = out else { bail!("{}: the output is not f32", O::NAME) };
-        self.op.cpu(&mut out[start..end], &sources);
+        self.op.cpu(&mut outs, &sources);
         Ok(())
     }
 }

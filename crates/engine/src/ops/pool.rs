@@ -12,15 +12,15 @@ pub(crate) struct MaxPoolGrad(pub Pooling);
 impl Op for MaxPool {
     const NAME: &'static str = "max-pool";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        pool::forward(self.0, s[0], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        pool::forward(self.0, s[0], outs[0]);
     }
 }
 
 impl Op for MaxPoolGrad {
     const NAME: &'static str = "max-pool-grad";
 
-    fn cpu(&self, out: &mut [f32], s: &[&[f32]]) {
-        pool::backward(self.0, s[0], s[1], out);
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        pool::backward(self.0, s[0], s[1], outs[0]);
     }
 }

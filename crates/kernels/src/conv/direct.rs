@@ -7,7 +7,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::micro::{self, ROWS, Steps, Target};
+use super::Epilogue;
+use super::micro::{self, Finish, ROWS, Steps, Target};
 use super::stencil::{Item, Stencil, Tiling};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
@@ -46,17 +47,18 @@ pub(super) fn pack(s: &Stencil, weight: &[f32], order: Order) -> Buffer {
     packed
 }
 
-/// Writes the sums of `source` weighted by `packed` to `y`; `bias` is one an output, or empty.
-pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], bias: &[f32], y: &mut [f32]) {
+/// Writes the sums of `source` weighted by `packed` to `y`.
+pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y: &mut [f32]) {
     let panels = s.outputs.div_ceil(ROWS);
     assert_eq!(packed.len(), panels * s.channels * s.taps.len() * ROWS, "packed weights");
     let tiling = Tiling::new(s, WINDOWS, ROOM);
     let taps = tiling.taps(s);
     let mut start = vec![0.0; panels * ROWS];
-    start[..bias.len()].copy_from_slice(bias);
-    let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source };
+    start[..end.bias.len()].copy_from_slice(end.bias);
     let splits = TASKS.div_ceil(tiling.items).min(panels);
     let out = Shared::new(y);
+    let finish = Finish::new(end, &out);
+    let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source, finish };
     (0..tiling.items * splits).into_par_iter().for_each(|i| {
         let split = i % splits;
         let panels = split * panels / splits..(split + 1) * panels / splits;
@@ -74,7 +76,12 @@ struct Job<'a> {
     packed: &'a [f32],
     start: &'a [f32],
     source: &'a [f32],
+    finish: Finish,
 }
+
+// SAFETY: the pointers of `finish` stand for a borrow of the output, parts of which each task
+// reads alone, and one of the summands, which nobody writes.
+unsafe impl Sync for Job<'_> {}
 
 struct Task<'a> {
     job: &'a Job<'a>,
@@ -123,6 +130,7 @@ impl Job<'_> {
             rows: ROWS.min(s.outputs - panel * ROWS),
             stride: s.plane(),
             start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
+            finish: if channels.end == s.channels { self.finish } else { Finish::NONE },
         };
         let count = item.blocks.len() * item.rows.len() * s.columns;
         let mut window = Windows { item, s, block: 0, row: 0, column: 0 };

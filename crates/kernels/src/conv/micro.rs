@@ -3,6 +3,8 @@
 
 use pulp::Simd;
 
+use super::Epilogue;
+use crate::shared::Shared;
 use crate::{LANES, isa};
 
 /// Rows of a panel: outputs that are computed together.
@@ -33,6 +35,55 @@ pub(super) struct Target {
     pub stride: usize,
     /// What the sums start with: eight values, one a row; null to add to what is there.
     pub start: *const f32,
+    pub finish: Finish,
+}
+
+/// What is done to a sum when it is complete.
+#[derive(Clone, Copy)]
+pub(super) struct Finish {
+    /// Where the sums and where the summands begin; both null where nothing is added.
+    y: *const f32,
+    add: *const f32,
+    relu: bool,
+}
+
+impl Finish {
+    /// Nothing.
+    pub(super) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
+
+    /// As `epilogue` has it, for sums in `y`.
+    pub(super) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
+        let relu = epilogue.relu;
+        if epilogue.add.is_empty() {
+            return Self { relu, ..Self::NONE };
+        }
+        Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), relu }
+    }
+
+    /// The complete sum `value`, to be written to `at`.
+    ///
+    /// # Safety
+    /// `at` must point into the sums that this was made for, a register's worth inside.
+    #[inline(always)]
+    pub(super) unsafe fn apply<S: Simd>(
+        self,
+        simd: S,
+        mut value: S::f32s,
+        at: *const f32,
+    ) -> S::f32s {
+        if !self.add.is_null() {
+            // SAFETY: the summands are as many as the sums, and `at` is one of these.
+            value = unsafe {
+                let summand = load::<S>(self.add.offset(at.offset_from(self.y)));
+                simd.add_f32s(value, summand)
+            };
+        }
+        if self.relu {
+            let zero = simd.splat_f32s(0.0);
+            value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
+        }
+        value
+    }
 }
 
 /// `out[c][r * stride..] = start[r] + sum over k of a[8 * k + r] * x[c][taps[k]..]`, in vectors of
@@ -118,7 +169,8 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
         for r in 0..R {
             if first + r < target.rows {
                 for c in 0..N {
-                    store::<S>(out[c].add((first + r) * target.stride), sums[r][c]);
+                    let at = out[c].add((first + r) * target.stride);
+                    store::<S>(at, target.finish.apply(simd, sums[r][c], at));
                 }
             }
         }

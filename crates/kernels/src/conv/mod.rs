@@ -4,6 +4,7 @@
 //! one pixel.
 
 mod correlate;
+mod dense;
 mod direct;
 mod micro;
 mod sparse;
@@ -13,6 +14,7 @@ mod winograd;
 
 use rayon::prelude::*;
 
+pub use dense::Dense;
 use direct::Order;
 pub use sparse::Sparse;
 use stencil::Stencil;
@@ -84,35 +86,44 @@ impl Conv {
     }
 }
 
+/// What happens to a convolution's sums before they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added to each output channel, one value a channel; empty for none.
+    pub bias: &'a [f32],
+    /// Added to the output, as many values as it has; empty for none.
+    pub add: &'a [f32],
+    /// Whether what is negative then becomes 0.
+    pub relu: bool,
+}
+
+impl Epilogue<'_> {
+    fn check(&self, conv: &Conv) {
+        assert!(self.bias.is_empty() || self.bias.len() == conv.outputs, "bias");
+        assert!(self.add.is_empty() || self.add.len() == conv.output_len(), "summand");
+    }
+}
+
 /// `y[n, o] = bias[o] + sum over (i, ky, kx) of weight[o, i, ky, kx] * x[n, i, ..]`.
 ///
 /// `bias` is empty where there is none.
 pub fn forward(conv: &Conv, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
-    conv.check((x.len(), weight.len(), y.len()));
-    assert!(bias.is_empty() || bias.len() == conv.outputs, "bias");
-    if winograd::fits(conv) {
-        let (tiles, order) =
-            (Tiles::forward(conv), Order { output: conv.row(), channel: conv.taps() });
-        let weights = winograd::transform_weights(&tiles, weight, order, false);
-        return winograd::run(&tiles, Transformed { weights: &weights, bias }, x, y);
-    }
-    let s = Stencil::forward(conv);
-    let packed = direct::pack(&s, weight, Order { output: conv.row(), channel: conv.taps() });
-    direct::run(&s, &packed, x, bias, y);
+    Dense::new(conv, weight).forward(conv, x, &Epilogue { bias, ..Epilogue::default() }, y);
 }
 
 /// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
 pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     conv.check((dx.len(), weight.len(), dy.len()));
+    let end = &Epilogue::default();
     if winograd::fits(conv) {
         let (tiles, order) =
             (Tiles::input_grad(conv), Order { output: conv.taps(), channel: conv.row() });
         let weights = winograd::transform_weights(&tiles, weight, order, true);
-        return winograd::run(&tiles, Transformed { weights: &weights, bias: &[] }, dy, dx);
+        return winograd::run(&tiles, Transformed { weights: &weights, end }, dy, dx);
     }
     for s in Stencil::input_grad(conv) {
         let packed = direct::pack(&s, weight, Order { output: conv.taps(), channel: conv.row() });
-        direct::run(&s, &packed, dy, &[], dx);
+        direct::run(&s, &packed, dy, end, dx);
     }
 }
 

@@ -11,14 +11,13 @@ const SLOPE: f64 = 1e-5;
 /// What the central difference of a zero gradient may come to, by rounding in f64.
 const ROUNDING: f64 = 1e-9;
 
-/// Property tests of 40 cases, the same ones at each run.
+/// The environment variable that changes the number of cases of each property test.
+pub const CASES: &str = "PROPTEST_CASES";
+
+/// Property tests of 100 cases, the same ones at each run.
 pub fn cases() -> Config {
-    Config {
-        cases: 40,
-        rng_seed: RngSeed::Fixed(42),
-        failure_persistence: None,
-        ..Config::default()
-    }
+    let cases = std::env::var(CASES).map_or(100, |n| n.parse().expect("a number of cases"));
+    Config { cases, rng_seed: RngSeed::Fixed(42), failure_persistence: None, ..Config::default() }
 }
 
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {

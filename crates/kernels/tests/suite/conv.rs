@@ -1,24 +1,30 @@
-//! Convolution forward.
+//! Dense convolution forward and backward, by whichever algorithm the shape goes to.
 
 use kernels::Lanes;
-use kernels::conv::{self, Conv};
+use kernels::conv::{self, Conv, Dense};
 use proptest::prelude::*;
-use seed::stream;
 
-use crate::array::{Array, plain, written};
-use crate::{check, reference, shapes};
+use crate::case::Case;
+use crate::{check, shapes};
 
-#[track_caller]
-fn forward(conv: &Conv, biased: bool, seed: u64) {
-    let mut random = stream(seed, "test/conv", 0);
-    let [input, weight, output] = shapes::of_conv(conv);
-    let (x, weight) = (Array::normal(input, &mut random), Array::normal(weight, &mut random));
-    let bias = Array::normal([if biased { conv.outputs } else { 0 }, 1, 1, 1], &mut random).values;
-    let y = Array::zeros(output);
-    let (blocks, weights, shifts) = (x.blocks(), weight.plain(), plain(&bias));
-    let found = written(y.blocks_len(), |y| conv::forward(conv, &blocks, &weights, &shifts, y));
-    let expected = reference::conv::forward(conv, &x, &weight, &bias);
-    check::close(&y.read(&found), &expected.values, 2e-6);
+/// With the weight arranged for a batch of another size.
+fn forward(case: &Case, images: usize) {
+    let of = Conv { lanes: Lanes::of(images), ..case.conv };
+    let dense = Dense::new(&of, &case.weight.plain());
+    case.forward(|x, end, y| dense.forward(&case.conv, x, end, y));
+}
+
+fn backward(case: &Case) {
+    let weight = case.weight.plain();
+    case.input_grad(|dy, dx| conv::input_grad(&case.conv, dy, &weight, dx));
+    case.weight_grad(|dy, x, dw| conv::weight_grad(&case.conv, dy, x, dw));
+}
+
+fn both(conv: Conv) {
+    let case = Case::new(conv, 1);
+    let weight = case.weight.plain();
+    case.forward(|x, end, y| conv::forward(&conv, x, &weight, end.bias, y));
+    backward(&case);
 }
 
 /// A convolution of a 3x3 kernel with padding 1 over 9x9 pixels.
@@ -31,28 +37,68 @@ proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn any_shape(conv in shapes::conv(40, 40), biased: bool, seed: u64) {
-        forward(&conv, biased, seed);
+    fn any_shape(conv in shapes::large_conv(), images in shapes::batch(), end: [bool; 3], seed: u64) {
+        forward(&Case::new(conv, seed).ending(end), images);
+    }
+
+    #[test]
+    fn gradients_of_any_shape(conv in shapes::large_conv(), seed: u64) {
+        backward(&Case::new(conv, seed));
+    }
+
+    #[test]
+    fn any_tiles(conv in shapes::tiled_conv(), images in shapes::batch(), end: [bool; 3], seed: u64) {
+        forward(&Case::new(conv, seed).ending(end), images);
+    }
+
+    #[test]
+    fn gradients_of_any_tiles(conv in shapes::tiled_conv(), seed: u64) {
+        backward(&Case::new(conv, seed));
     }
 }
 
 #[test]
 fn channels_in_several_chunks() {
-    forward(&three(17, 100, 3), true, 1);
+    both(three(17, 100, 3));
 }
 
 #[test]
 fn one_weight_one_pixel() {
-    let one = Conv { h: 1, w: 1, kernel: 1, padding: 0, ..three(1, 1, 1) };
-    forward(&one, true, 2);
+    both(Conv { h: 1, w: 1, kernel: 1, padding: 0, ..three(1, 1, 1) });
 }
 
 #[test]
 fn kernel_larger_than_the_map() {
-    forward(&Conv { h: 1, w: 2, kernel: 7, padding: 3, ..three(3, 2, 2) }, true, 4);
+    both(Conv { h: 1, w: 2, kernel: 7, padding: 3, ..three(3, 2, 2) });
 }
 
 #[test]
 fn rows_wider_than_a_tile() {
-    forward(&Conv { h: 5, w: 70, stride: 2, ..three(3, 2, 2) }, false, 3);
+    both(Conv { h: 5, w: 70, stride: 2, ..three(3, 2, 2) });
+}
+
+#[test]
+fn more_blocks_than_parts() {
+    both(three(150, 2, 3));
+}
+
+#[test]
+fn tiles_that_each_thread_takes_alone() {
+    both(Conv { h: 31, w: 33, ..three(33, 9, 17) });
+}
+
+#[test]
+fn tiles_in_several_chunks() {
+    both(Conv { h: 33, w: 30, ..three(2, 130, 66) });
+}
+
+#[test]
+fn zeros_give_zeros() {
+    for conv in [three(17, 5, 6), three(17, 9, 8)] {
+        let mut case = Case::new(conv, 1).ending([false; 3]);
+        case.weight.values.fill(0.0);
+        case.dy.values.fill(0.0);
+        forward(&case, 17);
+        backward(&case);
+    }
 }

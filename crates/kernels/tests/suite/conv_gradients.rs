@@ -3,33 +3,12 @@
 use kernels::Lanes;
 use kernels::conv::{self, Conv};
 use proptest::prelude::*;
-use seed::stream;
 
 use crate::array::{Array, wide, written};
+use crate::case::Case;
 use crate::{check, reference, shapes};
 
-/// A convolution, its operands, and the cotangent `dy` of its output.
-struct Case {
-    conv: Conv,
-    x: Array,
-    weight: Array,
-    bias: Vec<f64>,
-    dy: Array,
-}
-
 impl Case {
-    fn new(conv: Conv, seed: u64) -> Self {
-        let mut random = stream(seed, "test/conv", 0);
-        let [input, weight, output] = shapes::of_conv(&conv);
-        Self {
-            conv,
-            x: Array::normal(input, &mut random),
-            weight: Array::normal(weight, &mut random),
-            bias: Array::normal([conv.outputs, 1, 1, 1], &mut random).values,
-            dy: Array::normal(output, &mut random),
-        }
-    }
-
     /// `<dy, conv(x, weight) + bias>`.
     fn value(&self, x: &Array, weight: &Array, bias: &[f64]) -> f64 {
         let y = reference::conv::forward(&self.conv, x, weight, bias);
@@ -37,7 +16,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn input(&self) {
+    fn input_slope(&self) {
         let (dy, weight) = (self.dy.blocks(), self.weight.plain());
         let len = self.conv.input_len();
         let dx = written(len, |dx| conv::input_grad(&self.conv, &dy, &weight, dx));
@@ -46,7 +25,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn weight(&self) {
+    fn weight_slope(&self) {
         let (dy, x) = (self.dy.blocks(), self.x.blocks());
         let len = self.conv.weight_len();
         let dw = written(len, |dw| conv::weight_grad(&self.conv, &dy, &x, dw));
@@ -55,7 +34,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn bias(&self) {
+    fn bias_slope(&self) {
         let (dy, len) = (self.dy.blocks(), self.conv.outputs);
         let db = written(len, |db| conv::bias_grad(&self.conv, &dy, db));
         let value = |b: &[f64]| self.value(&self.x, &self.weight, b);
@@ -74,38 +53,38 @@ proptest! {
 
     #[test]
     fn input(conv in shapes::conv(20, 12), seed: u64) {
-        Case::new(conv, seed).input();
+        Case::new(conv, seed).input_slope();
     }
 
     #[test]
     fn weight(conv in shapes::conv(40, 9), seed: u64) {
-        Case::new(conv, seed).weight();
+        Case::new(conv, seed).weight_slope();
     }
 
     #[test]
     fn bias(conv in shapes::conv(40, 9), seed: u64) {
-        Case::new(conv, seed).bias();
+        Case::new(conv, seed).bias_slope();
     }
 }
 
 #[test]
 fn kernel_larger_than_the_map() {
     let case = Case::new(Conv { h: 1, w: 2, kernel: 7, padding: 3, ..three(3, 2, 2) }, 4);
-    case.input();
-    case.weight();
+    case.input_slope();
+    case.weight_slope();
 }
 
 #[test]
 fn input_channels_in_several_chunks() {
-    Case::new(three(3, 70, 2), 1).input();
+    Case::new(three(3, 70, 2), 1).input_slope();
 }
 
 #[test]
 fn weight_of_many_channels() {
-    Case::new(three(18, 70, 2), 2).weight();
+    Case::new(three(18, 70, 2), 2).weight_slope();
 }
 
 #[test]
 fn weight_of_more_blocks_than_parts() {
-    Case::new(three(150, 2, 3), 3).weight();
+    Case::new(three(150, 2, 3), 3).weight_slope();
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kernels::conv::{self, Conv};
+use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
 use kernels::pool::{self, Pooling};
 use kernels::{LANES, Lanes};
 
@@ -52,6 +52,50 @@ fn bias() {
     refused(&mut [0.0; 1], |db| conv::bias_grad(&conv, &[0.0; 3 * LANES], db));
     let (x, weight) = ([0.0; 16 * LANES], [0.0; 9]);
     refused(&mut [0.0; 4 * LANES], |y| conv::forward(&conv, &x, &weight, &[0.0; 2], y));
+}
+
+#[test]
+fn arranged_weights() {
+    let of = Conv { padding: 1, ..conv(4, 1) };
+    let (dense, sparse) = (Dense::new(&of, &[1.0; 9]), Sparse::new(&of, &[true; 9]));
+    let end = Epilogue::default();
+    let check = |conv: Conv, input: usize, weight: usize, output: usize| {
+        let (mut x, mut dw) = (vec![0.0; input * LANES], vec![0.0; weight]);
+        let mut y = vec![0.0; output * LANES];
+        let (x_, y_) = (x.clone(), y.clone());
+        refused(&mut dw, |dw| sparse.weight_grad(&conv, &y_, &x_, dw));
+        if weight == 9 {
+            refused(&mut y, |y| dense.forward(&conv, &x_, &end, y));
+            refused(&mut y, |y| sparse.forward(&conv, &x_, &end, y));
+            refused(&mut x, |x| sparse.input_grad(&conv, &y_, x));
+        }
+    };
+    check(of, 15, 9, 16);
+    check(of, 16, 8, 16);
+    check(of, 16, 9, 17);
+    // Another convolution, though of the same sizes.
+    check(Conv { kernel: 1, padding: 0, ..of }, 16, 9, 16);
+    check(Conv { h: 2, w: 8, ..of }, 16, 9, 16);
+    // One image more is another block.
+    check(Conv { lanes: Lanes::of(17), ..of }, 16, 9, 16);
+    refused(&mut [], |_| drop(Dense::new(&of, &[1.0; 8])));
+    refused(&mut [], |_| drop(Sparse::new(&of, &[true; 8])));
+    refused(&mut [], |_| sparse.clone().set(&[1.0; 8]));
+}
+
+#[test]
+fn epilogue() {
+    let of = Conv { padding: 1, ..conv(4, 1) };
+    let (dense, sparse) = (Dense::new(&of, &[1.0; 9]), Sparse::new(&of, &[true; 9]));
+    let check = |bias: &[f32], add: &[f32]| {
+        let (x, mut y) = ([0.0; 16 * LANES], [0.0; 16 * LANES]);
+        let end = Epilogue { bias, add, relu: false };
+        refused(&mut y, |y| dense.forward(&of, &x, &end, y));
+        refused(&mut y, |y| sparse.forward(&of, &x, &end, y));
+    };
+    check(&[0.0; 2], &[]);
+    check(&[], &[0.0; 15 * LANES]);
+    check(&[], &[0.0; 17 * LANES]);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 
 mod array;
 mod average;
+mod case;
 mod check;
 mod conv;
 mod conv_gradients;
 mod elementwise;
 mod geometry;
+mod isa;
 mod lanes;
 mod linear;
 mod loss;
@@ -17,4 +19,5 @@ mod optimiser;
 mod pool;
 mod reference;
 mod shapes;
+mod sparse;
 mod threads;

@@ -1,8 +1,9 @@
 //! Not-a-number passes through, as in `PyTorch`, so that a diverged run shows.
 
-use kernels::LANES;
+use kernels::conv::{Conv, Dense, Epilogue, Sparse};
 use kernels::elementwise::{relu, relu_grad};
 use kernels::pool::{self, Pooling};
+use kernels::{LANES, Lanes};
 
 #[test]
 fn rectifier() {
@@ -26,5 +27,25 @@ fn max_pool() {
         pool::forward(p, &x, &mut y);
         let lanes = y.iter().enumerate();
         lanes.for_each(|(l, v)| assert_eq!(v.is_nan(), l == 5, "pixel {pixel}, lane {l}"));
+    }
+}
+
+#[test]
+fn convolution_and_its_rectifier() {
+    let lanes = Lanes::of(LANES);
+    for (inputs, outputs) in [(3, 4), (8, 9)] {
+        let conv = Conv { lanes, inputs, h: 8, w: 8, outputs, kernel: 3, stride: 1, padding: 1 };
+        let image = (0..conv.input_len()).map(|i| if i % LANES == 5 { f32::NAN } else { 1.0 });
+        let (x, weight) = (image.collect::<Vec<_>>(), vec![1.0; conv.weight_len()]);
+        let check = |forward: &dyn Fn(&[f32], &Epilogue, &mut [f32])| {
+            let mut y = vec![0.0; conv.output_len()];
+            forward(&x, &Epilogue { relu: true, ..Epilogue::default() }, &mut y);
+            let wrong = (0..y.len()).find(|i| y[*i].is_nan() != (i % LANES == 5));
+            assert_eq!(wrong, None, "{inputs} channels");
+        };
+        let mut sparse = Sparse::new(&conv, &vec![true; weight.len()]);
+        sparse.set(&weight);
+        check(&|x, end, y| Dense::new(&conv, &weight).forward(&conv, x, end, y));
+        check(&|x, end, y| sparse.forward(&conv, x, end, y));
     }
 }

@@ -13,20 +13,21 @@ pub fn batch() -> impl Strategy<Value = usize> {
     1..=40_usize
 }
 
-/// Height or width: 1 to 19 pixels, often very few.
-fn side() -> impl Strategy<Value = usize> {
-    prop_oneof![1..=3_usize, 1..=19_usize]
+/// Height or width: 1 to `most` pixels, often very few.
+fn side(most: usize) -> impl Strategy<Value = usize> {
+    prop_oneof![1..=3_usize, 1..=most]
 }
 
 /// Shape of an activation: 1 to 40 images and channels, 1 to 19 pixels a side.
 pub fn activation() -> impl Strategy<Value = [usize; 4]> {
-    (batch(), 1..=40_usize, side(), side()).prop_map(|(n, c, h, w)| [n, c, h, w])
+    (batch(), 1..=40_usize, side(19), side(19)).prop_map(|(n, c, h, w)| [n, c, h, w])
 }
 
-/// Kernel, stride, padding, height and width of windows over a map that holds at least one.
-fn windows(kernels: &'static [usize]) -> impl Strategy<Value = [usize; 5]> {
+/// Kernel, stride, padding, height and width of windows over a map that holds at least one, of up
+/// to `most` pixels a side.
+fn windows(kernels: &'static [usize], most: usize) -> impl Strategy<Value = [usize; 5]> {
     let kernel = proptest::sample::select(kernels);
-    (kernel, 1..=3_usize, 0..=8_usize, side(), side()).prop_map(|(k, s, p, h, w)| {
+    (kernel, 1..=3_usize, 0..=8_usize, side(most), side(most)).prop_map(|(k, s, p, h, w)| {
         let padding = p.min(k + 1);
         let least = k.saturating_sub(2 * padding);
         [k, s, padding, h.max(least), w.max(least)]
@@ -36,22 +37,60 @@ fn windows(kernels: &'static [usize]) -> impl Strategy<Value = [usize; 5]> {
 /// Convolutions with up to `images` images and `channels` channels on each side, among them
 /// kernels larger than the map and padding larger than the kernel.
 pub fn conv(images: usize, channels: usize) -> impl Strategy<Value = Conv> {
-    let sizes = (1..=images, 1..=channels, 1..=channels, windows(&[1, 3, 5, 7]));
-    sizes.prop_map(|(n, inputs, outputs, [kernel, stride, padding, h, w])| Conv {
-        lanes: Lanes::of(n),
-        inputs,
-        h,
-        w,
-        outputs,
-        kernel,
-        stride,
-        padding,
+    let sizes = (1..=images, 1..=channels, 1..=channels, windows(&KERNELS, 19));
+    sizes.prop_map(|(n, inputs, outputs, windows)| of([n, inputs, outputs], windows))
+}
+
+/// Kernels of convolutions.
+const KERNELS: [usize; 4] = [1, 3, 5, 7];
+/// Multiply-adds of a case, so that the f64 version takes some hundredths of a second.
+const WORK: usize = 20_000_000;
+
+fn of([images, inputs, outputs]: [usize; 3], [kernel, stride, padding, h, w]: [usize; 5]) -> Conv {
+    Conv { lanes: Lanes::of(images), inputs, h, w, outputs, kernel, stride, padding }
+}
+
+/// As [`conv`], with up to 70 images, 270 channels on each side and 33 pixels a side.
+pub fn large_conv() -> impl Strategy<Value = Conv> {
+    let channels = || prop_oneof![2 => 1..=16_usize, 4 => 1..=130_usize, 1 => 185..=270_usize];
+    let sizes = (1..=70_usize, channels(), channels(), windows(&KERNELS, 33), 0..3_usize);
+    sizes.prop_map(|(n, inputs, outputs, windows, keep)| {
+        of(bounded([n, inputs, outputs], keep, 1, windows), windows)
     })
+}
+
+/// Convolutions of a 3x3 kernel and stride 1 with 8 to 130 channels on each side, most of them of
+/// maps that are large enough for Winograd's algorithm.
+pub fn tiled_conv() -> impl Strategy<Value = Conv> {
+    let sizes = (1..=70_usize, 8..=130_usize, 8..=130_usize);
+    (sizes, 0..=2_usize, 4..=33_usize, 4..=33_usize, 0..3_usize).prop_map(
+        |((n, inputs, outputs), padding, h, w, keep)| {
+            let windows = [3, 1, padding, h, w];
+            of(bounded([n, inputs, outputs], keep, 8, windows), windows)
+        },
+    )
+}
+
+/// Images, inputs and outputs, all but number `keep` halved until the work is bounded or there are
+/// one image and `least` channels.
+fn bounded(sizes: [usize; 3], keep: usize, least: usize, windows: [usize; 5]) -> [usize; 3] {
+    let (pixels, least) = (of(sizes, windows), [1, least, least]);
+    let terms = pixels.kernel * pixels.kernel * pixels.oh() * pixels.ow();
+    let mut all = sizes;
+    while all.iter().product::<usize>() * terms > WORK {
+        let fewer = |k: usize| if k == keep { all[k] } else { (all[k] / 2).max(least[k]) };
+        let next = std::array::from_fn(fewer);
+        if next == all {
+            break;
+        }
+        all = next;
+    }
+    all
 }
 
 /// Poolings whose padding is at most half the kernel, so that no window is empty.
 pub fn pooling() -> impl Strategy<Value = Pooling> {
-    windows(&[1, 2, 3, 5]).prop_map(|[kernel, stride, padding, h, w]| {
+    windows(&[1, 2, 3, 5], 19).prop_map(|[kernel, stride, padding, h, w]| {
         let padding = padding.min(kernel / 2);
         let least = kernel - 2 * padding;
         Pooling { h: h.max(least), w: w.max(least), kernel, stride, padding }

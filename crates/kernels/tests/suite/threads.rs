@@ -1,6 +1,6 @@
 //! The same bits for any number of threads.
 
-use kernels::conv::{self, Conv};
+use kernels::conv::{self, Conv, Epilogue, Sparse};
 use kernels::loss::{Target, cross_entropy};
 use kernels::norm::{self, Affine, Plane};
 use kernels::optimiser::{self, Sgd};
@@ -20,25 +20,56 @@ fn normal(len: usize, index: u64) -> Vec<f32> {
     plain(&Array::normal([len, 1, 1, 1], &mut stream(1, "test/threads", index)).values)
 }
 
-fn convolution(inputs: usize) {
-    let (lanes, outputs) = (Lanes::of(IMAGES), 10);
-    let conv = Conv { lanes, inputs, h: 13, w: 13, outputs, kernel: 3, stride: 1, padding: 1 };
+/// A convolution of a 3x3 kernel with padding 1.
+fn three([inputs, h, w, outputs]: [usize; 4]) -> Conv {
+    Conv { lanes: Lanes::of(IMAGES), inputs, h, w, outputs, kernel: 3, stride: 1, padding: 1 }
+}
+
+fn convolution(conv: Conv) {
     let (x, dy) = (normal(conv.input_len(), 0), normal(conv.output_len(), 1));
-    let (weight, bias) = (normal(conv.weight_len(), 2), normal(outputs, 3));
+    let (weight, bias) = (normal(conv.weight_len(), 2), normal(conv.outputs, 3));
     check(|| written(dy.len(), |y| conv::forward(&conv, &x, &weight, &bias, y)));
     check(|| written(x.len(), |dx| conv::input_grad(&conv, &dy, &weight, dx)));
     check(|| written(weight.len(), |dw| conv::weight_grad(&conv, &dy, &x, dw)));
-    check(|| written(outputs, |db| conv::bias_grad(&conv, &dy, db)));
+    check(|| written(conv.outputs, |db| conv::bias_grad(&conv, &dy, db)));
+}
+
+/// The same with every weight above `least` kept.
+fn sparse(conv: Conv, least: f32) {
+    let (x, dy) = (normal(conv.input_len(), 0), normal(conv.output_len(), 1));
+    let (weight, bias) = (normal(conv.weight_len(), 2), normal(conv.outputs, 3));
+    let kept: Vec<bool> = weight.iter().map(|w| *w > least).collect();
+    let mut sparse = Sparse::new(&conv, &kept);
+    sparse.set(&weight);
+    let end = Epilogue { bias: &bias, add: &dy, relu: true };
+    check(|| written(dy.len(), |y| sparse.forward(&conv, &x, &end, y)));
+    check(|| written(x.len(), |dx| sparse.input_grad(&conv, &dy, dx)));
+    check(|| written(weight.len(), |dw| sparse.weight_grad(&conv, &dy, &x, dw)));
 }
 
 #[test]
-fn convolution_of_few_channels() {
-    convolution(9);
+fn direct_convolution() {
+    convolution(three([3, 13, 13, 70]));
+    convolution(Conv { stride: 2, ..three([70, 13, 13, 10]) });
+    convolution(Conv { kernel: 1, padding: 0, ..three([70, 1, 1, 130]) });
 }
 
 #[test]
-fn convolution_of_many_channels() {
-    convolution(70);
+fn tiles_that_each_thread_takes_alone() {
+    convolution(three([16, 32, 32, 16]));
+}
+
+#[test]
+fn tiles_that_threads_share() {
+    convolution(three([9, 13, 13, 10]));
+    convolution(three([256, 8, 12, 270]));
+}
+
+#[test]
+fn sparse_convolution() {
+    sparse(three([16, 32, 32, 16]), 0.5);
+    sparse(three([100, 3, 4, 200]), 1.5);
+    sparse(Conv { stride: 2, ..three([200, 9, 9, 20]) }, 1.0);
 }
 
 #[test]

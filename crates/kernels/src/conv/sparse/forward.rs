@@ -6,17 +6,19 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::super::Epilogue;
+use super::super::micro::Finish;
 use super::super::stencil::{Item, Stencil, Tiling};
 use super::list::{List, tiling};
-use super::segment::{Segment, Steps, segments, walk};
+use super::segment::{Segment, Steps, Sum, segments, walk};
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
 /// Tasks that a convolution is split into if its windows alone give fewer.
 const TASKS: usize = 16;
 
-/// Writes the sums of `source` weighted by `list` to `y`; `bias` is one an output, or empty.
-pub(super) fn run(s: &Stencil, list: &List, source: &[f32], bias: &[f32], y: &mut [f32]) {
+/// Writes the sums of `source` weighted by `list` to `y`.
+pub(super) fn run(s: &Stencil, list: &List, source: &[f32], end: &Epilogue, y: &mut [f32]) {
     let tiling = tiling(s);
     let splits = TASKS.div_ceil(tiling.items).min(s.outputs);
     let out = Shared::new(y);
@@ -25,7 +27,7 @@ pub(super) fn run(s: &Stencil, list: &List, source: &[f32], bias: &[f32], y: &mu
         let outputs = split * s.outputs / splits..(split + 1) * s.outputs / splits;
         let item = tiling.item(s, i / splits);
         scratch::with(tiling.room(s), |room| {
-            let task = Task { s, list, tiling: &tiling, source, bias, item, outputs, room };
+            let task = Task { s, list, tiling: &tiling, source, end, item, outputs, room };
             isa::dispatch(Run(task, &out));
         });
     });
@@ -36,7 +38,7 @@ struct Task<'a> {
     list: &'a List,
     tiling: &'a Tiling,
     source: &'a [f32],
-    bias: &'a [f32],
+    end: &'a Epilogue<'a>,
     item: Item,
     outputs: Range<usize>,
     room: &'a mut [f32],
@@ -49,29 +51,35 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self(Task { s, list, tiling, source, bias, item, outputs, room }, out) = self;
+        let Self(Task { s, list, tiling, source, end, item, outputs, room }, out) = self;
         let segments = segments(s, tiling, &item);
         let steps = Steps {
             pitch: tiling.pitch,
             down: s.grid.step * s.grid.w * LANES,
             across: s.grid.step * LANES,
         };
+        let finish = Finish::new(end, out);
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
             let channels = first..(first + tiling.chunk).min(s.channels);
+            let last = channels.end == s.channels;
             if !s.taps.is_empty() {
                 tiling.gather(s, &item, channels, source, room);
             }
             for output in outputs.clone() {
-                let entries = list.entries(list.range(chunk, output));
-                let start = (chunk == 0).then(|| bias.get(output).copied().unwrap_or(0.0));
-                if entries.is_empty() && start.is_none() {
+                let bias = end.bias.get(output).copied().unwrap_or(0.0);
+                let sum = Sum {
+                    entries: list.entries(list.range(chunk, output)),
+                    start: (chunk == 0).then_some(bias),
+                    finish: if last { finish } else { Finish::NONE },
+                };
+                if sum.entries.is_empty() && sum.start.is_none() && !last {
                     continue;
                 }
                 for segment in &segments {
                     let at = (room[segment.at..].as_ptr(), window(s, segment, output, out));
                     // SAFETY: entries reach no farther than the taps that `gather` filled the
                     // room for; these windows of this output belong to this task alone.
-                    unsafe { walk(simd, segment, at, (entries, start), steps) };
+                    unsafe { walk(simd, segment, at, sum, steps) };
                 }
             }
         }

@@ -10,7 +10,7 @@ mod list;
 mod segment;
 mod weight_grad;
 
-use super::{Conv, Order, Stencil};
+use super::{Conv, Epilogue, Order, Stencil};
 use list::List;
 
 /// The kept weights of one convolution, arranged for the three computations.
@@ -50,17 +50,17 @@ impl Sparse {
     }
 
     /// As [`super::forward`] with zeros where the mask keeps nothing.
-    pub fn forward(&self, conv: &Conv, x: &[f32], bias: &[f32], y: &mut [f32]) {
+    pub fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
         self.check(conv, (x.len(), y.len()));
-        assert!(bias.is_empty() || bias.len() == conv.outputs, "bias");
-        forward::run(&Stencil::forward(conv), &self.forward, x, bias, y);
+        end.check(conv);
+        forward::run(&Stencil::forward(conv), &self.forward, x, end, y);
     }
 
     /// As [`super::input_grad`] with zeros where the mask keeps nothing.
     pub fn input_grad(&self, conv: &Conv, dy: &[f32], dx: &mut [f32]) {
         self.check(conv, (dx.len(), dy.len()));
         for (s, list) in Stencil::input_grad(conv).iter().zip(&self.input_grad) {
-            forward::run(s, list, dy, &[], dx);
+            forward::run(s, list, dy, &Epilogue::default(), dx);
         }
     }
 

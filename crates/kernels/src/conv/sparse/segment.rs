@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::super::micro::{load, store};
+use super::super::micro::{Finish, load, store};
 use super::super::stencil::{Item, Stencil, Tiling};
 use super::list::Entry;
 use crate::{LANES, isa};
@@ -81,7 +81,16 @@ macro_rules! by_shape {
     };
 }
 
-/// `y = start + sum over entries of value * x[at..]`; without `start`, adds to `y`.
+/// A partial sum along a list.
+#[derive(Clone, Copy)]
+pub(super) struct Sum<'a> {
+    pub entries: &'a [Entry],
+    /// What it starts with; none to add to what is there.
+    pub start: Option<f32>,
+    pub finish: Finish,
+}
+
+/// `y = start + sum over entries of value * x[at..]`, finished.
 ///
 /// # Safety
 /// Every entry's reads from `x` and the segment's windows in `y` must be in range, and no other
@@ -91,14 +100,14 @@ pub(super) unsafe fn walk<S: Simd>(
     simd: S,
     segment: &Segment,
     (x, y): (*const f32, *mut f32),
-    (entries, start): (&[Entry], Option<f32>),
+    sum: Sum,
     steps: Steps,
 ) {
     for lane in (0..LANES).step_by(S::F32_LANES) {
         // SAFETY: the caller's promise.
         unsafe {
             let at = (x.add(lane), y.add(lane));
-            by_shape!(segment, sums::<S>, (simd, at, (entries, start), steps));
+            by_shape!(segment, sums::<S>, (simd, at, sum, steps));
         }
     }
 }
@@ -107,20 +116,20 @@ pub(super) unsafe fn walk<S: Simd>(
 unsafe fn sums<S: Simd, const R: usize, const C: usize>(
     simd: S,
     (x, y): (*const f32, *mut f32),
-    (entries, start): (&[Entry], Option<f32>),
+    sum: Sum,
     steps: Steps,
 ) {
     // SAFETY: the promise of `walk`.
     unsafe {
-        let mut sums = [[simd.splat_f32s(start.unwrap_or(0.0)); C]; R];
-        if start.is_none() {
+        let mut sums = [[simd.splat_f32s(sum.start.unwrap_or(0.0)); C]; R];
+        if sum.start.is_none() {
             for r in 0..R {
                 for c in 0..C {
                     sums[r][c] = load::<S>(y.add(r * steps.down + c * steps.across));
                 }
             }
         }
-        for entry in entries {
+        for entry in sum.entries {
             let (value, x) = (simd.splat_f32s(entry.value), x.add(entry.at as usize));
             for r in 0..R {
                 for c in 0..C {
@@ -131,7 +140,8 @@ unsafe fn sums<S: Simd, const R: usize, const C: usize>(
         }
         for r in 0..R {
             for c in 0..C {
-                store::<S>(y.add(r * steps.down + c * steps.across), sums[r][c]);
+                let at = y.add(r * steps.down + c * steps.across);
+                store::<S>(at, sum.finish.apply(simd, sums[r][c], at));
             }
         }
     }

@@ -9,8 +9,9 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::micro::{self, ROWS, Steps, Target, load, store};
-use super::{IN, POINTS, Tiles, transform};
+use super::super::Epilogue;
+use super::super::micro::{self, Finish, ROWS, Steps, Target, load, store};
+use super::{IN, OUT, POINTS, Tiles, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa};
@@ -33,8 +34,8 @@ const TASKS: usize = 16;
 pub(in super::super) struct Transformed<'a> {
     /// The weights at the points.
     pub weights: &'a [f32],
-    /// One value an output, or none.
-    pub bias: &'a [f32],
+    /// What is added to the sums, and whether they are rectified.
+    pub end: &'a Epilogue<'a>,
 }
 
 /// Writes the convolution of `source` to `y`.
@@ -211,7 +212,7 @@ impl WithSimd for Products<'_> {
             let a = &job.with.weights[a..][..tiles.channels * ROWS];
             let rows = ROWS.min(tiles.outputs - panel * ROWS);
             let to = point * job.after() + panel * ROWS * len * LANES;
-            let target = Target { rows, stride: len * LANES, start: ZERO.as_ptr() };
+            let target = Target { rows, stride: len * LANES, start: ZERO.as_ptr(), finish: Finish::NONE };
             for group in job.groups() {
                 let width = group.len();
                 let mut x = [before.as_ptr(); micro::COLUMNS];
@@ -249,7 +250,8 @@ impl WithSimd for Outputs<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Outputs { job, output, points, out } = self;
         let (tiles, len) = (job.tiles, job.range.len());
-        let bias = simd.splat_f32s(job.with.bias.get(output).copied().unwrap_or(0.0));
+        let bias = simd.splat_f32s(job.with.end.bias.get(output).copied().unwrap_or(0.0));
+        let finish = Finish::new(job.with.end, out);
         for column in 0..len {
             let (map, square) = tiles.target(job.range.start + column, output);
             let from = &points[(output * len + column) * LANES..];
@@ -268,7 +270,7 @@ impl WithSimd for Outputs<'_> {
                     for value in values.as_flattened_mut() {
                         *value = simd.add_f32s(*value, bias);
                     }
-                    square.write::<S, 4>(map, &values);
+                    square.write::<S, OUT>(simd, map, &values, finish);
                 }
             }
         }

@@ -4,7 +4,7 @@
 use pulp::Simd;
 
 use super::super::Conv;
-use super::super::micro::{load, store};
+use super::super::micro::{Finish, load, store};
 use super::OUT;
 use crate::LANES;
 
@@ -161,7 +161,7 @@ impl Square {
         }
     }
 
-    /// Writes the part of the square that the map has.
+    /// Finishes and writes the part of the square that the map has.
     ///
     /// # Safety
     /// `map` must be writable over the whole map, from the wanted register of its first pixel on,
@@ -169,14 +169,19 @@ impl Square {
     #[inline(always)]
     pub(super) unsafe fn write<S: Simd, const N: usize>(
         self,
+        simd: S,
         map: *mut f32,
         values: &[[S::f32s; N]; N],
+        finish: Finish,
     ) {
         for (row, values) in values.iter().enumerate() {
             for (column, value) in values.iter().enumerate() {
                 if let Some(pixel) = self.pixel(row, column) {
                     // SAFETY: the pixel lies inside the map.
-                    unsafe { store::<S>(map.add(pixel * LANES), *value) };
+                    unsafe {
+                        let at = map.add(pixel * LANES);
+                        store::<S>(at, finish.apply(simd, *value, at));
+                    }
                 }
             }
         }

@@ -1,44 +1,61 @@
-//! Convolution and linear.
+//! Convolution with its gradients, and linear.
 
 use kernels::conv::Conv;
 
 use crate::array::Array;
+use crate::shapes;
 
 /// `y[n, o] = bias[o] + sum over (i, ky, kx) of weight[o, i, ky, kx] * x[n, i, ..]`.
 pub fn forward(conv: &Conv, x: &Array, weight: &Array, bias: &[f64]) -> Array {
-    let mut y = Array::zeros([x.shape[0], conv.outputs, conv.oh(), conv.ow()]);
-    for n in 0..y.shape[0] {
-        for o in 0..conv.outputs {
-            for oy in 0..conv.oh() {
-                for ox in 0..conv.ow() {
-                    let at = y.index([n, o, oy, ox]);
-                    let bias = bias.get(o).copied().unwrap_or(0.0);
-                    y.values[at] = bias + window(conv, (x, n), (weight, o), (oy, ox));
-                }
-            }
-        }
-    }
+    let mut y = Array::zeros(shapes::of_conv(conv)[2]);
+    let planes = y.values.chunks_mut(conv.oh() * conv.ow());
+    planes.enumerate().for_each(|(i, p)| p.fill(bias.get(i % conv.outputs).map_or(0.0, |b| *b)));
+    terms(conv, |[w, from, to]| y.values[to] += weight.values[w] * x.values[from]);
     y
 }
 
-fn window(
-    conv: &Conv,
-    (x, n): (&Array, usize),
-    (weight, o): (&Array, usize),
-    (oy, ox): (usize, usize),
-) -> f64 {
-    let mut sum = 0.0;
-    for i in 0..conv.inputs {
-        for ky in 0..conv.kernel {
-            for kx in 0..conv.kernel {
-                let y = (oy * conv.stride + ky) as isize - conv.padding as isize;
-                let x_ = (ox * conv.stride + kx) as isize - conv.padding as isize;
-                let pixel = x.pixel([n, i], y, x_).unwrap_or(0.0);
-                sum += weight.values[weight.index([o, i, ky, kx])] * pixel;
+/// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
+pub fn input_grad(conv: &Conv, dy: &Array, weight: &Array) -> Array {
+    let mut dx = Array::zeros(shapes::of_conv(conv)[0]);
+    terms(conv, |[w, from, to]| dx.values[from] += weight.values[w] * dy.values[to]);
+    dx
+}
+
+/// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.
+pub fn weight_grad(conv: &Conv, dy: &Array, x: &Array) -> Array {
+    let mut dw = Array::zeros(shapes::of_conv(conv)[1]);
+    terms(conv, |[w, from, to]| dw.values[w] += dy.values[to] * x.values[from]);
+    dw
+}
+
+/// Calls `f` with each weight, the input that it multiplies, and the output that takes the product.
+fn terms(conv: &Conv, mut f: impl FnMut([usize; 3])) {
+    let plane = plane(conv);
+    let sizes = [conv.kernel * conv.kernel, conv.h * conv.w, conv.oh() * conv.ow()];
+    for n in 0..conv.lanes.images() {
+        for o in 0..conv.outputs {
+            for i in 0..conv.inputs {
+                let maps = [o * conv.inputs + i, n * conv.inputs + i, n * conv.outputs + o];
+                let first: [usize; 3] = std::array::from_fn(|k| maps[k] * sizes[k]);
+                plane.iter().for_each(|at| f(std::array::from_fn(|k| first[k] + at[k])));
             }
         }
     }
-    sum
+}
+
+/// The same for one input and one output map. The padding multiplies nothing.
+fn plane(conv: &Conv) -> Vec<[usize; 3]> {
+    let mut all = Vec::new();
+    for tap in 0..conv.kernel * conv.kernel {
+        for to in 0..conv.oh() * conv.ow() {
+            let (oy, ox) = (to / conv.ow(), to % conv.ow());
+            let (ky, kx) = (tap / conv.kernel, tap % conv.kernel);
+            let y = (oy * conv.stride + ky).checked_sub(conv.padding).filter(|y| *y < conv.h);
+            let x = (ox * conv.stride + kx).checked_sub(conv.padding).filter(|x| *x < conv.w);
+            all.extend(y.zip(x).map(|(y, x)| [tap, y * conv.w + x, to]));
+        }
+    }
+    all
 }
 
 /// `y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]`.

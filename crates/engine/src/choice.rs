@@ -1,0 +1,190 @@
+//! Whether skipping zeros is faster than computing with them: measured, never assumed.
+//!
+//! For each shape and each of the three computations the dense kernel is timed, and the sparse one
+//! at two densities; its time is a straight line in the density, and where the lines cross it
+//! stops to pay. The crossings are kept in a file of the machine's, so that a second run decides
+//! as the first did: the two kinds of kernel round differently, and a run must come out the same.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use artifact::{Result, file, yaml};
+use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
+use kernels::{Lanes, isa};
+
+/// The batch that kernels are measured with.
+pub(crate) fn measured() -> Lanes {
+    Lanes::of(64)
+}
+
+/// Which of a layer's computations skip the zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The output.
+    pub forward: bool,
+    /// The input's gradient.
+    pub input_grad: bool,
+    /// The weight's gradient.
+    pub weight_grad: bool,
+}
+
+/// The fraction of kept weights below which each computation is faster sparse.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Crossing {
+    forward: f64,
+    input_grad: f64,
+    weight_grad: f64,
+}
+
+impl Choice {
+    /// Of a layer that keeps the fraction `density` of its weights.
+    pub(crate) fn of(conv: &Conv, density: f64) -> Self {
+        if density >= 1.0 {
+            return Self { forward: false, input_grad: false, weight_grad: false };
+        }
+        let crossing = crossing(conv);
+        Self {
+            forward: density < crossing.forward,
+            input_grad: density < crossing.input_grad,
+            weight_grad: density < crossing.weight_grad,
+        }
+    }
+
+    /// For messages.
+    pub(crate) fn words(self) -> String {
+        let word = |sparse: bool| if sparse { "sparse" } else { "dense" };
+        format!(
+            "forward {}, input gradient {}, weight gradient {}",
+            word(self.forward),
+            word(self.input_grad),
+            word(self.weight_grad)
+        )
+    }
+}
+
+/// The crossings of this machine, by shape.
+type Table = BTreeMap<String, Crossing>;
+
+fn crossing(conv: &Conv) -> Crossing {
+    static TABLE: OnceLock<Mutex<Table>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| Mutex::new(read()));
+    let mut table = table.lock().expect("no panic while held");
+    let key = key(conv);
+    if let Some(known) = table.get(&key) {
+        return *known;
+    }
+    let found = measure(conv);
+    tracing::info!(
+        "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} % of weights kept (forward, \
+         input gradient, weight gradient)",
+        found.forward * 100.0,
+        found.input_grad * 100.0,
+        found.weight_grad * 100.0
+    );
+    // What another process has measured meanwhile stands.
+    let mut all = read();
+    let found = *all.entry(key.clone()).or_insert(found);
+    table.insert(key, found);
+    write(&all);
+    found
+}
+
+fn key(conv: &Conv) -> String {
+    let c = conv;
+    format!(
+        "{} {}x{}x{} -> {} kernel {} stride {} padding {}",
+        isa::name().unwrap_or("unknown"),
+        c.inputs,
+        c.h,
+        c.w,
+        c.outputs,
+        c.kernel,
+        c.stride,
+        c.padding
+    )
+}
+
+/// Densities at which the sparse kernels are timed.
+const DENSITIES: [f64; 2] = [0.05, 0.2];
+/// Runs of each, of which the fastest counts.
+const RUNS: usize = 3;
+
+fn measure(conv: &Conv) -> Crossing {
+    let conv = Conv { lanes: measured(), ..*conv };
+    let (x, dy) = (vec![1.0; conv.input_len()], vec![1.0; conv.output_len()]);
+    let (mut dx, mut y) = (x.clone(), dy.clone());
+    let weight = vec![0.5; conv.weight_len()];
+    let mut dw = weight.clone();
+    let ready = Dense::new(&conv, &weight);
+    let end = Epilogue::default();
+    let dense = [
+        seconds(|| ready.forward(&conv, &x, &end, &mut y)),
+        seconds(|| conv::input_grad(&conv, &dy, &weight, &mut dx)),
+        seconds(|| conv::weight_grad(&conv, &dy, &x, &mut dw)),
+    ];
+    let sparse = DENSITIES.map(|density| {
+        let mut kept = vec![false; conv.weight_len()];
+        let mut stream = seed::stream(0, "measure", 0);
+        kept.iter_mut().for_each(|k| *k = stream.unit() < density);
+        let layer = Sparse::new(&conv, &kept);
+        [
+            seconds(|| layer.forward(&conv, &x, &end, &mut y)),
+            seconds(|| layer.input_grad(&conv, &dy, &mut dx)),
+            seconds(|| layer.weight_grad(&conv, &dy, &x, &mut dw)),
+        ]
+    });
+    let [low, high] = sparse;
+    let cross = |k: usize| {
+        let slope = (high[k] - low[k]).max(1e-9) / (DENSITIES[1] - DENSITIES[0]);
+        (DENSITIES[0] + (dense[k] - low[k]) / slope).clamp(0.0, 1.0)
+    };
+    Crossing { forward: cross(0), input_grad: cross(1), weight_grad: cross(2) }
+}
+
+fn seconds(mut run: impl FnMut()) -> f64 {
+    run();
+    let mut best = f64::INFINITY;
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        run();
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    best
+}
+
+/// The environment variable that names the folder of measurements.
+pub const CACHE: &str = "SECATEUR_CACHE";
+
+fn path() -> Option<PathBuf> {
+    let named = std::env::var_os(CACHE).map(PathBuf::from);
+    let usual = || {
+        let home = || std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        cache.map(|c| c.join("secateur"))
+    };
+    named.or_else(usual).map(|folder| folder.join("crossings.yaml"))
+}
+
+fn read() -> Table {
+    let Some(path) = path().filter(|p| p.exists()) else { return Table::new() };
+    yaml::read(&path).unwrap_or_else(|e| {
+        tracing::warn!("{e}; measuring anew");
+        Table::new()
+    })
+}
+
+fn write(table: &Table) {
+    let Some(path) = path() else { return };
+    let write = || -> Result<()> {
+        if let Some(folder) = path.parent() {
+            file::make_folder(folder)?;
+        }
+        file::write(&path, yaml::text(table).as_bytes())
+    };
+    if let Err(e) = write() {
+        tracing::warn!("measurements of kernels are not kept: {e}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Inference: norms are folded into the weights, and each group is one pass over its output.
+
+use candle_core::{Result, Tensor};
+use graph::{BATCH_NORM_EPS, Op};
+
+use crate::group::Group;
+use crate::ops::{
+    Add, AveragePool, ConvTail, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, apply,
+};
+use crate::{Batch, Net, choice};
+
+/// A network whose weights are arranged to be read many times. It holds those of the moment it was
+/// made; training further does not change it.
+pub struct Inference<'a> {
+    net: &'a Net,
+    /// For each group what its convolution or linear layer multiplies with and adds.
+    layers: Vec<Option<Layer>>,
+}
+
+struct Layer {
+    ready: Ready,
+    bias: Tensor,
+}
+
+impl Net {
+    /// Arranges the weights; exact zeros are skipped where that was measured to be faster.
+    pub fn inference(&self) -> Result<Inference<'_>> {
+        let layers = self.groups().iter().map(|g| self.layer(g)).collect::<Result<_>>()?;
+        Ok(Inference { net: self, layers })
+    }
+
+    fn layer(&self, group: &Group) -> Result<Option<Layer>> {
+        let node = &self.graph().nodes()[group.core];
+        if !matches!(node.op, Op::Conv(_) | Op::Linear(_)) {
+            return Ok(None);
+        }
+        let conv = self.conv(group.core, choice::measured());
+        let host = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
+        let mut weight = host(self.param(group.core, 0))?;
+        let mut bias = vec![0.0; conv.outputs];
+        if self.biased(group.core) {
+            bias = host(self.param(group.core, 1))?;
+        }
+        if let Some(norm) = group.norm {
+            let of = |k: usize| host(self.param(norm, k));
+            fold((&mut weight, &mut bias), [of(0)?, of(1)?, of(2)?, of(3)?]);
+        }
+        let ready = Ready::new(&conv, &weight);
+        let bias = Tensor::from_vec(bias, conv.outputs, self.device())?;
+        Ok(Some(Layer { ready, bias }))
+    }
+}
+
+/// Makes `weight` and `bias` those of the convolution and the norm behind it: weight, bias, mean
+/// and variance.
+fn fold((weight, bias): (&mut [f32], &mut [f32]), norm: [Vec<f32>; 4]) {
+    let row = weight.len() / bias.len();
+    let [scale, shift, mean, variance] = norm;
+    for (o, (row, bias)) in weight.chunks_mut(row).zip(bias).enumerate() {
+        let scale = scale[o] / (variance[o] + BATCH_NORM_EPS).sqrt();
+        row.iter_mut().for_each(|w| *w *= scale);
+        *bias = (*bias - mean[o]) * scale + shift[o];
+    }
+}
+
+impl Inference<'_> {
+    /// The logits `(blocks, classes, 1, 1, 16)` of `batch`.
+    pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        let net = self.net;
+        let count = net.graph().nodes().len();
+        let mut outputs: Vec<Option<Tensor>> = vec![None; count];
+        outputs[0] = Some(batch.images.clone());
+        let mut unread: Vec<usize> = (0..count).map(|n| net.readers(n)).collect();
+        for (group, layer) in net.groups().iter().zip(&self.layers) {
+            let y = net.activation(group.head, batch.lanes)?;
+            self.group(group, layer.as_ref(), (&outputs, &y), batch)?;
+            outputs[group.head] = Some(y);
+            for input in net.graph().nodes()[group.core].inputs.iter().copied().chain(group.add) {
+                unread[input] -= 1;
+                if unread[input] == 0
+                    && input != 0
+                    && let Some(output) = outputs[input].take()
+                {
+                    net.workspace().give(&output)?;
+                }
+            }
+        }
+        let logits = outputs.pop().flatten().expect("the last output is nobody's input");
+        // The caller's own: the next batch must not overwrite it.
+        let own = logits.copy()?;
+        net.workspace().give(&logits)?;
+        Ok(own)
+    }
+
+    fn group(
+        &self,
+        group: &Group,
+        layer: Option<&Layer>,
+        (outputs, y): (&[Option<Tensor>], &Tensor),
+        batch: &Batch,
+    ) -> Result<()> {
+        let net = self.net;
+        let node = &net.graph().nodes()[group.core];
+        let output = |n: usize| outputs[n].as_ref().expect("read before its last reader");
+        let x = output(node.inputs[0]);
+        let add = group.add.map(output);
+        match node.op {
+            Op::Conv(_) | Op::Linear(_) => {
+                let Layer { ready, bias } = layer.expect("made for every convolution");
+                let conv = net.conv(group.core, batch.lanes);
+                let tail = ConvTail { add: add.is_some(), relu: group.relu };
+                let sources: Vec<&Tensor> = [x, bias].into_iter().chain(add).collect();
+                return apply(&ReadyConv { conv, ready, tail }, y, &sources);
+            }
+            Op::BatchNorm => {
+                let [weight, bias, mean, variance] =
+                    [0, 1, 2, 3].map(|k| net.param(group.core, k));
+                let stats = Tensor::stack(&[mean, variance], 1)?.contiguous()?;
+                let plane = net.plane(group.core, batch.lanes);
+                let tail = NormTail { add: add.is_some(), relu: group.relu };
+                let sources: Vec<&Tensor> =
+                    [x, &stats, weight, bias].into_iter().chain(add).collect();
+                return apply(&NormApply { plane, eps: BATCH_NORM_EPS, tail }, y, &sources);
+            }
+            Op::MaxPool(pool) => apply(&MaxPool(net.pooling(group.core, pool)), y, &[x])?,
+            Op::GlobalAverage => {
+                let pixels = net.graph().nodes()[node.inputs[0]].shape.pixels();
+                apply(&AveragePool { pixels }, y, &[x])?;
+            }
+            Op::Add => {
+                net.copy(x, y)?;
+                apply(&Add, y, &[output(node.inputs[1])])?;
+            }
+            Op::Relu => net.copy(x, y)?,
+            Op::Input => unreachable!("the input has no group"),
+        }
+        if group.relu || node.op == Op::Relu {
+            apply(&Relu, y, &[])?;
+        }
+        Ok(())
+    }
+}
