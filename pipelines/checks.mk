@@ -11,3 +11,11 @@ unit: build ## Unit, property and pipeline tests
 	cargo test --release --workspace --locked
 
 test: check unit ## Everything that CI runs
+
+# A Python with torch and onnxruntime.
+PYTHON ?= python3
+
+.PHONY: bench-peers
+
+bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]
+	$(PYTHON) pipelines/peers/bench.py $(BIN)/models $(if $(filter command line environment,$(origin OUT)),--out $(OUT))

@@ -1,7 +1,6 @@
 //! Batches: normalised, augmented, in a shuffled order.
 
 use artifact::record;
-use rayon::prelude::*;
 
 use crate::augment::{Augment, Pose};
 use crate::dataset::Part;
@@ -54,7 +53,8 @@ pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
 ///
 /// An image's augmentation depends on seed, epoch and its index in `part` alone, not on the batch
 /// that it is in or on threads. The border of the crop is a black pixel, normalised as any other
-/// (torchvision's order: pad, then normalise).
+/// (torchvision's order: pad, then normalise). The work is one thread's, which may run beside
+/// those that compute.
 pub fn batch(
     part: &Part,
     indices: &[usize],
@@ -63,12 +63,12 @@ pub fn batch(
 ) -> Batch {
     let (side, table) = (part.side(), normalise.table());
     let mut images = vec![0.0; indices.len() * 3 * side * side];
-    images.par_chunks_mut(3 * side * side).zip(indices).for_each(|(out, &i)| {
+    for (out, &i) in images.chunks_mut(3 * side * side).zip(indices) {
         let pose = augment.map_or(Pose::STILL, |(a, seed, epoch)| a.pose(seed, epoch, i));
         for (c, (out, plane)) in planes(out, part.image(i), side).enumerate() {
             crop(out, plane, &table[c], pose);
         }
-    });
+    }
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
 }
 

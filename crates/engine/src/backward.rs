@@ -44,18 +44,16 @@ impl Net {
 
 impl Walk<'_> {
     fn group(&mut self, group: &Group, grad: Tensor) -> Result<()> {
-        let grad = match group.norm {
-            Some(norm) => self.norm(group, norm, grad)?,
-            None => {
-                if group.relu {
-                    apply(&ReluGrad, &grad, &[self.tape.output(group.head)])?;
-                }
-                if let Some(add) = group.add {
-                    self.give(add, self.net.copied(&grad)?)?;
-                }
-                grad
-            }
-        };
+        if let Some(norm) = group.norm {
+            let grad = self.norm(group, norm, grad)?;
+            return self.core(group.core, grad);
+        }
+        if group.relu {
+            apply(&ReluGrad, &grad, &[self.tape.output(group.head)])?;
+        }
+        if let Some(add) = group.add {
+            self.give(add, self.net.copied(&grad)?)?;
+        }
         self.core(group.core, grad)
     }
 
@@ -76,14 +74,14 @@ impl Walk<'_> {
                 let dx = self.net.activation(input, self.tape.lanes)?;
                 let op = MaxPoolGrad(self.net.pooling(index, pool));
                 apply(&op, &dx, &[self.tape.output(input), &grad])?;
-                self.net.workspace().give(&grad)?;
+                self.net.workspace().give(grad)?;
                 self.give(input, dx)
             }
             Op::GlobalAverage => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
                 let pixels = self.net.graph().nodes()[input].shape.pixels();
                 apply(&AveragePoolGrad { pixels }, &dx, &[&grad])?;
-                self.net.workspace().give(&grad)?;
+                self.net.workspace().give(grad)?;
                 self.give(input, dx)
             }
             Op::Add => {
@@ -125,7 +123,7 @@ impl Walk<'_> {
             }
             self.give(input, dx)?;
         }
-        net.workspace().give(&grad)
+        net.workspace().give(grad)
     }
 
     /// Takes `grad` through activation, sum and norm; returns that of the norm's input.
@@ -160,7 +158,7 @@ impl Walk<'_> {
     fn give(&mut self, node: usize, grad: Tensor) -> Result<()> {
         if let Some(sum) = &self.outputs[node] {
             apply(&Add, sum, &[&grad])?;
-            return self.net.workspace().give(&grad);
+            return self.net.workspace().give(grad);
         }
         self.outputs[node] = Some(grad);
         Ok(())

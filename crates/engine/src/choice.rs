@@ -77,7 +77,7 @@ fn crossing(conv: &Conv) -> Crossing {
         return *known;
     }
     let found = measure(conv);
-    tracing::info!(
+    tracing::debug!(
         "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} % of weights kept (forward, \
          input gradient, weight gradient)",
         found.forward * 100.0,
@@ -128,7 +128,9 @@ fn measure(conv: &Conv) -> Crossing {
     let sparse = DENSITIES.map(|density| {
         let mut kept = vec![false; conv.weight_len()];
         let mut stream = seed::stream(0, "measure", 0);
-        kept.iter_mut().for_each(|k| *k = stream.unit() < density);
+        for k in &mut kept {
+            *k = stream.unit() < density;
+        }
         let layer = Sparse::new(&conv, &kept);
         [
             seconds(|| layer.forward(&conv, &x, &end, &mut y)),

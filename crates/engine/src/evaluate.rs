@@ -1,6 +1,7 @@
 //! Accuracy on a part of a dataset, and norm statistics for changed weights.
 
 use std::path::Path;
+use std::thread;
 
 use anyhow::Result;
 use artifact::Error;
@@ -11,6 +12,7 @@ use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
 use stage::interrupt;
 
+use crate::loader::{self, Source};
 use crate::{AugmentFlags, Batch, Mode, Net};
 
 /// Images of one forward pass of an evaluation.
@@ -24,16 +26,20 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
     let all: Vec<usize> = (0..part.len()).collect();
     let mut sum = Outcome::default();
     let inference = net.inference()?;
-    for indices in all.chunks(BATCH) {
-        if interrupt::asked() {
-            let what = "interrupted while scoring; run the same command again to go on";
-            return Err(Error::Interrupted(what.into()).into());
+    thread::scope(|scope| {
+        let source = Source { part, normalise, augment: None };
+        for loaded in loader::load(scope, source, all.chunks(BATCH)) {
+            if interrupt::asked() {
+                let what = "interrupted while scoring; run the same command again to go on";
+                return Err(Error::Interrupted(what.into()).into());
+            }
+            let batch = Batch::new(loaded, net.device())?;
+            let target =
+                Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
+            sum.add(cross_entropy(target, &host(&inference.logits(&batch)?)?, None));
         }
-        let batch = Batch::new(cifar::batch(part, indices, normalise, None), net.device())?;
-        let target =
-            Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-        sum.add(cross_entropy(target, &host(&inference.logits(&batch)?)?, None));
-    }
+        anyhow::Ok(())
+    })?;
     let images = part.len();
     let over = images.max(1) as f64;
     let accuracy = sum.correct as f64 / over;
@@ -88,14 +94,16 @@ impl Recalibration<'_> {
         let mut order = seed::permutation(self.seed, "recalibrate", 0, data.train.len());
         order.truncate(self.images);
         let augment = self.augment.get();
-        let augment = augment.as_ref().map(|a| (a, self.seed, NO_EPOCH));
-        for (k, indices) in order.chunks(BATCH).enumerate() {
-            let images = cifar::batch(&data.train, indices, &normalise, augment);
-            let batch = Batch::new(images, net.device())?;
-            let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
-            net.recycle(tape)?;
-        }
-        Ok(())
+        let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
+        thread::scope(|scope| {
+            let source = Source { part: &data.train, normalise: &normalise, augment };
+            for (k, images) in loader::load(scope, source, order.chunks(BATCH)).iter().enumerate() {
+                let batch = Batch::new(images, net.device())?;
+                let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
+                net.recycle(tape)?;
+            }
+            Ok(())
+        })
     }
 }
 

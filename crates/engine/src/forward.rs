@@ -6,8 +6,8 @@ use kernels::Lanes;
 
 use crate::group::Group;
 use crate::ops::{
-    Add, AveragePool, Conv, MaxPool, NormForward, NormTail, Relu, RunningUpdate, SparseConv, apply,
-    apply_all,
+    Add, AveragePool, Conv, Copy, MaxPool, NormForward, NormTail, Relu, RunningUpdate, SparseConv,
+    apply, apply_all,
 };
 use crate::{Batch, Net};
 
@@ -74,12 +74,12 @@ impl Net {
     /// Gives the walk's tensors back, to be used again.
     pub fn recycle(&self, tape: Tape) -> Result<()> {
         // The first is the batch's own.
-        tape.outputs.iter().skip(1).flatten().try_for_each(|t| self.workspace().give(t))
+        tape.outputs.into_iter().skip(1).flatten().try_for_each(|t| self.workspace().give(t))
     }
 
     /// Gives the gradients of a backward walk back, to be used again.
     pub fn recycle_gradients(&self, grads: Vec<Option<Tensor>>) -> Result<()> {
-        grads.iter().flatten().try_for_each(|t| self.workspace().give(t))
+        grads.into_iter().flatten().try_for_each(|t| self.workspace().give(t))
     }
 
     /// Gives back what no later group reads.
@@ -87,7 +87,7 @@ impl Net {
         if group.core != group.head
             && let Some(inner) = tape.outputs[group.core].take()
         {
-            self.workspace().give(&inner)?;
+            self.workspace().give(inner)?;
         }
         let inputs = self.graph().nodes()[group.core].inputs.iter().copied();
         for input in inputs.chain(group.add) {
@@ -96,7 +96,7 @@ impl Net {
                 && input != 0
                 && let Some(output) = tape.outputs[input].take()
             {
-                self.workspace().give(&output)?;
+                self.workspace().give(output)?;
             }
         }
         Ok(())
@@ -128,10 +128,10 @@ impl Net {
                 apply(&AveragePool { pixels }, &y, &[x])?;
             }
             Op::Add => {
-                self.copy(x, &y)?;
+                apply(&Copy, &y, &[x])?;
                 apply(&Add, &y, &[tape.output(core.inputs[1])])?;
             }
-            Op::Relu => self.copy(x, &y)?,
+            Op::Relu => apply(&Copy, &y, &[x])?,
             Op::Input | Op::BatchNorm => unreachable!("the input has no group, a norm is one"),
         }
         if group.relu || core.op == Op::Relu {

@@ -34,7 +34,8 @@ pub(crate) fn groups(graph: &Graph) -> Vec<Group> {
 fn group(graph: &Graph, core: usize, taken: &mut [bool]) -> Group {
     let op = |n: usize| graph.nodes()[n].op;
     let is_norm = op(core) == Op::BatchNorm;
-    let mut group = Group { core, norm: is_norm.then_some(core), add: None, relu: false, head: core };
+    let mut group =
+        Group { core, norm: is_norm.then_some(core), add: None, relu: false, head: core };
     taken[core] = true;
     let fuses = matches!(op(core), Op::Conv(_) | Op::Linear(_) | Op::BatchNorm | Op::Add);
     while let Some(next) = sole_reader(graph, group.head).filter(|n| fuses && !taken[*n]) {
@@ -57,9 +58,11 @@ fn group(graph: &Graph, core: usize, taken: &mut [bool]) -> Group {
 
 /// The node that alone reads `node`, once.
 fn sole_reader(graph: &Graph, node: usize) -> Option<usize> {
-    let mut readers = graph.nodes().iter().enumerate().flat_map(|(i, n)| {
-        n.inputs.iter().filter(|input| **input == node).map(move |_| i)
-    });
+    let mut readers = graph
+        .nodes()
+        .iter()
+        .enumerate()
+        .flat_map(|(i, n)| n.inputs.iter().filter(|input| **input == node).map(move |_| i));
     match (readers.next(), readers.next()) {
         (Some(one), None) => Some(one),
         _ => None,

@@ -5,7 +5,7 @@ use graph::{BATCH_NORM_EPS, Op};
 
 use crate::group::Group;
 use crate::ops::{
-    Add, AveragePool, ConvTail, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, apply,
+    Add, AveragePool, ConvTail, Copy, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, apply,
 };
 use crate::{Batch, Net, choice};
 
@@ -58,7 +58,9 @@ fn fold((weight, bias): (&mut [f32], &mut [f32]), norm: [Vec<f32>; 4]) {
     let [scale, shift, mean, variance] = norm;
     for (o, (row, bias)) in weight.chunks_mut(row).zip(bias).enumerate() {
         let scale = scale[o] / (variance[o] + BATCH_NORM_EPS).sqrt();
-        row.iter_mut().for_each(|w| *w *= scale);
+        for w in row {
+            *w *= scale;
+        }
         *bias = (*bias - mean[o]) * scale + shift[o];
     }
 }
@@ -81,14 +83,14 @@ impl Inference<'_> {
                     && input != 0
                     && let Some(output) = outputs[input].take()
                 {
-                    net.workspace().give(&output)?;
+                    net.workspace().give(output)?;
                 }
             }
         }
         let logits = outputs.pop().flatten().expect("the last output is nobody's input");
         // The caller's own: the next batch must not overwrite it.
         let own = logits.copy()?;
-        net.workspace().give(&logits)?;
+        net.workspace().give(logits)?;
         Ok(own)
     }
 
@@ -113,8 +115,7 @@ impl Inference<'_> {
                 return apply(&ReadyConv { conv, ready, tail }, y, &sources);
             }
             Op::BatchNorm => {
-                let [weight, bias, mean, variance] =
-                    [0, 1, 2, 3].map(|k| net.param(group.core, k));
+                let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|k| net.param(group.core, k));
                 let stats = Tensor::stack(&[mean, variance], 1)?.contiguous()?;
                 let plane = net.plane(group.core, batch.lanes);
                 let tail = NormTail { add: add.is_some(), relu: group.relu };
@@ -128,10 +129,10 @@ impl Inference<'_> {
                 apply(&AveragePool { pixels }, y, &[x])?;
             }
             Op::Add => {
-                net.copy(x, y)?;
+                apply(&Copy, y, &[x])?;
                 apply(&Add, y, &[output(node.inputs[1])])?;
             }
-            Op::Relu => net.copy(x, y)?,
+            Op::Relu => apply(&Copy, y, &[x])?,
             Op::Input => unreachable!("the input has no group"),
         }
         if group.relu || node.op == Op::Relu {

@@ -7,14 +7,16 @@
 
 mod backward;
 mod batch;
+pub mod bench;
 mod choice;
 pub mod device;
 mod evaluate;
 mod fit;
 mod forward;
-mod group;
 pub mod golden;
+mod group;
 mod inference;
+mod loader;
 mod net;
 mod ops;
 mod optimiser;
@@ -22,9 +24,9 @@ mod schedule;
 mod workspace;
 
 pub use batch::Batch;
+pub use choice::CACHE;
 pub use evaluate::{Recalibration, check_fit, evaluate, scores};
 pub use fit::{AugmentFlags, Fit, FitFlags, Fitted, fit};
-pub use choice::CACHE;
 pub use forward::{Mode, Tape};
 pub use inference::Inference;
 pub use net::Net;

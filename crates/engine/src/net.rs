@@ -92,7 +92,7 @@ impl Net {
                 let kept = mask.kept();
                 let count = kept.iter().filter(|k| **k).count();
                 let choice = Choice::of(&conv, count as f64 / kept.len() as f64);
-                tracing::info!("{}: {}", n.name, choice.words());
+                tracing::debug!("{}: {}", n.name, choice.words());
                 let any = choice.forward || choice.input_grad || choice.weight_grad;
                 any.then(|| RefCell::new(Layer { choice, sparse: Sparse::new(&conv, kept) }))
             });
@@ -180,13 +180,8 @@ impl Net {
     /// A copy of `tensor`.
     pub(crate) fn copied(&self, tensor: &Tensor) -> Result<Tensor> {
         let copy = self.workspace.take(tensor.shape(), &self.device)?;
-        self.copy(tensor, &copy)?;
+        apply(&Copy, &copy, &[tensor])?;
         Ok(copy)
-    }
-
-    /// Writes `from` over `to`.
-    pub(crate) fn copy(&self, from: &Tensor, to: &Tensor) -> Result<()> {
-        apply(&Copy, to, &[from])
     }
 
     /// Whether the convolution or linear layer `node` adds a bias.

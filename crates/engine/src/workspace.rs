@@ -39,9 +39,10 @@ impl Workspace {
     }
 
     /// Takes back a tensor that nobody reads any more.
-    pub(crate) fn give(&self, tensor: &Tensor) -> Result<()> {
-        let len = tensor.elem_count();
-        self.free.borrow_mut().entry(len).or_default().push(tensor.flatten_all()?);
+    pub(crate) fn give(&self, tensor: Tensor) -> Result<()> {
+        let flat = tensor.flatten_all()?;
+        drop(tensor);
+        self.free.borrow_mut().entry(flat.elem_count()).or_default().push(flat);
         Ok(())
     }
 

@@ -85,7 +85,9 @@ fn main() {
                 .collect();
             let mut sp = conv::Sparse::new(&c, &kept);
             let set = time(|| sp.set(&w));
-            let f = time(|| sp.forward(&c, &x[a..a + il], &conv::Epilogue::default(), &mut y[b..b + ol]));
+            let f = time(|| {
+                sp.forward(&c, &x[a..a + il], &conv::Epilogue::default(), &mut y[b..b + ol])
+            });
             let g = time(|| sp.input_grad(&c, &y[b..b + ol], &mut dx[d0..d0 + il]));
             let wg = time(|| sp.weight_grad(&c, &y[b..b + ol], &x[a..a + il], &mut dw));
             let r = |t: f64| 2.0 * macs / t / 1e9;

@@ -14,6 +14,10 @@
     clippy::inline_always,
     reason = "what `simd` runs must be compiled into it, or it is compiled for the oldest CPU"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "registers are indexed as in the formula: rows, columns and lanes of several arrays"
+)]
 
 pub mod average;
 pub mod conv;
@@ -36,16 +40,26 @@ fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
     room / stride + 1
 }
 
-/// Runs `f` compiled for the vectors in use.
+/// Work on `Operands` that is compiled anew for each set of vector instructions.
+///
+/// A closure would not do: one of some length is compiled by itself, for the oldest processor.
+pub(crate) trait Kernel<Operands> {
+    /// What comes out.
+    type Out;
+    /// Does the work; to be marked `#[inline(always)]`.
+    fn run(operands: Operands) -> Self::Out;
+}
+
+/// Runs `K` compiled for the vectors in use.
 #[inline]
-pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
-    struct Once<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Once<F> {
-        type Output = R;
+pub(crate) fn simd<K: Kernel<A>, A>(operands: A) -> K::Out {
+    struct With<A, K>(A, std::marker::PhantomData<K>);
+    impl<A, K: Kernel<A>> pulp::NullaryFnOnce for With<A, K> {
+        type Output = K::Out;
         #[inline(always)]
-        fn call(self) -> R {
-            (self.0)()
+        fn call(self) -> K::Out {
+            K::run(self.0)
         }
     }
-    isa::dispatch(Once(f))
+    isa::dispatch(With::<A, K>(operands, std::marker::PhantomData))
 }

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use crate::shared::Shared;
-use crate::{LANES, Lanes, lanes, simd};
+use crate::{Kernel, LANES, Lanes, lanes, simd};
 
 /// Sizes of a normalised activation.
 #[derive(Debug, Clone, Copy)]
@@ -104,46 +104,59 @@ pub fn forward(
     assert_eq!(stats.len(), 2 * plane.channels, "channels");
     let out = Shared::new(y);
     stats.par_chunks_mut(2).enumerate().for_each(|(c, stats)| {
-        simd(|| {
-            (stats[0], stats[1]) = statistics(plane, c, x);
-            one_channel(plane, affine, tail, (c, stats, x), &out);
-        });
+        (stats[0], stats[1]) = simd::<Statistics, _>((plane, c, x));
+        simd::<OneChannel, _>((plane, affine, tail, (c, &*stats, x), &out));
     });
 }
 
 /// As [`forward`] with given statistics, interleaved.
-pub fn apply(plane: Plane, affine: Affine, tail: Tail, (stats, x): (&[f32], &[f32]), y: &mut [f32]) {
+pub fn apply(
+    plane: Plane,
+    affine: Affine,
+    tail: Tail,
+    (stats, x): (&[f32], &[f32]),
+    y: &mut [f32],
+) {
     assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
     assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
     assert_eq!(stats.len(), 2 * plane.channels, "channels");
     let out = Shared::new(y);
     stats.par_chunks(2).enumerate().for_each(|(c, stats)| {
-        simd(|| one_channel(plane, affine, tail, (c, stats, x), &out));
+        simd::<OneChannel, _>((plane, affine, tail, (c, stats, x), &out));
     });
 }
 
-#[inline(always)]
-fn one_channel(
-    plane: Plane,
-    affine: Affine,
-    tail: Tail,
-    (c, stats, x): (usize, &[f32], &[f32]),
-    out: &Shared,
-) {
-    let scale = affine.weight[c] / (stats[1] + affine.eps).sqrt();
-    let constants = (stats[0], scale, affine.bias[c]);
-    for block in 0..plane.lanes.blocks() {
-        let (start, len) = (plane.start(block, c), plane.len());
-        // SAFETY: each (block, channel) is one part, of this channel's task alone.
-        let y = unsafe { out.part(start, len) };
-        let (x, add) = (&x[start..start + len], tail.add.get(start..start + len));
-        match (add, tail.relu) {
-            (None, false) => normalise(constants, x, y, |v, _| v),
-            (None, true) => normalise(constants, x, y, |v, _| relu(v)),
-            (Some(add), false) => normalise(constants, x, y, |v, i| v + add[i]),
-            (Some(add), true) => normalise(constants, x, y, |v, i| relu(v + add[i])),
+/// Normalises a channel.
+struct OneChannel;
+
+impl Kernel<(Plane, Affine<'_>, Tail<'_>, (usize, &[f32], &[f32]), &Shared<'_>)> for OneChannel {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(
+        (plane, affine, tail, (c, stats, x), out): (
+            Plane,
+            Affine,
+            Tail,
+            (usize, &[f32], &[f32]),
+            &Shared,
+        ),
+    ) {
+        let scale = affine.weight[c] / (stats[1] + affine.eps).sqrt();
+        let constants = (stats[0], scale, affine.bias[c]);
+        for block in 0..plane.lanes.blocks() {
+            let (start, len) = (plane.start(block, c), plane.len());
+            // SAFETY: each (block, channel) is one part, of this channel's task alone.
+            let y = unsafe { out.part(start, len) };
+            let (x, add) = (&x[start..start + len], tail.add.get(start..start + len));
+            match (add, tail.relu) {
+                (None, false) => normalise(constants, x, y, |v, _| v),
+                (None, true) => normalise(constants, x, y, |v, _| relu(v)),
+                (Some(add), false) => normalise(constants, x, y, |v, i| v + add[i]),
+                (Some(add), true) => normalise(constants, x, y, |v, i| relu(v + add[i])),
+            }
+            plane.lanes.clear_empty(block, y);
         }
-        plane.lanes.clear_empty(block, y);
     }
 }
 
@@ -166,20 +179,26 @@ fn relu(v: f32) -> f32 {
 }
 
 /// Mean and biased variance of channel `c`.
-#[inline(always)]
-fn statistics(plane: Plane, c: usize, x: &[f32]) -> (f32, f32) {
-    let x = lanes::vectors(x);
-    let at = |block: usize| plane.start(block, c) / LANES;
-    let [sum] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
-        let x = &x[at(block) + p];
-        (0..LANES).for_each(|l| s[0][l] += x[l]);
-    });
-    let mean = (sum / plane.count()) as f32;
-    let [squares] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
-        let x = &x[at(block) + p];
-        (0..LANES).for_each(|l| s[0][l] += (x[l] - mean) * (x[l] - mean));
-    });
-    (mean, (squares / plane.count()) as f32)
+struct Statistics;
+
+impl Kernel<(Plane, usize, &[f32])> for Statistics {
+    type Out = (f32, f32);
+
+    #[inline(always)]
+    fn run((plane, c, x): (Plane, usize, &[f32])) -> (f32, f32) {
+        let x = lanes::vectors(x);
+        let at = |block: usize| plane.start(block, c) / LANES;
+        let [sum] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
+            let x = &x[at(block) + p];
+            (0..LANES).for_each(|l| s[0][l] += x[l]);
+        });
+        let mean = (sum / plane.count()) as f32;
+        let [squares] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
+            let x = &x[at(block) + p];
+            (0..LANES).for_each(|l| s[0][l] += (x[l] - mean) * (x[l] - mean));
+        });
+        (mean, (squares / plane.count()) as f32)
+    }
 }
 
 /// Moves `running` (mean or variance, interleaved as `stats`) towards the batch's: the variance
@@ -230,23 +249,9 @@ pub fn backward(
     assert_eq!(sums.len(), 2 * plane.channels, "channels");
     let (dy, dx) = (Shared::new(dy), (!dx.is_empty()).then(|| Shared::new(dx)));
     sums.par_chunks_mut(2).enumerate().for_each(|(c, sums)| {
-        simd(|| {
-            let channel = Channel::new(plane, affine, saved, c);
-            (sums[0], sums[1]) = channel.sums(&dy);
-            for block in 0..plane.lanes.blocks() {
-                let (start, len) = (plane.start(block, c), plane.len());
-                // SAFETY: each (block, channel) is one part, of this task alone.
-                let dz = unsafe { dy.part(start, len) };
-                match &dx {
-                    None => channel.input(block, (sums[0], sums[1]), None, dz),
-                    Some(dx) => {
-                        // SAFETY: as above.
-                        let dx = unsafe { dx.part(start, len) };
-                        channel.input(block, (sums[0], sums[1]), Some(dz), dx);
-                    }
-                }
-            }
-        });
+        let channel = Channel::new(plane, affine, saved, c);
+        (sums[0], sums[1]) = simd::<Sums, _>((&channel, &dy));
+        simd::<Inputs, _>((&channel, (sums[0], sums[1]), &dy, dx.as_ref()));
     });
 }
 
@@ -278,31 +283,31 @@ impl<'a> Channel<'a> {
         }
     }
 
-    /// Takes the gradient back through the activation, and sums it and its product with `xhat`.
+    /// Zeros the gradients of what `output` says the activation cut off, and sums the rest: f32
+    /// within some pixels, f64 above.
     #[inline(always)]
-    fn sums(&self, dy: &Shared) -> (f32, f32) {
-        let (x, y) = (lanes::vectors(self.saved.x), lanes::vectors(self.saved.y));
-        let [plain, scaled] = self.plane.sum(|block, p, s: &mut [[f32; LANES]; 2]| {
-            let at = self.plane.start(block, self.c) + p * LANES;
-            // SAFETY: each pixel of this channel is visited once, by this task alone.
-            let g = &mut lanes::vectors_mut(unsafe { dy.part(at, LANES) })[0];
-            let x = &x[at / LANES];
-            if self.saved.relu {
+    fn plane_sums(
+        &self,
+        real: usize,
+        x: &[[f32; LANES]],
+        dy: &mut [[f32; LANES]],
+        output: impl Fn(usize, &[f32; LANES]) -> [f32; LANES],
+    ) -> [f64; 2] {
+        let mut total = [0.0; 2];
+        for (piece, (dy, x)) in dy.chunks_mut(PIECE).zip(x.chunks(PIECE)).enumerate() {
+            let (mut plain, mut scaled) = ([0.0; LANES], [0.0; LANES]);
+            for (i, (g, x)) in dy.iter_mut().zip(x).enumerate() {
+                let z = output(piece * PIECE + i, x);
                 for l in 0..LANES {
-                    let z = if y.is_empty() {
-                        (x[l] - self.mean) * self.scale + self.bias
-                    } else {
-                        y[at / LANES][l]
-                    };
-                    g[l] = if z <= 0.0 { 0.0 } else { g[l] };
+                    g[l] = if z[l] <= 0.0 { 0.0 } else { g[l] };
+                    plain[l] += g[l];
+                    scaled[l] += g[l] * (x[l] - self.mean);
                 }
             }
-            for l in 0..LANES {
-                s[0][l] += g[l];
-                s[1][l] += g[l] * (x[l] - self.mean);
-            }
-        });
-        (plain as f32, (scaled * f64::from(self.inverse)) as f32)
+            let sum = |s: &[f32; LANES]| s[..real].iter().map(|s| f64::from(*s)).sum::<f64>();
+            total = [total[0] + sum(&plain), total[1] + sum(&scaled)];
+        }
+        total
     }
 
     /// Writes the gradient of the input, from `dz` or in place.
@@ -320,5 +325,55 @@ impl<'a> Channel<'a> {
             }
         }
         self.plane.lanes.clear_empty(block, dx);
+    }
+}
+
+/// Takes the gradient of one channel back through the activation, and sums it and its product
+/// with `xhat`.
+struct Sums;
+
+impl Kernel<(&Channel<'_>, &Shared<'_>)> for Sums {
+    type Out = (f32, f32);
+
+    #[inline(always)]
+    fn run((this, dy): (&Channel<'_>, &Shared<'_>)) -> (f32, f32) {
+        let mut total = [0.0; 2];
+        for block in 0..this.plane.lanes.blocks() {
+            let (start, len) = (this.plane.start(block, this.c), this.plane.len());
+            // SAFETY: each (block, channel) is one part, of this task alone.
+            let dy = lanes::vectors_mut(unsafe { dy.part(start, len) });
+            let x = lanes::vectors(&this.saved.x[start..start + len]);
+            let real = this.plane.lanes.real(block);
+            let sums = match this.saved.y.get(start..start + len).map(lanes::vectors) {
+                _ if !this.saved.relu => this.plane_sums(real, x, dy, |_, _| [1.0; LANES]),
+                Some(y) => this.plane_sums(real, x, dy, |i, _| y[i]),
+                None => this.plane_sums(real, x, dy, |_, x| {
+                    x.map(|x| (x - this.mean) * this.scale + this.bias)
+                }),
+            };
+            total = [total[0] + sums[0], total[1] + sums[1]];
+        }
+        (total[0] as f32, (total[1] * f64::from(this.inverse)) as f32)
+    }
+}
+
+/// Writes the gradient of one channel's input over that of the output, or to `dx`.
+struct Inputs;
+
+impl Kernel<(&Channel<'_>, (f32, f32), &Shared<'_>, Option<&Shared<'_>>)> for Inputs {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((this, sums, dy, dx): (&Channel<'_>, (f32, f32), &Shared<'_>, Option<&Shared<'_>>)) {
+        for block in 0..this.plane.lanes.blocks() {
+            let (start, len) = (this.plane.start(block, this.c), this.plane.len());
+            // SAFETY: each (block, channel) is one part, of this task alone.
+            let dz = unsafe { dy.part(start, len) };
+            match dx {
+                None => this.input(block, sums, None, dz),
+                // SAFETY: as above.
+                Some(dx) => this.input(block, sums, Some(dz), unsafe { dx.part(start, len) }),
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::simd;
+use crate::{Kernel, simd};
 
 /// Values of one piece.
 const PIECE: usize = 1 << 14;
@@ -32,16 +32,26 @@ pub fn sgd(sgd: Sgd, weight: &mut [f32], velocity: &mut [f32], grad: &[f32], mas
     assert!(mask.is_empty() || mask.len() == weight.len(), "mask");
     let pieces = weight.par_chunks_mut(PIECE).zip(velocity.par_chunks_mut(PIECE));
     pieces.zip(grad.par_chunks(PIECE)).enumerate().for_each(|(i, ((w, v), g))| {
-        simd(|| {
-            for ((w, v), g) in w.iter_mut().zip(v.iter_mut()).zip(g) {
-                let g = g + sgd.weight_decay * *w;
-                *v = sgd.momentum * *v + g;
-                *w -= sgd.lr * if sgd.nesterov { g + sgd.momentum * *v } else { *v };
-            }
-            hold(w, mask, i);
-            hold(v, mask, i);
-        });
+        simd::<SgdPiece, _>((sgd, w, v, g, piece(mask, i)));
     });
+}
+
+/// One piece of the weights.
+struct SgdPiece;
+
+impl Kernel<(Sgd, &mut [f32], &mut [f32], &[f32], &[f32])> for SgdPiece {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((sgd, w, v, g, mask): (Sgd, &mut [f32], &mut [f32], &[f32], &[f32])) {
+        for ((w, v), g) in w.iter_mut().zip(v.iter_mut()).zip(g) {
+            let g = g + sgd.weight_decay * *w;
+            *v = sgd.momentum * *v + g;
+            *w -= sgd.lr * if sgd.nesterov { g + sgd.momentum * *v } else { *v };
+        }
+        hold(w, mask);
+        hold(v, mask);
+    }
 }
 
 /// Constants of one step of Adam.
@@ -74,31 +84,59 @@ pub fn adam(
     assert!(mask.is_empty() || mask.len() == len, "mask");
     let (b1, b2) = adam.betas;
     let started = |b: f32| 1.0 - f64::from(b).powi(adam.step as i32);
-    let size = (f64::from(adam.lr) / started(b1)) as f32;
-    let root = started(b2).sqrt() as f32;
+    let corrected = Corrected {
+        adam,
+        size: (f64::from(adam.lr) / started(b1)) as f32,
+        root: started(b2).sqrt() as f32,
+    };
     let moments = mean.par_chunks_mut(PIECE).zip(square.par_chunks_mut(PIECE));
     let pieces = weight.par_chunks_mut(PIECE).zip(moments).zip(grad.par_chunks(PIECE));
     pieces.enumerate().for_each(|(i, ((w, (m, s)), g))| {
-        simd(|| {
-            for (((w, m), s), g) in w.iter_mut().zip(m.iter_mut()).zip(s.iter_mut()).zip(g) {
-                let g = g + adam.weight_decay * *w;
-                *m = b1 * *m + (1.0 - b1) * g;
-                *s = b2 * *s + (1.0 - b2) * g * g;
-                *w -= size * *m / (s.sqrt() / root + adam.eps);
-            }
-            hold(w, mask, i);
-            hold(m, mask, i);
-            hold(s, mask, i);
-        });
+        simd::<AdamPiece, _>((corrected, w, (m, s), g, piece(mask, i)));
     });
 }
 
-/// Sets the values of piece `index` to exactly +0 where the mask is 0; an empty mask keeps all.
-#[inline(always)]
-fn hold(values: &mut [f32], mask: &[f32], index: usize) {
-    if mask.is_empty() {
-        return;
+/// A step's constants, corrected for the moments' start at 0.
+#[derive(Clone, Copy)]
+struct Corrected {
+    adam: Adam,
+    /// Learning rate over the first moment's correction.
+    size: f32,
+    /// Root of the second moment's correction.
+    root: f32,
+}
+
+/// Two running means.
+type Moments<'a> = (&'a mut [f32], &'a mut [f32]);
+
+/// One piece of the weights.
+struct AdamPiece;
+
+impl Kernel<(Corrected, &mut [f32], Moments<'_>, &[f32], &[f32])> for AdamPiece {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((c, w, (m, s), g, mask): (Corrected, &mut [f32], Moments, &[f32], &[f32])) {
+        let (b1, b2) = c.adam.betas;
+        for (((w, m), s), g) in w.iter_mut().zip(m.iter_mut()).zip(s.iter_mut()).zip(g) {
+            let g = g + c.adam.weight_decay * *w;
+            *m = b1 * *m + (1.0 - b1) * g;
+            *s = b2 * *s + (1.0 - b2) * g * g;
+            *w -= c.size * *m / (s.sqrt() / c.root + c.adam.eps);
+        }
+        hold(w, mask);
+        hold(m, mask);
+        hold(s, mask);
     }
-    let mask = &mask[index * PIECE..][..values.len()];
+}
+
+/// Piece `index` of a mask; an empty mask has empty pieces.
+fn piece(mask: &[f32], index: usize) -> &[f32] {
+    mask.get(index * PIECE..).map_or(&[], |rest| &rest[..rest.len().min(PIECE)])
+}
+
+/// Sets the values to exactly +0 where the mask is 0; an empty mask keeps all.
+#[inline(always)]
+fn hold(values: &mut [f32], mask: &[f32]) {
     values.iter_mut().zip(mask).for_each(|(v, m)| *v = if *m == 0.0 { 0.0 } else { *v });
 }

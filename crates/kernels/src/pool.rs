@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{LANES, lanes, simd, windows};
+use crate::{Kernel, LANES, lanes, simd, windows};
 
 /// Sizes of a pooling: input pixels and windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,17 +55,26 @@ impl Pooling {
 /// `y = max over each window of x`, for every block and channel.
 pub fn forward(p: Pooling, x: &[f32], y: &mut [f32]) {
     let (from, to) = p.planes(x, y);
-    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| {
-        simd(|| {
-            let (x, y) = (lanes::vectors(x), lanes::vectors_mut(y));
-            for (o, best) in y.iter_mut().enumerate() {
-                *best = [f32::NEG_INFINITY; LANES];
-                for i in p.window(o / p.ow(), o % p.ow()) {
-                    (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
-                }
+    let planes = y.par_chunks_mut(to).zip(x.par_chunks(from));
+    planes.for_each(|(y, x)| simd::<ForwardPlane, _>((p, x, y)));
+}
+
+/// One block and channel.
+struct ForwardPlane;
+
+impl Kernel<(Pooling, &[f32], &mut [f32])> for ForwardPlane {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((p, x, y): (Pooling, &[f32], &mut [f32])) {
+        let (x, y) = (lanes::vectors(x), lanes::vectors_mut(y));
+        for (o, best) in y.iter_mut().enumerate() {
+            *best = [f32::NEG_INFINITY; LANES];
+            for i in p.window(o / p.ow(), o % p.ow()) {
+                (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
             }
-        });
-    });
+        }
+    }
 }
 
 /// The larger of two, NaN if the new one is, as `PyTorch` has it.
@@ -79,19 +88,26 @@ pub fn backward(p: Pooling, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let (from, to) = p.planes(x, dy);
     assert_eq!(x.len(), dx.len(), "input and its gradient");
     let planes = dx.par_chunks_mut(from).zip(x.par_chunks(from)).zip(dy.par_chunks(to));
-    let pairs = p.kernel == 2 && p.stride == 2 && p.padding == 0;
-    planes.for_each(|((dx, x), dy)| {
-        simd(|| {
-            let (x, dx) = (lanes::vectors(x), lanes::vectors_mut(dx));
-            if pairs {
-                return backward_of_pairs(p, x, lanes::vectors(dy), dx);
-            }
-            dx.fill([0.0; LANES]);
-            for (o, g) in lanes::vectors(dy).iter().enumerate() {
-                give_to_first_maximum(p, (o / p.ow(), o % p.ow()), (x, g), dx);
-            }
-        });
-    });
+    planes.for_each(|((dx, x), dy)| simd::<BackwardPlane, _>((p, x, dy, dx)));
+}
+
+/// One block and channel.
+struct BackwardPlane;
+
+impl Kernel<(Pooling, &[f32], &[f32], &mut [f32])> for BackwardPlane {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((p, x, dy, dx): (Pooling, &[f32], &[f32], &mut [f32])) {
+        let (x, dy, dx) = (lanes::vectors(x), lanes::vectors(dy), lanes::vectors_mut(dx));
+        if p.kernel == 2 && p.stride == 2 && p.padding == 0 {
+            return backward_of_pairs(p, x, dy, dx);
+        }
+        dx.fill([0.0; LANES]);
+        for (o, g) in dy.iter().enumerate() {
+            give_to_first_maximum(p, (o / p.ow(), o % p.ow()), (x, g), dx);
+        }
+    }
 }
 
 /// Windows of 2x2 that share no pixel: each gradient is written once.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use stage::Common;
 
-use crate::{eval, golden, list, summary};
+use crate::{bench, eval, golden, list, summary};
 
 /// Lists, summarises and evaluates networks.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Task {
     Eval(eval::Eval),
     /// Recompute reference numbers and compare; exit code 1 beyond the tolerances
     Golden(golden::Golden),
+    /// Milliseconds of a training step or an inference, dense or pruned
+    Bench(bench::Bench),
 }
 
 impl stage::Command for Models {
@@ -41,6 +43,7 @@ impl stage::Command for Models {
             Task::Summary(summary) => summary.run(&self.common),
             Task::Eval(eval) => eval.run(&self.common),
             Task::Golden(golden) => golden.run(&self.common),
+            Task::Bench(bench) => bench.run(&self.common),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Lists, summarises and evaluates networks.
 
+mod bench;
 mod command;
 mod eval;
 mod golden;

@@ -47,11 +47,25 @@ fn attempt<C: Command>() -> anyhow::Result<()> {
     let common = parsed.common();
     start_log(common);
     interrupt::install()?;
+    kernels::isa::name().map_err(Error::Config)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads)
         .build_global()
         .map_err(|e| Error::Resource(format!("--threads {}: {e}", common.threads)))?;
     parsed.run()
+}
+
+/// Worker threads in use.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Vector instructions in use.
+///
+/// # Panics
+/// Outside of [`run`], which checks them.
+pub fn simd() -> &'static str {
+    kernels::isa::name().expect("checked at the start")
 }
 
 /// clap prints usage errors, help and version itself and exits with 2 or 0.

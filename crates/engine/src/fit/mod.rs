@@ -7,6 +7,7 @@ mod flags;
 mod position;
 mod step;
 
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -20,6 +21,7 @@ use stage::{Job, Progress, interrupt};
 pub use flags::{AugmentFlags, FitFlags};
 use position::Position;
 
+use crate::loader::{self, Source};
 use crate::{Net, Optimiser, Schedule, evaluate};
 
 /// What to train on, how, and where to keep the state.
@@ -103,16 +105,22 @@ impl<'a> Run<'a> {
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let steps = order.len().div_ceil(flags.batch);
         let entered = Instant::now();
-        for (i, indices) in order.chunks(flags.batch).enumerate().skip(self.position.step) {
-            self.stop_if_asked(entered)?;
-            let lr = self.schedule.lr(self.position.epoch * steps + i);
-            self.step(indices, lr)?;
-            self.position.step = i + 1;
-            progress.advance(
-                indices.len() as u64,
-                self.position.message(self.fit.data.validation.len()),
-            );
-        }
+        let normalise = self.normalise.clone();
+        thread::scope(|scope| {
+            let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
+            let source = Source { part: train, normalise: &normalise, augment };
+            let left = order.chunks(flags.batch).skip(self.position.step);
+            for loaded in loader::load(scope, source, left) {
+                self.stop_if_asked(entered)?;
+                let lr = self.schedule.lr(self.position.epoch * steps + self.position.step);
+                let images = loaded.labels.len();
+                self.step(loaded, lr)?;
+                self.position.step += 1;
+                progress
+                    .advance(images as u64, self.position.message(self.fit.data.validation.len()));
+            }
+            anyhow::Ok(())
+        })?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
         let last = self.schedule.lr((self.position.epoch + 1) * steps - 1);
         self.end_epoch(last, progress)

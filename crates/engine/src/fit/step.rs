@@ -1,7 +1,7 @@
 //! One training step.
 
 use anyhow::Result;
-use artifact::Error;
+use artifact::{Error, size};
 use candle_core::Tensor;
 use kernels::loss::{Target, cross_entropy};
 
@@ -10,12 +10,9 @@ use crate::evaluate::host;
 use crate::{Batch, Mode};
 
 impl Run<'_> {
-    /// Loads the images `indices`, walks forward and backward, and moves the weights.
-    pub(super) fn step(&mut self, indices: &[usize], lr: f64) -> Result<()> {
+    /// Walks forward and backward over the images, and moves the weights.
+    pub(super) fn step(&mut self, loaded: cifar::Batch, lr: f64) -> Result<()> {
         let flags = self.fit.flags;
-        let augment = flags.augment.get();
-        let augment = augment.as_ref().map(|a| (a, self.fit.seed, self.position.epoch));
-        let loaded = cifar::batch(&self.fit.data.train, indices, &self.normalise, augment);
         let batch = Batch::new(loaded, self.net.device())?;
         let tape = self.net.forward(&batch, Mode::Train)?;
         let target = Target {
@@ -34,9 +31,13 @@ impl Run<'_> {
         self.optimiser.step(self.net, &grads, flags.sgd(lr))?;
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads)?;
+        if self.position.images == 0 {
+            let bytes = self.net.activation_bytes() as u64;
+            tracing::debug!("activations and gradients of a step: {:.0} MiB", size::mib(bytes));
+        }
         self.position.loss += outcome.loss;
         self.position.correct += outcome.correct;
-        self.position.images += indices.len();
+        self.position.images += batch.labels.len();
         Ok(())
     }
 

@@ -21,6 +21,7 @@ pub(crate) use optimiser::Step;
 pub(crate) use pool::{MaxPool, MaxPoolGrad};
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor, bail};
 
@@ -49,7 +50,15 @@ pub(crate) fn apply_all<O: Op>(
         bail!("{}: an operand is a destination too", O::NAME);
     }
     let [first, rest @ ..] = outs else { bail!("{}: no destination", O::NAME) };
-    first.inplace_op1(&Call { op, rest, sources, outs: RefCell::default() })
+    let start = Instant::now();
+    first.inplace_op1(&Call { op, rest, sources, outs: RefCell::default() })?;
+    tracing::trace!(
+        "{:>8.3} ms  {} {:?}",
+        start.elapsed().as_secs_f64() * 1e3,
+        O::NAME,
+        first.dims()
+    );
+    Ok(())
 }
 
 /// candle lends one destination at a time: each call holds those of the calls around it, and the

@@ -156,7 +156,7 @@ impl WithSimd for Task<'_> {
             let windows = windows(s, tiling, &item);
             for channel in (0..s.channels).step_by(tiling.chunk) {
                 let channels = channel..(channel + tiling.chunk).min(s.channels);
-                tiling.gather(s, &item, channels.clone(), job.x, source);
+                tiling.gather((s, &item), channels.clone(), job.x, source);
                 let taps = &job.taps[..channels.len() * s.taps.len()];
                 let sums = &mut sums[channel * s.taps.len() * OUTPUTS..];
                 for panel in &outputs {

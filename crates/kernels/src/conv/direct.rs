@@ -100,9 +100,9 @@ impl WithSimd for Task<'_> {
         let (s, tiling) = (job.s, job.tiling);
         for first in (0..s.channels).step_by(tiling.chunk) {
             let channels = first..(first + tiling.chunk).min(s.channels);
-            tiling.gather(s, &item, channels.clone(), job.source, room);
+            tiling.gather((s, &item), channels.clone(), job.source, room);
             for panel in panels.clone() {
-                job.panel(simd, &item, &channels, panel, room, out);
+                job.panel(simd, (&item, &channels, panel), room, out);
             }
         }
     }
@@ -114,9 +114,7 @@ impl Job<'_> {
     fn panel<S: Simd>(
         &self,
         simd: S,
-        item: &Item,
-        channels: &Range<usize>,
-        panel: usize,
+        (item, channels, panel): (&Item, &Range<usize>, usize),
         room: &[f32],
         out: &Shared,
     ) {

@@ -103,29 +103,29 @@ pub(super) unsafe fn product<S: Simd>(
     // SAFETY: the caller's promise; registers of one vector follow each other.
     unsafe {
         match (S::F32_LANES, x.len()) {
-            (16, 1) => part::<S, 8, 1>(simd, 0, steps, [x[0]], [out[0]], target),
+            (16, 1) => part::<S, 8, 1>(simd, (0, steps), [x[0]], [out[0]], target),
             (16, 2) => {
-                part::<S, 8, 2>(simd, 0, steps, [x[0], x[1]], [out[0], out[1]], target);
+                part::<S, 8, 2>(simd, (0, steps), [x[0], x[1]], [out[0], out[1]], target);
             }
             (16, _) => {
                 let out = [out[0], out[1], out[2]];
-                part::<S, 8, 3>(simd, 0, steps, [x[0], x[1], x[2]], out, target);
+                part::<S, 8, 3>(simd, (0, steps), [x[0], x[1], x[2]], out, target);
             }
             (8, _) => {
                 let (x, out) = ([x[0], x[0].add(8)], [out[0], out[0].add(8)]);
-                part::<S, 4, 2>(simd, 0, steps, x, out, target);
-                part::<S, 4, 2>(simd, 4, steps, x, out, target);
+                part::<S, 4, 2>(simd, (0, steps), x, out, target);
+                part::<S, 4, 2>(simd, (4, steps), x, out, target);
             }
             (4, _) => {
                 let x = [x[0], x[0].add(4), x[0].add(8), x[0].add(12)];
                 let out = [out[0], out[0].add(4), out[0].add(8), out[0].add(12)];
-                part::<S, 4, 4>(simd, 0, steps, x, out, target);
-                part::<S, 4, 4>(simd, 4, steps, x, out, target);
+                part::<S, 4, 4>(simd, (0, steps), x, out, target);
+                part::<S, 4, 4>(simd, (4, steps), x, out, target);
             }
             _ => {
                 for lane in (0..LANES).step_by(S::F32_LANES) {
                     let (x, out) = ([x[0].add(lane)], [out[0].add(lane)]);
-                    part::<S, 8, 1>(simd, 0, steps, x, out, target);
+                    part::<S, 8, 1>(simd, (0, steps), x, out, target);
                 }
             }
         }
@@ -135,8 +135,7 @@ pub(super) unsafe fn product<S: Simd>(
 #[inline(always)]
 unsafe fn part<S: Simd, const R: usize, const N: usize>(
     simd: S,
-    first: usize,
-    steps: Steps,
+    (first, steps): (usize, Steps),
     x: [*const f32; N],
     out: [*mut f32; N],
     target: Target,

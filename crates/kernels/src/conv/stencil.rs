@@ -231,8 +231,7 @@ impl Tiling {
     #[inline(always)]
     pub(super) fn gather(
         &self,
-        s: &Stencil,
-        item: &Item,
+        (s, item): (&Stencil, &Item),
         channels: Range<usize>,
         source: &[f32],
         room: &mut [f32],
@@ -247,7 +246,7 @@ impl Tiling {
                     if !self.read[map] {
                         continue;
                     }
-                    self.gather_map(s, item, (map / s.step, map % s.step), from, to);
+                    self.gather_map((s, item), (map / s.step, map % s.step), from, to);
                 }
             }
         }
@@ -256,8 +255,7 @@ impl Tiling {
     #[inline(always)]
     fn gather_map(
         &self,
-        s: &Stencil,
-        item: &Item,
+        (s, item): (&Stencil, &Item),
         (y, x): (usize, usize),
         from: &[f32],
         to: &mut [f32],

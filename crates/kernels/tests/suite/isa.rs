@@ -30,7 +30,9 @@ fn text(output: &Output) -> String {
 #[test]
 fn in_use() {
     let name = name().unwrap_or_else(|e| panic!("{e}"));
-    std::env::var(VARIABLE).iter().for_each(|word| assert_eq!(word, name));
+    if let Ok(word) = std::env::var(VARIABLE) {
+        assert_eq!(word, name);
+    }
 }
 
 mod again {
@@ -52,9 +54,9 @@ mod again {
 
     #[test]
     fn unknown_word_names_the_known_ones() {
-        let names = names("isa::in_use");
-        assert_eq!(names.last().map(String::as_str), Some("scalar"));
-        assert_eq!(names, super::again::names("conv::one_weight_one_pixel"));
+        let known = names("isa::in_use");
+        assert_eq!(known.last().map(String::as_str), Some("scalar"));
+        assert_eq!(names("conv::one_weight_one_pixel"), known);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use kernels::conv::{self, Conv};
 use kernels::loss::{Target, cross_entropy};
-use kernels::norm::{self, Affine};
+use kernels::norm::{self, Affine, Saved, Tail};
 use kernels::{LANES, Lanes};
 use proptest::prelude::*;
 use seed::stream;
@@ -18,11 +18,10 @@ fn norm(x: &Array, dy: &Array, junk: f32) -> [Vec<f32>; 4] {
     let (mut stats, mut sums) = (vec![f32::NAN; 2 * channels], vec![f32::NAN; 2 * channels]);
     let (weight, bias) = (vec![1.5; channels], vec![0.5; channels]);
     let mut y = vec![f32::NAN; x.len()];
-    norm::statistics(plane, &x, &mut stats);
-    let affine = Affine { stats: &stats, weight: &weight, bias: &bias, eps: 1e-5 };
-    norm::apply(plane, affine, &x, &mut y);
-    norm::gradient_sums(plane, affine, (&x, &dx), &mut sums);
-    norm::backward(plane, affine, (&x, &sums), &mut dx);
+    let affine = Affine { weight: &weight, bias: &bias, eps: 1e-5 };
+    norm::forward(plane, affine, Tail::default(), &x, (&mut stats, &mut y));
+    let saved = Saved { x: &x, stats: &stats, y: &[], relu: false };
+    norm::backward(plane, affine, saved, (&mut dx, &mut []), &mut sums);
     [stats, y, sums, dx]
 }
 

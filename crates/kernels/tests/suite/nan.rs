@@ -30,6 +30,9 @@ fn max_pool() {
     }
 }
 
+/// What writes an output given an input and what follows the sums.
+type Forward<'a> = &'a dyn Fn(&[f32], &Epilogue, &mut [f32]);
+
 #[test]
 fn convolution_and_its_rectifier() {
     let lanes = Lanes::of(LANES);
@@ -37,7 +40,7 @@ fn convolution_and_its_rectifier() {
         let conv = Conv { lanes, inputs, h: 8, w: 8, outputs, kernel: 3, stride: 1, padding: 1 };
         let image = (0..conv.input_len()).map(|i| if i % LANES == 5 { f32::NAN } else { 1.0 });
         let (x, weight) = (image.collect::<Vec<_>>(), vec![1.0; conv.weight_len()]);
-        let check = |forward: &dyn Fn(&[f32], &Epilogue, &mut [f32])| {
+        let check = |forward: Forward| {
             let mut y = vec![0.0; conv.output_len()];
             forward(&x, &Epilogue { relu: true, ..Epilogue::default() }, &mut y);
             let wrong = (0..y.len()).find(|i| y[*i].is_nan() != (i % LANES == 5));

@@ -1,6 +1,6 @@
 //! Batch norm: forward in both modes, and backward in train mode.
 
-use kernels::norm::{self, Affine};
+use kernels::norm::{self, Affine, Saved, Tail};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -30,31 +30,37 @@ impl Case {
         expected::Affine { weight: &self.weight, bias: &self.bias, eps: f64::from(EPS) }
     }
 
-    /// Calls `f` with the same in f32, normalising with `stats`.
-    fn plain<R>(&self, stats: &[f32], f: impl FnOnce(Affine) -> R) -> R {
+    /// Calls `f` with the same in f32.
+    fn plain<R>(&self, f: impl FnOnce(Affine) -> R) -> R {
         let (weight, bias) = (plain(&self.weight), plain(&self.bias));
-        f(Affine { stats, weight: &weight, bias: &bias, eps: EPS })
+        f(Affine { weight: &weight, bias: &bias, eps: EPS })
     }
 
-    fn statistics(&self) -> Vec<f32> {
+    /// Statistics and output in train mode.
+    fn forward(&self) -> (Vec<f32>, Vec<f64>) {
         let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
-        written(2 * self.x.shape[1], |stats| norm::statistics(plane, &x, stats))
+        let mut stats = vec![f32::NAN; 2 * self.x.shape[1]];
+        let run = |a: Affine| {
+            written(x.len(), |y| norm::forward(plane, a, Tail::default(), &x, (&mut stats, y)))
+        };
+        let y = self.x.read(&self.plain(run));
+        (stats, y)
     }
 
     fn apply(&self, stats: &[f32]) -> Vec<f64> {
         let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
-        let apply = |a: Affine| written(x.len(), |y| norm::apply(plane, a, &x, y));
-        self.x.read(&self.plain(stats, apply))
+        let run = |a: Affine| {
+            written(x.len(), |y| norm::apply(plane, a, Tail::default(), (stats, &x), y))
+        };
+        self.x.read(&self.plain(run))
     }
 
     /// (dx, dbias and dweight interleaved) for the cotangent `dy`.
     fn backward(&self, dy: &Array) -> (Vec<f64>, Vec<f64>) {
-        let (plane, x, stats) = (shapes::plane(&self.x), self.x.blocks(), self.statistics());
+        let (plane, x, stats) = (shapes::plane(&self.x), self.x.blocks(), self.forward().0);
         let (mut dx, mut sums) = (dy.blocks(), vec![f32::NAN; stats.len()]);
-        self.plain(&stats, |affine| {
-            norm::gradient_sums(plane, affine, (&x, &dx), &mut sums);
-            norm::backward(plane, affine, (&x, &sums), &mut dx);
-        });
+        let saved = Saved { x: &x, stats: &stats, y: &[], relu: false };
+        self.plain(|a| norm::backward(plane, a, saved, (&mut dx, &mut []), &mut sums));
         (self.x.read(&dx), wide(&sums))
     }
 }
@@ -71,14 +77,14 @@ proptest! {
     fn statistics(shape in shapes::activation(), seed: u64) {
         let case = Case::new(shape, seed);
         let expected = expected::statistics(&case.x).concat();
-        check::close(&wide(&case.statistics()), &expected, 1e-6);
+        check::close(&wide(&case.forward().0), &expected, 1e-6);
     }
 
     #[test]
     fn train_mode(shape in several(), seed: u64) {
         let case = Case::new(shape, seed);
         let y = expected::train(&case.x, &case.affine());
-        check::close(&case.apply(&case.statistics()), &y.values, 1e-6);
+        check::close(&case.forward().1, &y.values, 1e-6);
     }
 
     #[test]
@@ -118,15 +124,15 @@ proptest! {
 #[test]
 fn one_value_a_channel_is_its_own_mean() {
     let case = Case::new([1, 3, 1, 1], 1);
-    assert_eq!(case.apply(&case.statistics()), case.bias);
+    assert_eq!(case.forward().1, case.bias);
     assert_eq!(case.backward(&case.x).0, [0.0; 3]);
 }
 
 #[test]
 fn running_statistics_move_by_the_momentum() {
     let x = Array::zeros([5, 1, 1, 1]).with(&[1.0, 2.0, 3.0, 4.0, 5.0]);
-    let (plane, mut stats) = (shapes::plane(&x), [0.0; 2]);
-    norm::statistics(plane, &x.blocks(), &mut stats);
+    let plane = shapes::plane(&x);
+    let stats = Case { x, weight: vec![1.0], bias: vec![0.0] }.forward().0;
     let check = |part: usize, expected: f32| {
         let mut running = [1.0];
         norm::update_running(plane, 0.25, &stats, part, &mut running);

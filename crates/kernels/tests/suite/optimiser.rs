@@ -43,8 +43,7 @@ impl Bowls {
         for _ in 0..STEPS {
             let slopes = weight.iter().enumerate().map(|(i, w)| self.slope(i, f64::from(*w)));
             let grad: Vec<f32> = slopes.map(|g| g as f32).collect();
-            optimiser::velocity(sgd, &mut velocity, &grad, &weight, &self.mask);
-            optimiser::step(sgd, &mut weight, &velocity, &grad, &self.mask);
+            optimiser::sgd(sgd, &mut weight, &mut velocity, &grad, &self.mask);
             let pruned = (0..LEN).filter(|i| !self.keeps(*i));
             let mut bits = pruned.map(|i| weight[i].to_bits() | velocity[i].to_bits());
             assert!(bits.all(|b| b == 0), "a pruned weight is not +0");

@@ -2,7 +2,7 @@
 
 use kernels::conv::{self, Conv, Epilogue, Sparse};
 use kernels::loss::{Target, cross_entropy};
-use kernels::norm::{self, Affine, Plane};
+use kernels::norm::{self, Affine, Plane, Saved, Tail};
 use kernels::optimiser::{self, Sgd};
 use kernels::pool::{self, Pooling};
 use kernels::{LANES, Lanes, average, elementwise, pack};
@@ -77,17 +77,21 @@ fn batch_norm() {
     let plane = Plane { lanes: Lanes::of(IMAGES), channels: 7, pixels: 150 };
     let len = plane.lanes.blocks() * plane.channels * plane.pixels * LANES;
     let (x, dy, weight) = (normal(len, 0), normal(len, 1), normal(7, 2));
-    let stats = written(14, |s| norm::statistics(plane, &x, s));
-    let affine = Affine { stats: &stats, weight: &weight, bias: &weight, eps: 1e-5 };
-    let sums = written(14, |s| norm::gradient_sums(plane, affine, (&x, &dy), s));
-    check(|| written(14, |s| norm::statistics(plane, &x, s)));
-    check(|| written(14, |s| norm::gradient_sums(plane, affine, (&x, &dy), s)));
-    check(|| written(len, |y| norm::apply(plane, affine, &x, y)));
+    let affine = Affine { weight: &weight, bias: &weight, eps: 1e-5 };
+    let tail = Tail { add: &dy, relu: true };
+    let (mut stats, mut y) = (vec![0.0; 14], vec![0.0; len]);
+    norm::forward(plane, affine, tail, &x, (&mut stats, &mut y));
     check(|| {
-        written(len, |dx| {
-            dx.copy_from_slice(&dy);
-            norm::backward(plane, affine, (&x, &sums), dx);
-        })
+        let mut y = vec![f32::NAN; len];
+        let stats = written(14, |s| norm::forward(plane, affine, tail, &x, (s, &mut y)));
+        [stats, y].concat()
+    });
+    check(|| written(len, |y| norm::apply(plane, affine, tail, (&stats, &x), y)));
+    check(|| {
+        let saved = Saved { x: &x, stats: &stats, y: &y, relu: true };
+        let (mut dz, mut sums) = (dy.clone(), vec![f32::NAN; 14]);
+        let dx = written(len, |dx| norm::backward(plane, affine, saved, (&mut dz, dx), &mut sums));
+        [dz, sums, dx].concat()
     });
 }
 
@@ -125,8 +129,7 @@ fn descent() {
     let mask: Vec<f32> = mask.iter().map(|m| f32::from(*m > 0.0)).collect();
     check(|| {
         let (mut weight, mut velocity) = (start.clone(), vec![0.0; LONG]);
-        optimiser::velocity(sgd, &mut velocity, &grad, &weight, &mask);
-        optimiser::step(sgd, &mut weight, &velocity, &grad, &mask);
+        optimiser::sgd(sgd, &mut weight, &mut velocity, &grad, &mask);
         [weight, velocity].concat()
     });
 }

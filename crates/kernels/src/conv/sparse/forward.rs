@@ -63,7 +63,7 @@ impl WithSimd for Run<'_> {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let last = channels.end == s.channels;
             if !s.taps.is_empty() {
-                tiling.gather(s, &item, channels, source, room);
+                tiling.gather((s, &item), channels, source, room);
             }
             for output in outputs.clone() {
                 let bias = end.bias.get(output).copied().unwrap_or(0.0);

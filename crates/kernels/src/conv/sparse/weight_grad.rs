@@ -68,7 +68,7 @@ impl WithSimd for Run<'_> {
         let steps = Steps { pitch: tiling.pitch, down: s.grid.w * LANES, across: LANES };
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
             let channels = first..(first + tiling.chunk).min(s.channels);
-            tiling.gather(s, &item, channels, x, room);
+            tiling.gather((s, &item), channels, x, room);
             for output in outputs.clone() {
                 let range = list.range(chunk, output);
                 let entries = list.entries(range.clone());
@@ -79,7 +79,7 @@ impl WithSimd for Run<'_> {
                     // SAFETY: entries reach no farther than the taps that `gather` filled the
                     // room for; the windows lie in `dy`, and `vectors` has room for all taps.
                     unsafe {
-                        dots(simd, segment, at, (entries, vectors.as_mut_ptr(), i == 0), steps)
+                        dots(simd, segment, at, (entries, vectors.as_mut_ptr(), i == 0), steps);
                     };
                 }
                 // SAFETY: these entries' sums of this item belong to this task alone.

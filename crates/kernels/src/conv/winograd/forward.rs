@@ -212,7 +212,8 @@ impl WithSimd for Products<'_> {
             let a = &job.with.weights[a..][..tiles.channels * ROWS];
             let rows = ROWS.min(tiles.outputs - panel * ROWS);
             let to = point * job.after() + panel * ROWS * len * LANES;
-            let target = Target { rows, stride: len * LANES, start: ZERO.as_ptr(), finish: Finish::NONE };
+            let target =
+                Target { rows, stride: len * LANES, start: ZERO.as_ptr(), finish: Finish::NONE };
             for group in job.groups() {
                 let width = group.len();
                 let mut x = [before.as_ptr(); micro::COLUMNS];

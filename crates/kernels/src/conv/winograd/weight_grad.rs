@@ -168,9 +168,6 @@ impl WithSimd for Gradients<'_> {
         let tiles = job.tiles;
         let first = group * LANES;
         let real = LANES.min(tiles.outputs - first);
-        if real < LANES {
-            room.fill(0.0);
-        }
         for o in 0..real {
             let (map, square) = tiles.target(job.range.start + tile, first + o);
             let map = &dy[map..][..tiles.oh * tiles.ow * LANES];

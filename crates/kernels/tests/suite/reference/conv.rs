@@ -37,7 +37,9 @@ fn terms(conv: &Conv, mut f: impl FnMut([usize; 3])) {
             for i in 0..conv.inputs {
                 let maps = [o * conv.inputs + i, n * conv.inputs + i, n * conv.outputs + o];
                 let first: [usize; 3] = std::array::from_fn(|k| maps[k] * sizes[k]);
-                plane.iter().for_each(|at| f(std::array::from_fn(|k| first[k] + at[k])));
+                for at in &plane {
+                    f(std::array::from_fn(|k| first[k] + at[k]));
+                }
             }
         }
     }

@@ -1,0 +1,70 @@
+//! What a training step or an inference takes, on images that need not be loaded.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use candle_core::Tensor;
+use kernels::loss::{Target, cross_entropy};
+use sparsity::Masks;
+
+use crate::evaluate::host;
+use crate::{Batch, Mode, Net, Optimiser, Sgd};
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Work {
+    /// A training step: forward, backward and the optimiser, under the masks if there are any
+    Train,
+    /// Forward alone, norms folded, zeros skipped
+    Infer,
+}
+
+/// The optimiser of the timed steps.
+const SGD: Sgd = Sgd { lr: 0.01, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+
+/// Seconds of each of `repeat` steps over `images` images, after two that do not count. The
+/// weights that `masks` prune are set to zero first.
+pub fn seconds(
+    net: &mut Net,
+    masks: &Masks,
+    work: Work,
+    (images, repeat): (usize, usize),
+) -> Result<Vec<f64>> {
+    let mut tensors = net.tensors()?;
+    masks.apply(&mut tensors);
+    net.set(&tensors)?;
+    net.set_masks(masks);
+    let batch = batch(net, images)?;
+    let mut optimiser = Optimiser::new(net, masks)?;
+    let inference = if work == Work::Infer { Some(net.inference()?) } else { None };
+    let mut all = Vec::new();
+    for _ in 0..repeat + 2 {
+        let start = Instant::now();
+        match &inference {
+            Some(inference) => drop(host(&inference.logits(&batch)?)?),
+            None => step(net, &mut optimiser, &batch)?,
+        }
+        all.push(start.elapsed().as_secs_f64());
+    }
+    Ok(all.split_off(2))
+}
+
+fn batch(net: &Net, images: usize) -> Result<Batch> {
+    let side = net.graph().side();
+    let mut stream = seed::stream(0, "bench", 0);
+    let values = (0..images * 3 * side * side).map(|_| stream.normal() as f32).collect();
+    let labels = (0..images).map(|n| (n % net.graph().classes()) as u8).collect();
+    Ok(Batch::new(cifar::Batch { images: values, labels, side }, net.device())?)
+}
+
+fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
+    let tape = net.forward(batch, Mode::Train)?;
+    let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
+    let mut grad = vec![0.0; tape.logits().elem_count()];
+    cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
+    let grad = Tensor::from_vec(grad, tape.logits().shape(), net.device())?;
+    let grads = net.backward(&tape, &grad)?;
+    optimiser.step(net, &grads, SGD)?;
+    net.recycle(tape)?;
+    Ok(net.recycle_gradients(grads)?)
+}

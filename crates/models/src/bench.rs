@@ -1,0 +1,153 @@
+//! `models bench`: milliseconds of a training step or an inference.
+
+use anyhow::Result;
+use artifact::Error;
+use clap::{Args, ValueEnum};
+use engine::bench::{self, Work};
+use engine::{Net, device};
+use graph::{Graph, Param};
+use serde::Serialize;
+use sparsity::Masks;
+use sparsity::select::{Candidates, global, one};
+use stage::Common;
+
+/// Flags of `models bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Network by name, with @WIDTH behind it if wanted
+    #[arg(value_name = "NAME[@WIDTH]")]
+    network: String,
+    /// What is timed
+    #[arg(long, value_enum, default_value = "infer")]
+    work: Work,
+    /// Images of a step
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Timed steps; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    repeat: u32,
+    /// Fraction of weights pruned in all convolutions but the first
+    #[arg(long, default_value_t = 0.0)]
+    sparsity: f64,
+    /// How the fraction is shared out
+    #[arg(long, value_enum, default_value = "uniform")]
+    allocation: Allocation,
+    /// Height and width of the images in pixels
+    #[arg(long, default_value_t = 32)]
+    side: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Allocation {
+    /// The same fraction in each
+    Uniform,
+    /// The smallest of all together
+    Global,
+}
+
+/// What was measured.
+#[derive(Serialize)]
+struct Row {
+    network: String,
+    work: &'static str,
+    batch: u32,
+    sparsity: f64,
+    allocation: Allocation,
+    threads: usize,
+    simd: &'static str,
+    milliseconds: f64,
+    images_per_second: f64,
+    activations_mib: f64,
+    /// Of each step, in the order of time.
+    seconds: Vec<f64>,
+}
+
+impl Bench {
+    /// Times and prints.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.sparsity) {
+            let what = format!("--sparsity {}: expected a fraction from 0 to 1", self.sparsity);
+            return Err(Error::Config(what).into());
+        }
+        let graph = Graph::build(&self.network, 10, self.side)?;
+        let mut net = Net::initial(graph, 42, &device::Choice::Cpu.open()?)?;
+        let masks = self.masks(&net)?;
+        let counts = (self.batch as usize, self.repeat as usize);
+        let seconds = bench::seconds(&mut net, &masks, self.work, counts)?;
+        let median = median(&seconds);
+        let row = Row {
+            network: net.graph().spec().to_string(),
+            work: if self.work == Work::Train { "train" } else { "infer" },
+            batch: self.batch,
+            sparsity: self.sparsity,
+            allocation: self.allocation,
+            threads: stage::threads(),
+            simd: stage::simd(),
+            milliseconds: median * 1e3,
+            images_per_second: f64::from(self.batch) / median,
+            activations_mib: artifact::size::mib(net.activation_bytes() as u64),
+            seconds,
+        };
+        if common.json {
+            stage::print_json(&row);
+        } else {
+            stage::print(&text(&row));
+        }
+        Ok(())
+    }
+
+    /// Masks of the weights of smallest magnitude.
+    fn masks(&self, net: &Net) -> Result<Masks> {
+        let mut masks = Masks::default();
+        if self.sparsity == 0.0 {
+            return Ok(masks);
+        }
+        let tensors = net.tensors()?;
+        let params: Vec<&Param> =
+            net.graph().prunable().filter(|p| p.shape.len() == 4).skip(1).collect();
+        let scores: Vec<Vec<f32>> = params
+            .iter()
+            .map(|p| sparsity::magnitude(tensors[&p.name].as_f32().expect("f32")))
+            .collect();
+        let layers: Vec<Candidates> = params
+            .iter()
+            .zip(&scores)
+            .map(|(p, scores)| Candidates { name: &p.name, scores, before: None })
+            .collect();
+        let part = |count: usize| (self.sparsity * count as f64).round() as u64;
+        let found = match self.allocation {
+            Allocation::Uniform => layers
+                .iter()
+                .map(|layer| one(*layer, part(layer.scores.len())))
+                .collect::<artifact::Result<Vec<_>>>()?,
+            Allocation::Global => global(&layers, part(scores.iter().map(Vec::len).sum()))?,
+        };
+        for (param, mask) in params.iter().zip(found) {
+            masks.insert(&param.name, mask);
+        }
+        Ok(masks)
+    }
+}
+
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+fn text(row: &Row) -> String {
+    format!(
+        "{} {}, batch {}, {:.0} % pruned, {} threads, {}:\n\
+         {:.1} ms a step, {:.1} images/s; activations and gradients take {:.0} MiB",
+        row.network,
+        row.work,
+        row.batch,
+        row.sparsity * 100.0,
+        row.threads,
+        row.simd,
+        row.milliseconds,
+        row.images_per_second,
+        row.activations_mib
+    )
+}
