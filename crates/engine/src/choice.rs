@@ -12,14 +12,14 @@ use std::time::Instant;
 
 use artifact::{Result, file, yaml};
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
-use kernels::{Lanes, isa};
+use kernels::{Buffer, Lanes, isa};
 
 /// The batch that kernels are measured with.
 pub(crate) fn measured() -> Lanes {
     Lanes::of(64)
 }
 
-/// Which of a layer's computations skip the zeros.
+/// Which of a layer's computations in training skip the zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// The output.
@@ -34,9 +34,17 @@ pub(crate) struct Choice {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Crossing {
+    /// With weights that are arranged once.
+    inference: f64,
+    /// With weights that change from step to step.
     forward: f64,
     input_grad: f64,
     weight_grad: f64,
+}
+
+/// Whether the inference of a layer that keeps the fraction `density` of its weights skips zeros.
+pub(crate) fn inference(conv: &Conv, density: f64) -> bool {
+    density < 1.0 && density < crossing(conv).inference
 }
 
 impl Choice {
@@ -78,8 +86,9 @@ fn crossing(conv: &Conv) -> Crossing {
     }
     let found = measure(conv);
     tracing::debug!(
-        "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} % of weights kept (forward, \
-         input gradient, weight gradient)",
+        "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} / {:.0} % of weights kept \
+         (inference, forward, input gradient, weight gradient)",
+        found.inference * 100.0,
         found.forward * 100.0,
         found.input_grad * 100.0,
         found.weight_grad * 100.0
@@ -110,18 +119,19 @@ fn key(conv: &Conv) -> String {
 /// Densities at which the sparse kernels are timed.
 const DENSITIES: [f64; 2] = [0.05, 0.2];
 /// Runs of each, of which the fastest counts.
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 fn measure(conv: &Conv) -> Crossing {
     let conv = Conv { lanes: measured(), ..*conv };
-    let (x, dy) = (vec![1.0; conv.input_len()], vec![1.0; conv.output_len()]);
-    let (mut dx, mut y) = (x.clone(), dy.clone());
+    let (x, dy) = (Buffer::zeros(conv.input_len()), Buffer::zeros(conv.output_len()));
+    let (mut dx, mut y) = (Buffer::zeros(x.len()), Buffer::zeros(dy.len()));
     let weight = vec![0.5; conv.weight_len()];
     let mut dw = weight.clone();
     let ready = Dense::new(&conv, &weight);
     let end = Epilogue::default();
     let dense = [
         seconds(|| ready.forward(&conv, &x, &end, &mut y)),
+        seconds(|| conv::forward(&conv, &x, &weight, &[], &mut y)),
         seconds(|| conv::input_grad(&conv, &dy, &weight, &mut dx)),
         seconds(|| conv::weight_grad(&conv, &dy, &x, &mut dw)),
     ];
@@ -131,9 +141,13 @@ fn measure(conv: &Conv) -> Crossing {
         for k in &mut kept {
             *k = stream.unit() < density;
         }
-        let layer = Sparse::new(&conv, &kept);
+        let mut layer = Sparse::new(&conv, &kept);
         [
             seconds(|| layer.forward(&conv, &x, &end, &mut y)),
+            seconds(|| {
+                layer.set(&weight);
+                layer.forward(&conv, &x, &end, &mut y);
+            }),
             seconds(|| layer.input_grad(&conv, &dy, &mut dx)),
             seconds(|| layer.weight_grad(&conv, &dy, &x, &mut dw)),
         ]
@@ -143,7 +157,12 @@ fn measure(conv: &Conv) -> Crossing {
         let slope = (high[k] - low[k]).max(1e-9) / (DENSITIES[1] - DENSITIES[0]);
         (DENSITIES[0] + (dense[k] - low[k]) / slope).clamp(0.0, 1.0)
     };
-    Crossing { forward: cross(0), input_grad: cross(1), weight_grad: cross(2) }
+    Crossing {
+        inference: cross(0),
+        forward: cross(1),
+        input_grad: cross(2),
+        weight_grad: cross(3),
+    }
 }
 
 fn seconds(mut run: impl FnMut()) -> f64 {

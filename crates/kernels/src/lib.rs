@@ -33,6 +33,7 @@ mod scratch;
 mod shared;
 
 pub use lanes::{LANES, Lanes};
+pub use scratch::Buffer;
 
 /// Windows of `kernel`, a `stride` apart, along `size` pixels with `padding` on each side.
 fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {

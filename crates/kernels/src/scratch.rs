@@ -12,7 +12,7 @@ use std::sync::Mutex;
 struct Line([f32; 16]);
 
 /// Cache-aligned values of unknown content, given back when dropped.
-pub(crate) struct Buffer {
+pub struct Buffer {
     lines: Vec<Line>,
     len: usize,
 }
@@ -42,7 +42,7 @@ impl Buffer {
     }
 
     /// Room for `len` zeros.
-    pub(crate) fn zeros(len: usize) -> Self {
+    pub fn zeros(len: usize) -> Self {
         let mut buffer = Self::new(len);
         buffer.fill(0.0);
         buffer

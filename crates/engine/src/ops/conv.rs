@@ -3,7 +3,7 @@
 use kernels::conv::{self, Dense, Epilogue, Sparse};
 
 use super::Op;
-use crate::choice::Choice;
+use crate::choice;
 
 /// `y = conv(x, weight)`; sources `x, weight` and the bias if there is one.
 pub(crate) struct Conv(pub conv::Conv);
@@ -59,7 +59,7 @@ impl Ready {
     pub(crate) fn new(conv: &conv::Conv, weight: &[f32]) -> Self {
         let kept: Vec<bool> = weight.iter().map(|w| *w != 0.0).collect();
         let count = kept.iter().filter(|k| **k).count();
-        if !Choice::of(conv, count as f64 / weight.len() as f64).forward {
+        if !choice::inference(conv, count as f64 / weight.len() as f64) {
             return Self::Dense(Dense::new(conv, weight));
         }
         let mut sparse = Sparse::new(conv, &kept);

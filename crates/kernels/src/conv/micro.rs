@@ -60,6 +60,23 @@ impl Finish {
         Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), relu }
     }
 
+    /// Whether there is anything to do.
+    #[inline(always)]
+    pub(super) fn is_something(self) -> bool {
+        self.relu || !self.add.is_null()
+    }
+
+    /// Finishes the register at `at`. The sums are written first and finished then: with more to
+    /// do in it the compiler would not unroll the loop that writes them, and keep them in memory.
+    ///
+    /// # Safety
+    /// As for [`Self::apply`].
+    #[inline(always)]
+    pub(super) unsafe fn apply_at<S: Simd>(self, simd: S, at: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { store::<S>(at, self.apply(simd, load::<S>(at), at)) };
+    }
+
     /// The complete sum `value`, to be written to `at`.
     ///
     /// # Safety
@@ -168,8 +185,14 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
         for r in 0..R {
             if first + r < target.rows {
                 for c in 0..N {
-                    let at = out[c].add((first + r) * target.stride);
-                    store::<S>(at, target.finish.apply(simd, sums[r][c], at));
+                    store::<S>(out[c].add((first + r) * target.stride), sums[r][c]);
+                }
+            }
+        }
+        if target.finish.is_something() {
+            for r in first..target.rows.min(first + R) {
+                for out in out {
+                    target.finish.apply_at(simd, out.add(r * target.stride));
                 }
             }
         }

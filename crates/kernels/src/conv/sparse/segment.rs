@@ -140,8 +140,14 @@ unsafe fn sums<S: Simd, const R: usize, const C: usize>(
         }
         for r in 0..R {
             for c in 0..C {
-                let at = y.add(r * steps.down + c * steps.across);
-                store::<S>(at, sum.finish.apply(simd, sums[r][c], at));
+                store::<S>(y.add(r * steps.down + c * steps.across), sums[r][c]);
+            }
+        }
+        if sum.finish.is_something() {
+            for r in 0..R {
+                for c in 0..C {
+                    sum.finish.apply_at(simd, y.add(r * steps.down + c * steps.across));
+                }
             }
         }
     }
