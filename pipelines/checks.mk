@@ -12,9 +12,6 @@ unit: build ## Unit, property and pipeline tests
 
 test: check unit ## Everything that CI runs
 
-# A Python with torch and onnxruntime.
-PYTHON ?= python3
-
 .PHONY: bench-peers
 
 bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]

@@ -14,6 +14,7 @@
 #: THREADS     worker threads (default: one a core; results do not depend on it)
 #: DEVICE      cpu, cuda or auto
 #: OUT         folder of the run
+#: PYTHON      a Python with torch and onnxruntime, for make bench-peers
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
 DATA ?= $(if $(SOURCE),data/cifar10,data/synth)
@@ -30,6 +31,7 @@ FINAL_EPOCHS ?= 6
 THREADS ?=
 DEVICE ?= cpu
 FRESH ?=
+PYTHON ?= python3
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
 BIN ?= target/release
 BUILD ?= cargo build --release --locked --quiet

@@ -1,6 +1,6 @@
 """Times our training step and inference against PyTorch and ONNX Runtime, in turn, in one run.
 
-usage: bench.py MODELS [--out FILE] [--rounds 5] [--threads 2] [--batch 64] [--only WORD]
+usage: bench.py MODELS [--out FILE] [--rounds 3] [--threads 2] [--batch 64] [--only WORD]
 
 MODELS is the `models` binary. Every row is measured in rounds; a round runs ours and then every
 configuration that a user of the peer would try (memory formats, torch.compile, ONNX Runtime; f32,
@@ -219,7 +219,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models")
     parser.add_argument("--out")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)

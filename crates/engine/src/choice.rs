@@ -157,12 +157,7 @@ fn measure(conv: &Conv) -> Crossing {
         let slope = (high[k] - low[k]).max(1e-9) / (DENSITIES[1] - DENSITIES[0]);
         (DENSITIES[0] + (dense[k] - low[k]) / slope).clamp(0.0, 1.0)
     };
-    Crossing {
-        inference: cross(0),
-        forward: cross(1),
-        input_grad: cross(2),
-        weight_grad: cross(3),
-    }
+    Crossing { inference: cross(0), forward: cross(1), input_grad: cross(2), weight_grad: cross(3) }
 }
 
 fn seconds(mut run: impl FnMut()) -> f64 {

@@ -113,31 +113,39 @@ impl Kernel<(Pooling, &[f32], &[f32], &mut [f32])> for BackwardPlane {
 /// Windows of 2x2 that share no pixel: each gradient is written once.
 #[inline(always)]
 fn backward_of_pairs(p: Pooling, x: &[[f32; LANES]], dy: &[[f32; LANES]], dx: &mut [[f32; LANES]]) {
-    let (oh, ow) = (p.oh(), p.ow());
-    for y in 0..oh {
-        let row = 2 * y * p.w;
-        for (column, g) in dy[y * ow..][..ow].iter().enumerate() {
-            let at = row + 2 * column;
-            let window = [at, at + 1, at + p.w, at + p.w + 1];
-            let mut best = [f32::NEG_INFINITY; LANES];
-            for i in window {
-                (0..LANES).for_each(|l| best[l] = larger(best[l], x[i][l]));
-            }
-            let mut left = *g;
-            for i in window {
-                for l in 0..LANES {
-                    let here = x[i][l] == best[l];
-                    dx[i][l] = if here { left[l] } else { 0.0 };
-                    left[l] = if here { 0.0 } else { left[l] };
-                }
-            }
+    let whole = 2 * p.w * p.oh();
+    let (pairs, rest) = dx.split_at_mut(whole);
+    let rows = x.chunks_exact(2 * p.w).zip(pairs.chunks_exact_mut(2 * p.w));
+    for ((x, dx), dy) in rows.zip(dy.chunks_exact(p.ow())) {
+        let ((upper, lower), (to_upper, to_lower)) = (x.split_at(p.w), dx.split_at_mut(p.w));
+        let from = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+        let to = to_upper.chunks_exact_mut(2).zip(to_lower.chunks_exact_mut(2));
+        for (((upper, lower), (to_upper, to_lower)), g) in from.zip(to).zip(dy) {
+            let given = give(&[upper[0], upper[1], lower[0], lower[1]], g);
+            (to_upper[0], to_upper[1]) = (given[0], given[1]);
+            (to_lower[0], to_lower[1]) = (given[2], given[3]);
         }
-        if p.w > 2 * ow {
-            dx[row + 2 * ow] = [0.0; LANES];
-            dx[row + p.w + 2 * ow] = [0.0; LANES];
+        if p.w % 2 == 1 {
+            (to_upper[p.w - 1], to_lower[p.w - 1]) = ([0.0; LANES], [0.0; LANES]);
         }
     }
-    dx[2 * oh * p.w..].fill([0.0; LANES]);
+    rest.fill([0.0; LANES]);
+}
+
+/// The gradient `g` at the first maximum of a window, 0 elsewhere.
+#[inline(always)]
+fn give(window: &[[f32; LANES]; 4], g: &[f32; LANES]) -> [[f32; LANES]; 4] {
+    let mut given = [[0.0; LANES]; 4];
+    for l in 0..LANES {
+        let best = window.iter().fold(f32::NEG_INFINITY, |best, v| larger(best, v[l]));
+        let mut left = g[l];
+        for (to, v) in given.iter_mut().zip(window) {
+            let here = v[l] == best;
+            to[l] = if here { left } else { 0.0 };
+            left = if here { 0.0 } else { left };
+        }
+    }
+    given
 }
 
 #[inline(always)]

@@ -2,11 +2,16 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::super::Order;
 use super::super::stencil::{Stencil, Tiling};
 
 /// Outputs from which on a source is worth copying to the first-level cache.
 const MANY: usize = 192;
+
+/// Entries set at a time.
+const PIECE: usize = 1 << 12;
 
 /// A kept weight.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +58,12 @@ impl List {
 
     /// Takes over the values of `weight`.
     pub(super) fn set(&mut self, weight: &[f32]) {
-        for (entry, index) in self.entries.iter_mut().zip(&self.index) {
-            entry.value = weight[*index as usize];
-        }
+        let pieces = self.entries.par_chunks_mut(PIECE).zip(self.index.par_chunks(PIECE));
+        pieces.for_each(|(entries, index)| {
+            for (entry, index) in entries.iter_mut().zip(index) {
+                entry.value = weight[*index as usize];
+            }
+        });
     }
 
     /// Weights kept.
@@ -67,6 +75,18 @@ impl List {
     pub(super) fn range(&self, chunk: usize, output: usize) -> Range<usize> {
         let i = chunk * self.outputs + output;
         self.starts[i] as usize..self.starts[i + 1] as usize
+    }
+
+    /// The entries of chunk `chunk` for all of `outputs`.
+    pub(super) fn range_of(&self, chunk: usize, outputs: Range<usize>) -> Range<usize> {
+        let first = chunk * self.outputs;
+        self.starts[first + outputs.start] as usize..self.starts[first + outputs.end] as usize
+    }
+
+    /// Most entries of a chunk for `outputs`.
+    pub(super) fn widest(&self, outputs: Range<usize>) -> usize {
+        let chunks = 0..(self.starts.len() - 1) / self.outputs;
+        chunks.map(|c| self.range_of(c, outputs.clone()).len()).max().unwrap_or(0)
     }
 
     /// Some entries.

@@ -13,33 +13,46 @@ use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
-/// Tasks that the sum is split into if its windows alone give fewer.
+/// Outputs of a task, aimed at.
+const OUTPUTS: usize = 64;
+/// Most tasks that share a part of the windows.
+const SPLITS: usize = 8;
+/// Tasks aimed at.
 const TASKS: usize = 16;
 
 /// Writes the gradients of the kept weights, and zeros elsewhere, to `dw`.
 ///
-/// Every item sums its own; the items' sums are added in order.
+/// A task sums some windows for some outputs; the sums of the windows' parts are added in order.
 pub(super) fn run(s: &Stencil, list: &List, (dy, x): (&[f32], &[f32]), dw: &mut [f32]) {
     let tiling = tiling(s);
-    let splits = TASKS.div_ceil(tiling.items).min(s.outputs);
-    let mut sums = Buffer::new(tiling.items * list.len());
+    let splits = (s.outputs / OUTPUTS).clamp(1, SPLITS);
+    let parts = (TASKS / splits).min(tiling.items);
+    let mut sums = Buffer::new(parts * list.len());
     let out = Shared::new(&mut sums);
-    (0..tiling.items * splits).into_par_iter().for_each(|i| {
-        let (item, split) = (i / splits, i % splits);
-        let outputs = split * s.outputs / splits..(split + 1) * s.outputs / splits;
-        let vectors = tiling.chunk * s.taps.len() * LANES;
-        scratch::with(tiling.room(s) + vectors, |room| {
+    let most = (0..splits).map(|i| list.widest(split(i, splits, s.outputs))).max().unwrap_or(0);
+    (0..parts * splits).into_par_iter().for_each(|i| {
+        let part = i / splits;
+        let items = split(part, parts, tiling.items);
+        let outputs = split(i % splits, splits, s.outputs);
+        scratch::with(tiling.room(s) + most * LANES, |room| {
             let (room, vectors) = room.split_at_mut(tiling.room(s));
-            let first = item * list.len();
-            let item = tiling.item(s, item);
-            let task = Task { s, list, tiling: &tiling, dy, x, item, outputs, room, vectors };
-            isa::dispatch(Run(task, &out, first));
+            let task = Task { s, list, tiling: &tiling, dy, x, items, outputs, room, vectors };
+            isa::dispatch(Run(task, &out, part * list.len()));
         });
     });
-    dw.fill(0.0);
-    for (i, at) in list.index().iter().enumerate() {
-        dw[*at as usize] = (0..tiling.items).map(|item| sums[item * list.len() + i]).sum();
-    }
+    let row = s.channels * s.taps.len();
+    dw.par_chunks_mut(row).enumerate().for_each(|(output, dw)| {
+        dw.fill(0.0);
+        for i in (0..s.channels.div_ceil(tiling.chunk)).flat_map(|c| list.range(c, output)) {
+            let sum = (0..parts).map(|part| sums[part * list.len() + i]).sum();
+            dw[list.index()[i] as usize - output * row] = sum;
+        }
+    });
+}
+
+/// The `i`-th of `parts` even parts of `0..len`.
+fn split(i: usize, parts: usize, len: usize) -> Range<usize> {
+    i * len / parts..(i + 1) * len / parts
 }
 
 struct Task<'a> {
@@ -48,13 +61,14 @@ struct Task<'a> {
     tiling: &'a Tiling,
     dy: &'a [f32],
     x: &'a [f32],
-    item: Item,
+    items: Range<usize>,
     outputs: Range<usize>,
     room: &'a mut [f32],
+    /// A vector of partial sums for each entry of one chunk.
     vectors: &'a mut [f32],
 }
 
-/// A task, where its sums go, and where those of its item begin.
+/// A task, where its sums go, and where those of its part begin.
 struct Run<'a>(Task<'a>, &'a Shared<'a>, usize);
 
 impl WithSimd for Run<'_> {
@@ -62,31 +76,47 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self(task, out, start) = self;
-        let Task { s, list, tiling, dy, x, item, outputs, room, vectors } = task;
-        let segments = segments(s, tiling, &item);
-        let steps = Steps { pitch: tiling.pitch, down: s.grid.w * LANES, across: LANES };
-        for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
-            let channels = first..(first + tiling.chunk).min(s.channels);
-            tiling.gather((s, &item), channels, x, room);
-            for output in outputs.clone() {
-                let range = list.range(chunk, output);
-                let entries = list.entries(range.clone());
-                for (i, segment) in segments.iter().enumerate() {
-                    let last = (segment.rows - 1) * s.grid.w + segment.columns;
-                    let dy = &dy[segment.to + output * s.plane()..][..last * LANES];
-                    let at = (room[segment.at..].as_ptr(), dy.as_ptr());
-                    // SAFETY: entries reach no farther than the taps that `gather` filled the
-                    // room for; the windows lie in `dy`, and `vectors` has room for all taps.
-                    unsafe {
-                        dots(simd, segment, at, (entries, vectors.as_mut_ptr(), i == 0), steps);
-                    };
-                }
-                // SAFETY: these entries' sums of this item belong to this task alone.
-                let to = unsafe { out.part(start + range.start, range.len()) };
-                for (to, vector) in to.iter_mut().zip(vectors.chunks_exact(LANES)) {
-                    *to = total(simd, vector);
-                }
+        let Self(mut task, out, start) = self;
+        for (chunk, first) in (0..task.s.channels).step_by(task.tiling.chunk).enumerate() {
+            let channels = first..(first + task.tiling.chunk).min(task.s.channels);
+            let entries = task.list.range_of(chunk, task.outputs.clone());
+            if entries.is_empty() {
+                continue;
+            }
+            for (visit, item) in task.items.clone().enumerate() {
+                let item = task.tiling.item(task.s, item);
+                task.tiling.gather((task.s, &item), channels.clone(), task.x, task.room);
+                task.item(simd, &item, (chunk, entries.start), visit == 0);
+            }
+            // SAFETY: these entries' sums of this part belong to this task alone.
+            let to = unsafe { out.part(start + entries.start, entries.len()) };
+            for (to, vector) in to.iter_mut().zip(task.vectors.chunks_exact(LANES)) {
+                *to = total(simd, vector);
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Adds the windows of `item` to the entries of a chunk, of which the task's begin at `start`.
+    #[inline(always)]
+    fn item<S: Simd>(&mut self, simd: S, item: &Item, (chunk, start): (usize, usize), first: bool) {
+        let s = self.s;
+        let steps = Steps { pitch: self.tiling.pitch, down: s.grid.w * LANES, across: LANES };
+        let segments = segments(s, self.tiling, item);
+        for output in self.outputs.clone() {
+            let range = self.list.range(chunk, output);
+            let vectors = &mut self.vectors[(range.start - start) * LANES..];
+            let vectors = &mut vectors[..range.len() * LANES];
+            let entries = self.list.entries(range);
+            for (i, segment) in segments.iter().enumerate() {
+                let last = (segment.rows - 1) * s.grid.w + segment.columns;
+                let dy = &self.dy[segment.to + output * s.plane()..][..last * LANES];
+                let at = (self.room[segment.at..].as_ptr(), dy.as_ptr());
+                let to = (entries, vectors.as_mut_ptr(), first && i == 0);
+                // SAFETY: entries reach no farther than the taps that `gather` filled the room
+                // for; the windows lie in `dy`, and `vectors` holds a vector an entry.
+                unsafe { dots(simd, segment, at, to, steps) };
             }
         }
     }
