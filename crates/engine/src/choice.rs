@@ -44,13 +44,18 @@ struct Crossing {
 
 /// Whether the inference of a layer that keeps the fraction `density` of its weights skips zeros.
 pub(crate) fn inference(conv: &Conv, density: f64) -> bool {
-    density < 1.0 && density < crossing(conv).inference
+    can_skip(density) && density < crossing(conv).inference
+}
+
+/// Whether there are zeros, and none of the plain kernels is asked for.
+fn can_skip(density: f64) -> bool {
+    density < 1.0 && isa::plain() != Ok(true)
 }
 
 impl Choice {
     /// Of a layer that keeps the fraction `density` of its weights.
     pub(crate) fn of(conv: &Conv, density: f64) -> Self {
-        if density >= 1.0 {
+        if !can_skip(density) {
             return Self { forward: false, input_grad: false, weight_grad: false };
         }
         let crossing = crossing(conv);
@@ -136,12 +141,7 @@ fn measure(conv: &Conv) -> Crossing {
         seconds(|| conv::weight_grad(&conv, &dy, &x, &mut dw)),
     ];
     let sparse = DENSITIES.map(|density| {
-        let mut kept = vec![false; conv.weight_len()];
-        let mut stream = seed::stream(0, "measure", 0);
-        for k in &mut kept {
-            *k = stream.unit() < density;
-        }
-        let mut layer = Sparse::new(&conv, &kept);
+        let mut layer = Sparse::new(&conv, &keep(conv.weight_len(), density));
         [
             seconds(|| layer.forward(&conv, &x, &end, &mut y)),
             seconds(|| {
@@ -158,6 +158,12 @@ fn measure(conv: &Conv) -> Crossing {
         (DENSITIES[0] + (dense[k] - low[k]) / slope).clamp(0.0, 1.0)
     };
     Crossing { inference: cross(0), forward: cross(1), input_grad: cross(2), weight_grad: cross(3) }
+}
+
+/// A mask that keeps about the fraction `density` of `len` weights, anywhere.
+pub(crate) fn keep(len: usize, density: f64) -> Vec<bool> {
+    let mut stream = seed::stream(0, "measure", 0);
+    (0..len).map(|_| stream.unit() < density).collect()
 }
 
 fn seconds(mut run: impl FnMut()) -> f64 {

@@ -1,4 +1,4 @@
-//! Which vector instructions the kernels use.
+//! Which vector instructions and which algorithms the kernels use.
 
 use std::sync::OnceLock;
 
@@ -14,6 +14,25 @@ pub const VARIABLE: &str = "SECATEUR_SIMD";
 /// What is wrong with the variable: an unknown word, or instructions that this machine lacks.
 pub fn name() -> Result<&'static str, String> {
     chosen().as_ref().map(|(name, _)| *name).map_err(Clone::clone)
+}
+
+/// The environment variable that chooses algorithms.
+pub const ALGORITHMS: &str = "SECATEUR_KERNELS";
+
+/// Whether every product is to be computed as it is defined: `SECATEUR_KERNELS=plain` turns off
+/// Winograd's transform and the skipping of zeros, `fast` (or nothing) leaves them on. It serves to
+/// tell whether a result depends on them.
+///
+/// # Errors
+/// Another word in the variable.
+pub fn plain() -> Result<bool, String> {
+    static PLAIN: OnceLock<Result<bool, String>> = OnceLock::new();
+    let plain = PLAIN.get_or_init(|| match std::env::var(ALGORITHMS).as_deref() {
+        Err(_) | Ok("fast") => Ok(false),
+        Ok("plain") => Ok(true),
+        Ok(word) => Err(format!("{ALGORITHMS}={word}: expected fast or plain")),
+    });
+    plain.clone()
 }
 
 /// Runs `op` compiled for the instructions in use.

@@ -28,6 +28,7 @@ pub mod loss;
 pub mod norm;
 pub mod optimiser;
 pub mod pack;
+pub mod peak;
 pub mod pool;
 mod scratch;
 mod shared;

@@ -11,6 +11,8 @@ use sparsity::Masks;
 use sparsity::select::{Candidates, global, one};
 use stage::Common;
 
+use crate::layers;
+
 /// Flags of `models bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -35,6 +37,9 @@ pub struct Bench {
     /// Height and width of the images in pixels
     #[arg(long, default_value_t = 32)]
     side: usize,
+    /// Time each convolution's shape alone instead, dense and at several sparsities
+    #[arg(long, conflicts_with_all = ["work", "sparsity", "allocation"])]
+    layers: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -71,6 +76,10 @@ impl Bench {
             return Err(Error::Config(what).into());
         }
         let graph = Graph::build(&self.network, 10, self.side)?;
+        if self.layers {
+            layers::run(&graph, (self.batch as usize, self.repeat as usize), common.json);
+            return Ok(());
+        }
         let mut net = Net::initial(graph, 42, &device::Choice::Cpu.open()?)?;
         let masks = self.masks(&net)?;
         let counts = (self.batch as usize, self.repeat as usize);

@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod eval;
 mod golden;
+mod layers;
 mod list;
 mod summary;
 

@@ -48,6 +48,7 @@ fn attempt<C: Command>() -> anyhow::Result<()> {
     start_log(common);
     interrupt::install()?;
     kernels::isa::name().map_err(Error::Config)?;
+    kernels::isa::plain().map_err(Error::Config)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads)
         .build_global()

@@ -5,6 +5,7 @@
 
 mod correlate;
 mod dense;
+pub mod depthwise;
 mod direct;
 mod micro;
 mod sparse;

@@ -185,7 +185,7 @@ impl Tiling {
             pitch: wide * LANES,
             map,
             channel,
-            chunk: (room / (blocks * channel)).clamp(1, s.channels),
+            chunk: s.channels.div_ceil(s.channels.div_ceil((room / (blocks * channel)).max(1))),
             down,
             read,
         }

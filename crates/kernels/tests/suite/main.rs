@@ -7,6 +7,7 @@ mod case;
 mod check;
 mod conv;
 mod conv_gradients;
+mod depthwise;
 mod elementwise;
 mod geometry;
 mod isa;

@@ -87,7 +87,12 @@ impl WithSimd for Run<'_> {
 }
 
 /// The first window of `segment` of `output`, its range checked.
-fn window(s: &Stencil, segment: &Segment, output: usize, out: &Shared) -> *mut f32 {
+pub(in super::super) fn window(
+    s: &Stencil,
+    segment: &Segment,
+    output: usize,
+    out: &Shared,
+) -> *mut f32 {
     let last = (segment.rows - 1) * s.grid.w + segment.columns - 1;
     out.pointer(segment.to + output * s.plane(), (last * s.grid.step + 1) * LANES)
 }

@@ -15,7 +15,7 @@ const PIECE: usize = 1 << 12;
 
 /// A kept weight.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(in super::super) struct Entry {
     /// Where it reads, from where the window stands.
     pub at: u32,
     /// Its value.

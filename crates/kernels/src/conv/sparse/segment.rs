@@ -10,7 +10,7 @@ use crate::{LANES, isa};
 
 /// A few windows, `rows` x `columns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Segment {
+pub(in super::super) struct Segment {
     pub rows: usize,
     pub columns: usize,
     /// Where the first stands in the room.
@@ -25,7 +25,7 @@ fn most() -> usize {
 }
 
 /// The windows of `item` in segments.
-pub(super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<Segment> {
+pub(in super::super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<Segment> {
     let most = most();
     let mut all = Vec::new();
     for (b, block) in item.blocks.clone().enumerate() {
@@ -55,7 +55,7 @@ pub(super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<Segment
 
 /// Distances between the windows of a segment, in values.
 #[derive(Clone, Copy)]
-pub(super) struct Steps {
+pub(in super::super) struct Steps {
     /// Between rows of the room; columns are a vector apart.
     pub pitch: usize,
     /// Between rows and columns of the output.
@@ -83,7 +83,7 @@ macro_rules! by_shape {
 
 /// A partial sum along a list.
 #[derive(Clone, Copy)]
-pub(super) struct Sum<'a> {
+pub(in super::super) struct Sum<'a> {
     pub entries: &'a [Entry],
     /// What it starts with; none to add to what is there.
     pub start: Option<f32>,
@@ -96,7 +96,7 @@ pub(super) struct Sum<'a> {
 /// Every entry's reads from `x` and the segment's windows in `y` must be in range, and no other
 /// thread may touch these windows.
 #[inline(always)]
-pub(super) unsafe fn walk<S: Simd>(
+pub(in super::super) unsafe fn walk<S: Simd>(
     simd: S,
     segment: &Segment,
     (x, y): (*const f32, *mut f32),
@@ -160,7 +160,7 @@ unsafe fn sums<S: Simd, const R: usize, const C: usize>(
 /// Every entry's reads from `x` and the segment's windows in `y` must be in range, and `sums` must
 /// hold a vector an entry.
 #[inline(always)]
-pub(super) unsafe fn dots<S: Simd>(
+pub(in super::super) unsafe fn dots<S: Simd>(
     simd: S,
     segment: &Segment,
     (x, y): (*const f32, *const f32),
@@ -215,7 +215,7 @@ unsafe fn products<S: Simd, const R: usize, const C: usize>(
 
 /// The sum of a vector's sixteen values.
 #[inline(always)]
-pub(super) fn total<S: Simd>(simd: S, vector: &[f32]) -> f32 {
+pub(in super::super) fn total<S: Simd>(simd: S, vector: &[f32]) -> f32 {
     let vector = &vector[..LANES];
     let mut sum = simd.splat_f32s(0.0);
     for part in vector.chunks_exact(S::F32_LANES) {

@@ -18,6 +18,7 @@ pub(super) use weight_grad::weight_grad;
 pub(super) use weights::transform as transform_weights;
 
 use super::Conv;
+use crate::isa;
 
 /// Products of one tile.
 const POINTS: usize = 36;
@@ -31,6 +32,7 @@ pub(super) fn fits(conv: &Conv) -> bool {
     let tiles = conv.oh().div_ceil(OUT) * conv.ow().div_ceil(OUT);
     // A tile's 36 products and its transforms are worth about 60 of the direct ones.
     conv.kernel == 3
+        && isa::plain() != Ok(true)
         && conv.stride == 1
         && conv.padding <= 2
         && conv.inputs.min(conv.outputs) >= 8

@@ -1,11 +1,15 @@
 //! What a training step or an inference takes, on images that need not be loaded.
 
+mod layers;
+
 use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::Tensor;
 use kernels::loss::{Target, cross_entropy};
 use sparsity::Masks;
+
+pub use layers::{Layer, layers};
 
 use crate::evaluate::host;
 use crate::{Batch, Mode, Net, Optimiser, Sgd};
@@ -21,6 +25,11 @@ pub enum Work {
 
 /// The optimiser of the timed steps.
 const SGD: Sgd = Sgd { lr: 0.01, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+
+/// Billions of operations a second that the machine can do in registers, measured.
+pub fn peak_gflops() -> f64 {
+    kernels::peak::flops(10) / 1e9
+}
 
 /// Seconds of each of `repeat` steps over `images` images, after two that do not count. The
 /// weights that `masks` prune are set to zero first.
