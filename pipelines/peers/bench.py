@@ -1,6 +1,6 @@
 """Times our training step and inference against PyTorch and ONNX Runtime, in turn, in one run.
 
-usage: bench.py MODELS [--out FILE] [--rounds 3] [--threads 2] [--batch 64] [--only WORD]
+usage: bench.py MODELS [--out FILE] [--rounds 3] [--steps 3] [--threads 2] [--batch 64] [--only WORD]
 
 MODELS is the `models` binary. Every row is measured in rounds; a round runs ours and then every
 configuration that a user of the peer would try (memory formats, torch.compile, ONNX Runtime; f32,
@@ -142,9 +142,10 @@ class Ours:
 
 def compare(row, ours, peers, options):
     """Runs a row's rounds and returns its lines: f32, and bf16 beside it."""
+    steps = options.steps * (2 if row["what"] == "infer" else 1)
     for _ in range(options.rounds):
         for one in [*ours, *peers]:
-            one.round(options.steps)
+            one.round(steps)
     lines = []
     for precision in ("f32", "bf16"):
         candidates = [p for p in peers if p.precision == precision]
@@ -220,7 +221,7 @@ def main():
     parser.add_argument("models")
     parser.add_argument("--out")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3, help="of training; of inference twice as many")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--only", default="", help="rows whose network or work holds this word")

@@ -10,19 +10,43 @@ use seed::stream;
 use crate::array::{Array, empty_lanes};
 use crate::{check, shapes};
 
-/// Statistics, output, gradient sums and gradient of a batch norm with `junk` in the empty lanes
-/// of what it reads.
-fn norm(x: &Array, dy: &Array, junk: f32) -> [Vec<f32>; 4] {
-    let (plane, channels) = (shapes::plane(x), x.shape[1]);
-    let (x, mut dx) = (x.blocks_with(junk), dy.blocks_with(junk));
-    let (mut stats, mut sums) = (vec![f32::NAN; 2 * channels], vec![f32::NAN; 2 * channels]);
-    let (weight, bias) = (vec![1.5; channels], vec![0.5; channels]);
-    let mut y = vec![f32::NAN; x.len()];
-    let affine = Affine { weight: &weight, bias: &bias, eps: 1e-5 };
-    norm::forward(plane, affine, Tail::default(), &x, (&mut stats, &mut y));
-    let saved = Saved { x: &x, stats: &stats, y: &[], relu: false };
-    norm::backward(plane, affine, saved, (&mut dx, &mut []), &mut sums);
-    [stats, y, sums, dx]
+/// Activation, summand and gradient of a batch norm, with a rectifier behind it or without.
+struct Norm {
+    x: Array,
+    add: Option<Array>,
+    dy: Array,
+    relu: bool,
+}
+
+/// What forward and backward pass of a batch norm leave.
+#[derive(Debug, PartialEq)]
+struct Passed {
+    /// Statistics and gradient sums.
+    sums: [Vec<f32>; 2],
+    /// Outputs of train and eval mode, and the input's gradient.
+    blocks: [Vec<f32>; 3],
+    /// The gradient before the rectifier, of real images.
+    dz: Vec<f64>,
+}
+
+impl Norm {
+    /// Both passes with `junk` in the empty lanes of what they read.
+    fn passed(&self, junk: f32) -> Passed {
+        let (plane, channels) = (shapes::plane(&self.x), self.x.shape[1]);
+        let (x, mut dz) = (self.x.blocks_with(junk), self.dy.blocks_with(junk));
+        let add = self.add.as_ref().map_or(Vec::new(), |add| add.blocks_with(junk));
+        let (weight, bias) = (vec![1.5; channels], vec![0.5; channels]);
+        let affine = Affine { weight: &weight, bias: &bias, eps: 1e-5 };
+        let tail = Tail { add: &add, relu: self.relu };
+        let unset = || (vec![f32::NAN; 2 * channels], vec![f32::NAN; x.len()]);
+        let ((mut stats, mut y), (mut sums, mut dx), (_, mut eval)) = (unset(), unset(), unset());
+        norm::forward(plane, affine, tail, &x, (&mut stats, &mut y));
+        norm::apply(plane, affine, tail, (&stats, &x), &mut eval);
+        let output: &[f32] = if add.is_empty() { &[] } else { &y };
+        let saved = Saved { x: &x, stats: &stats, y: output, relu: self.relu };
+        norm::backward(plane, affine, saved, (&mut dz, &mut dx), &mut sums);
+        Passed { sums: [stats, sums], blocks: [y, eval, dx], dz: self.x.read(&dz) }
+    }
 }
 
 fn all_zero(values: &[f32]) -> bool {
@@ -33,16 +57,20 @@ proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn batch_norm(n in shapes::batch(), c in 1..=5_usize, side in 1..=9_usize, seed: u64) {
+    fn batch_norm(
+        (n, c, side) in (shapes::batch(), 1..=5_usize, 1..=9_usize),
+        (add, relu) in any::<(bool, bool)>(),
+        seed: u64,
+    ) {
         let mut random = stream(seed, "test/lanes", 0);
-        let shape = [n, c, side, side];
-        let (x, dy) = (Array::normal(shape, &mut random), Array::normal(shape, &mut random));
-        let zeros = norm(&x, &dy, 0.0);
-        prop_assert_eq!(&norm(&x, &dy, 1e4), &zeros);
-        prop_assert_eq!(&norm(&x, &dy, f32::NAN), &zeros);
-        for blocks in [&zeros[1], &zeros[3]] {
-            let empty = empty_lanes(blocks, c * side * side, x.lanes());
-            prop_assert_eq!(empty.len(), (x.lanes().blocks() * LANES - n) * c * side * side);
+        let mut normal = || Array::normal([n, c, side, side], &mut random);
+        let norm = Norm { x: normal(), add: add.then(&mut normal), dy: normal(), relu };
+        let zeros = norm.passed(0.0);
+        prop_assert_eq!(&norm.passed(1e4), &zeros);
+        prop_assert_eq!(&norm.passed(f32::NAN), &zeros);
+        for blocks in &zeros.blocks {
+            let empty = empty_lanes(blocks, c * side * side, norm.x.lanes());
+            prop_assert_eq!(empty.len(), (norm.x.lanes().blocks() * LANES - n) * c * side * side);
             prop_assert!(all_zero(&empty));
         }
     }

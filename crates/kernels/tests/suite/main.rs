@@ -16,6 +16,7 @@ mod linear;
 mod loss;
 mod nan;
 mod norm;
+mod norm_gradients;
 mod optimiser;
 mod pool;
 mod reference;

@@ -2,6 +2,7 @@
 
 use kernels::conv::{Conv, Dense, Epilogue, Sparse};
 use kernels::elementwise::{relu, relu_grad};
+use kernels::norm::{self, Affine, Plane, Saved, Tail};
 use kernels::pool::{self, Pooling};
 use kernels::{LANES, Lanes};
 
@@ -28,6 +29,65 @@ fn max_pool() {
         let lanes = y.iter().enumerate();
         lanes.for_each(|(l, v)| assert_eq!(v.is_nan(), l == 5, "pixel {pixel}, lane {l}"));
     }
+}
+
+/// Where NaN is put among three channels of one pixel of sixteen images.
+const AT: usize = LANES + 5;
+const SCALE: Affine = Affine { weight: &[1.0; 3], bias: &[0.5; 3], eps: 1e-5 };
+const RELU: Tail = Tail { add: &[], relu: true };
+
+fn plane() -> Plane {
+    Plane { lanes: Lanes::of(LANES), channels: 3, pixels: 1 }
+}
+
+/// 0, 1 and so on, with NaN in place of one.
+fn with_nan() -> Vec<f32> {
+    (0..3 * LANES).map(|i| if i == AT { f32::NAN } else { i as f32 }).collect()
+}
+
+/// Asserts which of the values are NaN.
+#[track_caller]
+fn assert_nan(values: &[f32], expected: impl Fn(usize) -> bool) {
+    let wrong = (0..values.len()).find(|i| values[*i].is_nan() != expected(*i));
+    assert_eq!(wrong, None);
+}
+
+#[test]
+fn batch_norm_and_its_rectifier() {
+    let (x, zeros, mut stats) = (with_nan(), [0.0; 3 * LANES], [0.0; 6]);
+    let mut y = [0.0; 3 * LANES];
+    norm::forward(plane(), SCALE, RELU, &x, (&mut stats, &mut y));
+    assert_nan(&y, |i| i / LANES == AT / LANES);
+    assert_nan(&stats, |i| i / 2 == AT / LANES);
+    let stats = [0.0, 1.0].repeat(3);
+    norm::apply(plane(), SCALE, RELU, (&stats, &x), &mut y);
+    assert_nan(&y, |i| i == AT);
+    norm::apply(plane(), SCALE, Tail { add: &x, relu: true }, (&stats, &zeros), &mut y);
+    assert_nan(&y, |i| i == AT);
+}
+
+/// A gradient passes where the rectifier's output is NaN, and NaN where it is not 0.
+#[test]
+fn batch_norm_backward() {
+    let stats = [0.0, 1.0].repeat(3);
+    let check = |x: &[f32], output: &[f32], gradient: f32, expected: f32| {
+        let saved = Saved { x, stats: &stats, y: output, relu: true };
+        let (mut dz, mut dx, mut sums) = ([1.0; 3 * LANES], [0.0; 3 * LANES], [0.0; 6]);
+        dz[AT] = gradient;
+        norm::backward(plane(), SCALE, saved, (&mut dz, &mut dx), &mut sums);
+        assert_eq!(dz[AT].to_bits(), expected.to_bits());
+        assert_nan(&dz, |i| i == AT && expected.is_nan());
+        let poisoned = x[AT].is_nan() || expected.is_nan();
+        assert_nan(&dx, |i| poisoned && i / LANES == AT / LANES);
+        assert_nan(&sums[..], |i| poisoned && (i == 3 || i == 2 && expected.is_nan()));
+    };
+    let (ones, minus) = ([1.0; 3 * LANES], [-1.0; 3 * LANES]);
+    check(&with_nan(), &[], 7.0, 7.0);
+    check(&ones, &[], f32::NAN, f32::NAN);
+    check(&minus, &[], f32::NAN, 0.0);
+    check(&ones, &with_nan(), 7.0, 7.0);
+    check(&minus, &ones, f32::NAN, f32::NAN);
+    check(&ones, &[0.0; 3 * LANES], f32::NAN, 0.0);
 }
 
 /// What writes an output given an input and what follows the sums.

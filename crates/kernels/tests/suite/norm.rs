@@ -1,8 +1,8 @@
-//! Batch norm: forward in both modes, and backward in train mode.
+//! Batch norm forward in both modes, with what is added and cut off behind it.
 
-use kernels::norm::{self, Affine, Saved, Tail};
+use kernels::norm::{self, Affine, Tail};
 use proptest::prelude::*;
-use seed::stream;
+use seed::{Stream, stream};
 
 use crate::array::{Array, plain, wide, written};
 use crate::reference::norm as expected;
@@ -10,63 +10,107 @@ use crate::{check, shapes};
 
 const EPS: f32 = 1e-5;
 
-/// An activation with what its channels are scaled and shifted by.
-struct Case {
-    x: Array,
-    weight: Vec<f64>,
-    bias: Vec<f64>,
+/// An activation with what its channels are scaled and shifted by, and what follows.
+pub struct Case {
+    pub x: Array,
+    pub weight: Vec<f64>,
+    pub bias: Vec<f64>,
+    pub add: Option<Array>,
+    pub relu: bool,
 }
 
 impl Case {
-    fn new(shape: [usize; 4], seed: u64) -> Self {
+    /// Nothing added and nothing cut off.
+    pub fn new(shape: [usize; 4], seed: u64) -> Self {
         let mut random = stream(seed, "test/norm", 0);
         let x = Array::of(shape, || 0.5 + 2.0 * random.normal());
         let channels = [shape[1], 1, 1, 1];
         let weight = Array::normal(channels, &mut random).values;
-        Self { x, weight, bias: Array::normal(channels, &mut random).values }
+        let bias = Array::normal(channels, &mut random).values;
+        Self { x, weight, bias, add: None, relu: false }
     }
 
-    fn affine(&self) -> expected::Affine<'_> {
+    /// As [`Case::with_tail_under`] with the batch's statistics.
+    pub fn with_tail(shape: [usize; 4], seed: u64, tail: (bool, bool)) -> Self {
+        Self::with_tail_under(expected::statistics, shape, seed, tail)
+    }
+
+    /// With something added or cut off, and nothing within [`GAP`] of the rectifier's kink (over
+    /// the channel's deviation) when `stats` normalise it.
+    pub fn with_tail_under(
+        stats: impl FnOnce(&Array) -> Vec<[f64; 2]>,
+        shape: [usize; 4],
+        seed: u64,
+        (add, relu): (bool, bool),
+    ) -> Self {
+        let mut random = stream(seed, "test/norm", 1);
+        let x = Array::of(shape, || 0.5 + 2.0 * off_zero(&mut random));
+        let weight = Array::of([shape[1], 1, 1, 1], || off_zero(&mut random)).values;
+        let stats = stats(&x);
+        // What is as large as the centre of the gap in `x` comes out 0.
+        let centre = |([mean, variance], w): (&[f64; 2], &f64)| {
+            (mean - 0.5) / (variance + f64::from(EPS)).sqrt() * w
+        };
+        let mut bias = Array::of([shape[1], 1, 1, 1], || 0.0);
+        bias.values = wide(&plain(&stats.iter().zip(&weight).map(centre).collect::<Vec<_>>()));
+        let mut case = Self { x, weight, bias: bias.values, add: None, relu };
+        if add {
+            let z = expected::apply(&case.x, &stats, &case.affine());
+            let mut z = z.values.iter();
+            let next = || off_zero(&mut random) - z.next().expect("one a value");
+            case.add = Some(Array::of(shape, next));
+        }
+        case
+    }
+
+    pub fn affine(&self) -> expected::Affine<'_> {
         expected::Affine { weight: &self.weight, bias: &self.bias, eps: f64::from(EPS) }
     }
 
     /// Calls `f` with the same in f32.
-    fn plain<R>(&self, f: impl FnOnce(Affine) -> R) -> R {
+    pub fn plain<R>(&self, f: impl FnOnce(Affine, Tail) -> R) -> R {
         let (weight, bias) = (plain(&self.weight), plain(&self.bias));
-        f(Affine { weight: &weight, bias: &bias, eps: EPS })
+        let add = self.add.as_ref().map_or(Vec::new(), Array::blocks);
+        let affine = Affine { weight: &weight, bias: &bias, eps: EPS };
+        f(affine, Tail { add: &add, relu: self.relu })
     }
 
-    /// Statistics and output in train mode.
-    fn forward(&self) -> (Vec<f32>, Vec<f64>) {
+    /// What train mode comes to with other inputs and summands.
+    pub fn expected(&self, x: &Array, add: Option<&Array>) -> Array {
+        expected::tail(&expected::train(x, &self.affine()), add, self.relu)
+    }
+
+    /// Statistics and blocks of the output in train mode.
+    pub fn forward(&self) -> (Vec<f32>, Vec<f32>) {
         let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
         let mut stats = vec![f32::NAN; 2 * self.x.shape[1]];
-        let run = |a: Affine| {
-            written(x.len(), |y| norm::forward(plane, a, Tail::default(), &x, (&mut stats, y)))
+        let run = |affine: Affine, tail: Tail| {
+            written(x.len(), |y| norm::forward(plane, affine, tail, &x, (&mut stats, y)))
         };
-        let y = self.x.read(&self.plain(run));
+        let y = self.plain(run);
         (stats, y)
     }
 
     fn apply(&self, stats: &[f32]) -> Vec<f64> {
         let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
-        let run = |a: Affine| {
-            written(x.len(), |y| norm::apply(plane, a, Tail::default(), (stats, &x), y))
+        let run = |affine: Affine, tail: Tail| {
+            written(x.len(), |y| norm::apply(plane, affine, tail, (stats, &x), y))
         };
         self.x.read(&self.plain(run))
     }
+}
 
-    /// (dx, dbias and dweight interleaved) for the cotangent `dy`.
-    fn backward(&self, dy: &Array) -> (Vec<f64>, Vec<f64>) {
-        let (plane, x, stats) = (shapes::plane(&self.x), self.x.blocks(), self.forward().0);
-        let (mut dx, mut sums) = (dy.blocks(), vec![f32::NAN; stats.len()]);
-        let saved = Saved { x: &x, stats: &stats, y: &[], relu: false };
-        self.plain(|a| norm::backward(plane, a, saved, (&mut dx, &mut []), &mut sums));
-        (self.x.read(&dx), wide(&sums))
-    }
+/// Least size of what [`off_zero`] draws.
+const GAP: f64 = 0.2;
+
+/// A normal value moved away from 0.
+fn off_zero(random: &mut Stream) -> f64 {
+    let v = random.normal();
+    v + GAP.copysign(v)
 }
 
 /// Shapes with nine values a channel or more: over two, batch norm's gradient all but cancels.
-fn several() -> impl Strategy<Value = [usize; 4]> {
+pub fn several() -> impl Strategy<Value = [usize; 4]> {
     (shapes::batch(), 1..=6_usize, 3..=11_usize, 3..=11_usize).prop_map(|(n, c, h, w)| [n, c, h, w])
 }
 
@@ -81,58 +125,87 @@ proptest! {
     }
 
     #[test]
+    fn variance_far_from_zero(shape in several(), seed: u64) {
+        let mut case = Case::new(shape, seed);
+        let far: Vec<f64> = case.x.values.iter().map(|v| f64::from((v + 500.0) as f32)).collect();
+        case.x = case.x.with(&far);
+        let variances = |stats: &[f64]| stats.chunks(2).map(|s| s[1]).collect::<Vec<_>>();
+        let expected = variances(&expected::statistics(&case.x).concat());
+        check::close(&variances(&wide(&case.forward().0)), &expected, 1e-5);
+    }
+
+    #[test]
     fn train_mode(shape in several(), seed: u64) {
         let case = Case::new(shape, seed);
         let y = expected::train(&case.x, &case.affine());
-        check::close(&case.forward().1, &y.values, 1e-6);
+        check::close(&case.x.read(&case.forward().1), &y.values, 1e-6);
     }
 
     #[test]
     fn eval_mode(shape in shapes::activation(), seed: u64) {
         let case = Case::new(shape, seed);
-        let mut random = stream(seed, "test/running", 0);
-        let running = Array::of([shape[1], 2, 1, 1], || random.range(0.1, 2.0)).values;
-        let y = expected::apply(&case.x, running.as_chunks().0, &case.affine());
-        check::close(&case.apply(&plain(&running)), &y.values, 1e-6);
+        let running = running(shape[1], seed);
+        let y = expected::apply(&case.x, &running, &case.affine());
+        check::close(&case.apply(&plain(&running.concat())), &y.values, 1e-6);
     }
 
     #[test]
-    fn gradient_of_input(shape in several(), seed: u64) {
-        let case = Case::new(shape, seed);
-        let dy = Array::normal(shape, &mut stream(seed, "test/cotangent", 0));
-        let value = |x: &[f64]| {
-            check::dot(&dy.values, &expected::train(&case.x.with(x), &case.affine()).values)
-        };
-        check::gradient(value, &case.x.values, &case.backward(&dy).0);
+    fn train_mode_with_tail(shape in several(), seed: u64, add: bool, relu: bool) {
+        let case = Case::with_tail(shape, seed, (add, relu));
+        let y = case.expected(&case.x, case.add.as_ref());
+        check::close(&case.x.read(&case.forward().1), &y.values, 1e-6);
     }
 
     #[test]
-    fn gradient_of_bias_and_weight(shape in several(), seed: u64) {
-        let case = Case::new(shape, seed);
-        let dy = Array::normal(shape, &mut stream(seed, "test/cotangent", 0));
-        let value = |both: &[f64]| {
-            let (bias, weight): (Vec<_>, Vec<_>) = both.chunks(2).map(|b| (b[0], b[1])).unzip();
-            let affine = expected::Affine { weight: &weight, bias: &bias, ..case.affine() };
-            check::dot(&dy.values, &expected::train(&case.x, &affine).values)
-        };
-        let pairs = case.bias.iter().zip(&case.weight);
-        let both: Vec<f64> = pairs.flat_map(|(b, w)| [*b, *w]).collect();
-        check::gradient(value, &both, &case.backward(&dy).1);
+    fn eval_mode_with_tail(shape in shapes::activation(), seed: u64, add: bool, relu: bool) {
+        let running = running(shape[1], seed);
+        let case = Case::with_tail_under(|_| running.clone(), shape, seed, (add, relu));
+        let z = expected::apply(&case.x, &running, &case.affine());
+        let y = expected::tail(&z, case.add.as_ref(), relu);
+        check::close(&case.apply(&plain(&running.concat())), &y.values, 5e-6);
     }
+
+    /// Eval mode is the second half of train mode.
+    #[test]
+    fn modes_agree_on_the_batch_statistics(shape in several(), seed: u64, add: bool, relu: bool) {
+        let case = Case::with_tail(shape, seed, (add, relu));
+        let (stats, y) = case.forward();
+        prop_assert_eq!(case.apply(&stats), case.x.read(&y));
+    }
+}
+
+/// Random mean and variance of each channel.
+fn running(channels: usize, seed: u64) -> Vec<[f64; 2]> {
+    let mut random = stream(seed, "test/running", 0);
+    let values = Array::of([channels, 2, 1, 1], || random.range(0.1, 2.0)).values;
+    values.as_chunks().0.to_vec()
 }
 
 #[test]
 fn one_value_a_channel_is_its_own_mean() {
     let case = Case::new([1, 3, 1, 1], 1);
-    assert_eq!(case.forward().1, case.bias);
-    assert_eq!(case.backward(&case.x).0, [0.0; 3]);
+    assert_eq!(case.x.read(&case.forward().1), case.bias);
+}
+
+#[test]
+fn tail_adds_before_it_cuts_off() {
+    let check = |add: f64, relu: bool, expected: f64| {
+        let x = Array::zeros([1, 1, 1, 1]);
+        let add = Some(x.with(&[add]));
+        let case = Case { x, weight: vec![1.0], bias: vec![-2.0], add, relu };
+        assert_eq!(case.x.read(&case.forward().1), [expected]);
+    };
+    check(3.0, true, 1.0);
+    check(1.0, true, 0.0);
+    check(1.0, false, -1.0);
 }
 
 #[test]
 fn running_statistics_move_by_the_momentum() {
     let x = Array::zeros([5, 1, 1, 1]).with(&[1.0, 2.0, 3.0, 4.0, 5.0]);
     let plane = shapes::plane(&x);
-    let stats = Case { x, weight: vec![1.0], bias: vec![0.0] }.forward().0;
+    let case = Case { x, weight: vec![1.0], bias: vec![0.0], add: None, relu: false };
+    let stats = case.forward().0;
     let check = |part: usize, expected: f32| {
         let mut running = [1.0];
         norm::update_running(plane, 0.25, &stats, part, &mut running);

@@ -3,7 +3,7 @@
 use kernels::conv::{self, Conv, Epilogue, Sparse};
 use kernels::loss::{Target, cross_entropy};
 use kernels::norm::{self, Affine, Plane, Saved, Tail};
-use kernels::optimiser::{self, Sgd};
+use kernels::optimiser::{self, Adam, Sgd};
 use kernels::pool::{self, Pooling};
 use kernels::{LANES, Lanes, average, elementwise, pack};
 use seed::stream;
@@ -87,21 +87,30 @@ fn batch_norm() {
         [stats, y].concat()
     });
     check(|| written(len, |y| norm::apply(plane, affine, tail, (&stats, &x), y)));
+    let saved = Saved { x: &x, stats: &stats, y: &y, relu: true };
     check(|| {
-        let saved = Saved { x: &x, stats: &stats, y: &y, relu: true };
         let (mut dz, mut sums) = (dy.clone(), vec![f32::NAN; 14]);
         let dx = written(len, |dx| norm::backward(plane, affine, saved, (&mut dz, dx), &mut sums));
         [dz, sums, dx].concat()
+    });
+    check(|| {
+        let (saved, mut dx) = (Saved { y: &[], ..saved }, dy.clone());
+        let pair = (&mut dx[..], &mut [][..]);
+        let sums = written(14, |sums| norm::backward(plane, affine, saved, pair, sums));
+        [dx, sums].concat()
     });
 }
 
 #[test]
 fn pooling() {
-    let (p, planes) = (Pooling { h: 9, w: 9, kernel: 3, stride: 2, padding: 1 }, 50);
-    let (x, dy) = (normal(planes * 81 * LANES, 0), normal(planes * 25 * LANES, 1));
-    let means = normal(planes * LANES, 2);
-    check(|| written(dy.len(), |y| pool::forward(p, &x, y)));
-    check(|| written(x.len(), |dx| pool::backward(p, &x, &dy, dx)));
+    let planes = 50;
+    let (x, means) = (normal(planes * 81 * LANES, 0), normal(planes * LANES, 2));
+    for (kernel, padding) in [(3, 1), (2, 0)] {
+        let p = Pooling { h: 9, w: 9, kernel, stride: 2, padding };
+        let dy = normal(planes * p.oh() * p.ow() * LANES, 1);
+        check(|| written(dy.len(), |y| pool::forward(p, &x, y)));
+        check(|| written(x.len(), |dx| pool::backward(p, &x, &dy, dx)));
+    }
     check(|| written(means.len(), |y| average::forward(&x, 81, y)));
     check(|| written(x.len(), |dx| average::backward(&means, 81, dx)));
 }
@@ -131,6 +140,13 @@ fn descent() {
         let (mut weight, mut velocity) = (start.clone(), vec![0.0; LONG]);
         optimiser::sgd(sgd, &mut weight, &mut velocity, &grad, &mask);
         [weight, velocity].concat()
+    });
+    let (betas, eps) = ((0.9, 0.999), 1e-8);
+    let adam = Adam { lr: 0.1, betas, eps, weight_decay: 0.01, step: 3 };
+    check(|| {
+        let (mut weight, mut mean, mut square) = (start.clone(), vec![0.1; LONG], vec![0.2; LONG]);
+        optimiser::adam(adam, &mut weight, (&mut mean, &mut square), &grad, &mask);
+        [weight, mean, square].concat()
     });
 }
 

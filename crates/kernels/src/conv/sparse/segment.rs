@@ -19,9 +19,9 @@ pub(in super::super) struct Segment {
     pub to: usize,
 }
 
-/// Windows whose sums fit the registers.
+/// Windows whose sums fit the registers: there are 32 of sixteen values, or 16 of eight.
 fn most() -> usize {
-    if isa::width() == LANES { 16 } else { 8 }
+    if isa::width() == LANES { 16 } else { 4 }
 }
 
 /// The windows of `item` in segments.
@@ -63,19 +63,33 @@ pub(in super::super) struct Steps {
     pub across: usize,
 }
 
-/// Calls the generic function `$f` for the shape of a segment.
+/// Calls the generic function `$f` for the shape of a segment, with the number of registers that a
+/// vector takes: a vector is used whole, so that its cache line is read once.
 macro_rules! by_shape {
     ($segment:expr, $f:ident::<$S:ident>, $arguments:tt) => {
-        match ($segment.rows, $segment.columns) {
-            (1, 16) => $f::<$S, 1, 16> $arguments,
-            (2, 8) => $f::<$S, 2, 8> $arguments,
-            (4, 4) => $f::<$S, 4, 4> $arguments,
-            (1, 8) => $f::<$S, 1, 8> $arguments,
-            (2, 4) => $f::<$S, 2, 4> $arguments,
-            (4, 2) => $f::<$S, 4, 2> $arguments,
-            (1, 4) => $f::<$S, 1, 4> $arguments,
-            (1, 2) => $f::<$S, 1, 2> $arguments,
-            (1, 1) => $f::<$S, 1, 1> $arguments,
+        match (LANES / $S::F32_LANES, $segment.rows, $segment.columns) {
+            (1, 1, 16) => $f::<$S, 1, 16, 1> $arguments,
+            (1, 2, 8) => $f::<$S, 2, 8, 1> $arguments,
+            (1, 4, 4) => $f::<$S, 4, 4, 1> $arguments,
+            (1, 1, 8) => $f::<$S, 1, 8, 1> $arguments,
+            (1, 1, 4) => $f::<$S, 1, 4, 1> $arguments,
+            (1, 1, 2) => $f::<$S, 1, 2, 1> $arguments,
+            (1, 1, 1) => $f::<$S, 1, 1, 1> $arguments,
+            (2, 1, 4) => $f::<$S, 1, 4, 2> $arguments,
+            (2, 2, 2) => $f::<$S, 2, 2, 2> $arguments,
+            (2, 4, 1) => $f::<$S, 4, 1, 2> $arguments,
+            (2, 1, 2) => $f::<$S, 1, 2, 2> $arguments,
+            (2, 1, 1) => $f::<$S, 1, 1, 2> $arguments,
+            (4, 1, 4) => $f::<$S, 1, 4, 4> $arguments,
+            (4, 2, 2) => $f::<$S, 2, 2, 4> $arguments,
+            (4, 4, 1) => $f::<$S, 4, 1, 4> $arguments,
+            (4, 1, 2) => $f::<$S, 1, 2, 4> $arguments,
+            (4, 1, 1) => $f::<$S, 1, 1, 4> $arguments,
+            (16, 1, 4) => $f::<$S, 1, 4, 16> $arguments,
+            (16, 2, 2) => $f::<$S, 2, 2, 16> $arguments,
+            (16, 4, 1) => $f::<$S, 4, 1, 16> $arguments,
+            (16, 1, 2) => $f::<$S, 1, 2, 16> $arguments,
+            (16, 1, 1) => $f::<$S, 1, 1, 16> $arguments,
             shape => unreachable!("no segment is {shape:?}"),
         }
     };
@@ -103,29 +117,27 @@ pub(in super::super) unsafe fn walk<S: Simd>(
     sum: Sum,
     steps: Steps,
 ) {
-    for lane in (0..LANES).step_by(S::F32_LANES) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let at = (x.add(lane), y.add(lane));
-            by_shape!(segment, sums::<S>, (simd, at, sum, steps));
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { by_shape!(segment, sums::<S>, (simd, (x, y), sum, steps)) };
 }
 
 #[inline(always)]
-unsafe fn sums<S: Simd, const R: usize, const C: usize>(
+unsafe fn sums<S: Simd, const R: usize, const C: usize, const V: usize>(
     simd: S,
     (x, y): (*const f32, *mut f32),
     sum: Sum,
     steps: Steps,
 ) {
+    let place = |r: usize, c: usize, v: usize| r * steps.down + c * steps.across + v * S::F32_LANES;
     // SAFETY: the promise of `walk`.
     unsafe {
-        let mut sums = [[simd.splat_f32s(sum.start.unwrap_or(0.0)); C]; R];
+        let mut sums = [[[simd.splat_f32s(sum.start.unwrap_or(0.0)); V]; C]; R];
         if sum.start.is_none() {
             for r in 0..R {
                 for c in 0..C {
-                    sums[r][c] = load::<S>(y.add(r * steps.down + c * steps.across));
+                    for v in 0..V {
+                        sums[r][c][v] = load::<S>(y.add(place(r, c, v)));
+                    }
                 }
             }
         }
@@ -133,20 +145,26 @@ unsafe fn sums<S: Simd, const R: usize, const C: usize>(
             let (value, x) = (simd.splat_f32s(entry.value), x.add(entry.at as usize));
             for r in 0..R {
                 for c in 0..C {
-                    let x = load::<S>(x.add(r * steps.pitch + c * LANES));
-                    sums[r][c] = simd.mul_add_f32s(value, x, sums[r][c]);
+                    for v in 0..V {
+                        let x = load::<S>(x.add(r * steps.pitch + c * LANES + v * S::F32_LANES));
+                        sums[r][c][v] = simd.mul_add_f32s(value, x, sums[r][c][v]);
+                    }
                 }
             }
         }
         for r in 0..R {
             for c in 0..C {
-                store::<S>(y.add(r * steps.down + c * steps.across), sums[r][c]);
+                for v in 0..V {
+                    store::<S>(y.add(place(r, c, v)), sums[r][c][v]);
+                }
             }
         }
         if sum.finish.is_something() {
             for r in 0..R {
                 for c in 0..C {
-                    sum.finish.apply_at(simd, y.add(r * steps.down + c * steps.across));
+                    for v in 0..V {
+                        sum.finish.apply_at(simd, y.add(place(r, c, v)));
+                    }
                 }
             }
         }
@@ -167,18 +185,12 @@ pub(in super::super) unsafe fn dots<S: Simd>(
     (entries, sums, first): (&[Entry], *mut f32, bool),
     steps: Steps,
 ) {
-    for lane in (0..LANES).step_by(S::F32_LANES) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let at = (x.add(lane), y.add(lane));
-            let to = (entries, sums.add(lane), first);
-            by_shape!(segment, products::<S>, (simd, at, to, steps));
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { by_shape!(segment, products::<S>, (simd, (x, y), (entries, sums, first), steps)) };
 }
 
 #[inline(always)]
-unsafe fn products<S: Simd, const R: usize, const C: usize>(
+unsafe fn products<S: Simd, const R: usize, const C: usize, const V: usize>(
     simd: S,
     (x, y): (*const f32, *const f32),
     (entries, sums, first): (&[Entry], *mut f32, bool),
@@ -186,29 +198,40 @@ unsafe fn products<S: Simd, const R: usize, const C: usize>(
 ) {
     // SAFETY: the promise of `dots`.
     unsafe {
-        let mut gradient = [[simd.splat_f32s(0.0); C]; R];
+        let mut gradient = [[[simd.splat_f32s(0.0); V]; C]; R];
         for r in 0..R {
             for c in 0..C {
-                gradient[r][c] = load::<S>(y.add(r * steps.down + c * steps.across));
+                for v in 0..V {
+                    let at = r * steps.down + c * steps.across + v * S::F32_LANES;
+                    gradient[r][c][v] = load::<S>(y.add(at));
+                }
             }
         }
         for (i, entry) in entries.iter().enumerate() {
             let (x, sum) = (x.add(entry.at as usize), sums.add(i * LANES));
-            // Four sums, so that no multiply-add waits for the one before it.
-            let mut parts = [simd.splat_f32s(0.0); 4];
+            // Several sums, so that no multiply-add waits for the one before it.
+            let mut parts = [[simd.splat_f32s(0.0); V]; 4];
             if !first {
-                parts[0] = load::<S>(sum);
+                for v in 0..V {
+                    parts[0][v] = load::<S>(sum.add(v * S::F32_LANES));
+                }
             }
             for r in 0..R {
                 for c in 0..C {
-                    let x = load::<S>(x.add(r * steps.pitch + c * LANES));
-                    let part = (r * C + c) % 4;
-                    parts[part] = simd.mul_add_f32s(gradient[r][c], x, parts[part]);
+                    for v in 0..V {
+                        let x = load::<S>(x.add(r * steps.pitch + c * LANES + v * S::F32_LANES));
+                        let part = (r * C + c) % 4;
+                        parts[part][v] = simd.mul_add_f32s(gradient[r][c][v], x, parts[part][v]);
+                    }
                 }
             }
-            let total =
-                simd.add_f32s(simd.add_f32s(parts[0], parts[1]), simd.add_f32s(parts[2], parts[3]));
-            store::<S>(sum, total);
+            for v in 0..V {
+                let total = simd.add_f32s(
+                    simd.add_f32s(parts[0][v], parts[1][v]),
+                    simd.add_f32s(parts[2][v], parts[3][v]),
+                );
+                store::<S>(sum.add(v * S::F32_LANES), total);
+            }
         }
     }
 }

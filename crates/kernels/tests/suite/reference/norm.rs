@@ -9,17 +9,16 @@ pub struct Affine<'a> {
     pub eps: f64,
 }
 
-/// The values of one channel, image after image.
-pub fn channel(x: &Array, c: usize) -> Vec<f64> {
+/// Where the values of one channel stand, image after image.
+fn places(x: &Array, c: usize) -> Vec<usize> {
     let pixels = x.shape[2] * x.shape[3];
-    let images = 0..x.shape[0];
-    images.flat_map(|n| x.values[x.index([n, c, 0, 0])..][..pixels].to_vec()).collect()
+    (0..x.shape[0]).flat_map(|n| (0..pixels).map(move |p| x.index([n, c, 0, 0]) + p)).collect()
 }
 
 /// Mean and biased variance of each channel.
 pub fn statistics(x: &Array) -> Vec<[f64; 2]> {
     let one = |c| {
-        let values = channel(x, c);
+        let values: Vec<f64> = places(x, c).into_iter().map(|i| x.values[i]).collect();
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         [mean, values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count]
@@ -45,4 +44,35 @@ pub fn apply(x: &Array, stats: &[[f64; 2]], affine: &Affine) -> Array {
 /// Train mode: with the batch's own statistics.
 pub fn train(x: &Array, affine: &Affine) -> Array {
     apply(x, &statistics(x), affine)
+}
+
+/// `z + add`, and 0 for what is negative then if there is a rectifier.
+pub fn tail(z: &Array, add: Option<&Array>, relu: bool) -> Array {
+    let mut y = z.clone();
+    for (i, v) in y.values.iter_mut().enumerate() {
+        *v += add.map_or(0.0, |add| add.values[i]);
+        *v = if relu { v.max(0.0) } else { *v };
+    }
+    y
+}
+
+/// Given the gradient of train mode's output: that of its input, and those of bias and weight of
+/// each channel, interleaved. The chain rule by way of variance and mean, as in the paper.
+pub fn gradients(x: &Array, dz: &Array, affine: &Affine) -> (Array, Vec<f64>) {
+    let (mut dx, mut sums) = (x.clone(), Vec::new());
+    for (c, [mean, variance]) in statistics(x).into_iter().enumerate() {
+        let (places, root) = (places(x, c), (variance + affine.eps).sqrt());
+        let (centred, dz) = (|i: usize| x.values[i] - mean, |i: usize| dz.values[i]);
+        let bias: f64 = places.iter().map(|i| dz(*i)).sum();
+        let weight: f64 = places.iter().map(|i| dz(*i) * centred(*i) / root).sum();
+        let (n, scale) = (places.len() as f64, affine.weight[c]);
+        let of_variance = -0.5 * scale * weight / root.powi(2);
+        let of_mean = -scale * bias / root;
+        for i in places {
+            let through = of_variance * 2.0 * centred(i) / n + of_mean / n;
+            dx.values[i] = dz(i) * scale / root + through;
+        }
+        sums.extend([bias, weight]);
+    }
+    (dx, sums)
 }
