@@ -9,7 +9,7 @@ use cifar::{Augment, Batch, Normalise, Part};
 const AHEAD: usize = 2;
 
 /// What batches are made of.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The images.
     pub part: &'a Part,

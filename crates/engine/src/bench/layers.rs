@@ -45,7 +45,9 @@ pub fn layers(
         };
         if !seen.contains(&conv) {
             seen.push(conv);
-            densities.iter().for_each(|d| each(layer(&conv, *d, (images, repeat))));
+            for density in densities {
+                each(layer(&conv, *density, (images, repeat)));
+            }
         }
     }
 }

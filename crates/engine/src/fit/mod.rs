@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let steps = order.len().div_ceil(flags.batch);
         let entered = Instant::now();
-        let normalise = self.normalise.clone();
+        let normalise = self.normalise;
         thread::scope(|scope| {
             let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
             let source = Source { part: train, normalise: &normalise, augment };
