@@ -99,8 +99,11 @@ impl Place {
     /// The command `line`, its first word a binary of ours, to be run here.
     pub fn command(&self, line: &str) -> Command {
         let mut words = line.split_whitespace();
-        let mut command = Command::new(binaries().join(words.next().expect("a binary's name")));
+        let binaries = binaries();
+        let mut command = Command::new(binaries.join(words.next().expect("a binary's name")));
         command.args(words).current_dir(self.root()).stdin(Stdio::null());
+        // One for all tests, and not the user's.
+        command.env("SECATEUR_CACHE", binaries.join("test-cache"));
         command
     }
 

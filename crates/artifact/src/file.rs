@@ -46,6 +46,13 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Error::write(folder, &e))
 }
 
+/// Runs `f` while no other process does so for the same folder.
+pub fn alone<R>(folder: &Path, f: impl FnOnce() -> Result<R>) -> Result<R> {
+    let held = File::open(folder).map_err(|e| Error::read(folder, &e))?;
+    held.lock().map_err(|e| Error::write(folder, &e))?;
+    f()
+}
+
 /// `path` made absolute, `.` and `..` resolved by text alone (the end need not exist yet).
 pub(crate) fn tidy(path: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(path).map_err(|e| Error::read(path, &e))?;

@@ -98,12 +98,25 @@ fn crossing(conv: &Conv) -> Crossing {
         found.input_grad * 100.0,
         found.weight_grad * 100.0
     );
-    // What another process has measured meanwhile stands.
-    let mut all = read();
-    let found = *all.entry(key.clone()).or_insert(found);
+    let found = keep_first(&key, found).unwrap_or_else(|e| {
+        tracing::warn!("measurements of kernels are not kept: {e}");
+        found
+    });
     table.insert(key, found);
-    write(&all);
     found
+}
+
+/// Adds a measurement to the file; where another process was first, its stands.
+fn keep_first(key: &str, found: Crossing) -> Result<Crossing> {
+    let Some(path) = path() else { return Ok(found) };
+    let folder = path.parent().expect("a file in the folder");
+    file::make_folder(folder)?;
+    file::alone(folder, || {
+        let mut all = read();
+        let first = *all.entry(key.to_owned()).or_insert(found);
+        file::write(&path, yaml::text(&all).as_bytes())?;
+        Ok(first)
+    })
 }
 
 fn key(conv: &Conv) -> String {
@@ -196,17 +209,4 @@ fn read() -> Table {
         tracing::warn!("{e}; measuring anew");
         Table::new()
     })
-}
-
-fn write(table: &Table) {
-    let Some(path) = path() else { return };
-    let write = || -> Result<()> {
-        if let Some(folder) = path.parent() {
-            file::make_folder(folder)?;
-        }
-        file::write(&path, yaml::text(table).as_bytes())
-    };
-    if let Err(e) = write() {
-        tracing::warn!("measurements of kernels are not kept: {e}");
-    }
 }
