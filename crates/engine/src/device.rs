@@ -2,6 +2,7 @@
 
 use artifact::{Error, Result};
 use candle_core::Device;
+use kernels::isa;
 
 /// The values of `--device`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -24,9 +25,19 @@ impl serde::Serialize for Choice {
     }
 }
 
+/// Vector instructions in use.
+///
+/// # Panics
+/// Before a device was opened: that checks them.
+pub fn simd() -> &'static str {
+    isa::name().expect("checked when the device was opened")
+}
+
 impl Choice {
-    /// Opens the device.
+    /// Opens the device, and refuses words that the kernels' variables do not have.
     pub fn open(self) -> Result<Device> {
+        isa::name().map_err(Error::Config)?;
+        isa::plain().map_err(Error::Config)?;
         match self {
             Self::Cpu | Self::Auto => Ok(Device::Cpu),
             Self::Cuda => Err(Error::Resource(

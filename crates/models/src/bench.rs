@@ -76,11 +76,12 @@ impl Bench {
             return Err(Error::Config(what).into());
         }
         let graph = Graph::build(&self.network, 10, self.side)?;
+        let device = device::Choice::Cpu.open()?;
         if self.layers {
             layers::run(&graph, (self.batch as usize, self.repeat as usize), common.json);
             return Ok(());
         }
-        let mut net = Net::initial(graph, 42, &device::Choice::Cpu.open()?)?;
+        let mut net = Net::initial(graph, 42, &device)?;
         let masks = self.masks(&net)?;
         let counts = (self.batch as usize, self.repeat as usize);
         let seconds = bench::seconds(&mut net, &masks, self.work, counts)?;
@@ -92,7 +93,7 @@ impl Bench {
             sparsity: self.sparsity,
             allocation: self.allocation,
             threads: stage::threads(),
-            simd: stage::simd(),
+            simd: device::simd(),
             milliseconds: median * 1e3,
             images_per_second: f64::from(self.batch) / median,
             activations_mib: artifact::size::mib(net.activation_bytes() as u64),

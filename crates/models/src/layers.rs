@@ -65,7 +65,7 @@ pub fn run(graph: &Graph, (images, repeat): (usize, usize), json: bool) {
              {:<26}{:>6}{:>16}{:>16}{:>16}",
             graph.spec(),
             stage::threads(),
-            stage::simd(),
+            engine::device::simd(),
             "layer",
             "zeros",
             "inference",

@@ -47,8 +47,6 @@ fn attempt<C: Command>() -> anyhow::Result<()> {
     let common = parsed.common();
     start_log(common);
     interrupt::install()?;
-    kernels::isa::name().map_err(Error::Config)?;
-    kernels::isa::plain().map_err(Error::Config)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads)
         .build_global()
@@ -59,14 +57,6 @@ fn attempt<C: Command>() -> anyhow::Result<()> {
 /// Worker threads in use.
 pub fn threads() -> usize {
     rayon::current_num_threads()
-}
-
-/// Vector instructions in use.
-///
-/// # Panics
-/// Outside of [`run`], which checks them.
-pub fn simd() -> &'static str {
-    kernels::isa::name().expect("checked at the start")
 }
 
 /// clap prints usage errors, help and version itself and exits with 2 or 0.

@@ -16,7 +16,7 @@ mod recipe;
 
 pub use artifact::nearest;
 pub use flags::{Common, Produce};
-pub use harness::{Command, run, simd, threads};
+pub use harness::{Command, run, threads};
 pub use job::Job;
 pub use output::{print, print_json};
 pub use progress::Progress;
