@@ -195,31 +195,8 @@ impl Net {
 
     /// The kernel's sizes of a convolution or linear node.
     pub(crate) fn conv(&self, node: usize, lanes: Lanes) -> conv::Conv {
-        let n = &self.graph.nodes()[node];
-        let x = self.graph.nodes()[n.inputs[0]].shape;
-        match n.op {
-            Op::Conv(v) => conv::Conv {
-                lanes,
-                inputs: v.inputs,
-                h: x.h,
-                w: x.w,
-                outputs: v.outputs,
-                kernel: v.kernel,
-                stride: v.stride,
-                padding: v.padding,
-            },
-            Op::Linear(v) => conv::Conv {
-                lanes,
-                inputs: v.inputs,
-                h: 1,
-                w: 1,
-                outputs: v.outputs,
-                kernel: 1,
-                stride: 1,
-                padding: 0,
-            },
-            _ => unreachable!("{} is neither convolution nor linear layer", n.name),
-        }
+        let sizes = conv_of(&self.graph, node, lanes);
+        sizes.expect("asked of convolutions and linear layers alone")
     }
 
     /// The kernel's sizes of a batch norm.
@@ -232,6 +209,25 @@ impl Net {
     pub(crate) fn pooling(&self, node: usize, p: graph::Pool) -> pool::Pooling {
         let x = self.graph.nodes()[self.graph.nodes()[node].inputs[0]].shape;
         pool::Pooling { h: x.h, w: x.w, kernel: p.kernel, stride: p.stride, padding: p.padding }
+    }
+}
+
+/// The kernel's sizes of node `node` of `graph`, if it is a convolution or linear layer.
+pub(crate) fn conv_of(graph: &Graph, node: usize, lanes: Lanes) -> Option<conv::Conv> {
+    let n = &graph.nodes()[node];
+    match n.op {
+        Op::Conv(v) => {
+            let x = graph.nodes()[n.inputs[0]].shape;
+            let (inputs, outputs, kernel) = (v.inputs, v.outputs, v.kernel);
+            let (stride, padding) = (v.stride, v.padding);
+            Some(conv::Conv { lanes, inputs, h: x.h, w: x.w, outputs, kernel, stride, padding })
+        }
+        Op::Linear(v) => {
+            let (inputs, outputs) = (v.inputs, v.outputs);
+            let (h, w, kernel, stride, padding) = (1, 1, 1, 1, 0);
+            Some(conv::Conv { lanes, inputs, h, w, outputs, kernel, stride, padding })
+        }
+        _ => None,
     }
 }
 

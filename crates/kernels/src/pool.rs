@@ -84,6 +84,7 @@ fn larger(best: f32, new: f32) -> f32 {
 }
 
 /// Writes `dx`: the sum of `dy` over the windows whose first maximum the pixel is, as in `PyTorch`.
+/// A window that holds a NaN gives no gradient (in `PyTorch` its NaN gets it); the loss is none by then.
 pub fn backward(p: Pooling, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let (from, to) = p.planes(x, dy);
     assert_eq!(x.len(), dx.len(), "input and its gradient");

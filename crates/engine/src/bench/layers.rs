@@ -7,6 +7,7 @@ use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
 use kernels::{Buffer, Lanes};
 
 use crate::choice::keep;
+use crate::net::conv_of;
 
 /// One shape at one density.
 #[derive(Debug, Clone)]
@@ -30,19 +31,9 @@ pub fn layers(
     mut each: impl FnMut(Layer),
 ) {
     let mut seen: Vec<Conv> = Vec::new();
-    for node in graph.nodes() {
-        let Op::Conv(v) = node.op else { continue };
-        let x = graph.nodes()[node.inputs[0]].shape;
-        let conv = Conv {
-            lanes: Lanes::of(images),
-            inputs: v.inputs,
-            h: x.h,
-            w: x.w,
-            outputs: v.outputs,
-            kernel: v.kernel,
-            stride: v.stride,
-            padding: v.padding,
-        };
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let conv = conv_of(graph, index, Lanes::of(images));
+        let Some(conv) = conv.filter(|_| matches!(node.op, Op::Conv(_))) else { continue };
         if !seen.contains(&conv) {
             seen.push(conv);
             for density in densities {

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::Epilogue;
-use super::super::micro::{self, Finish, ROWS, Steps, Target, load, store};
+use super::super::micro::{self, Finish, ROWS, Steps, Target, load};
 use super::{IN, OUT, POINTS, Tiles, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
@@ -172,18 +172,9 @@ impl WithSimd for Sources<'_> {
                 }
                 let map = &source[map..][..size];
                 let to = group.start * tiles.channels + channel * group.len() + c;
-                for lane in (0..LANES).step_by(S::F32_LANES) {
-                    let to = out.pointer(to * LANES + lane, (POINTS - 1) * job.before());
-                    // SAFETY: the map is whole, and the points of this (column, channel) belong
-                    // to this task alone.
-                    unsafe {
-                        let square = square.read::<S, IN>(simd, map.as_ptr().add(lane));
-                        let points = transform::input_square(simd, &square);
-                        for p in 0..POINTS {
-                            store::<S>(to.add(p * job.before()), points[p / IN][p % IN]);
-                        }
-                    }
-                }
+                // SAFETY: the map is the square's, and the points of this (column, channel) belong
+                // to this task alone.
+                unsafe { square.points(simd, map, (out, to * LANES, job.before())) };
             }
         }
     }

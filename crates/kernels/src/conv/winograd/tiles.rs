@@ -5,8 +5,9 @@ use pulp::Simd;
 
 use super::super::Conv;
 use super::super::micro::{Finish, load, store};
-use super::OUT;
+use super::{IN, OUT, POINTS, transform};
 use crate::LANES;
+use crate::shared::Shared;
 
 /// A convolution, or an input gradient, in tiles of 4x4 outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +147,31 @@ impl Square {
             }
         }
         out
+    }
+
+    /// Writes the 36 points of the square in `map`, a source: the first to `at` of `out`, the others
+    /// each `distance` further.
+    ///
+    /// # Safety
+    /// `map` must be the whole map, and no other thread may touch these points.
+    #[inline(always)]
+    pub(super) unsafe fn points<S: Simd>(
+        self,
+        simd: S,
+        map: &[f32],
+        (out, at, distance): (&Shared, usize, usize),
+    ) {
+        for lane in (0..LANES).step_by(S::F32_LANES) {
+            let to = out.pointer(at + lane, (POINTS - 1) * distance + S::F32_LANES);
+            // SAFETY: the caller's promise; `pointer` has checked the last point.
+            unsafe {
+                let square = self.read::<S, IN>(simd, map.as_ptr().add(lane));
+                let points = transform::input_square(simd, &square);
+                for p in 0..POINTS {
+                    store::<S>(to.add(p * distance), points[p / IN][p % IN]);
+                }
+            }
+        }
     }
 
     /// Asks for the rows of the square in another map of the same size, which is read soon: a map's

@@ -133,19 +133,10 @@ impl WithSimd for Sources<'_> {
         for tile in 0..len {
             let (map, square) = tiles.source(job.range.start + tile, channel);
             let map = &x[map..][..tiles.h * tiles.w * LANES];
-            for lane in (0..LANES).step_by(S::F32_LANES) {
-                let to = (channel * len + tile) * LANES + lane;
-                let to = out.pointer(to, (POINTS - 1) * job.before());
-                // SAFETY: the map is whole, and the points of this channel belong to this task
-                // alone.
-                unsafe {
-                    let square = square.read::<S, IN>(simd, map.as_ptr().add(lane));
-                    let points = transform::input_square(simd, &square);
-                    for p in 0..POINTS {
-                        store::<S>(to.add(p * job.before()), points[p / IN][p % IN]);
-                    }
-                }
-            }
+            let to = (channel * len + tile) * LANES;
+            // SAFETY: the map is the square's, and the points of this channel belong to this task
+            // alone.
+            unsafe { square.points(simd, map, (out, to, job.before())) };
         }
     }
 }
