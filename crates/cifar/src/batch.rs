@@ -4,6 +4,7 @@ use artifact::record;
 
 use crate::augment::{Augment, Pose};
 use crate::dataset::Part;
+use crate::resize::Resize;
 
 /// Mean and deviation that pixels are normalised by, channels R, G, B, pixels in `[0, 1]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,7 +50,8 @@ pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
     seed::permutation(seed, "train/order", epoch as u64, n)
 }
 
-/// The images `indices` of `part`; with `augment` (what, seed, epoch), randomly cropped and flipped.
+/// The images `indices` of `part`; with `augment` (what, seed, epoch), randomly cropped and flipped;
+/// then resized to `side` x `side` pixels where they have another size.
 ///
 /// An image's augmentation depends on seed, epoch and its index in `part` alone, not on the batch
 /// that it is in or on threads. The border of the crop is a black pixel, normalised as any other
@@ -58,15 +60,19 @@ pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
 pub fn batch(
     part: &Part,
     indices: &[usize],
-    normalise: &Normalise,
+    (normalise, side): (&Normalise, usize),
     augment: Option<(&Augment, u64, usize)>,
 ) -> Batch {
-    let (side, table) = (part.side(), normalise.table());
+    let table = normalise.table();
     let mut images = vec![0.0; indices.len() * 3 * side * side];
+    let mut resized = Resized::new(part.side(), side);
     for (out, &i) in images.chunks_mut(3 * side * side).zip(indices) {
         let pose = augment.map_or(Pose::STILL, |(a, seed, epoch)| a.pose(seed, epoch, i));
-        for (c, (out, plane)) in planes(out, part.image(i), side).enumerate() {
-            crop(out, plane, &table[c], pose);
+        for (c, (out, plane)) in planes(out, part.image(i)).enumerate() {
+            match &mut resized {
+                None => crop(out, plane, &table[c], pose),
+                Some(resized) => resized.apply(plane, pose, (&table[c], out)),
+            }
         }
     }
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
@@ -75,13 +81,38 @@ pub fn batch(
 fn planes<'a>(
     out: &'a mut [f32],
     image: &'a [u8],
-    side: usize,
 ) -> impl Iterator<Item = (&'a mut [f32], &'a [u8])> {
-    out.chunks_mut(side * side).zip(image.chunks(side * side))
+    let (to, from) = (out.len() / 3, image.len() / 3);
+    out.chunks_mut(to).zip(image.chunks(from))
+}
+
+/// A channel on its way to another size.
+struct Resized {
+    how: Resize,
+    bytes: [u8; 256],
+    cropped: Vec<u8>,
+    resized: Vec<u8>,
+}
+
+impl Resized {
+    fn new(from: usize, to: usize) -> Option<Self> {
+        (from != to).then(|| Self {
+            how: Resize::new(from, to),
+            bytes: std::array::from_fn(|byte| byte as u8),
+            cropped: vec![0; from * from],
+            resized: vec![0; to * to],
+        })
+    }
+
+    fn apply(&mut self, plane: &[u8], pose: Pose, (table, out): (&[f32; 256], &mut [f32])) {
+        crop(&mut self.cropped, plane, &self.bytes, pose);
+        self.how.apply(&self.cropped, &mut self.resized);
+        out.iter_mut().zip(&self.resized).for_each(|(out, b)| *out = table[usize::from(*b)]);
+    }
 }
 
 /// One channel of one image under `pose`, byte values looked up in `table`.
-fn crop(out: &mut [f32], plane: &[u8], table: &[f32; 256], pose: Pose) {
+fn crop<T: Copy>(out: &mut [T], plane: &[u8], table: &[T; 256], pose: Pose) {
     let side = plane.len().isqrt();
     out.fill(table[0]);
     // In the bordered image the picture spans `padding..padding + side` both ways.

@@ -2,7 +2,7 @@
 //!
 //! A [`Raw`] set is decoded or rendered, [`store::write`] puts it into an
 //! artifact's folder, [`Dataset::open`] reads that artifact and splits it, and
-//! [`batch()`] normalises and augments. Everything random is a pure function of
+//! [`batch()`] augments, resizes and normalises. Everything random is a pure function of
 //! a seed and an index. Networks, devices and the command line are not its business.
 
 mod augment;
@@ -10,6 +10,7 @@ mod batch;
 mod dataset;
 pub mod import;
 mod raw;
+mod resize;
 pub mod split;
 mod statistics;
 pub mod store;

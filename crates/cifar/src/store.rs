@@ -19,7 +19,21 @@ pub struct Split {
     pub validation: f64,
     /// Seed of the split.
     pub seed: u64,
+    /// What pixels are normalised by.
+    pub normaliser: Normaliser,
 }
+
+/// Where the mean and the deviation come from that pixels are normalised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normaliser {
+    /// The training part of the images themselves.
+    Measured,
+    /// The constants that torchvision's networks were trained with on `ImageNet`.
+    ImageNet,
+}
+
+/// Mean and deviation of `ImageNet`'s channels R, G, B, as torchvision has them.
+const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// Writes `folder/dataset.safetensors`.
 pub fn write(folder: &Path, raw: Raw) -> Result<()> {
@@ -45,6 +59,10 @@ pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
             "channel {channel} has the same value in every training pixel; it cannot be normalised"
         )));
     }
+    let (mean, std) = match split.normaliser {
+        Normaliser::Measured => (mean, std),
+        Normaliser::ImageNet => (IMAGENET.0.to_vec(), IMAGENET.1.to_vec()),
+    };
     Ok(Dataset {
         source: raw.source.to_owned(),
         classes: raw.classes.clone(),

@@ -7,8 +7,10 @@ use artifact::record;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
 use artifact::{Begun, Staging, file, names};
-use cifar::store::{self, Split};
+use cifar::store::{self, Normaliser, Split};
 use cifar::{Augment, Dataset, Images, Normalise, Raw, batch, order};
+
+const SPLIT: Split = Split { validation: 0.25, seed: 3, normaliser: Normaliser::Measured };
 
 /// Forty 4 x 4 training images and ten test images of two classes.
 fn raw() -> Raw {
@@ -25,7 +27,7 @@ fn commit(dir: &Path, stage: &str, change: impl Fn(&mut Tensors, &mut record::Da
     let begun =
         Begun { stage: stage.into(), seed: 1, config: Value::Null, inputs: vec![], fresh: true };
     let staging = Staging::open(&dir.join("d"), &begun).expect("opens");
-    let mut record = store::describe(&raw(), &Split { validation: 0.25, seed: 3 }).expect("fine");
+    let mut record = store::describe(&raw(), &SPLIT).expect("fine");
     store::write(staging.folder(), raw()).expect("writes");
     let path = staging.folder().join(names::DATASET);
     let (mut named, _) = tensors::read(&path).expect("reads");
@@ -79,7 +81,7 @@ fn parts_hold_every_image_once() {
 fn training_images_are_normalised_to_mean_0_and_deviation_1() {
     let data = good();
     let all: Vec<usize> = (0..data.train.len()).collect();
-    let batch = batch(&data.train, &all, &Normalise::from(&data.info), None);
+    let batch = batch(&data.train, &all, (&Normalise::from(&data.info), data.info.side), None);
     for c in 0..3 {
         let of_channel = |x: &[f32]| x[16 * c..16 * (c + 1)].to_vec();
         let values: Vec<f32> = batch.images.chunks(48).flat_map(of_channel).collect();
@@ -92,10 +94,10 @@ fn training_images_are_normalised_to_mean_0_and_deviation_1() {
 #[test]
 fn a_batch_depends_on_seed_epoch_and_index_alone() {
     let data = good();
-    let normalise = Normalise::from(&data.info);
+    let (normalise, side) = (Normalise::from(&data.info), data.info.side);
     let augment = Augment { padding: 1, flip: true };
     let take = |indices: &[usize], seed, epoch| {
-        batch(&data.train, indices, &normalise, Some((&augment, seed, epoch)))
+        batch(&data.train, indices, (&normalise, side), Some((&augment, seed, epoch)))
     };
     let indices = order(1, 0, 30);
     let on = |threads: usize| {
@@ -160,11 +162,33 @@ fn sets_that_cannot_be_trained_on_are_not_described() {
     let check = |change: fn(&mut Raw), expected: &str| {
         let mut raw = raw();
         change(&mut raw);
-        let error = store::describe(&raw, &Split { validation: 0.25, seed: 3 });
+        let error = store::describe(&raw, &SPLIT);
         let text = error.expect_err("refused").to_string();
         assert!(text.contains(expected), "{text} lacks {expected}");
     };
     check(|r| r.test = Images::default(), "no test images");
     check(|r| r.train.pixels.fill(7), "channel 0 has the same value");
     check(|r| r.train.labels.truncate(1), "leaves a part empty");
+}
+
+#[test]
+fn other_sizes_are_resized_after_the_crop() {
+    let data = good();
+    let normalise = Normalise::from(&data.info);
+    let augment = Augment { padding: 1, flip: true };
+    let take = |side| batch(&data.train, &[3, 4], (&normalise, side), Some((&augment, 1, 0)));
+    let (small, large) = (take(data.info.side), take(2 * data.info.side));
+    assert_eq!((large.side, large.images.len()), (2 * small.side, 4 * small.images.len()));
+    // A mean of four neighbours in the large image is near a weighted mean around the small pixel.
+    let mean = |all: &[f32]| all.iter().sum::<f32>() / all.len() as f32;
+    let (a, b) = (mean(&small.images), mean(&large.images));
+    assert!((a - b).abs() < 0.02, "{a} {b}");
+    assert_eq!(take(2 * data.info.side), large);
+}
+
+#[test]
+fn imagenets_constants_on_request() {
+    let split = Split { normaliser: Normaliser::ImageNet, ..SPLIT };
+    let record = store::describe(&raw(), &split).expect("fine");
+    assert_eq!((record.mean[0], record.std[2]), (0.485, 0.225));
 }

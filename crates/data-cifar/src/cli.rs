@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use cifar::store::{Normaliser, Split};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use stage::{Common, Produce};
 
 use crate::{fetch, inspect, make, preview};
@@ -41,12 +43,30 @@ pub struct SplitFlags {
     /// Seed of that split
     #[arg(long, default_value_t = 42)]
     split_seed: u64,
+    /// Mean and deviation that pixels are normalised by
+    #[arg(long, value_enum, default_value_t = NormaliseBy::Measured)]
+    pub normalise: NormaliseBy,
+}
+
+/// The values of `--normalise`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormaliseBy {
+    /// Those of the training images
+    Measured,
+    /// torchvision's constants for networks trained on ImageNet
+    #[value(name = "imagenet")]
+    ImageNet,
 }
 
 impl SplitFlags {
     /// The split that they ask for.
-    pub fn split(&self) -> cifar::store::Split {
-        cifar::store::Split { validation: self.validation, seed: self.split_seed }
+    pub fn split(&self) -> Split {
+        let normaliser = match self.normalise {
+            NormaliseBy::Measured => Normaliser::Measured,
+            NormaliseBy::ImageNet => Normaliser::ImageNet,
+        };
+        Split { validation: self.validation, seed: self.split_seed, normaliser }
     }
 }
 

@@ -8,7 +8,7 @@ use cifar::{Raw, STAGE, import, split, store, synth};
 use serde::Serialize;
 use stage::{Common, Job, Produce};
 
-use crate::cli::{Import, SplitFlags, Synth};
+use crate::cli::{Import, NormaliseBy, SplitFlags, Synth};
 
 /// Settings of the built-in set, as the manifest records them.
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ struct SynthConfig {
     test: usize,
     validation: f64,
     split_seed: u64,
+    normalise: NormaliseBy,
 }
 
 /// Settings of an import. The source's own place does not matter, its content does.
@@ -27,6 +28,7 @@ struct ImportConfig {
     content: String,
     validation: f64,
     split_seed: u64,
+    normalise: NormaliseBy,
 }
 
 /// Renders the built-in set.
@@ -38,6 +40,7 @@ pub fn synth(common: &Common, flags: &Synth) -> Result<()> {
         test: flags.test,
         validation: split.validation,
         split_seed: split.seed,
+        normalise: flags.split.normalise,
     };
     synth::check(flags.train, flags.test)?;
     split::split(flags.train, split.validation, split.seed)?;
@@ -61,6 +64,7 @@ pub fn import_from(
     split: &SplitFlags,
     source: &Path,
 ) -> Result<()> {
+    let normalise = split.normalise;
     let (raw, split) = (import::read(source)?, split.split());
     let record = store::describe(&raw, &split)?;
     tracing::info!("{}: {} and {} images", source.display(), raw.train.len(), raw.test.len());
@@ -69,6 +73,7 @@ pub fn import_from(
         content: raw.digest(),
         validation: split.validation,
         split_seed: split.seed,
+        normalise,
     };
     match Job::start((common, produce), STAGE, &config, &[])? {
         Some(job) => finish(job, raw, &record),

@@ -4,8 +4,10 @@ use candle_core::{DType, Result, Tensor};
 use graph::{BATCH_NORM_EPS, Op};
 
 use crate::group::Group;
+use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePoolGrad, BiasGrad, Column, InputGrad, MaxPoolGrad, NormGrad, NormTail, ReluGrad,
+    Add, AveragePoolGrad, BiasGrad, Column, GroupedInputGrad, GroupedWeightGrad, InputGrad,
+    MaxPoolGrad, NormGrad, NormTail, Products, ReluGrad, Scale, SigmoidGrad, SiluGrad,
     SparseInputGrad, SparseWeightGrad, WeightGrad, apply, apply_all,
 };
 use crate::{Net, Tape};
@@ -77,10 +79,31 @@ impl Walk<'_> {
                 self.net.workspace().give(grad)?;
                 self.give(input, dx)
             }
-            Op::GlobalAverage => {
+            Op::Silu => {
+                apply(&SiluGrad, &grad, &[self.tape.output(input)])?;
+                self.give(input, grad)
+            }
+            Op::Sigmoid => {
+                apply(&SigmoidGrad, &grad, &[self.tape.output(index)])?;
+                self.give(input, grad)
+            }
+            Op::Scale => {
+                let (factor, pixels) = (node.inputs[1], node.shape.pixels());
+                let df = self.net.activation(factor, self.tape.lanes)?;
+                apply(&Products { pixels }, &df, &[&grad, self.tape.output(input)])?;
+                self.give(factor, df)?;
+                apply(&Scale { pixels }, &grad, &[self.tape.output(factor)])?;
+                self.give(input, grad)
+            }
+            Op::Dropout(_) | Op::StochasticDepth(_) => {
+                if let Some(factors) = &self.tape.factors[index] {
+                    apply(&Scale { pixels: plane(node) }, &grad, &[factors])?;
+                }
+                self.give(input, grad)
+            }
+            Op::Average(side) => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
-                let pixels = self.net.graph().nodes()[input].shape.pixels();
-                apply(&AveragePoolGrad { pixels }, &dx, &[&grad])?;
+                apply(&AveragePoolGrad(self.net.grid(input, side)), &dx, &[&grad])?;
                 self.net.workspace().give(grad)?;
                 self.give(input, dx)
             }
@@ -100,8 +123,10 @@ impl Walk<'_> {
         let sparse = net.sparse(index);
         let x = self.tape.output(input);
         let dw = net.workspace().take(weight.shape(), net.device())?;
-        match &sparse {
-            Some(layer) if layer.choice.weight_grad => {
+        let grouped = net.grouped(index, self.tape.lanes);
+        match (&sparse, grouped) {
+            (_, Some(grouped)) => apply(&GroupedWeightGrad(grouped), &dw, &[&grad, x])?,
+            (Some(layer), _) if layer.choice.weight_grad => {
                 apply(&SparseWeightGrad { conv, sparse: &layer.sparse }, &dw, &[&grad, x])?;
             }
             _ => apply(&WeightGrad(conv), &dw, &[&grad, x])?,
@@ -115,8 +140,11 @@ impl Walk<'_> {
         // The images' own gradient has no reader.
         if input != 0 {
             let dx = net.activation(input, self.tape.lanes)?;
-            match &sparse {
-                Some(layer) if layer.choice.input_grad => {
+            match (&sparse, grouped) {
+                (_, Some(grouped)) => {
+                    apply(&GroupedInputGrad(grouped), &dx, &[&grad, weight])?;
+                }
+                (Some(layer), _) if layer.choice.input_grad => {
                     apply(&SparseInputGrad { conv, sparse: &layer.sparse }, &dx, &[&grad])?;
                 }
                 _ => apply(&InputGrad(conv), &dx, &[&grad, weight])?,

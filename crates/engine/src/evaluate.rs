@@ -27,7 +27,7 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
     let mut sum = Outcome::default();
     let inference = net.inference()?;
     thread::scope(|scope| {
-        let source = Source { part, normalise, augment: None };
+        let source = Source { part, side: net.graph().side(), normalise, augment: None };
         for loaded in loader::load(scope, source, all.chunks(BATCH)) {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
@@ -46,20 +46,18 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
     Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
 }
 
-/// Refuses a dataset (of folder `path`) whose classes or image size are not the network's.
+/// Refuses a dataset (of folder `path`) with another number of classes than the network's. Images
+/// of another size are resized.
 pub fn check_fit(graph: &Graph, data: &Dataset, path: &Path) -> artifact::Result<()> {
-    let found = (data.info.classes.len(), data.info.side);
-    if found == (graph.classes(), graph.side()) {
+    let found = data.info.classes.len();
+    if found == graph.classes() {
         return Ok(());
     }
     Err(Error::Config(format!(
-        "{0}: {1} classes of {2}x{2} pixels; the network {3} is for {4} classes of {5}x{5} pixels",
+        "{}: {found} classes; the network {} is for {} classes",
         path.display(),
-        found.0,
-        found.1,
         graph.spec(),
-        graph.classes(),
-        graph.side()
+        graph.classes()
     )))
 }
 
@@ -96,7 +94,8 @@ impl Recalibration<'_> {
         let augment = self.augment.get();
         let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
         thread::scope(|scope| {
-            let source = Source { part: &data.train, normalise: &normalise, augment };
+            let (part, side) = (&data.train, net.graph().side());
+            let source = Source { part, side, normalise: &normalise, augment };
             for (k, images) in loader::load(scope, source, order.chunks(BATCH)).iter().enumerate() {
                 let batch = Batch::new(images, net.device())?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;

@@ -5,25 +5,34 @@ use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Op};
 use kernels::Lanes;
 
 use crate::group::Group;
+use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePool, Conv, Copy, MaxPool, NormForward, NormTail, Relu, RunningUpdate, SparseConv,
-    apply, apply_all,
+    Add, AveragePool, Conv, Copy, GroupedConv, MaxPool, NormForward, NormTail, Relu, RunningUpdate,
+    Scale, Sigmoid, Silu, SparseConv, apply, apply_all,
 };
-use crate::{Batch, Net};
+use crate::{Batch, Net, Noise};
 
 /// How batch norms behave and what is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// The batch's statistics, which also move the running ones; activations are kept.
-    Train,
-    /// As `Train` but with this weight of the batch in the running statistics, keeping nothing.
+    /// The batch's statistics, which also move the running ones; activations are kept. Dropout and
+    /// stochastic depth draw from the noise; without it they leave everything as it is.
+    Train(Option<Noise>),
+    /// As `Train(None)` but with this weight of the batch in the running statistics, keeping nothing.
     Recalibrate(f32),
 }
 
 impl Mode {
+    fn noise(self) -> Option<Noise> {
+        match self {
+            Self::Train(noise) => noise,
+            Self::Recalibrate(_) => None,
+        }
+    }
+
     fn momentum(self) -> f32 {
         match self {
-            Self::Train => BATCH_NORM_MOMENTUM,
+            Self::Train(_) => BATCH_NORM_MOMENTUM,
             Self::Recalibrate(momentum) => momentum,
         }
     }
@@ -35,6 +44,8 @@ pub struct Tape {
     pub(crate) outputs: Vec<Option<Tensor>>,
     /// Batch statistics of each batch norm.
     pub(crate) stats: Vec<Option<Tensor>>,
+    /// What dropout and stochastic depth multiplied with.
+    pub(crate) factors: Vec<Option<Tensor>>,
     /// The batch.
     pub(crate) lanes: Lanes,
 }
@@ -57,14 +68,18 @@ impl Net {
     /// Runs `batch` through the network.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<Tape> {
         let count = self.graph().nodes().len();
-        let mut tape =
-            Tape { outputs: vec![None; count], stats: vec![None; count], lanes: batch.lanes };
+        let mut tape = Tape {
+            outputs: vec![None; count],
+            stats: vec![None; count],
+            factors: vec![None; count],
+            lanes: batch.lanes,
+        };
         tape.outputs[0] = Some(batch.images.clone());
         self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
         for group in self.groups() {
             self.group(group, &mut tape, mode)?;
-            if mode != Mode::Train {
+            if matches!(mode, Mode::Recalibrate(_)) {
                 self.forget(group, &mut tape, &mut unread)?;
             }
         }
@@ -123,15 +138,27 @@ impl Net {
                 }
             }
             Op::MaxPool(pool) => apply(&MaxPool(self.pooling(group.core, pool)), &y, &[x])?,
-            Op::GlobalAverage => {
-                let pixels = self.graph().nodes()[input].shape.pixels();
-                apply(&AveragePool { pixels }, &y, &[x])?;
-            }
+            Op::Average(side) => apply(&AveragePool(self.grid(input, side)), &y, &[x])?,
             Op::Add => {
                 apply(&Copy, &y, &[x])?;
                 apply(&Add, &y, &[tape.output(core.inputs[1])])?;
             }
             Op::Relu => apply(&Copy, &y, &[x])?,
+            Op::Silu => apply(&Silu, &y, &[x])?,
+            Op::Sigmoid => apply(&Sigmoid, &y, &[x])?,
+            Op::Scale => {
+                apply(&Copy, &y, &[x])?;
+                let pixels = core.shape.pixels();
+                apply(&Scale { pixels }, &y, &[tape.output(core.inputs[1])])?;
+            }
+            Op::Dropout(_) | Op::StochasticDepth(_) => {
+                apply(&Copy, &y, &[x])?;
+                if let Some(noise) = mode.noise() {
+                    let factors = noise.factors(core, tape.lanes, self.device())?;
+                    apply(&Scale { pixels: plane(core) }, &y, &[&factors])?;
+                    tape.factors[group.core] = Some(factors);
+                }
+            }
             Op::Input | Op::BatchNorm => unreachable!("the input has no group, a norm is one"),
         }
         if group.relu || core.op == Op::Relu {
@@ -146,6 +173,10 @@ impl Net {
         let conv = self.conv(node, lanes);
         let weight = self.param(node, 0);
         let bias = self.biased(node).then(|| self.param(node, 1));
+        if let Some(grouped) = self.grouped(node, lanes) {
+            let sources: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+            return apply(&GroupedConv(grouped), y, &sources);
+        }
         let sparse = self.sparse(node);
         match &sparse {
             Some(layer) if layer.choice.forward => {

@@ -136,7 +136,7 @@ impl Golden {
 }
 
 fn gradients(net: &Net, batch: &Batch) -> Result<(f64, Vec<Option<candle_core::Tensor>>)> {
-    let tape = net.forward(batch, Mode::Train)?;
+    let tape = net.forward(batch, Mode::Train(None))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
     let mut grad = vec![0.0; tape.logits().elem_count()];
     let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));

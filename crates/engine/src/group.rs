@@ -18,20 +18,29 @@ pub(crate) struct Group {
     pub head: usize,
 }
 
+/// What a walk over the groups is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// Dropout and stochastic depth are operations of their own.
+    Training,
+    /// They leave everything as it is: groups go across them.
+    Inference,
+}
+
 /// All nodes but the input in groups, in the order of their last nodes.
-pub(crate) fn groups(graph: &Graph) -> Vec<Group> {
+pub(crate) fn groups(graph: &Graph, walk: Walk) -> Vec<Group> {
     let mut taken = vec![false; graph.nodes().len()];
     let mut all = Vec::new();
     for core in 1..taken.len() {
         if !taken[core] {
-            all.push(group(graph, core, &mut taken));
+            all.push(group(graph, core, walk, &mut taken));
         }
     }
     all.sort_by_key(|g: &Group| g.head);
     all
 }
 
-fn group(graph: &Graph, core: usize, taken: &mut [bool]) -> Group {
+fn group(graph: &Graph, core: usize, walk: Walk, taken: &mut [bool]) -> Group {
     let op = |n: usize| graph.nodes()[n].op;
     let is_norm = op(core) == Op::BatchNorm;
     let mut group =
@@ -48,6 +57,7 @@ fn group(graph: &Graph, core: usize, taken: &mut [bool]) -> Group {
                 group.add = Some(if a == group.head { b } else { a });
             }
             Op::Relu if !group.relu => group.relu = true,
+            Op::Dropout(_) | Op::StochasticDepth(_) if walk == Walk::Inference => {}
             _ => break,
         }
         taken[next] = true;
@@ -77,11 +87,12 @@ mod tests {
     fn check(spec: &str, expected: &[(&str, &str)]) {
         let graph = Graph::build(spec, 10, 32).expect("in the zoo");
         let name = |n: usize| graph.nodes()[n].name.as_str();
-        let found: Vec<_> = groups(&graph).iter().map(|g| (name(g.core), name(g.head))).collect();
+        let found: Vec<_> =
+            groups(&graph, Walk::Training).iter().map(|g| (name(g.core), name(g.head))).collect();
         for pair in expected {
             assert!(found.contains(pair), "{pair:?} is not in {found:?}");
         }
-        let nodes: usize = groups(&graph)
+        let nodes: usize = groups(&graph, Walk::Training)
             .iter()
             .map(|g| {
                 let norm = usize::from(g.norm.is_some_and(|n| n != g.core));
@@ -101,5 +112,19 @@ mod tests {
     fn the_branch_added_stays_apart() {
         let [main, skip] = ["layer2.0.conv2", "layer2.0.shortcut.0"];
         check("resnet18", &[(main, "layer2.0.relu2"), (skip, "layer2.0.shortcut.1")]);
+    }
+
+    #[test]
+    fn inference_goes_across_what_only_trains() {
+        let graph = Graph::build("efficientnet-b0", 10, 64).expect("in the zoo");
+        let found = |walk, core: &str| {
+            let name = |n: usize| graph.nodes()[n].name.as_str();
+            let all = groups(&graph, walk);
+            let group = all.iter().find(|g| name(g.core) == core).expect("a group");
+            name(group.head).to_owned()
+        };
+        let project = "features.2.1.block.3.0";
+        assert_eq!(found(Walk::Training, project), "features.2.1.block.3.1");
+        assert_eq!(found(Walk::Inference, project), "features.2.1.add");
     }
 }

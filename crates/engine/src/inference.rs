@@ -3,9 +3,10 @@
 use candle_core::{Result, Tensor};
 use graph::{BATCH_NORM_EPS, Op};
 
-use crate::group::Group;
+use crate::group::{self, Group, Walk};
 use crate::ops::{
-    Add, AveragePool, ConvTail, Copy, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, apply,
+    Add, AveragePool, ConvTail, Copy, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, Scale,
+    Sigmoid, Silu, apply,
 };
 use crate::{Batch, Net, choice};
 
@@ -13,6 +14,7 @@ use crate::{Batch, Net, choice};
 /// made; training further does not change it.
 pub struct Inference<'a> {
     net: &'a Net,
+    groups: Vec<Group>,
     /// For each group what its convolution or linear layer multiplies with and adds.
     layers: Vec<Option<Layer>>,
 }
@@ -25,8 +27,9 @@ struct Layer {
 impl Net {
     /// Arranges the weights; exact zeros are skipped where that was measured to be faster.
     pub fn inference(&self) -> Result<Inference<'_>> {
-        let layers = self.groups().iter().map(|g| self.layer(g)).collect::<Result<_>>()?;
-        Ok(Inference { net: self, layers })
+        let groups = group::groups(self.graph(), Walk::Inference);
+        let layers = groups.iter().map(|g| self.layer(g)).collect::<Result<_>>()?;
+        Ok(Inference { net: self, groups, layers })
     }
 
     fn layer(&self, group: &Group) -> Result<Option<Layer>> {
@@ -45,7 +48,10 @@ impl Net {
             let of = |k: usize| host(self.param(norm, k));
             fold((&mut weight, &mut bias), [of(0)?, of(1)?, of(2)?, of(3)?]);
         }
-        let ready = Ready::new(&conv, &weight);
+        let ready = match self.grouped(group.core, conv.lanes) {
+            Some(grouped) => Ready::Grouped(grouped, weight),
+            None => Ready::new(&conv, &weight),
+        };
         let bias = Tensor::from_vec(bias, conv.outputs, self.device())?;
         Ok(Some(Layer { ready, bias }))
     }
@@ -73,7 +79,7 @@ impl Inference<'_> {
         let mut outputs: Vec<Option<Tensor>> = vec![None; count];
         outputs[0] = Some(batch.images.clone());
         let mut unread: Vec<usize> = (0..count).map(|n| net.readers(n)).collect();
-        for (group, layer) in net.groups().iter().zip(&self.layers) {
+        for (group, layer) in self.groups.iter().zip(&self.layers) {
             let y = net.activation(group.head, batch.lanes)?;
             self.group(group, layer.as_ref(), (&outputs, &y), batch)?;
             outputs[group.head] = Some(y);
@@ -124,10 +130,15 @@ impl Inference<'_> {
                 return apply(&NormApply { plane, eps: BATCH_NORM_EPS, tail }, y, &sources);
             }
             Op::MaxPool(pool) => apply(&MaxPool(net.pooling(group.core, pool)), y, &[x])?,
-            Op::GlobalAverage => {
-                let pixels = net.graph().nodes()[node.inputs[0]].shape.pixels();
-                apply(&AveragePool { pixels }, y, &[x])?;
+            Op::Average(side) => apply(&AveragePool(net.grid(node.inputs[0], side)), y, &[x])?,
+            Op::Silu => apply(&Silu, y, &[x])?,
+            Op::Sigmoid => apply(&Sigmoid, y, &[x])?,
+            Op::Scale => {
+                apply(&Copy, y, &[x])?;
+                let pixels = node.shape.pixels();
+                apply(&Scale { pixels }, y, &[output(node.inputs[1])])?;
             }
+            Op::Dropout(_) | Op::StochasticDepth(_) => apply(&Copy, y, &[x])?,
             Op::Add => {
                 apply(&Copy, y, &[x])?;
                 apply(&Add, y, &[output(node.inputs[1])])?;

@@ -13,6 +13,8 @@ const AHEAD: usize = 2;
 pub(crate) struct Source<'a> {
     /// The images.
     pub part: &'a Part,
+    /// Height and width in pixels that the network takes.
+    pub side: usize,
     /// How bytes become numbers.
     pub normalise: &'a Normalise,
     /// Random changes of each image, with seed and epoch.
@@ -30,7 +32,8 @@ pub(crate) fn load<'scope, 'env>(
     scope.spawn(move || {
         let augment = source.augment.as_ref().map(|(a, seed, epoch)| (a, *seed, *epoch));
         for indices in batches {
-            let batch = cifar::batch(source.part, indices, source.normalise, augment);
+            let batch =
+                cifar::batch(source.part, indices, (source.normalise, source.side), augment);
             if send.send(batch).is_err() {
                 return;
             }

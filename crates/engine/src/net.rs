@@ -5,12 +5,14 @@ use std::cell::{Ref, RefCell};
 use artifact::tensors::{self, Tensors};
 use candle_core::{Device, Result, Storage, Tensor};
 use graph::{Graph, Op, Param};
+use kernels::average::Grid;
 use kernels::conv::Sparse;
+use kernels::conv::grouped::Grouped;
 use kernels::{LANES, Lanes, conv, norm, pool};
 use sparsity::Masks;
 
 use crate::choice::{self, Choice};
-use crate::group::{self, Group};
+use crate::group::{self, Group, Walk};
 use crate::ops::{Copy, apply};
 use crate::workspace::Workspace;
 
@@ -61,7 +63,7 @@ impl Net {
             .map(|n| graph.nodes().iter().flat_map(|m| &m.inputs).filter(|i| **i == n).count())
             .collect();
         Ok(Self {
-            groups: group::groups(&graph),
+            groups: group::groups(&graph, Walk::Training),
             workspace: Workspace::default(),
             sparse: (0..count).map(|_| None).collect(),
             graph,
@@ -83,12 +85,10 @@ impl Net {
     pub fn set_masks(&mut self, masks: &Masks) {
         for node in 0..self.graph.nodes().len() {
             let n = &self.graph.nodes()[node];
-            if !matches!(n.op, Op::Conv(_) | Op::Linear(_)) {
-                continue;
-            }
+            // Convolutions in groups have no sparse kernels: their outputs read few weights each.
+            let Some(conv) = conv_of(&self.graph, node, choice::measured()) else { continue };
             let name = &self.graph.params()[self.first[node]].name;
             self.sparse[node] = masks.get(name).and_then(|mask| {
-                let conv = self.conv(node, choice::measured());
                 let kept = mask.kept();
                 let count = kept.iter().filter(|k| **k).count();
                 let choice = Choice::of(&conv, count as f64 / kept.len() as f64);
@@ -193,10 +193,34 @@ impl Net {
         }
     }
 
-    /// The kernel's sizes of a convolution or linear node.
+    /// The kernel's sizes of a convolution or linear node: of the whole batch, in groups or not.
     pub(crate) fn conv(&self, node: usize, lanes: Lanes) -> conv::Conv {
         let sizes = conv_of(&self.graph, node, lanes);
-        sizes.expect("asked of convolutions and linear layers alone")
+        sizes.unwrap_or_else(|| {
+            let grouped = self.grouped(node, lanes);
+            grouped.expect("asked of convolutions and linear layers alone").full()
+        })
+    }
+
+    /// The kernel's sizes of a convolution in groups.
+    pub(crate) fn grouped(&self, node: usize, lanes: Lanes) -> Option<Grouped> {
+        match self.graph.nodes()[node].op {
+            Op::Conv(v) if v.groups > 1 => {
+                let (inputs, outputs) = (v.inputs / v.groups, v.outputs / v.groups);
+                let x = self.graph.nodes()[self.graph.nodes()[node].inputs[0]].shape;
+                let (kernel, stride, padding) = (v.kernel, v.stride, v.padding);
+                let (h, w) = (x.h, x.w);
+                let each = conv::Conv { lanes, inputs, h, w, outputs, kernel, stride, padding };
+                Some(Grouped { each, groups: v.groups })
+            }
+            _ => None,
+        }
+    }
+
+    /// The kernel's sizes of an average pooling of node `input`.
+    pub(crate) fn grid(&self, input: usize, side: usize) -> Grid {
+        let x = self.graph.nodes()[input].shape;
+        Grid { h: x.h, w: x.w, side }
     }
 
     /// The kernel's sizes of a batch norm.
@@ -212,11 +236,12 @@ impl Net {
     }
 }
 
-/// The kernel's sizes of node `node` of `graph`, if it is a convolution or linear layer.
+/// The kernel's sizes of node `node` of `graph`, if it is a convolution of one group or a linear
+/// layer.
 pub(crate) fn conv_of(graph: &Graph, node: usize, lanes: Lanes) -> Option<conv::Conv> {
     let n = &graph.nodes()[node];
     match n.op {
-        Op::Conv(v) => {
+        Op::Conv(v) if v.groups == 1 => {
             let x = graph.nodes()[n.inputs[0]].shape;
             let (inputs, outputs, kernel) = (v.inputs, v.outputs, v.kernel);
             let (stride, padding) = (v.stride, v.padding);

@@ -26,7 +26,13 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
         let of = |suffix: &str| param(net, &format!("{}.{suffix}", node.name));
         let y = match node.op {
             Op::Input => unreachable!("the first node alone"),
-            Op::Conv(c) => x.conv2d(&of("weight"), c.padding, c.stride, 1, 1)?,
+            Op::Conv(c) => {
+                let y = x.conv2d(&of("weight"), c.padding, c.stride, 1, c.groups)?;
+                match c.bias {
+                    true => y.broadcast_add(&of("bias").reshape((1, c.outputs, 1, 1))?)?,
+                    false => y,
+                }
+            }
             Op::BatchNorm => BatchNorm::new(
                 node.shape.c,
                 of("running_mean"),
@@ -38,8 +44,15 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
             .forward_t(x, false)?,
             Op::Relu => x.relu()?,
             Op::MaxPool(p) => x.max_pool2d_with_stride(p.kernel, p.stride)?,
-            Op::GlobalAverage => x.mean((D::Minus1, D::Minus2))?,
-            Op::Linear(_) => Linear::new(of("weight"), Some(of("bias"))).forward(x)?,
+            Op::Silu => x.silu()?,
+            Op::Sigmoid => candle_nn::ops::sigmoid(x)?,
+            Op::Average(1) => x.mean_keepdim((D::Minus1, D::Minus2))?,
+            Op::Average(side) => unreachable!("no network here averages over {side} windows"),
+            Op::Linear(_) => {
+                Linear::new(of("weight"), Some(of("bias"))).forward(&x.flatten_from(1)?)?
+            }
+            Op::Scale => x.broadcast_mul(&outputs[node.inputs[1]])?,
+            Op::Dropout(_) | Op::StochasticDepth(_) => x.clone(),
             Op::Add => (x + &outputs[node.inputs[1]])?,
         };
         outputs.push(y);
@@ -59,7 +72,7 @@ fn check(spec: &str, side: usize) -> Result<()> {
     let graph = Graph::build(spec, 7, side).expect("in the zoo");
     let net = Net::initial(graph, 3, &Device::Cpu)?;
     // A training pass moves the running statistics away from 0 and 1.
-    net.forward(&Batch::new(images(side), &Device::Cpu)?, Mode::Train)?;
+    net.forward(&Batch::new(images(side), &Device::Cpu)?, Mode::Train(None))?;
     let x = Tensor::from_vec(images(side).images, (IMAGES, 3, side, side), &Device::Cpu)?;
     let (ours, theirs) = (by_engine(&net, images(side))?, by_candle(&net, x)?);
     let off = (ours - &theirs)?.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
@@ -73,5 +86,8 @@ fn logits_agree() -> Result<()> {
     check("vgg-lab@0.125", 32)?;
     check("vgg-lab@0.1", 48)?;
     check("resnet18@0.125", 32)?;
-    check("resnet18@0.07", 33)
+    check("resnet18@0.07", 33)?;
+    check("resnet-like@0.1", 32)?;
+    check("net10@0.1", 32)?;
+    check("efficientnet-b0@0.25", 65)
 }

@@ -23,3 +23,23 @@ fn vgg_lab() {
 fn resnet18() {
     check("resnet18.json");
 }
+
+#[test]
+fn resnet_like() {
+    check("resnet-like.json");
+}
+
+#[test]
+fn net10() {
+    check("net10.json");
+}
+
+#[test]
+fn vgg16() {
+    check("vgg16.json");
+}
+
+#[test]
+fn efficientnet_b0() {
+    check("efficientnet-b0.json");
+}

@@ -1,37 +1,71 @@
-//! Values before training, distributed as `PyTorch`'s modules initialise theirs.
+//! Values before training, distributed as `PyTorch` and torchvision initialise theirs.
 
-use crate::{Graph, Param, Role};
+use crate::zoo::{self, Linear, Start};
+use crate::{Graph, Op, Param, Role};
 
 /// Values of every parameter in the order of [`Graph::params`].
 ///
-/// Weights and biases of convolutions and linear layers are uniform in `±1/sqrt(fan_in)` (Kaiming
-/// uniform with `a = sqrt(5)`, the default of `nn.Conv2d` and `nn.Linear`); norms start as the
-/// identity. Each tensor has a random stream of its own, named by the tensor.
+/// Norms start as the identity, weights and biases of convolutions and linear layers as the
+/// network's entry in the zoo says. Each tensor has a random stream of its own, named by the tensor.
 pub fn initial(graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
     graph.params().iter().map(|p| values(graph, p, seed)).collect()
 }
 
+/// How one tensor is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Draw {
+    Constant(f32),
+    /// Uniform from minus this to this.
+    Uniform(f64),
+    /// Normal with this deviation.
+    Normal(f64),
+}
+
 fn values(graph: &Graph, param: &Param, seed: u64) -> Vec<f32> {
-    match param.role {
-        Role::NormWeight | Role::RunningVar => vec![1.0; param.count()],
-        Role::NormBias | Role::RunningMean => vec![0.0; param.count()],
-        Role::Weight | Role::Bias => {
-            let bound = 1.0 / (fan_in(graph, param) as f64).sqrt();
-            let mut stream = seed::stream(seed, &format!("initial/{}", param.name), 0);
-            (0..param.count()).map(|_| stream.range(-bound, bound) as f32).collect()
+    let mut stream = seed::stream(seed, &format!("initial/{}", param.name), 0);
+    let mut one = |draw: Draw| match draw {
+        Draw::Constant(value) => value,
+        Draw::Uniform(bound) => stream.range(-bound, bound) as f32,
+        Draw::Normal(deviation) => (deviation * stream.normal()) as f32,
+    };
+    let draw = draw(graph, param);
+    (0..param.count()).map(|_| one(draw)).collect()
+}
+
+fn draw(graph: &Graph, param: &Param) -> Draw {
+    let weight = graph.prunable().find(|p| p.node == param.node);
+    let weight = || weight.expect("where a bias is, a weight is");
+    match (param.role, zoo::entry(&graph.spec().name).start) {
+        (Role::NormWeight | Role::RunningVar, _) => Draw::Constant(1.0),
+        (Role::NormBias | Role::RunningMean, _) | (Role::Bias, Start::FanOut(_)) => {
+            Draw::Constant(0.0)
         }
+        // A bias is bounded as the weight beside it.
+        (Role::Weight | Role::Bias, Start::Modules) => {
+            Draw::Uniform(1.0 / (weight().fan_in() as f64).sqrt())
+        }
+        (Role::Weight, Start::FanOut(linear)) => fan_out(graph.nodes()[param.node].op, linear),
     }
 }
 
-/// Fan-in of the weight of `param`'s node: a bias is bounded as the weight beside it.
-fn fan_in(graph: &Graph, param: &Param) -> usize {
-    let weight = graph.prunable().find(|p| p.node == param.node);
-    weight.expect("where a bias is, a weight is").fan_in()
+fn fan_out(op: Op, linear: Linear) -> Draw {
+    match (op, linear) {
+        // As `kaiming_normal_(mode="fan_out")` counts it, groups or not.
+        (Op::Conv(c), _) => Draw::Normal((2.0 / (c.outputs * c.kernel * c.kernel) as f64).sqrt()),
+        (Op::Linear(l), Linear::ByOutputs) => Draw::Uniform(1.0 / (l.outputs as f64).sqrt()),
+        (_, Linear::Normal(deviation)) => Draw::Normal(deviation),
+        (other, Linear::ByOutputs) => unreachable!("{} has no weight", other.label()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn named(graph: &Graph, all: &[Vec<f32>], name: &str) -> Vec<f32> {
+        let at = graph.params().iter().position(|p| p.name == name).expect("in the table");
+        all[at].clone()
+    }
 
     #[test]
     fn values_fill_their_bounds_and_follow_the_seed() {
@@ -40,14 +74,31 @@ mod tests {
         assert_eq!(values, initial(&graph, 1));
         assert_ne!(values, initial(&graph, 2));
         let check = |name: &str, fan_in: f32, filled: f32| {
-            let at = graph.params().iter().position(|p| p.name == name).expect("in the table");
             let bound = 1.0 / fan_in.sqrt();
-            let largest = values[at].iter().fold(0.0_f32, |m, w| m.max(w.abs()));
+            let largest = named(&graph, &values, name).iter().fold(0.0_f32, |m, w| m.max(w.abs()));
             assert!(largest <= bound && largest > filled * bound, "{name}: {largest} of {bound}");
         };
         check("backbone.conv1.weight", 16.0 * 9.0, 0.99);
         check("classifier.weight", 128.0, 0.99);
         // Ten values: they need not come near the bound.
         check("classifier.bias", 128.0, 0.5);
+    }
+
+    #[test]
+    fn deviations_are_torchvisions() {
+        let check = |spec: &str, name: &str, deviation: f64| {
+            let graph = Graph::build(spec, 10, 32).expect("in the zoo");
+            let values = named(&graph, &initial(&graph, 1), name);
+            let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let found = (squares / values.len() as f64).sqrt();
+            let off = (found - deviation).abs();
+            assert!(off <= 0.1 * deviation, "{name}: {found}, expected {deviation}");
+        };
+        check("vgg16@0.25", "features.5.weight", (2.0_f64 / (32.0 * 9.0)).sqrt());
+        check("vgg16@0.25", "classifier.3.weight", 0.01);
+        check("vgg16@0.25", "features.5.bias", 0.0);
+        let depthwise = (2.0_f64 / (96.0 * 9.0)).sqrt();
+        check("efficientnet-b0", "features.2.0.block.1.0.weight", depthwise);
+        check("efficientnet-b0", "classifier.1.weight", 1.0 / 30.0_f64.sqrt());
     }
 }

@@ -21,4 +21,4 @@ pub use node::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Conv, Linear, Node, Op, Pool
 pub use params::{Param, Role};
 pub use shape::Shape;
 pub use spec::Spec;
-pub use zoo::{NAMES, about};
+pub use zoo::{about, names, usual_side};

@@ -33,7 +33,7 @@ impl Graph {
             shape: Shape::new(3, side, side),
         };
         let mut graph = Self { spec, classes, nodes: vec![input], params: vec![] };
-        zoo::build(&mut graph)?;
+        (zoo::entry(&graph.spec.name).build)(&mut graph)?;
         graph.params = params::table(&graph.nodes);
         Ok(graph)
     }
@@ -74,17 +74,36 @@ impl Graph {
         Ok(self.nodes.len() - 1)
     }
 
-    /// Adds a square convolution without bias, "same" padding, reading node `x`.
-    pub(crate) fn conv(
+    /// A square convolution of node `x`, without bias, of one group, with "same" padding.
+    pub(crate) fn square(
+        &self,
+        x: usize,
+        (outputs, kernel, stride): (usize, usize, usize),
+    ) -> Conv {
+        let (inputs, padding) = (self.nodes[x].shape.c, kernel / 2);
+        Conv { inputs, outputs, kernel, stride, padding, groups: 1, bias: false }
+    }
+
+    /// Adds the convolution [`Graph::square`] and the norm behind it.
+    pub(crate) fn conv_norm(
         &mut self,
-        name: &str,
+        (conv, norm): (&str, &str),
         x: usize,
         sizes: (usize, usize, usize),
     ) -> Result<usize> {
-        let (outputs, kernel, stride) = sizes;
-        let inputs = self.nodes[x].shape.c;
-        let conv = Conv { inputs, outputs, kernel, stride, padding: kernel / 2, bias: false };
-        self.push(name, Op::Conv(conv), &[x])
+        let y = self.push(conv, Op::Conv(self.square(x, sizes)), &[x])?;
+        self.push(norm, Op::BatchNorm, &[y])
+    }
+
+    /// Adds [`Graph::conv_norm`] and an activation; `names` are those of the three.
+    pub(crate) fn conv_norm_relu(
+        &mut self,
+        names: [&str; 3],
+        x: usize,
+        sizes: (usize, usize, usize),
+    ) -> Result<usize> {
+        let y = self.conv_norm((names[0], names[1]), x, sizes)?;
+        self.push(names[2], Op::Relu, &[y])
     }
 
     /// Adds a max-pooling of 2 x 2 windows, reading node `x`.
@@ -94,10 +113,14 @@ impl Graph {
 
     /// Adds a global average and the linear classifier `name`, reading node `x`.
     pub(crate) fn classify(&mut self, name: &str, x: usize) -> Result<usize> {
-        let average = self.push("average", Op::GlobalAverage, &[x])?;
-        let inputs = self.nodes[average].shape.c;
-        let linear = Linear { inputs, outputs: self.classes, bias: true };
-        self.push(name, Op::Linear(linear), &[average])
+        let average = self.push("average", Op::Average(1), &[x])?;
+        self.linear(name, average, self.classes)
+    }
+
+    /// Adds a linear layer with bias of all values of node `x`.
+    pub(crate) fn linear(&mut self, name: &str, x: usize, outputs: usize) -> Result<usize> {
+        let inputs = self.nodes[x].shape.count();
+        self.push(name, Op::Linear(Linear { inputs, outputs, bias: true }), &[x])
     }
 
     /// The nodes in topological order.
@@ -179,10 +202,23 @@ mod tests {
             let error = tiny().push("x", op, inputs).expect_err("ill-shaped").to_string();
             assert!(error.contains(expected), "{error} lacks {expected}");
         };
-        let conv = Conv { inputs: 4, outputs: 1, kernel: 3, stride: 1, padding: 1, bias: false };
+        let conv = Conv {
+            inputs: 4,
+            outputs: 1,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+            groups: 1,
+            bias: false,
+        };
         check(Op::Conv(conv), &[0], "3 input channels; expected 4");
         check(Op::Conv(Conv { inputs: 3, kernel: 40, ..conv }), &[0], "do not fit 3x32x32");
         check(Op::Conv(Conv { inputs: 3, stride: 0, ..conv }), &[0], "do not fit");
+        check(Op::Conv(Conv { inputs: 3, groups: 2, ..conv }), &[0], "2 groups do not divide 3");
+        check(Op::Conv(Conv { inputs: 3, groups: 0, ..conv }), &[0], "0 groups");
+        check(Op::Average(0), &[0], "over no windows");
+        check(Op::Scale, &[0, 1], "expected a value a channel");
+        check(Op::Dropout(1.0), &[0], "probability 1; expected");
         check(Op::Add, &[0, 1], "adds 3x32x32 and 8x32x32");
         check(Op::Add, &[0], "1 inputs; expected 2");
         check(Op::Linear(Linear { inputs: 5, outputs: 2, bias: true }), &[0], "expected 5");

@@ -23,7 +23,7 @@ pub struct Node {
 }
 
 /// Every operation that a network can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Op {
     /// The images.
     Input,
@@ -33,17 +33,30 @@ pub enum Op {
     BatchNorm,
     /// max(x, 0).
     Relu,
+    /// x * sigmoid(x) (Elfwing et al. 2017).
+    Silu,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
     /// Maximum over windows, padded with minus infinity.
     MaxPool(Pool),
-    /// Mean over all pixels of a channel: a vector.
-    GlobalAverage,
+    /// Means over a grid of this many windows a side that cover each channel; 1 is the mean over all
+    /// its pixels: a vector.
+    Average(usize),
     /// Matrix product of the flattened input and the weight's transpose.
     Linear(Linear),
     /// Sum of two equal shapes.
     Add,
+    /// Each channel of the first times its value in the second, a vector.
+    Scale,
+    /// In training each value is zero with this probability, and the others grow to make up for it
+    /// (Srivastava et al. 2014).
+    Dropout(f64),
+    /// In training all of an image is zero with this probability, and the other images grow to make
+    /// up for it (Huang et al. 2016): what remains is the branch beside it.
+    StochasticDepth(f64),
 }
 
-/// Sizes of a convolution. Weight: `outputs x inputs x kernel x kernel`.
+/// Sizes of a convolution. Weight: `outputs x inputs/groups x kernel x kernel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv {
     /// Input channels.
@@ -56,6 +69,8 @@ pub struct Conv {
     pub stride: usize,
     /// Zeros on each side.
     pub padding: usize,
+    /// Into how many groups the channels are split; outputs read the inputs of their group alone.
+    pub groups: usize,
     /// Whether a bias is added.
     pub bias: bool,
 }
@@ -87,7 +102,7 @@ impl Op {
     pub fn arity(&self) -> usize {
         match self {
             Self::Input => 0,
-            Self::Add => 2,
+            Self::Add | Self::Scale => 2,
             _ => 1,
         }
     }
@@ -100,9 +115,14 @@ impl Op {
             Self::BatchNorm => "BatchNorm2d",
             Self::Relu => "ReLU",
             Self::MaxPool(_) => "MaxPool2d",
-            Self::GlobalAverage => "AdaptiveAvgPool2d",
+            Self::Silu => "SiLU",
+            Self::Sigmoid => "Sigmoid",
+            Self::Average(_) => "AdaptiveAvgPool2d",
             Self::Linear(_) => "Linear",
             Self::Add => "Add",
+            Self::Scale => "Multiply",
+            Self::Dropout(_) => "Dropout",
+            Self::StochasticDepth(_) => "StochasticDepth",
         }
     }
 
@@ -116,6 +136,16 @@ impl Op {
             (Self::Conv(conv), [x]) if conv.inputs != x.c => {
                 bad(format!("{} input channels; expected {}", x.c, conv.inputs))
             }
+            (Self::Conv(v), _)
+                if v.groups == 0
+                    || !v.inputs.is_multiple_of(v.groups)
+                    || !v.outputs.is_multiple_of(v.groups) =>
+            {
+                bad(format!(
+                    "{} groups do not divide {} inputs and {} outputs",
+                    v.groups, v.inputs, v.outputs
+                ))
+            }
             (Self::Conv(v), [x]) => windows(node, *x, (v.kernel, v.stride, v.padding))
                 .map(|(h, w)| Shape::new(v.outputs, h, w)),
             (Self::MaxPool(p), _) if p.padding * 2 > p.kernel => {
@@ -123,13 +153,20 @@ impl Op {
             }
             (Self::MaxPool(p), [x]) => windows(node, *x, (p.kernel, p.stride, p.padding))
                 .map(|(h, w)| Shape::new(x.c, h, w)),
-            (Self::GlobalAverage, [x]) => Ok(Shape::new(x.c, 1, 1)),
+            (Self::Average(0), _) => bad("an average over no windows".into()),
+            (Self::Average(side), [x]) => Ok(Shape::new(x.c, *side, *side)),
             (Self::Linear(l), [x]) if l.inputs != x.count() => {
                 bad(format!("{} input features; expected {}", x.count(), l.inputs))
             }
             (Self::Linear(l), _) => Ok(Shape::new(l.outputs, 1, 1)),
             (Self::Add, [a, b]) if a != b => {
                 bad(format!("adds {a} and {b}; expected equal shapes"))
+            }
+            (Self::Scale, [a, b]) if *b != Shape::new(a.c, 1, 1) => {
+                bad(format!("multiplies {a} by {b}; expected a value a channel"))
+            }
+            (Self::Dropout(p) | Self::StochasticDepth(p), _) if !(0.0..1.0).contains(p) => {
+                bad(format!("probability {p}; expected 0 up to, but not, 1"))
             }
             (Self::Input, _) => bad("an input is made by Graph::build alone".into()),
             (_, [x, ..]) => Ok(*x),

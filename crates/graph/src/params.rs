@@ -71,7 +71,7 @@ fn of_node(index: usize, node: &Node) -> Vec<Param> {
         all
     };
     match node.op {
-        Op::Conv(v) => weighted(&[v.outputs, v.inputs, v.kernel, v.kernel], v.bias),
+        Op::Conv(v) => weighted(&[v.outputs, v.inputs / v.groups, v.kernel, v.kernel], v.bias),
         Op::Linear(v) => weighted(&[v.outputs, v.inputs], v.bias),
         Op::BatchNorm => vec![
             param("weight", &[node.shape.c], Role::NormWeight),
@@ -79,6 +79,6 @@ fn of_node(index: usize, node: &Node) -> Vec<Param> {
             param("running_mean", &[node.shape.c], Role::RunningMean),
             param("running_var", &[node.shape.c], Role::RunningVar),
         ],
-        Op::Input | Op::Relu | Op::MaxPool(_) | Op::GlobalAverage | Op::Add => vec![],
+        _ => vec![],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use artifact::{Error, Result};
+use artifact::{Error, Result, nearest};
 
 use crate::zoo;
 
@@ -19,10 +19,11 @@ impl Spec {
     /// Parses `NAME` or `NAME@WIDTH`.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, width) = text.split_once('@').unwrap_or((text, "1"));
-        if !zoo::NAMES.contains(&name) {
+        if !zoo::names().any(|known| known == name) {
             return Err(Error::Config(format!(
-                "network {name:?} is unknown; expected one of {}, with @WIDTH behind it if wanted",
-                zoo::NAMES.join(", ")
+                "network {name:?} is unknown{}; expected one of {}, with @WIDTH behind it if wanted",
+                nearest::hint(name, zoo::names()),
+                zoo::names().collect::<Vec<_>>().join(", ")
             )));
         }
         match width.parse::<f64>() {
@@ -37,6 +38,18 @@ impl Spec {
     pub(crate) fn scaled(&self, channels: usize) -> usize {
         ((channels as f64 * self.width).round() as usize).max(1)
     }
+
+    /// As [`Spec::scaled`], but a multiple of eight.
+    pub(crate) fn in_eights(&self, channels: usize) -> usize {
+        in_eights(channels as f64 * self.width)
+    }
+}
+
+/// The multiple of eight nearest to `channels`, or the next larger one where that would take off
+/// more than a tenth (torchvision's rule).
+pub(crate) fn in_eights(channels: f64) -> usize {
+    let nearest = ((channels / 8.0 + 0.5).floor() as usize * 8).max(8);
+    if (nearest as f64) < 0.9 * channels { nearest + 8 } else { nearest }
 }
 
 impl fmt::Display for Spec {
@@ -63,7 +76,7 @@ mod tests {
         check("resnet18", "resnet18");
         check("resnet18@1", "resnet18");
         check("vgg-lab@0.250", "vgg-lab@0.25");
-        check("resnet81", "is unknown; expected one of");
+        check("resnet81", "is unknown (did you mean resnet18?); expected one of");
         for width in ["0", "-1", "nan", "5", "x", ""] {
             check(&format!("resnet18@{width}"), "expected a number over 0");
         }

@@ -1,51 +1,11 @@
-//! Kernels that look at one value at a time, in pieces of fixed length.
+//! Sums and products of activations.
 
 use rayon::prelude::*;
 
-use crate::{Kernel, simd};
+use crate::{Kernel, LANES, lanes, simd};
 
 /// Values of one piece: 64 KiB, within the first-level caches' reach.
 const PIECE: usize = 1 << 14;
-
-/// `x = max(x, 0)`; NaN stays NaN, as in `PyTorch`.
-pub fn relu(x: &mut [f32]) {
-    x.par_chunks_mut(PIECE).for_each(simd::<Rectify, _>);
-}
-
-/// One piece.
-struct Rectify;
-
-impl Kernel<&mut [f32]> for Rectify {
-    type Out = ();
-
-    #[inline(always)]
-    fn run(x: &mut [f32]) {
-        for v in x {
-            *v = if *v < 0.0 { 0.0 } else { *v };
-        }
-    }
-}
-
-/// `grad = 0` where the output `y` of the activation is 0; NaN hides no gradient.
-pub fn relu_grad(grad: &mut [f32], y: &[f32]) {
-    assert_eq!(grad.len(), y.len(), "gradient and output");
-    let pieces = grad.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE));
-    pieces.for_each(simd::<Cut, _>);
-}
-
-/// One piece.
-struct Cut;
-
-impl Kernel<(&mut [f32], &[f32])> for Cut {
-    type Out = ();
-
-    #[inline(always)]
-    fn run((grad, y): (&mut [f32], &[f32])) {
-        for (g, y) in grad.iter_mut().zip(y) {
-            *g = if *y <= 0.0 { 0.0 } else { *g };
-        }
-    }
-}
 
 /// `sum += x`.
 pub fn add(sum: &mut [f32], x: &[f32]) {
@@ -63,5 +23,53 @@ impl Kernel<(&mut [f32], &[f32])> for Accumulate {
     #[inline(always)]
     fn run((sum, x): (&mut [f32], &[f32])) {
         sum.iter_mut().zip(x).for_each(|(s, x)| *s += x);
+    }
+}
+
+/// `x[plane, pixel] *= factor[plane]`, for planes of `pixels`: a factor for each of the sixteen
+/// images of each plane, a vector.
+pub fn scale(x: &mut [f32], factor: &[f32], pixels: usize) {
+    assert_eq!(x.len(), factor.len() * pixels, "values and factors");
+    let planes = x.par_chunks_mut(pixels * LANES).zip(factor.par_chunks(LANES));
+    planes.for_each(simd::<ScalePlane, _>);
+}
+
+/// One plane.
+struct ScalePlane;
+
+impl Kernel<(&mut [f32], &[f32])> for ScalePlane {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((x, factor): (&mut [f32], &[f32])) {
+        let factor = &lanes::vectors(factor)[0];
+        for v in lanes::vectors_mut(x) {
+            (0..LANES).for_each(|l| v[l] *= factor[l]);
+        }
+    }
+}
+
+/// `sum[plane] = sum over pixels of a[plane, pixel] * b[plane, pixel]`, a vector a plane: the
+/// gradient of the factors of [`scale`].
+pub fn products(a: &[f32], b: &[f32], pixels: usize, sum: &mut [f32]) {
+    assert!(a.len() == b.len() && a.len() == sum.len() * pixels, "factors and sums");
+    let size = pixels * LANES;
+    let planes = sum.par_chunks_mut(LANES).zip(a.par_chunks(size)).zip(b.par_chunks(size));
+    planes.for_each(|((sum, a), b)| simd::<ProductsPlane, _>((sum, a, b)));
+}
+
+/// One plane.
+struct ProductsPlane;
+
+impl Kernel<(&mut [f32], &[f32], &[f32])> for ProductsPlane {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((out, a, b): (&mut [f32], &[f32], &[f32])) {
+        let mut sum = [0.0; LANES];
+        for (a, b) in lanes::vectors(a).iter().zip(lanes::vectors(b)) {
+            (0..LANES).for_each(|l| sum[l] += a[l] * b[l]);
+        }
+        out.copy_from_slice(&sum);
     }
 }

@@ -19,6 +19,7 @@
     reason = "registers are indexed as in the formula: rows, columns and lanes of several arrays"
 )]
 
+pub mod activation;
 pub mod average;
 pub mod conv;
 pub mod elementwise;

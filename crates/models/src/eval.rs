@@ -27,6 +27,9 @@ pub struct Eval {
     /// Network of bare .safetensors files
     #[arg(long, value_name = "NAME[@WIDTH]")]
     network: Option<String>,
+    /// Their height and width in pixels; 0 takes the dataset's
+    #[arg(long, default_value_t = 0, value_name = "PIXELS")]
+    side: usize,
     /// Recalibrate norm statistics on this many training images first; 0 keeps them
     #[arg(long, default_value_t = 0)]
     recalibration_images: usize,
@@ -84,7 +87,8 @@ impl Eval {
             let what = format!("{}: a bare file needs --network NAME", path.display());
             return Err(Error::Config(what).into());
         };
-        let graph = Graph::build(network, data.info.classes.len(), data.info.side)?;
+        let side = if self.side == 0 { data.info.side } else { self.side };
+        let graph = Graph::build(network, data.info.classes.len(), side)?;
         let (tensors, _) = tensors::read(path)?;
         tensors::check_table(&tensors, &graph.table(), path)?;
         Ok((graph, tensors, Masks::default()))

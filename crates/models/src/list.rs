@@ -20,7 +20,7 @@ pub fn run(common: &Common) -> Result<()> {
         let (parameters, macs) = (graph.parameters(), graph.macs());
         Ok(Row { name, parameters, macs, about: graph::about(name) })
     };
-    let rows = graph::NAMES.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+    let rows = graph::names().map(row).collect::<Result<Vec<_>>>()?;
     if common.json {
         stage::print_json(&rows);
         return Ok(());

@@ -37,6 +37,9 @@ struct Config {
     /// Network by name, with @WIDTH behind it if wanted (see: models list)
     #[arg(long, value_name = "NAME[@WIDTH]")]
     network: String,
+    /// Height and width in pixels to which images are resized; 0 leaves them as they are
+    #[arg(long, default_value_t = 0, value_name = "PIXELS")]
+    side: usize,
     /// Where to compute
     #[arg(long, value_enum, default_value = "cpu")]
     device: device::Choice,
@@ -59,7 +62,8 @@ impl stage::Command for Train {
         let flags = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
-        let graph = Graph::build(&self.config.network, data.info.classes.len(), data.info.side)?;
+        let side = if self.config.side == 0 { data.info.side } else { self.config.side };
+        let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
         let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
         tracing::info!(
             "training {} ({} parameters) on {} images",

@@ -12,7 +12,7 @@ use sparsity::Masks;
 pub use layers::{Layer, layers};
 
 use crate::evaluate::host;
-use crate::{Batch, Mode, Net, Optimiser, Sgd};
+use crate::{Batch, Mode, Net, Noise, Optimiser, Sgd};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,6 +25,9 @@ pub enum Work {
 
 /// The optimiser of the timed steps.
 const SGD: Sgd = Sgd { lr: 0.01, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+
+/// Dropout is a part of the step, whatever it draws.
+const NOISE: Noise = Noise { seed: 0, step: 0 };
 
 /// Billions of operations a second that the machine can do in registers, measured.
 pub fn peak_gflops() -> f64 {
@@ -67,7 +70,7 @@ fn batch(net: &Net, images: usize) -> Result<Batch> {
 }
 
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
-    let tape = net.forward(batch, Mode::Train)?;
+    let tape = net.forward(batch, Mode::Train(Some(NOISE)))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
     let mut grad = vec![0.0; tape.logits().elem_count()];
     cross_entropy(target, &host(tape.logits())?, Some(&mut grad));

@@ -103,16 +103,15 @@ impl<'a> Run<'a> {
         progress.begin(&format!("epoch {}/{}", self.position.epoch + 1, flags.epochs));
         progress.advance(self.position.images as u64, String::new());
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
-        let steps = order.len().div_ceil(flags.batch);
         let entered = Instant::now();
-        let normalise = self.normalise;
+        let (normalise, side) = (self.normalise, self.net.graph().side());
         thread::scope(|scope| {
             let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
-            let source = Source { part: train, normalise: &normalise, augment };
+            let source = Source { part: train, side, normalise: &normalise, augment };
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, left) {
                 self.stop_if_asked(entered)?;
-                let lr = self.schedule.lr(self.position.epoch * steps + self.position.step);
+                let lr = self.schedule.lr(self.steps_done());
                 let images = loaded.labels.len();
                 self.step(loaded, lr)?;
                 self.position.step += 1;
@@ -122,8 +121,14 @@ impl<'a> Run<'a> {
             anyhow::Ok(())
         })?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
-        let last = self.schedule.lr((self.position.epoch + 1) * steps - 1);
+        let last = self.schedule.lr(self.steps_done() - 1);
         self.end_epoch(last, progress)
+    }
+
+    /// Steps taken since the run began.
+    fn steps_done(&self) -> usize {
+        let steps = self.fit.data.train.len().div_ceil(self.fit.flags.batch);
+        self.position.epoch * steps + self.position.step
     }
 
     /// Scores the epoch, keeps the best, logs it and saves the state.

@@ -7,14 +7,15 @@ use kernels::loss::{Target, cross_entropy};
 
 use super::Run;
 use crate::evaluate::host;
-use crate::{Batch, Mode};
+use crate::{Batch, Mode, Noise};
 
 impl Run<'_> {
     /// Walks forward and backward over the images, and moves the weights.
     pub(super) fn step(&mut self, loaded: cifar::Batch, lr: f64) -> Result<()> {
         let flags = self.fit.flags;
         let batch = Batch::new(loaded, self.net.device())?;
-        let tape = self.net.forward(&batch, Mode::Train)?;
+        let noise = Noise { seed: self.fit.seed, step: self.steps_done() as u64 };
+        let tape = self.net.forward(&batch, Mode::Train(Some(noise)))?;
         let target = Target {
             labels: &batch.labels,
             classes: self.net.graph().classes(),

@@ -1,5 +1,6 @@
 //! Convolution and linear layers (a linear layer is a 1x1 convolution of one pixel).
 
+use kernels::conv::grouped::{self, Grouped};
 use kernels::conv::{self, Dense, Epilogue, Sparse};
 
 use super::Op;
@@ -13,6 +14,13 @@ pub(crate) struct InputGrad(pub conv::Conv);
 pub(crate) struct WeightGrad(pub conv::Conv);
 /// Gradient of the bias; source `dy`.
 pub(crate) struct BiasGrad(pub conv::Conv);
+
+/// As [`Conv`] in groups.
+pub(crate) struct GroupedConv(pub Grouped);
+/// As [`InputGrad`] in groups.
+pub(crate) struct GroupedInputGrad(pub Grouped);
+/// As [`WeightGrad`] in groups.
+pub(crate) struct GroupedWeightGrad(pub Grouped);
 
 /// As [`Conv`] with the kept weights alone; sources `x` and the bias if there is one.
 pub(crate) struct SparseConv<'a> {
@@ -36,6 +44,8 @@ pub(crate) enum Ready {
     Dense(Dense),
     /// Those that are not zero.
     Sparse(Sparse),
+    /// Those of a convolution in groups, as they are.
+    Grouped(Grouped, Vec<f32>),
 }
 
 /// What follows an inference's convolution.
@@ -100,6 +110,31 @@ impl Op for BiasGrad {
     }
 }
 
+impl Op for GroupedConv {
+    const NAME: &'static str = "grouped-conv";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        let bias = s.get(2).copied().unwrap_or_default();
+        grouped::forward(&self.0, s[0], s[1], &Epilogue { bias, ..Epilogue::default() }, outs[0]);
+    }
+}
+
+impl Op for GroupedInputGrad {
+    const NAME: &'static str = "grouped-input-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        grouped::input_grad(&self.0, s[0], s[1], outs[0]);
+    }
+}
+
+impl Op for GroupedWeightGrad {
+    const NAME: &'static str = "grouped-weight-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        grouped::weight_grad(&self.0, s[0], s[1], outs[0]);
+    }
+}
+
 impl Op for SparseConv<'_> {
     const NAME: &'static str = "sparse-conv";
 
@@ -135,6 +170,11 @@ impl Op for ReadyConv<'_> {
         match self.ready {
             Ready::Dense(dense) => dense.forward(&self.conv, s[0], &end, outs[0]),
             Ready::Sparse(sparse) => sparse.forward(&self.conv, s[0], &end, outs[0]),
+            Ready::Grouped(grouped, weight) => {
+                let each = conv::Conv { lanes: self.conv.lanes, ..grouped.each };
+                let grouped = Grouped { each, ..*grouped };
+                grouped::forward(&grouped, s[0], weight, &end, outs[0]);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Activations, sums, averages and layout changes.
+//! Activations, sums, products, averages and layout changes.
 
-use kernels::{Lanes, average, elementwise, pack};
+use kernels::average::Grid;
+use kernels::{Lanes, activation, average, elementwise, pack};
 
 use super::Op;
 
@@ -8,16 +9,28 @@ use super::Op;
 pub(crate) struct Relu;
 /// Keeps the gradient where the activation's output (the source) is positive, in place.
 pub(crate) struct ReluGrad;
+/// `x * sigmoid(x)`; source `x`.
+pub(crate) struct Silu;
+/// Takes a gradient through it, in place; source `x`.
+pub(crate) struct SiluGrad;
+/// `1 / (1 + exp(-x))`; source `x`.
+pub(crate) struct Sigmoid;
+/// Takes a gradient through it, in place; source the output.
+pub(crate) struct SigmoidGrad;
+/// Multiplies each plane of `pixels` by its value in the source, in place.
+pub(crate) struct Scale {
+    pub pixels: usize,
+}
+/// For each plane of `pixels` the sum of products; sources the two factors.
+pub(crate) struct Products {
+    pub pixels: usize,
+}
 /// `out += source`.
 pub(crate) struct Add;
-/// Mean over `pixels`; source `x`.
-pub(crate) struct AveragePool {
-    pub pixels: usize,
-}
-/// Gradient of the mean; source `dy`.
-pub(crate) struct AveragePoolGrad {
-    pub pixels: usize,
-}
+/// Means over a grid; source `x`.
+pub(crate) struct AveragePool(pub Grid);
+/// Gradient of the means; source `dy`.
+pub(crate) struct AveragePoolGrad(pub Grid);
 /// Images of `values` each, `(n, values)`, into blocks of sixteen; source the images.
 pub(crate) struct Pack {
     pub lanes: Lanes,
@@ -40,7 +53,7 @@ impl Op for Relu {
     const NAME: &'static str = "relu";
 
     fn cpu(&self, outs: &mut [&mut [f32]], _: &[&[f32]]) {
-        elementwise::relu(outs[0]);
+        activation::relu(outs[0]);
     }
 }
 
@@ -48,7 +61,55 @@ impl Op for ReluGrad {
     const NAME: &'static str = "relu-grad";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        elementwise::relu_grad(outs[0], s[0]);
+        activation::relu_grad(outs[0], s[0]);
+    }
+}
+
+impl Op for Silu {
+    const NAME: &'static str = "silu";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        activation::silu(s[0], outs[0]);
+    }
+}
+
+impl Op for SiluGrad {
+    const NAME: &'static str = "silu-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        activation::silu_grad(outs[0], s[0]);
+    }
+}
+
+impl Op for Sigmoid {
+    const NAME: &'static str = "sigmoid";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        activation::sigmoid(s[0], outs[0]);
+    }
+}
+
+impl Op for SigmoidGrad {
+    const NAME: &'static str = "sigmoid-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        activation::sigmoid_grad(outs[0], s[0]);
+    }
+}
+
+impl Op for Scale {
+    const NAME: &'static str = "scale";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        elementwise::scale(outs[0], s[0], self.pixels);
+    }
+}
+
+impl Op for Products {
+    const NAME: &'static str = "products";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        elementwise::products(s[0], s[1], self.pixels, outs[0]);
     }
 }
 
@@ -64,7 +125,10 @@ impl Op for AveragePool {
     const NAME: &'static str = "average";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        average::forward(s[0], self.pixels, outs[0]);
+        match self.0 {
+            Grid { h, w, side: 1 } => average::forward(s[0], h * w, outs[0]),
+            grid => average::to_grid(grid, s[0], outs[0]),
+        }
     }
 }
 
@@ -72,7 +136,10 @@ impl Op for AveragePoolGrad {
     const NAME: &'static str = "average-grad";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        average::backward(s[0], self.pixels, outs[0]);
+        match self.0 {
+            Grid { h, w, side: 1 } => average::backward(s[0], h * w, outs[0]),
+            grid => average::to_grid_grad(grid, s[0], outs[0]),
+        }
     }
 }
 

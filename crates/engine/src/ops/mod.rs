@@ -10,11 +10,12 @@ mod optimiser;
 mod pool;
 
 pub(crate) use conv::{
-    BiasGrad, Conv, ConvTail, InputGrad, Ready, ReadyConv, SparseConv, SparseInputGrad,
-    SparseWeightGrad, WeightGrad,
+    BiasGrad, Conv, ConvTail, GroupedConv, GroupedInputGrad, GroupedWeightGrad, InputGrad, Ready,
+    ReadyConv, SparseConv, SparseInputGrad, SparseWeightGrad, WeightGrad,
 };
 pub(crate) use elementwise::{
-    Add, AveragePool, AveragePoolGrad, Column, Copy, Pack, Relu, ReluGrad,
+    Add, AveragePool, AveragePoolGrad, Column, Copy, Pack, Products, Relu, ReluGrad, Scale,
+    Sigmoid, SigmoidGrad, Silu, SiluGrad,
 };
 pub(crate) use norm::{NormApply, NormForward, NormGrad, NormTail, RunningUpdate};
 pub(crate) use optimiser::Step;

@@ -2,15 +2,23 @@
 
 use artifact::Result;
 
+use super::{Entry, Start};
 use crate::{Graph, Op};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "resnet18",
+    about: "residual network of 18 layers for 32x32 images (3x3 stem, no max-pool)",
+    side: 32,
+    start: Start::Modules,
+    build,
+};
 
 /// Output channels and first stride of each group of two blocks.
 const GROUPS: [(usize, usize); 4] = [(64, 1), (128, 2), (256, 2), (512, 2)];
 
-pub(super) fn build(graph: &mut Graph) -> Result<()> {
+fn build(graph: &mut Graph) -> Result<()> {
     let stem = graph.spec().scaled(64);
-    let mut x = conv_norm(graph, ("conv1", "bn1"), 0, (stem, 3, 1))?;
-    x = graph.push("relu", Op::Relu, &[x])?;
+    let mut x = graph.conv_norm_relu(["conv1", "bn1", "relu"], 0, (stem, 3, 1))?;
     for (group, (channels, stride)) in (1..).zip(GROUPS) {
         let channels = graph.spec().scaled(channels);
         x = block(graph, &format!("layer{group}.0"), x, (channels, stride))?;
@@ -27,26 +35,16 @@ fn block(
     (channels, stride): (usize, usize),
 ) -> Result<usize> {
     let at = |part: &str| format!("{name}.{part}");
-    let y = conv_norm(graph, (&at("conv1"), &at("bn1")), x, (channels, 3, stride))?;
-    let y = graph.push(&at("relu1"), Op::Relu, &[y])?;
-    let y = conv_norm(graph, (&at("conv2"), &at("bn2")), y, (channels, 3, 1))?;
+    let first = (channels, 3, stride);
+    let y = graph.conv_norm_relu([&at("conv1"), &at("bn1"), &at("relu1")], x, first)?;
+    let y = graph.conv_norm((&at("conv2"), &at("bn2")), y, (channels, 3, 1))?;
     let same = stride == 1 && graph.nodes()[x].shape.c == channels;
     let skip = if same {
         x
     } else {
         let names = (&*at("shortcut.0"), &*at("shortcut.1"));
-        conv_norm(graph, names, x, (channels, 1, stride))?
+        graph.conv_norm(names, x, (channels, 1, stride))?
     };
     let sum = graph.push(&at("add"), Op::Add, &[y, skip])?;
     graph.push(&at("relu2"), Op::Relu, &[sum])
-}
-
-fn conv_norm(
-    graph: &mut Graph,
-    (conv, norm): (&str, &str),
-    x: usize,
-    sizes: (usize, usize, usize),
-) -> Result<usize> {
-    let y = graph.conv(conv, x, sizes)?;
-    graph.push(norm, Op::BatchNorm, &[y])
 }

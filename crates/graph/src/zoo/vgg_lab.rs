@@ -2,7 +2,16 @@
 
 use artifact::Result;
 
-use crate::{Graph, Op};
+use super::{Entry, Start};
+use crate::Graph;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "vgg-lab",
+    about: "8 convolutions in a row, batch norm, 4 max-pools, linear head",
+    side: 32,
+    start: Start::Modules,
+    build,
+};
 
 /// Output channels of each convolution, and whether a max-pool follows it.
 const LAYERS: [(usize, bool); 8] = [
@@ -16,13 +25,12 @@ const LAYERS: [(usize, bool); 8] = [
     (512, true),
 ];
 
-pub(super) fn build(graph: &mut Graph) -> Result<()> {
+fn build(graph: &mut Graph) -> Result<()> {
     let (mut x, mut pools) = (0, 0);
     for (i, (channels, pooled)) in LAYERS.into_iter().enumerate() {
         let channels = graph.spec().scaled(channels);
-        x = graph.conv(&format!("backbone.conv{i}"), x, (channels, 3, 1))?;
-        x = graph.push(&format!("backbone.bn{i}"), Op::BatchNorm, &[x])?;
-        x = graph.push(&format!("backbone.relu{i}"), Op::Relu, &[x])?;
+        let names = ["conv", "bn", "relu"].map(|part| format!("backbone.{part}{i}"));
+        x = graph.conv_norm_relu(names.each_ref().map(String::as_str), x, (channels, 3, 1))?;
         if pooled {
             x = graph.pool(&format!("backbone.pool{pools}"), x)?;
             pools += 1;

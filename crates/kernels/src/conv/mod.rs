@@ -7,6 +7,7 @@ mod correlate;
 mod dense;
 pub mod depthwise;
 mod direct;
+pub mod grouped;
 mod micro;
 mod sparse;
 mod stencil;

@@ -1,6 +1,7 @@
 //! Holds every kernel to a slow, obvious f64 version of itself, and its gradient to central
 //! differences of that version.
 
+mod activation;
 mod array;
 mod average;
 mod case;
@@ -10,6 +11,7 @@ mod conv_gradients;
 mod depthwise;
 mod elementwise;
 mod geometry;
+mod grouped;
 mod isa;
 mod lanes;
 mod linear;

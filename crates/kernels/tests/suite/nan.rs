@@ -1,7 +1,7 @@
 //! Not-a-number passes through, as in `PyTorch`, so that a diverged run shows.
 
+use kernels::activation::{relu, relu_grad, sigmoid, silu};
 use kernels::conv::{Conv, Dense, Epilogue, Sparse};
-use kernels::elementwise::{relu, relu_grad};
 use kernels::norm::{self, Affine, Plane, Saved, Tail};
 use kernels::pool::{self, Pooling};
 use kernels::{LANES, Lanes};
@@ -16,6 +16,15 @@ fn rectifier() {
     relu_grad(&mut dx, &y);
     assert_eq!(dx[..2], [3.0, 0.0]);
     assert!(dx[2].is_nan());
+}
+
+#[test]
+fn curves() {
+    let mut y = [0.0; 2];
+    silu(&[f32::NAN, 0.0], &mut y);
+    assert!(y[0].is_nan() && y[1] == 0.0);
+    sigmoid(&[f32::NAN, 0.0], &mut y);
+    assert!(y[0].is_nan() && y[1] == 0.5);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use kernels::loss::{Target, cross_entropy};
 use kernels::norm::{self, Affine, Plane, Saved, Tail};
 use kernels::optimiser::{self, Adam, Sgd};
 use kernels::pool::{self, Pooling};
-use kernels::{LANES, Lanes, average, elementwise, pack};
+use kernels::{LANES, Lanes, activation, average, elementwise, pack};
 use seed::stream;
 
 use crate::array::{Array, plain, written};
@@ -126,8 +126,9 @@ fn elementwise_kernels() {
             })
         });
     };
-    on_copy(|x, _| elementwise::relu(x));
-    on_copy(elementwise::relu_grad);
+    on_copy(|x, _| activation::relu(x));
+    on_copy(activation::silu_grad);
+    on_copy(activation::relu_grad);
     on_copy(elementwise::add);
 }
 
