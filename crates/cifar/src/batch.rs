@@ -91,7 +91,7 @@ struct Resized {
     how: Resize,
     bytes: [u8; 256],
     cropped: Vec<u8>,
-    resized: Vec<u8>,
+    out: Vec<u8>,
 }
 
 impl Resized {
@@ -100,14 +100,14 @@ impl Resized {
             how: Resize::new(from, to),
             bytes: std::array::from_fn(|byte| byte as u8),
             cropped: vec![0; from * from],
-            resized: vec![0; to * to],
+            out: vec![0; to * to],
         })
     }
 
     fn apply(&mut self, plane: &[u8], pose: Pose, (table, out): (&[f32; 256], &mut [f32])) {
         crop(&mut self.cropped, plane, &self.bytes, pose);
-        self.how.apply(&self.cropped, &mut self.resized);
-        out.iter_mut().zip(&self.resized).for_each(|(out, b)| *out = table[usize::from(*b)]);
+        self.how.apply(&self.cropped, &mut self.out);
+        out.iter_mut().zip(&self.out).for_each(|(out, b)| *out = table[usize::from(*b)]);
     }
 }
 

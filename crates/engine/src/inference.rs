@@ -138,12 +138,11 @@ impl Inference<'_> {
                 let pixels = node.shape.pixels();
                 apply(&Scale { pixels }, y, &[output(node.inputs[1])])?;
             }
-            Op::Dropout(_) | Op::StochasticDepth(_) => apply(&Copy, y, &[x])?,
             Op::Add => {
                 apply(&Copy, y, &[x])?;
                 apply(&Add, y, &[output(node.inputs[1])])?;
             }
-            Op::Relu => apply(&Copy, y, &[x])?,
+            Op::Relu | Op::Dropout(_) | Op::StochasticDepth(_) => apply(&Copy, y, &[x])?,
             Op::Input => unreachable!("the input has no group"),
         }
         if group.relu || node.op == Op::Relu {

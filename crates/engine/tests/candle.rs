@@ -28,9 +28,10 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
             Op::Input => unreachable!("the first node alone"),
             Op::Conv(c) => {
                 let y = x.conv2d(&of("weight"), c.padding, c.stride, 1, c.groups)?;
-                match c.bias {
-                    true => y.broadcast_add(&of("bias").reshape((1, c.outputs, 1, 1))?)?,
-                    false => y,
+                if c.bias {
+                    y.broadcast_add(&of("bias").reshape((1, c.outputs, 1, 1))?)?
+                } else {
+                    y
                 }
             }
             Op::BatchNorm => BatchNorm::new(

@@ -131,7 +131,7 @@ const MOST: f32 = 88.0;
 /// 1.5 * 2^23: what is added to it is rounded to a whole number, in the low bits.
 const WHOLE: f32 = 12_582_912.0;
 /// ln 2 in two parts, the first of which times a whole number below 2^8 is exact.
-const LN_2: (f32, f32) = (0.693_359_375, -2.121_944_4e-4);
+const LN_2: (f32, f32) = (355.0 / 512.0, -2.121_944_4e-4);
 
 /// e^x to 2e-7, without a branch or a call, so that sixteen are computed at once: 2^n e^r with
 /// |r| <= ln(2) / 2, where e^r is its Taylor polynomial. NaN stays NaN.

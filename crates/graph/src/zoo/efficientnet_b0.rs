@@ -54,7 +54,7 @@ fn build(graph: &mut Graph) -> Result<()> {
     let stem = (graph.spec().in_eights(STEM), 3, 2);
     let mut x = unit(graph, "features.0", 0, graph.square(0, stem))?;
     let total: usize = STAGES.iter().map(|s| s.blocks).sum();
-    let mut done = 0;
+    let mut done = 0_usize;
     for (i, s) in STAGES.iter().enumerate() {
         for block in 0..s.blocks {
             let stride = if block == 0 { s.stride } else { 1 };
