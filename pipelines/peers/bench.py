@@ -1,6 +1,6 @@
 """Times our training step and inference against PyTorch and ONNX Runtime, in turn, in one run.
 
-usage: bench.py MODELS [--out FILE] [--rounds 3] [--steps 3] [--threads 2] [--batch 64] [--only WORD]
+usage: bench.py MODELS [--out FILE] [--rounds 3] [--steps 3] [--threads 2] [--batch N] [--only WORD]
 
 MODELS is the `models` binary. Every row is measured in rounds; a round runs ours and then every
 configuration that a user of the peer would try (memory formats, torch.compile, ONNX Runtime; f32,
@@ -21,7 +21,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 
-from networks import NETWORKS
+from networks import BATCHES, NETWORKS, SIDES, WORKS
 
 warnings.filterwarnings("ignore")
 
@@ -46,13 +46,18 @@ class Peer:
         return statistics.median(self.seconds)
 
 
+def images(network, batch):
+    side = SIDES.get(network, 32)
+    return torch.randn(batch, 3, side, side)
+
+
 def training(network, batch, sparsity):
     """A step of SGD; with sparsity, masks are applied after it as pruning users do."""
     for layout, name in ((torch.contiguous_format, "nchw"), (torch.channels_last, "nhwc")):
         for precision in ("f32", "bf16"):
             torch.manual_seed(0)
             model = NETWORKS[network]().to(memory_format=layout).train()
-            x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout)
+            x = images(network, batch).contiguous(memory_format=layout)
             y = torch.arange(batch) % 10
             masks = magnitude_masks(model, sparsity) if sparsity else []
             optimiser = torch.optim.SGD(
@@ -86,7 +91,7 @@ def inference(network, batch):
     torch.manual_seed(0)
     for layout, name in ((torch.contiguous_format, "nchw"), (torch.channels_last, "nhwc")):
         model = NETWORKS[network]().to(memory_format=layout).eval()
-        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout)
+        x = images(network, batch).contiguous(memory_format=layout)
         for precision in ("f32", "bf16"):
             for compiled in (False, True):
 
@@ -108,7 +113,7 @@ def onnx(network, batch):
     import onnxruntime
 
     file = io.BytesIO()
-    x = torch.randn(batch, 3, 32, 32)
+    x = images(network, batch)
     with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
         sys.stdout, keep = nowhere, sys.stdout
         torch.onnx.export(NETWORKS[network]().eval(), (x,), file, dynamo=False, input_names=["x"])
@@ -129,6 +134,7 @@ class Ours:
         self.command = [binary, "bench", network, "--json", "--work", work]
         self.command += ["--batch", str(batch), "--sparsity", str(sparsity)]
         self.command += ["--allocation", allocation, "--threads", str(threads)]
+        self.command += ["--side", str(SIDES.get(network, 32))]
         self.seconds = []
 
     def round(self, steps):
@@ -206,7 +212,7 @@ def scaling(network, options):
 
 def report(line, out):
     text = (
-        f"{line['model']:9} {line['what']:14} {line['sparsity']:4} "
+        f"{line['model']:15} {line['what']:14} {line['sparsity']:4} "
         f"{line.get('allocation', ''):8}{line['ours']:8.1f} {line['peer']:8.1f} "
         f"{line['ratio']:6.2f}  {line['peer_is']}"
     )
@@ -223,15 +229,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3, help="of training; of inference twice as many")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, help="default 64, or what the network is usually trained with")
     parser.add_argument("--only", default="", help="rows whose network or work holds this word")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     out = open(options.out, "w") if options.out else None
-    print(f"{'network':9} {'what':14} {'':4} {'':8}{'ours':>8} {'peer':>8} {'ratio':>6}  peer is")
+    print(f"{'network':15} {'what':14} {'':4} {'':8}{'ours':>8} {'peer':>8} {'ratio':>6}  peer is")
+    batch = options.batch
     for network in NETWORKS:
+        options.batch = batch or BATCHES.get(network, 64)
         for what, sparsity, work, peers in rows(network, options):
-            if options.only not in f"{network} {what}":
+            kept = what in WORKS.get(network, (what,)) and not (network in WORKS and sparsity)
+            if options.only not in f"{network} {what}" or not kept:
                 continue
             allocations = ("uniform", "global") if sparsity else ("uniform",)
             ours = [
@@ -241,7 +250,7 @@ def main():
             row = {"what": what, "model": network, "batch": options.batch, "sparsity": sparsity}
             for line in compare(row, ours, list(peers()), options):
                 report(line, out)
-        if options.only in f"{network} scaling":
+        if options.only in f"{network} scaling" and network not in WORKS:
             for line in scaling(network, options):
                 report(line, out)
 

@@ -50,4 +50,30 @@ def vgg_lab():
     return nn.Sequential(*layers, *head(512))
 
 
-NETWORKS = {"resnet18": resnet18, "vgg-lab": vgg_lab}
+def resnet_like():
+    layers, inputs = [], 3
+    for first, second in ((64, 128), (256, 256), (512, 512), (512, 512)):
+        layers += [*three(inputs, first), nn.ReLU(), *three(first, second), nn.ReLU()]
+        layers += [Block(second, second, 1), nn.MaxPool2d(2)]
+        inputs = second
+    return nn.Sequential(*layers, *head(512))
+
+
+def efficientnet_b0():
+    from torchvision.models import efficientnet_b0 as make
+
+    return make(num_classes=10)
+
+
+NETWORKS = {
+    "resnet18": resnet18,
+    "vgg-lab": vgg_lab,
+    "resnet-like": resnet_like,
+    "efficientnet-b0": efficientnet_b0,
+}
+# Height and width of the images where they are not 32.
+SIDES = {"efficientnet-b0": 224}
+# Images of a batch where the command line does not say.
+BATCHES = {"efficientnet-b0": 32}
+# What is compared of a network where it is not everything.
+WORKS = {"efficientnet-b0": ("train", "infer")}

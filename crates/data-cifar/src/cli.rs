@@ -54,7 +54,7 @@ pub struct SplitFlags {
 pub enum NormaliseBy {
     /// Those of the training images
     Measured,
-    /// torchvision's constants for networks trained on ImageNet
+    /// The constants of torchvision for networks trained on `ImageNet`
     #[value(name = "imagenet")]
     ImageNet,
 }
