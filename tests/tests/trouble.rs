@@ -71,7 +71,7 @@ fn a_loss_that_is_no_number_later() {
     check(&format!("{tune} --batch 32 {LEAP}"), "b", leaps);
     let at_once = format!("{TRAIN} --batch 100 {LEAP}");
     check(&at_once, "c", "the validation loss is NaN in epoch 2 after 1 steps");
-    check(&at_once.replace("1e30", "1e60"), "d", "or its velocity is no number in epoch 2");
+    check(&at_once.replace("1e30", "1e60"), "d", " is no number in epoch 2");
     let other = format!("{TRAIN} --batch 32 --epochs 3 --out a");
     let said = place.run(&other);
     assert_eq!(said.code, Some(3), "{}", said.err);

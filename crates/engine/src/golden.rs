@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sparsity::Masks;
 
 use crate::evaluate::host;
-use crate::{Batch, Mode, Net, Optimiser, Sgd};
+use crate::{Batch, Mode, Net, Optimiser, OptimiserKind, Sgd, Step};
 
 /// A golden file: what `PyTorch` computed in f64.
 #[derive(Debug, Clone, Deserialize)]
@@ -112,7 +112,7 @@ impl Golden {
     }
 
     fn compare_training(&self, net: &Net, batch: &Batch, all: &mut Vec<Difference>) -> Result<()> {
-        let mut optimiser = Optimiser::new(net, &Masks::default())?;
+        let mut optimiser = Optimiser::new(net, &Masks::default(), OptimiserKind::Sgd)?;
         let (loss, mut grads) = gradients(net, batch)?;
         all.push(difference("loss", loss, self.train_loss, LOSS));
         let floor = GRADIENT_FLOOR * self.grad_norm.values().copied().fold(0.0, f64::max);
@@ -126,7 +126,7 @@ impl Golden {
             all.push(Difference { what, found: off, tolerance: GRADIENT });
         }
         for (i, expected) in self.loss_after_step.iter().enumerate() {
-            optimiser.step(net, &grads, SGD)?;
+            optimiser.step(net, &grads, Step::Sgd(SGD))?;
             let loss;
             (loss, grads) = gradients(net, batch)?;
             all.push(difference(&format!("loss after step {}", i + 1), loss, *expected, STEPS));

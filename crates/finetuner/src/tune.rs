@@ -62,6 +62,7 @@ impl stage::Command for Tune {
         let start = open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&start.graph, &data, &self.data)?;
+        self.config.fit.check(&start.graph)?;
         let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };

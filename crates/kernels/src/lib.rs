@@ -21,6 +21,7 @@
 
 pub mod activation;
 pub mod average;
+pub mod clip;
 pub mod conv;
 pub mod elementwise;
 pub mod isa;

@@ -1,5 +1,6 @@
 //! One step of an optimiser, in one pass over the weights: stochastic gradient descent with
-//! momentum, Nesterov and weight decay, or Adam; each under a mask.
+//! momentum, Nesterov and weight decay, Adam, or `AdamW`, each under a mask; and the moving average
+//! of what came out.
 
 use rayon::prelude::*;
 
@@ -63,15 +64,18 @@ pub struct Adam {
     pub betas: (f32, f32),
     /// Added to the root of the mean square.
     pub eps: f32,
-    /// L2 penalty: added to the gradient as `weight_decay * weight`.
+    /// L2 penalty: added to the gradient as `weight_decay * weight`, unless it is decoupled.
     pub weight_decay: f32,
+    /// `AdamW`: `weight *= 1 - lr * weight_decay` before the step, and nothing in the gradient.
+    pub decoupled: bool,
     /// Steps taken, this one included.
     pub step: u32,
 }
 
-/// One step of Adam (Kingma and Ba 2014) as `torch.optim.Adam` takes it: the running means
-/// `mean` and `square` in `moments` are corrected for their start at 0. Weight and moments are held
-/// at 0 where `mask` is 0; an empty mask keeps every weight.
+/// One step of Adam (Kingma and Ba 2014) as `torch.optim.Adam` takes it, or of `torch.optim.AdamW`
+/// (Loshchilov and Hutter 2017): the running means `mean` and `square` in `moments` are corrected
+/// for their start at 0. Weight and moments are held at 0 where `mask` is 0; an empty mask keeps
+/// every weight.
 pub fn adam(
     adam: Adam,
     weight: &mut [f32],
@@ -84,8 +88,11 @@ pub fn adam(
     assert!(mask.is_empty() || mask.len() == len, "mask");
     let (b1, b2) = adam.betas;
     let started = |b: f32| 1.0 - f64::from(b).powi(adam.step as i32);
+    let shrink = 1.0 - f64::from(adam.lr) * f64::from(adam.weight_decay);
     let corrected = Corrected {
         adam,
+        penalty: if adam.decoupled { 0.0 } else { adam.weight_decay },
+        shrink: if adam.decoupled { shrink as f32 } else { 1.0 },
         size: (f64::from(adam.lr) / started(b1)) as f32,
         root: started(b2).sqrt() as f32,
     };
@@ -100,6 +107,10 @@ pub fn adam(
 #[derive(Clone, Copy)]
 struct Corrected {
     adam: Adam,
+    /// Factor on the weight in its gradient.
+    penalty: f32,
+    /// Factor on the weight before the step.
+    shrink: f32,
     /// Learning rate over the first moment's correction.
     size: f32,
     /// Root of the second moment's correction.
@@ -119,7 +130,8 @@ impl Kernel<(Corrected, &mut [f32], Moments<'_>, &[f32], &[f32])> for AdamPiece 
     fn run((c, w, (m, s), g, mask): (Corrected, &mut [f32], Moments, &[f32], &[f32])) {
         let (b1, b2) = c.adam.betas;
         for (((w, m), s), g) in w.iter_mut().zip(m.iter_mut()).zip(s.iter_mut()).zip(g) {
-            let g = g + c.adam.weight_decay * *w;
+            *w *= c.shrink;
+            let g = g + c.penalty * *w;
             *m = b1 * *m + (1.0 - b1) * g;
             *s = b2 * *s + (1.0 - b2) * g * g;
             *w -= c.size * *m / (s.sqrt() / c.root + c.adam.eps);
@@ -127,6 +139,26 @@ impl Kernel<(Corrected, &mut [f32], Moments<'_>, &[f32], &[f32])> for AdamPiece 
         hold(w, mask);
         hold(m, mask);
         hold(s, mask);
+    }
+}
+
+/// `average = decay * average + (1 - decay) * value`; where both are +0, the average stays +0.
+pub fn average(average: &mut [f32], value: &[f32], decay: f32) {
+    assert_eq!(average.len(), value.len(), "average and values");
+    let pieces = average.par_chunks_mut(PIECE).zip(value.par_chunks(PIECE));
+    pieces.for_each(|(a, v)| simd::<AveragePiece, _>((a, v, decay)));
+}
+
+/// One piece of the values.
+struct AveragePiece;
+
+impl Kernel<(&mut [f32], &[f32], f32)> for AveragePiece {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((average, value, decay): (&mut [f32], &[f32], f32)) {
+        // As a correction, in which a value that does not move has an average that does not.
+        average.iter_mut().zip(value).for_each(|(a, v)| *a += (1.0 - decay) * (v - *a));
     }
 }
 

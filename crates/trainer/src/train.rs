@@ -64,6 +64,7 @@ impl stage::Command for Train {
         let data = Dataset::open(&self.data)?;
         let side = if self.config.side == 0 { data.info.side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
+        self.config.fit.check(&graph)?;
         let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
         tracing::info!(
             "training {} ({} parameters) on {} images",

@@ -12,7 +12,7 @@ use sparsity::Masks;
 pub use layers::{Layer, layers};
 
 use crate::evaluate::host;
-use crate::{Batch, Mode, Net, Noise, Optimiser, Sgd};
+use crate::{Batch, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -47,7 +47,7 @@ pub fn seconds(
     net.set(&tensors)?;
     net.set_masks(masks);
     let batch = batch(net, images)?;
-    let mut optimiser = Optimiser::new(net, masks)?;
+    let mut optimiser = Optimiser::new(net, masks, OptimiserKind::Sgd)?;
     let inference = if work == Work::Infer { Some(net.inference()?) } else { None };
     let mut all = Vec::new();
     for _ in 0..repeat + 2 {
@@ -76,7 +76,7 @@ fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
     let grad = Tensor::from_vec(grad, tape.logits().shape(), net.device())?;
     let grads = net.backward(&tape, &grad)?;
-    optimiser.step(net, &grads, SGD)?;
+    optimiser.step(net, &grads, Step::Sgd(SGD))?;
     net.recycle(tape)?;
     Ok(net.recycle_gradients(grads)?)
 }

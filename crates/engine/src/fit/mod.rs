@@ -3,7 +3,9 @@
 //! The order of images, their augmentation and every sum are functions of (seed, epoch, index), so
 //! that a run interrupted anywhere continues to the same bytes.
 
+mod average;
 mod flags;
+mod freeze;
 mod position;
 mod step;
 
@@ -11,14 +13,15 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use artifact::record::Epoch;
+use artifact::record::{Epoch, Score};
 use artifact::tensors::Tensors;
 use artifact::{Error, file, names};
 use cifar::{Dataset, Normalise};
 use sparsity::Masks;
 use stage::{Job, Progress, interrupt};
 
-pub use flags::{AugmentFlags, FitFlags};
+use average::Average;
+pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
 use position::Position;
 
 use crate::loader::{self, Source};
@@ -42,7 +45,7 @@ pub struct Fit<'a> {
 pub struct Fitted {
     /// The epoch (counted from 1) of the best validation accuracy, the first of equals.
     pub best_epoch: usize,
-    /// Its weights.
+    /// Its weights; with --ema, their average.
     pub best: Tensors,
     /// The weights after the last epoch.
     pub last: Tensors,
@@ -55,6 +58,7 @@ struct Run<'a> {
     net: &'a mut Net,
     fit: &'a Fit<'a>,
     optimiser: Optimiser,
+    average: Option<Average>,
     position: Position,
     best: Tensors,
     normalise: Normalise,
@@ -83,8 +87,12 @@ pub fn fit(net: &mut Net, fit: &Fit) -> Result<Fitted> {
 
 impl<'a> Run<'a> {
     fn open(net: &'a mut Net, fit: &'a Fit<'a>) -> Result<Self> {
+        let flags = &fit.flags.optimiser;
+        let mut optimiser = Optimiser::new(net, fit.masks, flags.optimiser)?;
+        optimiser.freeze(&freeze::frozen(net.graph(), &flags.freeze)?);
         let mut run = Run {
-            optimiser: Optimiser::new(net, fit.masks)?,
+            optimiser,
+            average: Average::new(net, flags.ema)?,
             position: Position::default(),
             best: net.tensors()?,
             normalise: Normalise::from(&fit.data.info),
@@ -111,9 +119,8 @@ impl<'a> Run<'a> {
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, left) {
                 self.stop_if_asked(entered)?;
-                let lr = self.schedule.lr(self.steps_done());
                 let images = loaded.labels.len();
-                self.step(loaded, lr)?;
+                self.step(loaded, self.steps_done())?;
                 self.position.step += 1;
                 progress
                     .advance(images as u64, self.position.message(self.fit.data.validation.len()));
@@ -136,11 +143,13 @@ impl<'a> Run<'a> {
         self.check_sound()?;
         let now = self.net.tensors()?;
         let revived = self.fit.masks.revived(&now);
-        if revived > 0 {
-            let what = format!("{revived} pruned weights are alive after an epoch: a mask leaked");
+        let average = self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?;
+        let leaked = revived + average.as_ref().map_or(0, |a| self.fit.masks.revived(a));
+        if leaked > 0 {
+            let what = format!("{leaked} pruned weights are alive after an epoch: a mask leaked");
             return Err(Error::Integrity(what).into());
         }
-        let validation = match evaluate(self.net, &self.fit.data.validation, &self.normalise) {
+        let validation = match self.score(average.as_ref().map(|average| (average, &now))) {
             Err(e) if interrupt::asked() => {
                 self.save()?;
                 return Err(e);
@@ -152,7 +161,7 @@ impl<'a> Run<'a> {
         }
         self.position.epoch += 1;
         if self.position.is_best(validation.correct) {
-            self.best = now;
+            self.best = average.unwrap_or(now);
         }
         let record = self.position.record((lr, revived), validation);
         progress.line(&epoch_line(&record));
@@ -160,6 +169,18 @@ impl<'a> Run<'a> {
         file::append_line(&metrics, &serde_json::to_string(&record)?)?;
         self.position.begin_epoch();
         self.save()
+    }
+
+    /// The score of the network, or of its average, after which it has its weights again.
+    fn score(&mut self, average: Option<(&Tensors, &Tensors)>) -> Result<Score> {
+        let validation = &self.fit.data.validation;
+        let Some((average, now)) = average else {
+            return evaluate(self.net, validation, &self.normalise);
+        };
+        self.net.set(average)?;
+        let score = evaluate(self.net, validation, &self.normalise);
+        self.net.set(now)?;
+        score
     }
 
     /// Saves and stops where that was asked for; the epoch's work was `entered` at that time.

@@ -10,7 +10,6 @@ use artifact::{Error, file, names};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use crate::net::export;
 
 /// Counters of a run; all but the seconds follow from the seed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -76,25 +75,28 @@ impl Position {
 }
 
 impl Run<'_> {
-    /// Refuses weights and velocities that are no numbers: no state is ever made of them.
+    /// Refuses weights and optimiser states that are no numbers: nothing is ever saved of them.
     pub(super) fn check_sound(&self) -> Result<()> {
-        let velocity = export(self.net.graph(), self.optimiser.velocity())?;
         let sound = |t: &Tensor| t.as_f32().is_some_and(|v| v.iter().all(|x| x.is_finite()));
-        let mut all = self.net.tensors()?.into_iter().chain(velocity);
+        let mut all = self.net.tensors()?.into_iter().chain(self.optimiser.tensors(self.net)?);
         match all.find(|(_, t)| !sound(t)) {
-            Some((name, _)) => Err(self.diverged(&format!("{name} or its velocity is no number"))),
+            Some((name, _)) => Err(self.diverged(&format!("{name} is no number"))),
             None => Ok(()),
         }
     }
 
-    /// Saves weights, velocities, the best weights and the position in one atomic file.
+    /// Saves weights, their average, the optimiser's state, the best weights and the position in
+    /// one atomic file.
     pub(super) fn save(&mut self) -> Result<()> {
         self.position.seconds += self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
         let mut all = Tensors::new();
         add(&mut all, "now", self.net.tensors()?);
-        add(&mut all, "velocity", export(self.net.graph(), self.optimiser.velocity())?);
         add(&mut all, "best", self.best.clone());
+        all.extend(self.optimiser.tensors(self.net)?);
+        if let Some(average) = &self.average {
+            add(&mut all, "average", average.tensors(self.net)?);
+        }
         let note = serde_json::to_string(&self.position)?;
         tensors::write(&self.fit.job.path(names::STATE), &all, Some(&note))?;
         Ok(())
@@ -121,12 +123,13 @@ impl Run<'_> {
         self.position = serde_json::from_str(&note.unwrap_or_default())
             .map_err(|e| Error::Integrity(format!("{}: position: {e}", path.display())))?;
         let group = |name| take(&all, name, self.net.graph(), path);
-        let (now, velocity, best) = (group("now")?, group("velocity")?, group("best")?);
+        let (now, best) = (group("now")?, group("best")?);
         self.net.set(&now)?;
-        let velocity = crate::Net::load(self.net.graph().clone(), &velocity, self.net.device())?;
-        self.optimiser.restore(velocity.values().to_vec());
         self.best = best;
-        Ok(())
+        if let Some(average) = &mut self.average {
+            average.restore(self.net, &take(&all, "average", self.net.graph(), path)?)?;
+        }
+        self.optimiser.restore(self.net, &all, path).context("state of the optimiser")
     }
 }
 

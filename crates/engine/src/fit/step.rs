@@ -10,9 +10,10 @@ use crate::evaluate::host;
 use crate::{Batch, Mode, Noise};
 
 impl Run<'_> {
-    /// Walks forward and backward over the images, and moves the weights.
-    pub(super) fn step(&mut self, loaded: cifar::Batch, lr: f64) -> Result<()> {
+    /// Walks forward and backward over the images, and moves the weights; `done` steps lie behind.
+    pub(super) fn step(&mut self, loaded: cifar::Batch, done: usize) -> Result<()> {
         let flags = self.fit.flags;
+        let (lr, momentum) = (self.schedule.lr(done), self.schedule.momentum(done));
         let batch = Batch::new(loaded, self.net.device())?;
         let noise = Noise { seed: self.fit.seed, step: self.steps_done() as u64 };
         let tape = self.net.forward(&batch, Mode::Train(Some(noise)))?;
@@ -29,7 +30,11 @@ impl Run<'_> {
         }
         let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
         let grads = self.net.backward(&tape, &grad)?;
-        self.optimiser.step(self.net, &grads, flags.sgd(lr))?;
+        self.optimiser.clip(&grads, flags.optimiser.clip())?;
+        self.optimiser.step(self.net, &grads, flags.optimiser.step((lr, momentum), done + 1))?;
+        if let Some(average) = &mut self.average {
+            average.follow(self.net, done + 1)?;
+        }
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads)?;
         if self.position.images == 0 {

@@ -6,6 +6,7 @@ mod array;
 mod average;
 mod case;
 mod check;
+mod clip;
 mod conv;
 mod conv_gradients;
 mod depthwise;

@@ -10,6 +10,9 @@ use crate::reference::{adam, sgd};
 /// Values: several pieces of the kernel and a part of one.
 const LEN: usize = 40_000;
 const STEPS: usize = 100;
+/// The usual constants of Adam, at its first step.
+const USUAL: Adam =
+    Adam { lr: 1e-3, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, decoupled: false, step: 1 };
 
 /// Weights that run down a bowl each: the slope is `steepness * (weight - floor)`.
 struct Bowls {
@@ -107,10 +110,10 @@ fn check_sgd(momentum: f32, weight_decay: f32, nesterov: bool) {
 }
 
 #[track_caller]
-fn check_adam(lr: f32, betas: (f32, f32), eps: f32, weight_decay: f32) {
+fn check_adam(constants: Adam) {
     for masked in [false, true] {
         let bowls = Bowls::new(masked);
-        let adam = |step: u32| Adam { lr, betas, eps, weight_decay, step };
+        let adam = |step: u32| Adam { step, ..constants };
         let found = bowls.found(|step, weight, [mean, square], grad| {
             optimiser::adam(adam(step), weight, (mean, square), grad, &bowls.mask);
         });
@@ -140,18 +143,24 @@ fn nesterov() {
 
 #[test]
 fn adam_with_its_usual_constants() {
-    check_adam(1e-3, (0.9, 0.999), 1e-8, 0.0);
+    check_adam(USUAL);
 }
 
 #[test]
 fn adam_with_weight_decay() {
-    check_adam(1e-3, (0.9, 0.999), 1e-8, 0.1);
+    check_adam(Adam { weight_decay: 0.1, ..USUAL });
+}
+
+/// So strong a decay tells one that is scaled by the gradients' size from one that is not.
+#[test]
+fn adam_with_decoupled_weight_decay() {
+    check_adam(Adam { lr: 0.01, weight_decay: 0.5, decoupled: true, ..USUAL });
 }
 
 /// Inside the root, or beside a mean that is not corrected, this much would be something else.
 #[test]
 fn adam_with_a_large_eps() {
-    check_adam(0.01, (0.8, 0.95), 0.1, 0.01);
+    check_adam(Adam { lr: 0.01, betas: (0.8, 0.95), eps: 0.1, weight_decay: 0.01, ..USUAL });
 }
 
 /// A first step has the size of the learning rate, whatever the gradient's: the means are corrected.
@@ -159,8 +168,7 @@ fn adam_with_a_large_eps() {
 fn first_step_of_adam() {
     let check = |grad: f32, expected: f32| {
         let (mut weight, mut mean, mut square) = ([1.0], [0.0], [0.0]);
-        let (betas, eps) = ((0.9, 0.999), 1e-8);
-        let adam = Adam { lr: 0.125, betas, eps, weight_decay: 0.0, step: 1 };
+        let adam = Adam { lr: 0.125, ..USUAL };
         optimiser::adam(adam, &mut weight, (&mut mean, &mut square), &[grad], &[]);
         assert!((weight[0] - expected).abs() < 1e-6, "{} for {grad}", weight[0]);
     };
@@ -168,6 +176,26 @@ fn first_step_of_adam() {
     check(50.0, 0.875);
     check(-2.0, 1.125);
     check(0.0, 1.0);
+}
+
+#[test]
+fn moving_averages() {
+    let bowls = Bowls::new(true);
+    let mut average = plain(&bowls.start);
+    let mut expected = wide(&average);
+    for step in 0..STEPS {
+        let decay = 0.9 + 0.0009 * step as f32;
+        let shifted = bowls.floor.iter().map(|v| (v + step as f64 / 50.0) as f32);
+        let values: Vec<f32> = shifted.collect();
+        optimiser::average(&mut average, &values, decay);
+        for (e, v) in expected.iter_mut().zip(&values) {
+            *e = f64::from(decay) * *e + (1.0 - f64::from(decay)) * f64::from(*v);
+        }
+    }
+    check::close(&wide(&average), &expected, 1e-6);
+    let mut held = [0.0, 0.1];
+    optimiser::average(&mut held, &[0.0, 0.1], 0.999);
+    assert_eq!(held.map(f32::to_bits), [0.0_f32, 0.1].map(f32::to_bits));
 }
 
 /// What is pruned is +0 even where it diverges, and what is kept and diverges shows.
@@ -185,7 +213,7 @@ fn masks_stop_what_is_not_finite() {
     check(&weight);
     check(&first);
     let (mut weight, mut first) = ([-1.0; 4], [-1.0; 4]);
-    let adam = Adam { lr: 0.1, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, step: 2 };
+    let adam = Adam { lr: 0.1, weight_decay: 0.1, step: 2, ..USUAL };
     optimiser::adam(adam, &mut weight, (&mut first, &mut second), &grad, &MASK);
     check(&weight);
     check(&first);

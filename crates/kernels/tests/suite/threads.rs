@@ -143,7 +143,7 @@ fn descent() {
         [weight, velocity].concat()
     });
     let (betas, eps) = ((0.9, 0.999), 1e-8);
-    let adam = Adam { lr: 0.1, betas, eps, weight_decay: 0.01, step: 3 };
+    let adam = Adam { lr: 0.1, betas, eps, weight_decay: 0.01, decoupled: true, step: 3 };
     check(|| {
         let (mut weight, mut mean, mut square) = (start.clone(), vec![0.1; LONG], vec![0.2; LONG]);
         optimiser::adam(adam, &mut weight, (&mut mean, &mut square), &grad, &mask);
