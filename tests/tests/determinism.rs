@@ -22,10 +22,14 @@ struct Cut {
 
 const TRAINER: Stage = Stage {
     line: "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6",
-    compared: |place, out| {
-        let files = [names::MODEL, names::LAST].map(|name| digest(place, out, name));
-        [files.to_vec(), metrics(place, out)].concat()
-    },
+    compared: trained,
+};
+/// All that has a state or a random stream of its own.
+const OPTIONS: Stage = Stage {
+    line: "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6 --optimiser adamw \
+           --lr 0.002 --schedule one-cycle --clip-norm 1 --freeze backbone.conv0.* --ema 0.9 \
+           --mixup 0.2 --cutout 8 --random-erasing 0.5",
+    compared: trained,
 };
 const FINETUNER: Stage = Stage {
     line: "finetuner --data data --checkpoint pruned --batch 32 --epochs 6 --recalibration-images 64",
@@ -68,6 +72,12 @@ fn digest(place: &Place, out: &str, name: &str) -> String {
     manifest.verified(&path, name).expect("the digest holds");
     let output = manifest.outputs.iter().find(|o| o.file == name).expect("listed");
     format!("{name} {}", output.sha256)
+}
+
+/// What a trainer leaves.
+fn trained(place: &Place, out: &str) -> Vec<String> {
+    let files = [names::MODEL, names::LAST].map(|name| digest(place, out, name));
+    [files.to_vec(), metrics(place, out)].concat()
 }
 
 /// The lines of the metrics up to what a clock measured.
@@ -124,6 +134,11 @@ fn check(stage: &Stage) {
 #[test]
 fn training() {
     check(&TRAINER);
+}
+
+#[test]
+fn training_with_other_options() {
+    check(&OPTIONS);
 }
 
 #[test]

@@ -1,12 +1,17 @@
-//! Random crop and flip.
+//! Random crop and flip, and what else is asked for of an image.
 
-/// Random crop out of the image with a black border, and a random left-right flip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Random crop out of the image with a black border, a random left-right flip, and then, on the
+/// normalised image, blank patches. The default changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Augment {
     /// Width of the border in pixels; the crop has the image's own size. 0: no crop.
     pub padding: usize,
     /// Whether to flip every other image (probability 1/2).
     pub flip: bool,
+    /// Side in pixels of the square that is blanked around a random pixel; 0: none.
+    pub cutout: usize,
+    /// Probability that a random rectangle is blanked.
+    pub erasing: f64,
 }
 
 /// Where one image is cropped, and whether it is flipped.

@@ -45,13 +45,22 @@ impl Normalise {
     }
 }
 
+impl Batch {
+    /// The same images, each flipped left to right.
+    pub fn mirrored(&self) -> Self {
+        let mut images = self.images.clone();
+        images.chunks_mut(self.side.max(1)).for_each(<[f32]>::reverse);
+        Self { images, labels: self.labels.clone(), side: self.side }
+    }
+}
+
 /// The shuffled order of `epoch` over `n` images.
 pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
     seed::permutation(seed, "train/order", epoch as u64, n)
 }
 
-/// The images `indices` of `part`; with `augment` (what, seed, epoch), randomly cropped and flipped;
-/// then resized to `side` x `side` pixels where they have another size.
+/// The images `indices` of `part`; with `augment` (what, seed, epoch), randomly cropped, flipped and
+/// blanked; resized in between to `side` x `side` pixels where they have another size.
 ///
 /// An image's augmentation depends on seed, epoch and its index in `part` alone, not on the batch
 /// that it is in or on threads. The border of the crop is a black pixel, normalised as any other
@@ -73,6 +82,10 @@ pub fn batch(
                 None => crop(out, plane, &table[c], pose),
                 Some(resized) => resized.apply(plane, pose, (&table[c], out)),
             }
+        }
+        if let Some((augment, seed, epoch)) = augment {
+            let patches = augment.patches((seed, epoch), i, side);
+            patches.for_each(|patch| patch.blank(out, side));
         }
     }
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
@@ -156,7 +169,7 @@ mod tests {
 
     #[test]
     fn poses_spread_evenly_and_never_leave_the_border() {
-        let augment = Augment { padding: 2, flip: true };
+        let augment = Augment { padding: 2, flip: true, ..Augment::default() };
         let poses: Vec<Pose> = (0..5000).map(|i| augment.pose(1, 0, i)).collect();
         for v in 0..5 {
             let share = poses.iter().filter(|p| p.x == v).count();
@@ -166,6 +179,14 @@ mod tests {
         assert!((2350..2650).contains(&flips), "{flips}");
         assert!(poses.iter().all(|p| p.x < 5 && p.y < 5));
         assert_ne!(poses, (0..5000).map(|i| augment.pose(1, 1, i)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn mirrors() {
+        let images: Vec<f32> = (0..12).map(|v| v as f32).collect();
+        let found = Batch { images, labels: vec![1], side: 2 }.mirrored();
+        assert_eq!(found.images, [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10].map(|v| v as f32));
+        assert_eq!(found.labels, [1]);
     }
 
     #[test]

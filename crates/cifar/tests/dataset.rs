@@ -95,7 +95,7 @@ fn training_images_are_normalised_to_mean_0_and_deviation_1() {
 fn a_batch_depends_on_seed_epoch_and_index_alone() {
     let data = good();
     let (normalise, side) = (Normalise::from(&data.info), data.info.side);
-    let augment = Augment { padding: 1, flip: true };
+    let augment = Augment { padding: 1, flip: true, cutout: 2, erasing: 0.5 };
     let take = |indices: &[usize], seed, epoch| {
         batch(&data.train, indices, (&normalise, side), Some((&augment, seed, epoch)))
     };
@@ -175,7 +175,7 @@ fn sets_that_cannot_be_trained_on_are_not_described() {
 fn other_sizes_are_resized_after_the_crop() {
     let data = good();
     let normalise = Normalise::from(&data.info);
-    let augment = Augment { padding: 1, flip: true };
+    let augment = Augment { padding: 1, flip: true, cutout: 0, erasing: 0.0 };
     let take = |side| batch(&data.train, &[3, 4], (&normalise, side), Some((&augment, 1, 0)));
     let (small, large) = (take(data.info.side), take(2 * data.info.side));
     assert_eq!((large.side, large.images.len()), (2 * small.side, 4 * small.images.len()));

@@ -13,7 +13,7 @@ use kernels::loss::{Outcome, Target, cross_entropy};
 use stage::interrupt;
 
 use crate::loader::{self, Source};
-use crate::{AugmentFlags, Batch, Mode, Net};
+use crate::{AugmentFlags, Batch, Inference, Mode, Net};
 
 /// Images of one forward pass of an evaluation.
 const BATCH: usize = 128;
@@ -23,6 +23,20 @@ const BATCH: usize = 128;
 /// # Errors
 /// `Interrupted` where a stop was asked for.
 pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
+    evaluate_as(Views::Plain, net, part, normalise)
+}
+
+/// What of an image is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Views {
+    /// It alone.
+    Plain,
+    /// It and its mirror image; the mean of their logits counts.
+    Mirrored,
+}
+
+/// As [`evaluate`], by these `views` of each image.
+pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
     let all: Vec<usize> = (0..part.len()).collect();
     let mut sum = Outcome::default();
     let inference = net.inference()?;
@@ -33,10 +47,10 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
             }
-            let batch = Batch::new(loaded, net.device())?;
-            let target =
-                Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-            sum.add(cross_entropy(target, &host(&inference.logits(&batch)?)?, None));
+            let labels = loaded.labels.clone();
+            let classes = net.graph().classes();
+            let target = Target { labels: &labels, classes, smoothing: 0.0 };
+            sum.add(cross_entropy(target, &logits(net, &inference, loaded, views)?, None));
         }
         anyhow::Ok(())
     })?;
@@ -44,6 +58,22 @@ pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> 
     let over = images.max(1) as f64;
     let accuracy = sum.correct as f64 / over;
     Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+}
+
+/// The logits of each image, in blocks.
+fn logits(
+    net: &Net,
+    inference: &Inference,
+    loaded: cifar::Batch,
+    views: Views,
+) -> Result<Vec<f32>> {
+    let mirrored = (views == Views::Mirrored).then(|| loaded.mirrored());
+    let of = |images| host(&inference.logits(&Batch::new(images, net.device())?)?);
+    let mut logits = of(loaded)?;
+    if let Some(mirrored) = mirrored {
+        logits.iter_mut().zip(of(mirrored)?).for_each(|(a, b)| *a = f32::midpoint(*a, b));
+    }
+    Ok(logits)
 }
 
 /// Refuses a dataset (of folder `path`) with another number of classes than the network's. Images
@@ -63,10 +93,15 @@ pub fn check_fit(graph: &Graph, data: &Dataset, path: &Path) -> artifact::Result
 
 /// The scores of `net` on the validation and the test images.
 pub fn scores(net: &Net, data: &Dataset) -> Result<Scores> {
+    scores_as(Views::Plain, net, data)
+}
+
+/// As [`scores`], by these `views` of each image.
+pub fn scores_as(views: Views, net: &Net, data: &Dataset) -> Result<Scores> {
     let normalise = Normalise::from(&data.info);
     Ok(Scores {
-        validation: evaluate(net, &data.validation, &normalise)?,
-        test: evaluate(net, &data.test, &normalise)?,
+        validation: evaluate_as(views, net, &data.validation, &normalise)?,
+        test: evaluate_as(views, net, &data.test, &normalise)?,
     })
 }
 
@@ -112,4 +147,26 @@ const NO_EPOCH: usize = usize::MAX;
 /// A tensor's values on the host.
 pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn both_views_count_alike() {
+        let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
+        let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
+        let inference = net.inference().expect("fits");
+        let mut random = seed::stream(1, "test/views", 0);
+        let images = (0..3 * 3 * 32 * 32).map(|_| random.normal() as f32).collect();
+        let batch = cifar::Batch { images, labels: vec![0; 3], side: 32 };
+        let of = |batch, views| logits(&net, &inference, batch, views).expect("runs");
+        let (own, other) = (of(batch.clone(), Views::Plain), of(batch.mirrored(), Views::Plain));
+        assert_ne!(own, other);
+        let mean: Vec<f32> = own.iter().zip(&other).map(|(a, b)| (a + b) / 2.0).collect();
+        assert_eq!(of(batch.mirrored(), Views::Mirrored), mean);
+        assert_eq!(of(batch, Views::Mirrored), mean);
+    }
 }

@@ -9,7 +9,7 @@ use artifact::{Error, names};
 use cifar::Dataset;
 use clap::Args;
 use comfy_table::{Table, presets};
-use engine::{AugmentFlags, Net, Recalibration, device};
+use engine::{AugmentFlags, Net, Recalibration, Views, device};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
@@ -33,6 +33,9 @@ pub struct Eval {
     /// Recalibrate norm statistics on this many training images first; 0 keeps them
     #[arg(long, default_value_t = 0)]
     recalibration_images: usize,
+    /// Score the mean of the logits of each image and of its mirror image
+    #[arg(long)]
+    test_flip: bool,
     #[command(flatten)]
     augment: AugmentFlags,
     /// Where to compute
@@ -70,10 +73,11 @@ impl Eval {
         let net = Net::load(graph, &tensors, &self.device.open()?)?;
         let (images, augment) = (self.recalibration_images, &self.augment);
         Recalibration { images, augment, seed: 0 }.apply(&net, data)?;
+        let views = if self.test_flip { Views::Mirrored } else { Views::Plain };
         Ok(Row {
             checkpoint: path.display().to_string(),
             network: net.graph().spec().to_string(),
-            scores: engine::scores(&net, data)?,
+            scores: engine::scores_as(views, &net, data)?,
             sparsity: sparsity::count(net.graph(), &tensors, &masks),
         })
     }

@@ -69,6 +69,29 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
+    /// Gamma distribution of this shape and scale 1 (Marsaglia and Tsang 2000; a shape below 1 by
+    /// their boost of the next one).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            return self.gamma(shape + 1.0) * (1.0 - self.unit()).powf(1.0 / shape);
+        }
+        let d = shape - 1.0 / 3.0;
+        loop {
+            let x = self.normal();
+            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
+            if v > 0.0 && (1.0 - self.unit()).ln() < x * x / 2.0 + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+
+    /// Beta distribution, in `[0, 1]`.
+    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+        let (x, y) = (self.gamma(a), self.gamma(b));
+        // Both round to 0 where a and b are tiny; the distribution is one of 0 and 1 there.
+        if x + y > 0.0 { x / (x + y) } else { f64::from(u8::from(self.chance(a / (a + b)))) }
+    }
+
     /// Fisher-Yates shuffle.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
@@ -123,6 +146,19 @@ mod tests {
         let var = xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
         assert!(mean.abs() < 0.03, "mean {mean}");
         assert!((var - 1.0).abs() < 0.05, "variance {var}");
+        let mut check = |a: f64, b: f64| {
+            let xs: Vec<f64> = (0..n).map(|_| r.beta(a, b)).collect();
+            assert!(xs.iter().all(|x| (0.0..=1.0).contains(x)), "{a} {b}");
+            let mean = xs.iter().sum::<f64>() / f64::from(n);
+            let var = xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
+            let expected = a * b / ((a + b).powi(2) * (a + b + 1.0));
+            assert!((mean - a / (a + b)).abs() < 0.01, "{a} {b}: mean {mean}");
+            assert!((var / expected - 1.0).abs() < 0.05, "{a} {b}: variance {var}");
+        };
+        check(0.2, 0.2);
+        check(1.0, 1.0);
+        check(2.0, 5.0);
+        check(1e-4, 1e-4);
         let hits = (0..n).filter(|_| r.below(5) == 4).count();
         assert!((hits as f64 / f64::from(n) - 0.2).abs() < 0.01);
     }

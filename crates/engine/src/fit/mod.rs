@@ -119,8 +119,9 @@ impl<'a> Run<'a> {
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, left) {
                 self.stop_if_asked(entered)?;
+                let lr = self.schedule.lr(self.steps_done());
                 let images = loaded.labels.len();
-                self.step(loaded, self.steps_done())?;
+                self.step(loaded, lr)?;
                 self.position.step += 1;
                 progress
                     .advance(images as u64, self.position.message(self.fit.data.validation.len()));
@@ -142,13 +143,8 @@ impl<'a> Run<'a> {
     fn end_epoch(&mut self, lr: f64, progress: &Progress) -> Result<()> {
         self.check_sound()?;
         let now = self.net.tensors()?;
-        let revived = self.fit.masks.revived(&now);
         let average = self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?;
-        let leaked = revived + average.as_ref().map_or(0, |a| self.fit.masks.revived(a));
-        if leaked > 0 {
-            let what = format!("{leaked} pruned weights are alive after an epoch: a mask leaked");
-            return Err(Error::Integrity(what).into());
-        }
+        let revived = self.revived([Some(&now), average.as_ref()])?;
         let validation = match self.score(average.as_ref().map(|average| (average, &now))) {
             Err(e) if interrupt::asked() => {
                 self.save()?;
@@ -169,6 +165,17 @@ impl<'a> Run<'a> {
         file::append_line(&metrics, &serde_json::to_string(&record)?)?;
         self.position.begin_epoch();
         self.save()
+    }
+
+    /// The number of pruned weights that are alive, which must be none.
+    fn revived(&self, of: [Option<&Tensors>; 2]) -> Result<u64> {
+        match of.into_iter().flatten().map(|t| self.fit.masks.revived(t)).sum() {
+            0 => Ok(0),
+            alive => Err(Error::Integrity(format!(
+                "{alive} pruned weights are alive after an epoch: a mask leaked"
+            ))
+            .into()),
+        }
     }
 
     /// The score of the network, or of its average, after which it has its weights again.

@@ -3,17 +3,18 @@
 use anyhow::Result;
 use artifact::{Error, size};
 use candle_core::Tensor;
-use kernels::loss::{Target, cross_entropy};
+use kernels::loss::{Mix, Target, mixed_cross_entropy};
 
 use super::Run;
 use crate::evaluate::host;
 use crate::{Batch, Mode, Noise};
 
 impl Run<'_> {
-    /// Walks forward and backward over the images, and moves the weights; `done` steps lie behind.
-    pub(super) fn step(&mut self, loaded: cifar::Batch, done: usize) -> Result<()> {
+    /// Walks forward and backward over the images, and moves the weights.
+    pub(super) fn step(&mut self, mut loaded: cifar::Batch, lr: f64) -> Result<()> {
         let flags = self.fit.flags;
-        let (lr, momentum) = (self.schedule.lr(done), self.schedule.momentum(done));
+        let place = (self.position.epoch, self.position.step);
+        let mixed = flags.mixup().map(|m| m.apply(&mut loaded, self.fit.seed, place));
         let batch = Batch::new(loaded, self.net.device())?;
         let noise = Noise { seed: self.fit.seed, step: self.steps_done() as u64 };
         let tape = self.net.forward(&batch, Mode::Train(Some(noise)))?;
@@ -23,18 +24,15 @@ impl Run<'_> {
             smoothing: flags.label_smoothing as f32,
         };
         let mut grad = vec![0.0; tape.logits().elem_count()];
-        let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
+        let mix = mixed.as_ref().map(|m| Mix { labels: &m.labels, share: m.share });
+        let outcome = mixed_cross_entropy(target, mix, &host(tape.logits())?, Some(&mut grad));
         if !outcome.loss.is_finite() {
             let what = format!("the loss is {} (learning rate {lr})", outcome.loss);
             return Err(self.diverged(&what));
         }
         let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
         let grads = self.net.backward(&tape, &grad)?;
-        self.optimiser.clip(&grads, flags.optimiser.clip())?;
-        self.optimiser.step(self.net, &grads, flags.optimiser.step((lr, momentum), done + 1))?;
-        if let Some(average) = &mut self.average {
-            average.follow(self.net, done + 1)?;
-        }
+        self.descend(&grads, lr)?;
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads)?;
         if self.position.images == 0 {
@@ -45,6 +43,18 @@ impl Run<'_> {
         self.position.correct += outcome.correct;
         self.position.images += batch.labels.len();
         Ok(())
+    }
+
+    /// Moves the weights along `grads`, and their average after them.
+    fn descend(&mut self, grads: &[Option<Tensor>], lr: f64) -> Result<()> {
+        let (flags, done) = (&self.fit.flags.optimiser, self.steps_done());
+        let step = flags.step((lr, self.schedule.momentum(done)), done + 1);
+        self.optimiser.clip(grads, flags.clip())?;
+        self.optimiser.step(self.net, grads, step)?;
+        match &mut self.average {
+            Some(average) => average.follow(self.net, done + 1),
+            None => Ok(()),
+        }
     }
 
     /// The error of numbers that are none, before any state was made of them.

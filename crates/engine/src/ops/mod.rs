@@ -18,7 +18,7 @@ pub(crate) use elementwise::{
     Sigmoid, SigmoidGrad, Silu, SiluGrad,
 };
 pub(crate) use norm::{NormApply, NormForward, NormGrad, NormTail, RunningUpdate};
-pub(crate) use optimiser::{AdamStep, Average, Clamp, Norm, Scale, SgdStep};
+pub(crate) use optimiser::{AdamStep, Average, Clamp, Norm, Rescale, SgdStep};
 pub(crate) use pool::{MaxPool, MaxPoolGrad};
 
 use std::cell::RefCell;

@@ -15,7 +15,7 @@ pub(crate) struct AdamStep(pub Adam);
 pub(crate) struct Clamp(pub f32);
 
 /// Multiplies the destination by this.
-pub(crate) struct Scale(pub f32);
+pub(crate) struct Rescale(pub f32);
 
 /// The norm, one value, of the first source; the second, if there is one, is its mask.
 pub(crate) struct Norm;
@@ -51,8 +51,8 @@ impl Op for Clamp {
     }
 }
 
-impl Op for Scale {
-    const NAME: &'static str = "scale";
+impl Op for Rescale {
+    const NAME: &'static str = "rescale";
 
     fn cpu(&self, outs: &mut [&mut [f32]], _: &[&[f32]]) {
         clip::scale(outs[0], self.0);

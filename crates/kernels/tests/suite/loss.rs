@@ -1,6 +1,6 @@
 //! Softmax cross-entropy.
 
-use kernels::loss::{Outcome, Target, cross_entropy};
+use kernels::loss::{Mix, Outcome, Target, cross_entropy, mixed_cross_entropy};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -46,6 +46,25 @@ proptest! {
         };
         check::gradient(mean, &logits.values, &logits.read(&grad));
     }
+
+    #[test]
+    fn mixtures((n, classes, smoothing, seed) in sizes(), share in 0.0..=1.0_f32) {
+        let (logits, labels) = logits(n, classes, seed);
+        let others: Vec<u8> = labels.iter().rev().copied().collect();
+        let target = Target { labels: &labels, classes, smoothing };
+        let mut grad = vec![f32::NAN; logits.blocks_len()];
+        let mix = Some(Mix { labels: &others, share });
+        let found = mixed_cross_entropy(target, mix, &logits.blocks(), Some(&mut grad));
+        let both = |x: &[f64]| {
+            let of = |l: &[u8]| reference::loss::cross_entropy(x, l, f64::from(smoothing));
+            f64::from(share) * of(&labels) + (1.0 - f64::from(share)) * of(&others)
+        };
+        let expected = both(&logits.values);
+        prop_assert!((found.loss - expected).abs() <= 1e-12 * (n + classes) as f64);
+        let own = cross_entropy(target, &logits.blocks(), None);
+        prop_assert_eq!(found.correct, own.correct, "the first label counts");
+        check::gradient(|x| both(x) / n as f64, &logits.values, &logits.read(&grad));
+    }
 }
 
 /// What one image with these logits and label scores.
@@ -73,6 +92,14 @@ fn large_logits_do_not_overflow() {
 #[test]
 fn not_a_number_shows_in_the_loss() {
     assert!(one(&[1.0, f64::NAN], 0).loss.is_nan());
+}
+
+#[test]
+#[should_panic(expected = "label out of range")]
+fn second_label_beyond_the_classes_is_refused() {
+    let target = Target { labels: &[0], classes: 2, smoothing: 0.0 };
+    let blocks = Array::zeros([1, 2, 1, 1]).blocks();
+    mixed_cross_entropy(target, Some(Mix { labels: &[2], share: 0.5 }), &blocks, None);
 }
 
 #[test]

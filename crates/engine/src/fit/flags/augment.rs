@@ -4,6 +4,8 @@ use cifar::Augment;
 use clap::{ArgAction, Args};
 use serde::Serialize;
 
+use super::number::probability;
+
 /// How training images vary from epoch to epoch.
 #[derive(Debug, Clone, Args, Serialize)]
 #[command(next_help_heading = "Training images")]
@@ -15,12 +17,23 @@ pub struct AugmentFlags {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           default_value_t = false, action = ArgAction::Set)]
     pub no_flip: bool,
+    /// Blank a square of this many pixels around a random one, to the images' mean; 0 blanks none
+    #[arg(long, default_value_t = 0, value_name = "SIZE")]
+    pub cutout: usize,
+    /// Blank a random rectangle of 2 % to 33 % of the image with this probability, likewise
+    #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
+    pub random_erasing: f64,
 }
 
 impl AugmentFlags {
     /// The augmentation, if there is any.
     pub(crate) fn get(&self) -> Option<Augment> {
-        let (padding, flip) = (self.crop_padding, !self.no_flip);
-        (padding > 0 || flip).then_some(Augment { padding, flip })
+        let augment = Augment {
+            padding: self.crop_padding,
+            flip: !self.no_flip,
+            cutout: self.cutout,
+            erasing: self.random_erasing,
+        };
+        (augment != Augment::default()).then_some(augment)
     }
 }

@@ -5,12 +5,13 @@ mod number;
 mod optimiser;
 mod schedule;
 
+use cifar::Mixup;
 use clap::Args;
 use graph::Graph;
 use serde::Serialize;
 
 pub use augment::AugmentFlags;
-use number::{at_least_one, fraction};
+use number::{at_least_one, fraction, not_negative};
 pub use optimiser::OptimiserFlags;
 pub use schedule::ScheduleFlags;
 
@@ -36,6 +37,10 @@ pub struct FitFlags {
     /// Weight of the loss that is spread evenly over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     pub label_smoothing: f64,
+    /// Mix each image and its label with another of the batch, by a share drawn from
+    /// Beta(ALPHA, ALPHA); 0 mixes nothing. Training accuracy is that of the first label
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA", value_parser = not_negative)]
+    pub mixup: f64,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
     pub augment: AugmentFlags,
@@ -48,6 +53,11 @@ impl FitFlags {
     /// `Config` where --freeze names nothing or everything.
     pub fn check(&self, graph: &Graph) -> artifact::Result<()> {
         frozen(graph, &self.optimiser.freeze).map(drop)
+    }
+
+    /// How images are mixed, if they are.
+    pub(crate) fn mixup(&self) -> Option<Mixup> {
+        (self.mixup > 0.0).then_some(Mixup { alpha: self.mixup })
     }
 
     /// Learning rate and momentum of every step over `images` training images.

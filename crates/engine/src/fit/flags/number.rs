@@ -15,6 +15,10 @@ pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |v| v >= 0.0, "a number of 0 or more")
 }
 
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    number(text, |v| (0.0..=1.0).contains(&v), "a number from 0 to 1")
+}
+
 pub(super) fn fraction(text: &str) -> Result<f64, String> {
     number(text, |v| (0.0..1.0).contains(&v), "a number from 0 up to, but not, 1")
 }
