@@ -6,6 +6,8 @@ pub const MANIFEST: &str = "manifest.yaml";
 pub const MODEL: &str = "model.safetensors";
 /// The weights after the last epoch.
 pub const LAST: &str = "last.safetensors";
+/// Weights of a training's early step, to which a pruned network may be rewound.
+pub const EARLY: &str = "early.safetensors";
 /// Masks, u8 0 or 1, under the names of the parameters that they bind.
 pub const MASK: &str = "mask.safetensors";
 /// One JSON object an epoch.

@@ -27,7 +27,9 @@ mod workspace;
 pub use batch::Batch;
 pub use choice::CACHE;
 pub use evaluate::{Recalibration, Views, check_fit, evaluate, evaluate_as, scores, scores_as};
-pub use fit::{AugmentFlags, Fit, FitFlags, Fitted, OptimiserFlags, ScheduleFlags, fit};
+pub use fit::{
+    AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
+};
 pub use forward::{Mode, Tape};
 pub use inference::Inference;
 pub use net::Net;

@@ -77,6 +77,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The same with `steps` more at its beginning.
+    pub(crate) fn lengthened(self, steps: usize) -> Self {
+        Self { total: self.total + steps, ..self }
+    }
+
     /// The learning rate of `step`, counted from 0.
     pub fn lr(&self, step: usize) -> f64 {
         if step < self.warmup {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::record::{Finetuning, Pruning, Scores};
-use artifact::{Error, names, size, tensors};
+use artifact::{names, size, tensors};
 use cifar::Dataset;
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use engine::{Fit, FitFlags, Fitted, Net, Recalibration, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, Produce};
+
+use crate::start::{self, Begin, Rewind};
 
 /// Fine-tunes a pruned network under its masks.
 ///
@@ -26,6 +28,10 @@ pub struct Tune {
     /// Folder of a dataset made by data-cifar
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Dense run with the weights or the step to rewind to (trainer --save-at)
+    #[arg(long, value_name = "DIR",
+          required_if_eq_any = [("rewind", "weights"), ("rewind", "lr")])]
+    rewind_from: Option<PathBuf>,
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
@@ -40,6 +46,13 @@ struct Config {
     /// Training images for the norm statistics of the pruned network's score
     #[arg(long, default_value_t = 1024)]
     recalibration_images: usize,
+    /// What goes back to the early step of --rewind-from before training
+    #[arg(long, value_enum, default_value_t = Rewind::None)]
+    rewind: Rewind,
+    /// Draw the kept weights anew instead: the control of a lottery-ticket experiment
+    #[arg(long, conflicts_with = "rewind_from", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    reinit: bool,
     /// Where to compute
     #[arg(long, value_enum, default_value = "cpu")]
     device: device::Choice,
@@ -56,37 +69,32 @@ impl stage::Command for Tune {
 
     fn run(self) -> Result<()> {
         let device = self.config.device.open()?;
-        let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
+        let mut inputs =
+            vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
+        inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));
         let flags = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
-        let start = open(&self.checkpoint)?;
+        let start = start::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&start.graph, &data, &self.data)?;
         self.config.fit.check(&start.graph)?;
+        let begin = Begin {
+            rewind: self.config.rewind,
+            reinit: self.config.reinit,
+            seed: self.produce.seed,
+        };
+        let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
         let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };
-        let mut net = Net::load(start.graph.clone(), &start.tensors, &device)?;
+        let mut net = Net::load(start.graph.clone(), &tensors, &device)?;
         let seed = self.produce.seed;
-        let fit =
-            Fit { flags: &self.config.fit, data: &data, masks: &start.masks, seed, job: &job };
+        let (flags, masks) = (&self.config.fit, &start.masks);
+        let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
         let fitted = engine::fit(&mut net, &fit)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
         self.finish(job, &start, &fitted, scores)
     }
-}
-
-/// A checkpoint with a mask file, be the masks in it none: a plan may prune nothing.
-fn open(folder: &std::path::Path) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::open(folder)?;
-    if !checkpoint.manifest.has(names::MASK) {
-        return Err(Error::Config(format!(
-            "{}: holds no masks; expected a pruned checkpoint (made by pruner)",
-            folder.display()
-        ))
-        .into());
-    }
-    Ok(checkpoint)
 }
 
 impl Tune {
@@ -154,57 +162,11 @@ impl Tune {
 fn reasons(start: &Checkpoint) -> Result<impl Fn(&graph::Param) -> String> {
     let layers = match start.manifest.stage.as_str() {
         "pruner" => start.manifest.result::<Pruning>(&start.folder)?.layers,
-        _ => start.manifest.result::<Finetuning>(&start.folder)?.layers,
+        "finetuner" => start.manifest.result::<Finetuning>(&start.folder)?.layers,
+        _ => vec![],
     };
     Ok(move |p: &graph::Param| {
         let layer = layers.iter().find(|l| l.name == p.name);
         layer.map(|l| l.reason.clone()).unwrap_or_default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use artifact::tensors::{Tensor, Tensors};
-    use artifact::yaml::Value;
-    use artifact::{Begun, Manifest, Staging, manifest};
-    use graph::Graph;
-
-    /// Commits a network without a pruned weight, and opens it.
-    fn opened(stage: &str, mask: bool) -> Result<Checkpoint> {
-        let dir = tempfile::tempdir()?;
-        let (out, graph) = (dir.path().join("a"), Graph::build("vgg-lab@0.03", 10, 32)?);
-        let (stage, seed, config, inputs) = (stage.to_owned(), 1, Value::Null, vec![]);
-        let begun = Begun { stage, seed, config, inputs, fresh: true };
-        let staging = Staging::open(&out, &begun)?;
-        let named = graph.params().iter().zip(graph::initial(&graph, 1));
-        let weights: Tensors =
-            named.map(|(p, v)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
-        tensors::write(&staging.folder().join(names::MODEL), &weights, None)?;
-        let mut outputs = vec![names::MODEL.to_owned()];
-        if mask {
-            tensors::write(&staging.folder().join(names::MASK), &Tensors::default(), None)?;
-            outputs.push(names::MASK.to_owned());
-        }
-        let manifest = Manifest {
-            format: manifest::FORMAT,
-            stage: begun.stage,
-            version: "0".into(),
-            seed,
-            network: Some(graph.network()),
-            inputs: vec![],
-            outputs: vec![],
-            config: Value::Null,
-            result: Value::Null,
-        };
-        staging.commit(manifest, &outputs)?;
-        open(&out)
-    }
-
-    #[test]
-    fn a_pruner_that_pruned_nothing_is_no_dense_network() {
-        assert!(opened("pruner", true).expect("it has a mask file").masks.is_empty());
-        let error = opened("trainer", false).err().expect("a dense network");
-        assert!(error.to_string().contains("holds no masks; expected a pruned"), "{error}");
-    }
 }

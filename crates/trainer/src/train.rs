@@ -1,16 +1,17 @@
 //! The command: flags, the run, what goes into the manifest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::record::Training;
-use artifact::{Error, names, size, tensors};
+use artifact::tensors::{self, Tensors};
+use artifact::{Error, names, size};
 use cifar::Dataset;
 use clap::Parser;
-use engine::{Fit, FitFlags, Fitted, Net, device};
+use engine::{Fit, FitFlags, Fitted, Moment, Net, device};
 use graph::Graph;
 use serde::Serialize;
-use sparsity::Masks;
+use sparsity::{Checkpoint, Masks};
 use stage::{Common, Job, Produce};
 
 /// Trains a dense network on a dataset.
@@ -23,6 +24,10 @@ pub struct Train {
     /// Folder of a dataset made by data-cifar
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Start from the weights of this checkpoint, made by models import, trainer or finetuner: its
+    /// weights and norm statistics alone, no state of its training
+    #[arg(long, value_name = "DIR")]
+    init_from: Option<PathBuf>,
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
@@ -40,6 +45,9 @@ struct Config {
     /// Height and width in pixels to which images are resized; 0 leaves them as they are
     #[arg(long, default_value_t = 0, value_name = "PIXELS")]
     side: usize,
+    /// Also keep the weights after this many steps (500) or epochs (1epoch), to rewind to
+    #[arg(long, value_name = "STEPS|Nepochs")]
+    save_at: Option<Moment>,
     /// Where to compute
     #[arg(long, value_enum, default_value = "cpu")]
     device: device::Choice,
@@ -58,13 +66,15 @@ impl stage::Command for Train {
         let device = self.config.device.open()?;
         // A misspelt network is told before anything is read or written.
         graph::Spec::parse(&self.config.network)?;
-        let inputs = [("dataset", self.data.as_path())];
+        let mut inputs = vec![("dataset", self.data.as_path())];
+        inputs.extend(self.init_from.as_deref().map(|folder| ("initial", folder)));
         let flags = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
         let side = if self.config.side == 0 { data.info.side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
         self.config.fit.check(&graph)?;
+        let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
         let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
         tracing::info!(
             "training {} ({} parameters) on {} images",
@@ -72,12 +82,37 @@ impl stage::Command for Train {
             graph.parameters(),
             data.train.len()
         );
-        let mut net = Net::initial(graph, self.produce.seed, &device)?;
+        let mut net = match start {
+            Some(tensors) => Net::load(graph, &tensors, &device)?,
+            None => Net::initial(graph, self.produce.seed, &device)?,
+        };
         let (flags, masks) = (&self.config.fit, &Masks::default());
-        let fit = Fit { flags, data: &data, masks, seed: self.produce.seed, job: &job };
+        let fit = Fit {
+            flags,
+            data: &data,
+            masks,
+            seed: self.produce.seed,
+            job: &job,
+            early: self.config.save_at,
+            skipped: 0,
+        };
         let fitted = engine::fit(&mut net, &fit)?;
         finish(job, &mut net, &fitted, (&data, flags.epochs))
     }
+}
+
+/// The values of the checkpoint in `folder`, which must fit `graph`.
+fn start(folder: &Path, graph: &Graph) -> Result<Tensors> {
+    let checkpoint = Checkpoint::open(folder)?;
+    let path = folder.join(names::MODEL);
+    tensors::check_table(&checkpoint.tensors, &graph.table(), &path)?;
+    if !checkpoint.masks.is_empty() {
+        tracing::warn!(
+            "{}: was pruned; dense training lets its zeros grow again (finetuner keeps them)",
+            folder.display()
+        );
+    }
+    Ok(checkpoint.tensors)
 }
 
 /// Writes both checkpoints and the scores of the best.
@@ -108,10 +143,8 @@ fn finish(
         scores.validation.accuracy * 100.0
     );
     let network = net.graph().network();
-    Ok::<_, Error>(job.finish(
-        Some(network),
-        &result,
-        &[names::MODEL, names::LAST, names::METRICS],
-    )?)
-    .map_err(Into::into)
+    let early = job.path(names::EARLY).exists();
+    let outputs = [names::MODEL, names::LAST, names::METRICS, names::EARLY];
+    let outputs = if early { &outputs[..] } else { &outputs[..3] };
+    Ok::<_, Error>(job.finish(Some(network), &result, outputs)?).map_err(Into::into)
 }

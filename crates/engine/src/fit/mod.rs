@@ -4,6 +4,7 @@
 //! that a run interrupted anywhere continues to the same bytes.
 
 mod average;
+mod early;
 mod flags;
 mod freeze;
 mod position;
@@ -21,6 +22,7 @@ use sparsity::Masks;
 use stage::{Job, Progress, interrupt};
 
 use average::Average;
+pub use early::{Early, Moment};
 pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
 use position::Position;
 
@@ -39,6 +41,10 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// The job whose folder holds state and metrics.
     pub job: &'a Job,
+    /// When to keep the weights as [`names::EARLY`].
+    pub early: Option<Moment>,
+    /// Steps of the schedule that lie behind: the rate goes on from there.
+    pub skipped: usize,
 }
 
 /// What came out.
@@ -96,13 +102,15 @@ impl<'a> Run<'a> {
             position: Position::default(),
             best: net.tensors()?,
             normalise: Normalise::from(&fit.data.info),
-            schedule: fit.flags.schedule(fit.data.train.len()),
+            schedule: fit.flags.schedule(fit.data.train.len()).lengthened(fit.skipped),
             started: Instant::now(),
             net,
             fit,
         };
         run.net.set_masks(fit.masks);
+        run.check_early()?;
         run.resume()?;
+        run.keep_early()?;
         Ok(run)
     }
 
@@ -119,24 +127,28 @@ impl<'a> Run<'a> {
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, left) {
                 self.stop_if_asked(entered)?;
-                let lr = self.schedule.lr(self.steps_done());
+                let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
                 let images = loaded.labels.len();
                 self.step(loaded, lr)?;
                 self.position.step += 1;
+                self.keep_early()?;
                 progress
                     .advance(images as u64, self.position.message(self.fit.data.validation.len()));
             }
             anyhow::Ok(())
         })?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
-        let last = self.schedule.lr(self.steps_done() - 1);
+        let last = self.schedule.lr(self.fit.skipped + self.steps_done() - 1);
         self.end_epoch(last, progress)
     }
 
     /// Steps taken since the run began.
     fn steps_done(&self) -> usize {
-        let steps = self.fit.data.train.len().div_ceil(self.fit.flags.batch);
-        self.position.epoch * steps + self.position.step
+        self.position.epoch * self.steps_an_epoch() + self.position.step
+    }
+
+    fn steps_an_epoch(&self) -> usize {
+        self.fit.data.train.len().div_ceil(self.fit.flags.batch)
     }
 
     /// Scores the epoch, keeps the best, logs it and saves the state.

@@ -48,7 +48,7 @@ impl Run<'_> {
     /// Moves the weights along `grads`, and their average after them.
     fn descend(&mut self, grads: &[Option<Tensor>], lr: f64) -> Result<()> {
         let (flags, done) = (&self.fit.flags.optimiser, self.steps_done());
-        let step = flags.step((lr, self.schedule.momentum(done)), done + 1);
+        let step = flags.step((lr, self.schedule.momentum(self.fit.skipped + done)), done + 1);
         self.optimiser.clip(grads, flags.clip())?;
         self.optimiser.step(self.net, grads, step)?;
         match &mut self.average {
