@@ -161,7 +161,7 @@ fn a_sweep_in_parallel_is_one_report() {
 fn a_scan_leads_to_a_plan_and_a_report() {
     let house = House::new();
     house.made("scan", &[]);
-    house.place.succeeds("pruner plan --scan out/scan --out plan.yaml --max-drop 0.2");
+    house.place.succeeds("pruner plan --from-scan out/scan --out plan.yaml --max-drop 0.2");
     house.place.succeeds("pruner --checkpoint out/dense --plan plan.yaml --out planned");
     house.made("report", &["SPARSITY=0.9"]);
     house.place.manifest("out/one-shot-0.9/report-with-scan");

@@ -7,12 +7,13 @@ use artifact::file;
 use toml::{Table, Value};
 
 /// Every crate with its floor; a crate depends on lower floors only (ARCHITECTURE.md).
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("seed", 0),
     ("artifact", 0),
     ("kernels", 0),
     ("graph", 1),
     ("cifar", 1),
+    ("pytorch", 1),
     ("stage", 1),
     ("sparsity", 2),
     ("engine", 3),

@@ -12,6 +12,7 @@ pub mod file;
 pub mod manifest;
 pub mod names;
 pub mod nearest;
+pub mod pattern;
 pub mod record;
 pub mod size;
 mod staging;

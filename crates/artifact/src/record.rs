@@ -225,6 +225,18 @@ record!(
 );
 
 record!(
+    /// Result of `models import`.
+    Import {
+        /// What was done to the file's tensors on the way, in words.
+        notes: Vec<String>,
+        /// What is left of the network; all of it where the file held no masks.
+        sparsity: Sparsity,
+        /// Sizes of `model.safetensors`.
+        sizes: Sizes,
+    }
+);
+
+record!(
     /// Result of `scanner`.
     Scan {
         /// The unpruned network on the same validation images.

@@ -130,15 +130,16 @@ impl Score {
     }
 }
 
-/// Write a first plan from a sensitivity scan
+/// Write a plan from a sensitivity scan
 ///
 /// Each layer gets the largest scanned ratio whose drop of validation accuracy is at most
-/// --max-drop, or 0 where none is. Comments in the file say why.
+/// --max-drop, or 0 where none is; or, with --beta, its present sparsity s and a share more of what
+/// is left: s + (1 - s) x BETA. Comments in the file say why.
 #[derive(Debug, Args)]
 pub struct PlanFrom {
     /// Artifact of the scanner
-    #[arg(long, value_name = "DIR")]
-    pub scan: PathBuf,
+    #[arg(long, value_name = "DIR", alias = "scan")]
+    pub from_scan: PathBuf,
     /// Largest drop of accuracy that one layer may cause, as a fraction (0.02 is 2 points)
     #[arg(
         long,
@@ -148,12 +149,31 @@ pub struct PlanFrom {
         allow_negative_numbers = true
     )]
     pub max_drop: f64,
+    /// Share of what is left to prune, read off the scan's curves: one for all layers, or by name
+    /// (`backbone.conv4.*=0.3,classifier.weight=0`; the last that fits counts, others stay)
+    #[arg(
+        long,
+        value_name = "BETA|NAME=BETA,...",
+        value_delimiter = ',',
+        value_parser = value::beta,
+        conflicts_with = "max_drop"
+    )]
+    pub beta: Vec<Beta>,
     /// The plan to write
     #[arg(long, value_name = "FILE.yaml")]
     pub out: PathBuf,
     /// Overwrite --out where another plan stands there
     #[arg(long)]
     pub fresh: bool,
+}
+
+/// A share of what is left of the layers that a pattern names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beta {
+    /// With `*` for any text.
+    pub pattern: String,
+    /// From 0 to 1.
+    pub value: f64,
 }
 
 /// Print the ideal size of a network under a plan, without a checkpoint

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use artifact::record::{Scan, ScanRow};
-use artifact::{Error, Manifest, Result, file};
+use artifact::{Error, Manifest, Result, file, nearest, pattern};
 use serde::Serialize;
 use sparsity::weights;
 use stage::Common;
 
-use crate::cli::PlanFrom;
+use crate::cli::{Beta, PlanFrom};
 
 /// A line of the plan.
 #[derive(Debug, PartialEq, Serialize)]
@@ -21,10 +21,14 @@ struct Entry {
 
 /// Writes the plan that `flags` ask for and prints its path.
 pub fn run(flags: &PlanFrom, common: &Common) -> anyhow::Result<()> {
-    let (network, scan) = read(&flags.scan)?;
-    let entries: Vec<Entry> =
-        scan.layers.iter().map(|layer| entry(layer, &scan, flags.max_drop)).collect();
-    write(&text(&network, &scan, &entries, flags.max_drop), flags)?;
+    let (network, scan) = read(&flags.from_scan)?;
+    check_patterns(&flags.beta, &scan)?;
+    let one = |layer: &String| match flags.beta.as_slice() {
+        [] => entry(layer, &scan, flags.max_drop),
+        betas => further(layer, &scan, betas),
+    };
+    let entries: Vec<Entry> = scan.layers.iter().map(one).collect();
+    write(&text((&network, &scan), &entries, flags), flags)?;
     if common.json {
         stage::print_json(&entries);
     } else {
@@ -44,6 +48,47 @@ fn read(folder: &Path) -> Result<(String, Scan)> {
     }
     let network = manifest.network.as_ref().map_or("?", |n| &n.spec).to_owned();
     Ok((network, manifest.result(folder)?))
+}
+
+/// Refuses a pattern that names none of the scanned layers.
+fn check_patterns(betas: &[Beta], scan: &Scan) -> Result<()> {
+    let names = || scan.layers.iter().map(String::as_str);
+    match betas.iter().find(|b| !names().any(|name| pattern::matches(&b.pattern, name))) {
+        None => Ok(()),
+        Some(idle) => Err(Error::Config(format!(
+            "--beta {}={}: the scan has no such layer{}; * stands for any text",
+            idle.pattern,
+            idle.value,
+            nearest::hint(&idle.pattern, names())
+        ))),
+    }
+}
+
+/// The present sparsity of `layer` and a share of what is left more, and the sum in words.
+fn further(layer: &str, scan: &Scan, betas: &[Beta]) -> Entry {
+    let rows = || scan.rows.iter().filter(|r| r.layer == layer);
+    let old = present(rows());
+    let beta = betas.iter().rfind(|b| pattern::matches(&b.pattern, layer)).map_or(0.0, |b| b.value);
+    let ratio = four_decimals(old + (1.0 - old) * beta);
+    let nearest = rows().min_by(|a, b| {
+        let off = |r: &ScanRow| (r.ratio - beta).abs();
+        off(a).total_cmp(&off(b))
+    });
+    let lost = nearest.map_or_else(|| "not scanned".to_owned(), drop);
+    let reason = format!("{} + (1 - {0}) x {beta}; {lost}", four_decimals(old));
+    Entry { layer: layer.to_owned(), ratio, reason }
+}
+
+/// The sparsity that a layer had when `rows` were scanned: rows count whole weights, so it is the
+/// number of pruned ones from which all of them follow.
+fn present<'a>(rows: impl Iterator<Item = &'a ScanRow> + Clone) -> f64 {
+    let follows = |gone: u64| {
+        rows.clone().all(|r| gone + weights(r.ratio, r.weights - gone) == r.pruned)
+    };
+    let most = rows.clone().map(|r| (r.pruned, r.weights)).min();
+    let (pruned, all) = most.unwrap_or((0, 1));
+    let found = (0..=pruned.min(all)).rev().find(|gone| follows(*gone));
+    found.map_or(0.0, |gone| gone as f64 / all.max(1) as f64)
 }
 
 /// The largest ratio of `layer` whose drop is at most `max_drop`, and why.
@@ -74,18 +119,28 @@ fn share(row: &ScanRow) -> f64 {
 }
 
 fn drop(row: &ScanRow) -> String {
-    let four_decimals = (share(row) * 1e4).round() / 1e4;
-    format!("{:.2} points lost at {four_decimals}", row.drop * 100.0)
+    format!("{:.2} points lost at {}", row.drop * 100.0, four_decimals(share(row)))
 }
 
-fn text(network: &str, scan: &Scan, entries: &[Entry], max_drop: f64) -> String {
-    let mut text = format!(
-        "# The share of each layer's weights to prune, for {network}: a first plan from a scan.\n\
-         # Each layer alone may lose {:.2} points of the validation accuracy of {:.2} %.\n\
-         layers:\n",
-        max_drop * 100.0,
-        scan.baseline.accuracy * 100.0
-    );
+fn four_decimals(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}
+
+fn text((network, scan): (&str, &Scan), entries: &[Entry], flags: &PlanFrom) -> String {
+    let accuracy = scan.baseline.accuracy * 100.0;
+    let mut text = if flags.beta.is_empty() {
+        format!(
+            "# The share of each layer's weights to prune, for {network}: a first plan from a scan.\n\
+             # Each layer alone may lose {:.2} points of the validation accuracy of {accuracy:.2} %.\n",
+            flags.max_drop * 100.0
+        )
+    } else {
+        format!(
+            "# The share of each layer's weights to prune, for {network}: what the scanned network\n\
+             # had pruned, and a share of what it had left. Its validation accuracy: {accuracy:.2} %.\n"
+        )
+    };
+    text.push_str("layers:\n");
     for entry in entries {
         writeln!(text, "  # {}\n  {}: {}", entry.reason, entry.layer, entry.ratio)
             .expect("writing to a String cannot fail");

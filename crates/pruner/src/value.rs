@@ -1,5 +1,7 @@
 //! Parsers of numbers on the command line.
 
+use crate::cli::Beta;
+
 /// A share over 0 and below 1.
 pub fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -17,6 +19,17 @@ pub fn drop(text: &str) -> Result<f64, String> {
         found => {
             Err(format!("expected a fraction from 0 and below 1{}", percent(text, found.ok())))
         }
+    }
+}
+
+/// `0.3` or `NAME=0.3`.
+pub fn beta(text: &str) -> Result<Beta, String> {
+    let (pattern, number) = text.rsplit_once('=').unwrap_or(("*", text));
+    match number.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => {
+            Ok(Beta { pattern: pattern.to_owned(), value })
+        }
+        found => Err(format!("expected a fraction from 0 to 1{}", percent(number, found.ok()))),
     }
 }
 
@@ -49,6 +62,19 @@ mod tests {
         for text in ["0", "1", "1.2", "-0.1", "abc", "nan", "inf", "", "-90", "100"] {
             check(text, "expected a fraction over 0 and below 1");
         }
+    }
+
+    #[test]
+    fn betas_may_name_layers() {
+        let check = |text: &str, pattern: &str, value: f64| {
+            let expected = Beta { pattern: pattern.into(), value };
+            assert_eq!(beta(text), Ok(expected));
+        };
+        check("0.3", "*", 0.3);
+        check("backbone.conv4.*=0", "backbone.conv4.*", 0.0);
+        check("1", "*", 1.0);
+        assert!(beta("a=30").expect_err("a percentage").contains("for 30 % say 0.3"));
+        assert!(beta("a").is_err() && beta("=").is_err());
     }
 
     #[test]

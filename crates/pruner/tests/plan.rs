@@ -94,7 +94,7 @@ fn a_first_plan_comes_from_a_scan() {
     let place = Place::new();
     let graph = Graph::build(SMALL, 10, 32).expect("in the zoo");
     place.commit("scan", ("scanner", Some(&graph)), &scan(), |_| vec![]);
-    let said = place.pruner("plan --scan scan --out plan.yaml");
+    let said = place.pruner("plan --from-scan scan --out plan.yaml");
     assert_eq!((said.code, said.out.as_str()), (0, "plan.yaml\n"), "{}", said.err);
     let expected = "\
 # The share of each layer's weights to prune, for vgg-lab@0.03: a first plan from a scan.
@@ -118,6 +118,33 @@ layers:
 }
 
 #[test]
+fn a_share_of_what_is_left_goes_on_top_of_what_is_pruned() {
+    let place = Place::new();
+    place.dense("dense", SMALL);
+    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --scope layer", "half");
+    let mut scan = scan();
+    for row in &mut scan.rows {
+        row.weights = half.graph.param(&row.layer).expect("in the network").count() as u64;
+        let gone = half.masks.pruned_of(&row.layer);
+        row.pruned = gone + sparsity::weights(row.ratio, row.weights - gone);
+    }
+    place.commit("scan", ("scanner", Some(&half.graph)), &scan, |_| vec![]);
+    let line = "plan --from-scan scan --beta *.conv0.*=0.4,*.conv1.*=0.8 --out plan.yaml";
+    assert_eq!(place.pruner(line).code, 0);
+    let text = place.read("plan.yaml");
+    // 0.5 + 0.5 x 0.4, 0.5 + 0.5 x 0.8, and what no beta names stays.
+    for expected in [
+        "  # 0.5 + (1 - 0.5) x 0.4; 5.00 points lost at 0.7037\n  backbone.conv0.weight: 0.7\n",
+        "  # 0.5 + (1 - 0.5) x 0.8; 3.00 points lost at 0.9028\n  backbone.conv1.weight: 0.9\n",
+        "  backbone.conv7.weight: 0.5\n",
+    ] {
+        assert!(text.contains(expected), "{text} lacks {expected}");
+    }
+    place.refuses("plan --from-scan scan --beta a*=0.1 --out p.yaml", 3, "no such layer");
+    place.refuses("plan --from-scan scan --beta 30 --out p.yaml", 2, "for 30 % say 0.3");
+}
+
+#[test]
 fn a_scan_of_a_pruned_network_gives_shares_of_all_weights() {
     let place = Place::new();
     place.dense("dense", SMALL);
@@ -131,7 +158,7 @@ fn a_scan_of_a_pruned_network_gives_shares_of_all_weights() {
         row.pruned = gone + sparsity::weights(row.ratio, row.weights - gone);
     }
     place.commit("scan", ("scanner", Some(&half.graph)), &scan, |_| vec![]);
-    assert_eq!(place.pruner("plan --scan scan --out plan.yaml").code, 0);
+    assert_eq!(place.pruner("plan --from-scan scan --out plan.yaml").code, 0);
     let (_, result) = place.pruned("--checkpoint half --plan plan.yaml", "more");
     for (layer, row) in [(1, 2), (7, 5)] {
         assert_eq!(result.layers[layer].pruned, scan.rows[row].pruned, "{layer}");
@@ -154,7 +181,7 @@ fn a_plan_of_zeros_leaves_a_mask_file() {
 fn an_edited_plan_is_not_overwritten() {
     let place = Place::new();
     place.commit("scan", ("scanner", None), &scan(), |_| vec![]);
-    let line = "plan --scan scan --out plan.yaml";
+    let line = "plan --from-scan scan --out plan.yaml";
     assert_eq!(place.pruner(line).code, 0);
     assert_eq!(place.pruner(line).code, 0, "the same plan again");
     place.write("plan.yaml", "layers: {}\n");
