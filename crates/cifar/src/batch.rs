@@ -47,6 +47,7 @@ impl Normalise {
 
 impl Batch {
     /// The same images, each flipped left to right.
+    #[must_use]
     pub fn mirrored(&self) -> Self {
         let mut images = self.images.clone();
         images.chunks_mut(self.side.max(1)).for_each(<[f32]>::reverse);

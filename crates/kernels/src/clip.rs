@@ -24,7 +24,9 @@ impl Kernel<(&mut [f32], f32)> for Clamp {
 
     #[inline(always)]
     fn run((values, limit): (&mut [f32], f32)) {
-        values.iter_mut().for_each(|v| *v = v.clamp(-limit, limit));
+        for v in values {
+            *v = v.clamp(-limit, limit);
+        }
     }
 }
 
@@ -81,6 +83,8 @@ impl Kernel<(&mut [f32], f32)> for Scale {
 
     #[inline(always)]
     fn run((values, factor): (&mut [f32], f32)) {
-        values.iter_mut().for_each(|v| *v *= factor);
+        for v in values {
+            *v *= factor;
+        }
     }
 }

@@ -63,7 +63,8 @@ fn values_are_put_between_the_limits() {
         let values = plain(&normal(len, 2));
         let mut found = values.clone();
         clip::by_value(&mut found, 0.5);
-        let expected: Vec<f32> = values.iter().map(|v| v.max(-0.5).min(0.5)).collect();
+        let expected: Vec<f32> =
+            values.iter().map(|v| if v.abs() > 0.5 { v.signum() / 2.0 } else { *v }).collect();
         assert_eq!(found, expected);
         clip::scale(&mut found, 0.25);
         assert_eq!(found, expected.iter().map(|v| v * 0.25).collect::<Vec<_>>());
