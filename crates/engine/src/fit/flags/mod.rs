@@ -28,12 +28,6 @@ pub struct FitFlags {
     /// Images a step
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub batch: usize,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
-    pub optimiser: OptimiserFlags,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
-    pub schedule: ScheduleFlags,
     /// Weight of the loss that is spread evenly over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     pub label_smoothing: f64,
@@ -41,6 +35,12 @@ pub struct FitFlags {
     /// Beta(ALPHA, ALPHA); 0 mixes nothing. Training accuracy is that of the first label
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA", value_parser = not_negative)]
     pub mixup: f64,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub optimiser: OptimiserFlags,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub schedule: ScheduleFlags,
     #[command(flatten)]
     #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
     pub augment: AugmentFlags,
