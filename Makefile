@@ -8,6 +8,9 @@ include pipelines/settings.mk
 include pipelines/one-shot.mk
 include pipelines/iterative.mk
 include pipelines/sweep.mk
+include pipelines/planned.mk
+include pipelines/lottery.mk
+include pipelines/experiments.mk
 include pipelines/checks.mk
 
 .DEFAULT_GOAL := help
@@ -42,8 +45,11 @@ $(DATA)/manifest.yaml: $(if $(SOURCE),FORCE) | build
 	$(MAKE_DATA)
 FORCE:
 
-$(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) | build
-	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(ON_DEVICE)
+$(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) $(addsuffix /manifest.yaml,$(INITIAL)) | build
+	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIDE),--side $(SIDE)) $(if $(INITIAL),--init-from $(INITIAL)) $(if $(SAVE_AT),--save-at $(SAVE_AT)) $(BATCH_FLAG) $(ON_DEVICE)
+
+$(OUT)/initial/manifest.yaml: $(WEIGHTS) | build
+	$(BIN)/models import $(WEIGHTS) --network $(or $(MODEL),$(call recipe-says,network)) $(addprefix --side ,$(or $(SIDE),$(call recipe-says,side))) --replace-head --out $(@D)
 
 $(SCAN)/manifest.yaml: $(DENSE)/manifest.yaml | build
-	$(BIN)/scanner $(COMMON) --checkpoint $(DENSE) --data $(DATA) --out $(SCAN) $(ON_DEVICE)
+	$(BIN)/scanner $(COMMON) --checkpoint $(DENSE) --data $(DATA) --out $(SCAN) $(RATIO_FLAG) $(ON_DEVICE)

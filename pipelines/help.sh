@@ -5,7 +5,7 @@ echo
 echo "  make one-shot SPARSITY=0.9      the whole story on built-in data, in minutes"
 echo
 echo "Targets:"
-sed -n 's/^\([a-z-]*\):.*## \(.*\)$/  \1\t\2/p' "$@" | awk -F'\t' '{ printf "%-13s %s\n", $1, $2 }'
+sed -n 's/^\([a-z-]*\):.*## \(.*\)$/  \1\t\2/p' "$@" | awk -F'\t' '{ printf "%-17s %s\n", $1, $2 }'
 echo
 echo "Variables:"
 sed -n 's/^#: //p' "$@" | sed 's/^/  /'

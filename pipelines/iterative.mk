@@ -13,13 +13,13 @@ $(ITERATIVE)/round-$(1)/pruned/manifest.yaml: $(2)/manifest.yaml | build
 	$$(BIN)/pruner $$(COMMON) --checkpoint $(2) --sparsity $(SPARSITY) --rate $(ROUND_RATE) --out $$(@D)
 
 $(ITERATIVE)/round-$(1)/tuned/manifest.yaml: $(ITERATIVE)/round-$(1)/pruned/manifest.yaml | build
-	$$(BIN)/finetuner $$(COMMON) --checkpoint $(ITERATIVE)/round-$(1)/pruned --data $(DATA) --out $$(@D) --epochs $(ROUND_EPOCHS) $$(ON_DEVICE)
+	$$(BIN)/finetuner $$(COMMON) --checkpoint $(ITERATIVE)/round-$(1)/pruned --data $(DATA) --out $$(@D) --epochs $(ROUND_EPOCHS) $$(BATCH_FLAG) $$(ON_DEVICE)
 endef
 before = $(if $(filter 1,$(1)),$(DENSE),$(ITERATIVE)/round-$(shell expr $(1) - 1)/tuned)
 $(foreach n,$(ROUND_NUMBERS),$(eval $(call round-rules,$(n),$(call before,$(n)))))
 
 $(ITERATIVE)/final/manifest.yaml: $(LAST_ROUND)/manifest.yaml | build
-	$(BIN)/finetuner $(COMMON) --checkpoint $(LAST_ROUND) --data $(DATA) --out $(@D) --epochs $(FINAL_EPOCHS) $(ON_DEVICE)
+	$(BIN)/finetuner $(COMMON) --checkpoint $(LAST_ROUND) --data $(DATA) --out $(@D) --epochs $(FINAL_EPOCHS) $(BATCH_FLAG) $(ON_DEVICE)
 
 $(ITERATIVE)/report/manifest.yaml: $(ITERATIVE)/final/manifest.yaml | build
 	$(BIN)/reporter $(COMMON) --out $(@D) $(ITERATIVE)/final

@@ -12,7 +12,7 @@ $(call one-shot-at,$(1))/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
 	$$(BIN)/pruner $$(COMMON) --checkpoint $(DENSE) --sparsity $(1) --out $$(@D)
 
 $(call one-shot-at,$(1))/tuned/manifest.yaml: $(call one-shot-at,$(1))/pruned/manifest.yaml | build
-	$$(BIN)/finetuner $$(COMMON) --checkpoint $(call one-shot-at,$(1))/pruned --data $(DATA) --out $$(@D) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $$(ON_DEVICE)
+	$$(BIN)/finetuner $$(COMMON) --checkpoint $(call one-shot-at,$(1))/pruned --data $(DATA) --out $$(@D) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $$(BATCH_FLAG) $$(ON_DEVICE)
 endef
 $(foreach s,$(sort $(SPARSITY) $(SPARSITIES)),$(eval $(call one-shot-rules,$(s))))
 

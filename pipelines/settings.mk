@@ -9,15 +9,23 @@
 #: SEED        seed of all randomness
 #: EPOCHS      epochs of dense training (default: the recipe's)
 #: FT_EPOCHS   epochs of one-shot fine-tuning (default: the recipe's)
+#: BATCH       images a step (default: the recipe's)
 #: ROUND_RATE  fraction of what remains that a round of `make iterative` prunes
 #: ROUND_EPOCHS, FINAL_EPOCHS  epochs of fine-tuning a round and at the end
 #: THREADS     worker threads (default: one a core; results do not depend on it)
 #: DEVICE      cpu, cuda or auto
 #: OUT         folder of the run
 #: PYTHON      a Python with torch and onnxruntime, for make bench-peers
+#: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
+#: SIDE        height and width that images are resized to (default: the recipe's, or their own)
+#: WEIGHTS     a PyTorch state_dict that training starts from (its head is replaced)
+#: SAVE_AT     steps or epochs (1epoch) after which early weights are kept, for make lottery
+#: SCAN_RATIOS ratios of a scan, with commas (default: the recipe's)
+#: PLAN        ratios a layer, for make planned: a file, or scan
+#: NAME, SCALE experiment of make experiment, and smoke for a run of a minute
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
-DATA ?= $(if $(SOURCE),data/cifar10,data/synth)
+DATA ?= $(if $(or $(SOURCE),$(filter-out smoke,$(if $(NAME),$(or $(SCALE),full)))),data/cifar10,data/synth)$(addprefix -,$(NORMALISE))
 RECIPE ?= $(if $(filter data/synth,$(DATA)),default,cifar10)
 MODEL ?=
 SPARSITY ?= 0.9
@@ -25,11 +33,21 @@ SPARSITIES ?= 0.5 0.75 0.9 0.95
 SEED ?= 42
 EPOCHS ?=
 FT_EPOCHS ?=
+BATCH ?=
 ROUND_RATE ?= 0.11
 ROUND_EPOCHS ?= 1
 FINAL_EPOCHS ?= 6
 THREADS ?=
 DEVICE ?= cpu
+NORMALISE ?=
+SIDE ?=
+WEIGHTS ?=
+SAVE_AT ?=
+SCAN_RATIOS ?=
+PLAN ?=
+NAME ?=
+SCALE ?=
+AFTER ?=
 FRESH ?=
 PYTHON ?= python3
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
@@ -45,9 +63,12 @@ $(foreach s,$(or $(SPARSITY),empty),$(call checked,SPARSITY,$(s),$(fraction),a f
 $(foreach s,$(or $(SPARSITIES),empty),$(call checked,SPARSITIES,$(s),$(fraction),fractions over 0 and below 1 with spaces between))
 $(call checked,ROUND_RATE,$(ROUND_RATE),$(fraction),a fraction over 0 and below 1)
 $(call checked,SEED,$(SEED),$(whole),a whole number)
-$(foreach n,EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
+$(foreach n,BATCH EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
+$(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
+$(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
+$(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
-$(foreach n,DATA OUT MODEL RECIPE,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
+$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
 $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected one fraction; several are for make sweep SPARSITIES="..."))
 
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
@@ -55,20 +76,30 @@ $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE
 
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
-RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(RECIPE)-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(RECIPE)-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(notdir $(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
-SCAN := $(OUT)/scan
+comma := ,
+SCAN := $(OUT)/scan$(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))
 
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 ON_DEVICE := --device $(DEVICE)
+BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
+RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))
+NORMALISE_FLAG := $(if $(NORMALISE),--normalise $(NORMALISE))
 
 # The built-in set is rendered; any other dataset has to be imported from somewhere.
 ifneq ($(SOURCE),)
-MAKE_DATA = $(BIN)/data-cifar import $(call quoted,$(SOURCE)) --out $(DATA) $(THREAD_FLAG)
+MAKE_DATA = $(BIN)/data-cifar import $(call quoted,$(SOURCE)) --out $(DATA) $(NORMALISE_FLAG) $(THREAD_FLAG)
 else ifeq ($(DATA),data/synth)
 MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) $(THREAD_FLAG)
+else ifneq ($(filter data/synth-smoke%,$(DATA)),)
+MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) --train 2000 --test 400 $(NORMALISE_FLAG) $(THREAD_FLAG)
 else
 MAKE_DATA = @echo "$(DATA): no dataset there; make it first: make data DATA=$(DATA) SOURCE=..." >&2; exit 4
 endif
+
+# With WEIGHTS training starts from an imported network.
+INITIAL := $(if $(WEIGHTS),$(OUT)/initial)
+recipe-says = $(shell sed -n 's/^ *$(1): *//p' $(RECIPE_FILE) | head -1)

@@ -21,7 +21,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 
-from networks import BATCHES, NETWORKS, SIDES, WORKS
+from networks import BATCHES, NETWORKS, SIDES, TIMED
 
 warnings.filterwarnings("ignore")
 
@@ -236,11 +236,10 @@ def main():
     out = open(options.out, "w") if options.out else None
     print(f"{'network':15} {'what':14} {'':4} {'':8}{'ours':>8} {'peer':>8} {'ratio':>6}  peer is")
     batch = options.batch
-    for network in NETWORKS:
+    for network, timed in TIMED.items():
         options.batch = batch or BATCHES.get(network, 64)
         for what, sparsity, work, peers in rows(network, options):
-            kept = what in WORKS.get(network, (what,)) and not (network in WORKS and sparsity)
-            if options.only not in f"{network} {what}" or not kept:
+            if options.only not in f"{network} {what}" or what not in timed:
                 continue
             allocations = ("uniform", "global") if sparsity else ("uniform",)
             ours = [
@@ -250,7 +249,7 @@ def main():
             row = {"what": what, "model": network, "batch": options.batch, "sparsity": sparsity}
             for line in compare(row, ours, list(peers()), options):
                 report(line, out)
-        if options.only in f"{network} scaling" and network not in WORKS:
+        if options.only in f"{network} scaling" and "scaling" in timed:
             for line in scaling(network, options):
                 report(line, out)
 

@@ -10,6 +10,7 @@ use candle_core::Tensor;
 use cifar::{Dataset, Normalise, Part};
 use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
+use kernels::{Lanes, pack};
 use stage::interrupt;
 
 use crate::loader::{self, Source};
@@ -37,8 +38,39 @@ pub enum Views {
 
 /// As [`evaluate`], by these `views` of each image.
 pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
+    let (mut sum, classes) = (Outcome::default(), net.graph().classes());
+    walk((net, views), part, normalise, |labels, logits| {
+        let target = Target { labels, classes, smoothing: 0.0 };
+        sum.add(cross_entropy(target, logits, None));
+    })?;
+    let images = part.len();
+    let over = images.max(1) as f64;
+    let accuracy = sum.correct as f64 / over;
+    Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+}
+
+/// The logits of every image of `part`, images x classes.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn predict(net: &Net, part: &Part, normalise: &Normalise) -> Result<Vec<f32>> {
+    let (mut all, classes) = (Vec::new(), net.graph().classes());
+    walk((net, Views::Plain), part, normalise, |labels, logits| {
+        let mut rows = vec![0.0; labels.len() * classes];
+        pack::from_blocks(logits, classes, Lanes::of(labels.len()), &mut rows);
+        all.extend(rows);
+    })?;
+    Ok(all)
+}
+
+/// Shows `each` the labels and the logits, in blocks, of batch after batch.
+fn walk(
+    (net, views): (&Net, Views),
+    part: &Part,
+    normalise: &Normalise,
+    mut each: impl FnMut(&[u8], &[f32]),
+) -> Result<()> {
     let all: Vec<usize> = (0..part.len()).collect();
-    let mut sum = Outcome::default();
     let inference = net.inference()?;
     thread::scope(|scope| {
         let source = Source { part, side: net.graph().side(), normalise, augment: None };
@@ -48,16 +80,10 @@ pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) 
                 return Err(Error::Interrupted(what.into()).into());
             }
             let labels = loaded.labels.clone();
-            let classes = net.graph().classes();
-            let target = Target { labels: &labels, classes, smoothing: 0.0 };
-            sum.add(cross_entropy(target, &logits(net, &inference, loaded, views)?, None));
+            each(&labels, &logits(net, &inference, loaded, views)?);
         }
-        anyhow::Ok(())
-    })?;
-    let images = part.len();
-    let over = images.max(1) as f64;
-    let accuracy = sum.correct as f64 / over;
-    Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+        Ok(())
+    })
 }
 
 /// The logits of each image, in blocks.

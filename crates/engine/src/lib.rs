@@ -26,7 +26,9 @@ mod workspace;
 
 pub use batch::Batch;
 pub use choice::CACHE;
-pub use evaluate::{Recalibration, Views, check_fit, evaluate, evaluate_as, scores, scores_as};
+pub use evaluate::{
+    Recalibration, Views, check_fit, evaluate, evaluate_as, predict, scores, scores_as,
+};
 pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
 };

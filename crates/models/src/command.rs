@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use stage::Common;
 
-use crate::{bench, eval, golden, list, summary};
+use crate::{bench, diff, eval, export, golden, import, list, predict, summary};
 
-/// Lists, summarises and evaluates networks.
+/// Lists, summarises, evaluates, imports and exports networks.
 #[derive(Debug, Parser)]
 #[command(name = "models", arg_required_else_help = true)]
 pub struct Models {
@@ -24,6 +24,14 @@ enum Task {
     Summary(summary::Summary),
     /// Accuracy and sparsity of checkpoints on a dataset
     Eval(eval::Eval),
+    /// A checkpoint of ours from a PyTorch state_dict (.safetensors, .pth)
+    Import(Box<import::Import>),
+    /// A checkpoint as .safetensors for PyTorch, .npz or .onnx
+    Export(export::Export),
+    /// The logits of every image of a dataset's part, as a file
+    Predict(predict::Predict),
+    /// Which tensors of two checkpoints differ, and by how much
+    Diff(diff::Diff),
     /// Recompute reference numbers and compare; exit code 1 beyond the tolerances
     Golden(golden::Golden),
     /// Milliseconds of a training step or an inference, dense or pruned
@@ -42,6 +50,10 @@ impl stage::Command for Models {
             Task::List => list::run(&self.common),
             Task::Summary(summary) => summary.run(&self.common),
             Task::Eval(eval) => eval.run(&self.common),
+            Task::Import(import) => import.run(&self.common),
+            Task::Export(export) => export.run(&self.common),
+            Task::Predict(predict) => predict.run(&self.common),
+            Task::Diff(diff) => diff.run(&self.common),
             Task::Golden(golden) => golden.run(&self.common),
             Task::Bench(bench) => bench.run(&self.common),
         }

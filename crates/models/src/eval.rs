@@ -4,32 +4,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::record::{Scores, Sparsity};
-use artifact::tensors::{self, Tensors};
 use artifact::{Error, names};
 use cifar::Dataset;
 use clap::Args;
 use comfy_table::{Table, presets};
 use engine::{AugmentFlags, Net, Recalibration, Views, device};
-use graph::Graph;
 use serde::Serialize;
-use sparsity::{Checkpoint, Masks};
 use stage::Common;
+
+use crate::foreign::{self, Fitting};
 
 /// Flags of `models eval`.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// Checkpoint folders, folders of these, or .safetensors files (these need --network)
+    /// Checkpoint folders, folders of these, or .safetensors and .pth files (these need --network)
     #[arg(required = true, value_name = "CHECKPOINT")]
     checkpoints: Vec<PathBuf>,
     /// Folder of a dataset made by data-cifar
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Network of bare .safetensors files
-    #[arg(long, value_name = "NAME[@WIDTH]")]
-    network: Option<String>,
-    /// Their height and width in pixels; 0 takes the dataset's
-    #[arg(long, default_value_t = 0, value_name = "PIXELS")]
-    side: usize,
+    #[command(flatten)]
+    fitting: Fitting,
     /// Recalibrate norm statistics on this many training images first; 0 keeps them
     #[arg(long, default_value_t = 0)]
     recalibration_images: usize,
@@ -68,9 +63,10 @@ impl Eval {
     }
 
     fn row(&self, path: &Path, data: &Dataset) -> Result<Row> {
-        let (graph, tensors, masks) = self.load(path, data)?;
-        engine::check_fit(&graph, data, &self.data)?;
-        let net = Net::load(graph, &tensors, &self.device.open()?)?;
+        let found = foreign::open(path, &self.fitting, data.info.classes.len())?;
+        found.notes.iter().for_each(|note| tracing::info!("{}: {note}", path.display()));
+        engine::check_fit(&found.graph, data, &self.data)?;
+        let net = Net::load(found.graph, &found.tensors, &self.device.open()?)?;
         let (images, augment) = (self.recalibration_images, &self.augment);
         Recalibration { images, augment, seed: 0 }.apply(&net, data)?;
         let views = if self.test_flip { Views::Mirrored } else { Views::Plain };
@@ -78,28 +74,15 @@ impl Eval {
             checkpoint: path.display().to_string(),
             network: net.graph().spec().to_string(),
             scores: engine::scores_as(views, &net, data)?,
-            sparsity: sparsity::count(net.graph(), &tensors, &masks),
+            sparsity: sparsity::count(net.graph(), &found.tensors, &found.masks),
         })
-    }
-
-    fn load(&self, path: &Path, data: &Dataset) -> Result<(Graph, Tensors, Masks)> {
-        if path.is_dir() {
-            let c = Checkpoint::open(path)?;
-            return Ok((c.graph, c.tensors, c.masks));
-        }
-        let Some(network) = &self.network else {
-            let what = format!("{}: a bare file needs --network NAME", path.display());
-            return Err(Error::Config(what).into());
-        };
-        let side = if self.side == 0 { data.info.side } else { self.side };
-        let graph = Graph::build(network, data.info.classes.len(), side)?;
-        let (tensors, _) = tensors::read(path)?;
-        tensors::check_table(&tensors, &graph.table(), path)?;
-        Ok((graph, tensors, Masks::default()))
     }
 }
 
-/// `path` itself if it is a checkpoint or a file, else the checkpoints right below it, sorted.
+/// Folders below a given one in which checkpoints are looked for.
+const DEPTH: usize = 4;
+
+/// `path` itself if it is a checkpoint or a file, else the checkpoints below it, sorted.
 fn below(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.exists() {
         let what = "no such file or folder; expected a checkpoint or a folder of them";
@@ -108,11 +91,8 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() || path.join(names::MANIFEST).exists() {
         return Ok(vec![path.to_owned()]);
     }
-    let entries = std::fs::read_dir(path).map_err(|e| Error::read(path, &e))?;
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .filter(|p| p.join(names::MANIFEST).exists() && p.join(names::MODEL).exists())
-        .collect();
+    let mut found = vec![];
+    collect(path, DEPTH, &mut found)?;
     found.sort();
     if found.is_empty() {
         return Err(Error::Missing(format!("{}: no checkpoint here", path.display())).into());
@@ -120,20 +100,56 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::read(folder, &e))?;
+    for path in entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_dir()) {
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if path.join(names::MANIFEST).exists() {
+            found.extend(path.join(names::MODEL).exists().then_some(path));
+        } else if depth > 1 && !hidden {
+            collect(&path, depth - 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Test accuracy of the network with the fewest zeros: what others are compared with.
+fn baseline(rows: &[Row]) -> Option<f64> {
+    let zeros = |r: &&Row| r.sparsity.parameters - r.sparsity.nonzero;
+    (rows.len() > 1).then(|| rows.iter().min_by_key(zeros).map(|r| r.scores.test.accuracy))?
+}
+
+/// Bytes that all checkpoints' paths begin with, up to a slash: what a table need not repeat.
+fn shared(rows: &[Row]) -> usize {
+    let [first, rest @ ..] = rows else { return 0 };
+    if rest.is_empty() {
+        return 0;
+    }
+    let ends = first.checkpoint.match_indices('/').map(|(at, _)| at + 1);
+    let all =
+        |end: &usize| rest.iter().all(|r| r.checkpoint.starts_with(&first.checkpoint[..*end]));
+    ends.take_while(all).last().unwrap_or(0)
+}
+
 fn text(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["checkpoint", "validation %", "test %", "zeros %", "non-zero"]);
+    table.set_header(["checkpoint", "zeros %", "validation %", "test %", "drop"]);
+    let (baseline, shared) = (baseline(rows), shared(rows));
     for r in rows {
+        let test = r.scores.test.accuracy;
         table.add_row([
-            r.checkpoint.clone(),
-            format!("{:.2}", r.scores.validation.accuracy * 100.0),
-            format!("{:.2}", r.scores.test.accuracy * 100.0),
+            r.checkpoint[shared..].to_owned(),
             format!("{:.2}", r.sparsity.of_all * 100.0),
-            r.sparsity.nonzero.to_string(),
+            format!("{:.2}", r.scores.validation.accuracy * 100.0),
+            format!("{:.2}", test * 100.0),
+            baseline.map_or_else(String::new, |b| format!("{:.2}", (b - test) * 100.0)),
         ]);
     }
-    table.to_string()
+    match baseline {
+        Some(_) => format!("{table}\ndrop: test points below the network with the fewest zeros"),
+        None => table.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,17 @@
-//! Lists, summarises and evaluates networks.
+//! Lists, summarises, evaluates, imports and exports networks.
 
 mod bench;
 mod command;
+mod diff;
 mod eval;
+mod export;
+mod foreign;
 mod golden;
+mod import;
 mod layers;
 mod list;
+mod npz;
+mod predict;
 mod summary;
 
 fn main() -> std::process::ExitCode {

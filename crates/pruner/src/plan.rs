@@ -82,9 +82,8 @@ fn further(layer: &str, scan: &Scan, betas: &[Beta]) -> Entry {
 /// The sparsity that a layer had when `rows` were scanned: rows count whole weights, so it is the
 /// number of pruned ones from which all of them follow.
 fn present<'a>(rows: impl Iterator<Item = &'a ScanRow> + Clone) -> f64 {
-    let follows = |gone: u64| {
-        rows.clone().all(|r| gone + weights(r.ratio, r.weights - gone) == r.pruned)
-    };
+    let follows =
+        |gone: u64| rows.clone().all(|r| gone + weights(r.ratio, r.weights - gone) == r.pruned);
     let most = rows.clone().map(|r| (r.pruned, r.weights)).min();
     let (pruned, all) = most.unwrap_or((0, 1));
     let found = (0..=pruned.min(all)).rev().find(|gone| follows(*gone));

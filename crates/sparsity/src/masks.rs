@@ -50,8 +50,13 @@ impl Masks {
     /// and with the shape of a trainable parameter of `graph`.
     pub fn read(path: &Path, graph: &Graph) -> Result<Self> {
         let (tensors, _) = tensors::read(path)?;
+        Self::of_tensors(&tensors, graph, path)
+    }
+
+    /// As [`Masks::read`], from byte tensors; `path` is named in errors only.
+    pub fn of_tensors(tensors: &Tensors, graph: &Graph, path: &Path) -> Result<Self> {
         let mut masks = Self::default();
-        for (name, tensor) in &tensors {
+        for (name, tensor) in tensors {
             let mask = of_tensor(name, tensor, graph)
                 .map_err(|what| Error::Integrity(format!("{}: {what}", path.display())))?;
             masks.insert(name, mask);

@@ -1,0 +1,104 @@
+//! `models export`: a checkpoint as a file for other programs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use artifact::{Error, Manifest, file, record, tensors};
+use clap::Args;
+use stage::Common;
+
+use crate::foreign::{self, Fitting, Found};
+use crate::npz;
+
+/// Flags of `models export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Checkpoint folder, or a bare file (this needs --network)
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// The file: .safetensors (PyTorch's names; loads there with strict=True), .npz or .onnx
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Dataset whose mean, deviation and class names an .onnx file notes; without it, the one that
+    /// the checkpoint was trained on, if it is still there
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Overwrite --out
+    #[arg(long)]
+    fresh: bool,
+    /// Number of classes of a bare file
+    #[arg(long, default_value_t = 10)]
+    classes: usize,
+    #[command(flatten)]
+    fitting: Fitting,
+}
+
+impl Export {
+    /// Reads, encodes and writes.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        let ending = self.out.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if !["safetensors", "npz", "onnx"].contains(&ending) {
+            return Err(Error::Config(format!(
+                "--out {}: expected a name that ends in .safetensors, .npz or .onnx",
+                self.out.display()
+            ))
+            .into());
+        }
+        foreign::vacant(&self.out, self.fresh)?;
+        let found = foreign::open(&self.checkpoint, &self.fitting, self.classes)?;
+        match ending {
+            "safetensors" => tensors::write(&self.out, &found.tensors, None)?,
+            "npz" => file::write(&self.out, &npz::encode(&found.tensors)?)?,
+            _ => file::write(&self.out, &self.onnx(&found)?)?,
+        }
+        if common.json {
+            stage::print_json(&serde_json::json!({ "file": self.out }));
+        } else {
+            stage::print(&self.out.display().to_string());
+        }
+        Ok(())
+    }
+
+    fn onnx(&self, found: &Found) -> Result<Vec<u8>> {
+        let data = self.data.clone().or_else(|| dataset_of(&self.checkpoint));
+        let data = data.map(|folder| described(&folder)).transpose()?;
+        if data.is_none() {
+            tracing::warn!(
+                "the images' mean and deviation are not known: the file does not note them (--data)"
+            );
+        }
+        let three = |v: &[f64]| [v[0], v[1], v[2]];
+        let images = data.as_ref().map(|d| onnx::Images {
+            mean: three(&d.mean),
+            std: three(&d.std),
+            classes: &d.classes,
+        });
+        let (graph, tensors) = (&found.graph, &found.tensors);
+        Ok(onnx::encode(&onnx::Model { graph, tensors, images })?)
+    }
+}
+
+/// The dataset at the beginning of the checkpoint's history, where it still is.
+fn dataset_of(checkpoint: &Path) -> Option<PathBuf> {
+    let manifest = Manifest::read(checkpoint).ok()?;
+    match manifest.input(checkpoint, "dataset") {
+        Some(folder) => folder.exists().then_some(folder),
+        None => dataset_of(&manifest.input(checkpoint, "checkpoint")?),
+    }
+}
+
+fn described(folder: &Path) -> artifact::Result<record::Dataset> {
+    let manifest = Manifest::read(folder)?;
+    if manifest.stage != cifar::STAGE {
+        return Err(Error::Config(format!(
+            "{}: made by {}; expected a dataset",
+            folder.display(),
+            manifest.stage
+        )));
+    }
+    let info: record::Dataset = manifest.result(folder)?;
+    if info.mean.len() == 3 && info.std.len() == 3 {
+        return Ok(info);
+    }
+    Err(Error::Config(format!("{}: mean and std are not of three channels", folder.display())))
+}

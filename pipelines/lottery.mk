@@ -1,0 +1,21 @@
+# The lottery ticket: retrain what pruning left from its early values, beside three controls.
+
+LOTTERY := $(OUT)/lottery-$(SPARSITY)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
+TICKETS := rewound rate-rewound fine-tuned drawn-anew
+rewound := --rewind weights --rewind-from $(DENSE)
+rate-rewound := --rewind lr --rewind-from $(DENSE)
+fine-tuned := --rewind none
+drawn-anew := --reinit
+
+$(LOTTERY)/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
+	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D)
+
+# $(call ticket-rules,NAME)
+define ticket-rules
+$(LOTTERY)/$(1)/manifest.yaml: $(LOTTERY)/pruned/manifest.yaml | build
+	$$(BIN)/finetuner $$(COMMON) --checkpoint $(LOTTERY)/pruned --data $(DATA) --out $$(@D) $($(1)) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $$(BATCH_FLAG) $$(ON_DEVICE)
+endef
+$(foreach t,$(TICKETS),$(eval $(call ticket-rules,$(t))))
+
+$(LOTTERY)/report/manifest.yaml: $(TICKETS:%=$(LOTTERY)/%/manifest.yaml) | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(TICKETS:%=$(LOTTERY)/%)

@@ -1,0 +1,210 @@
+"""Checks that checkpoints pass between PyTorch and us without a bit lost, and mean the same.
+
+usage: parity.py BIN [--work DIR] [--only WORD]
+
+BIN is the folder of our binaries. Every network is saved by PyTorch in every form that users have,
+imported, exported and loaded back with strict=True; logits are compared on rendered images; and a
+network trained here for two epochs is evaluated there. Exit code 1 if anything differs.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils import prune
+
+from networks import NETWORKS, SIDES
+
+TOLERANCE = 1e-4
+failed = []
+
+
+def check(holds, text):
+    print(("ok      " if holds else "FAILED  ") + text, flush=True)
+    if not holds:
+        failed.append(text)
+
+
+def random_network(name):
+    """Random weights, and norm statistics that are not those of a fresh network."""
+    torch.manual_seed(1)
+    model = NETWORKS[name]().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.2)
+            nn.init.normal_(module.running_mean, 0, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return model
+
+
+def mapped(state, change):
+    return {k: change(v) if v.is_floating_point() else v for k, v in state.items()}
+
+
+def ways(model):
+    """(name of the way, what writes the file, what should come back)."""
+    state = model.state_dict()
+    save = torch.save
+    prefixed = lambda prefix: {prefix + k: v for k, v in state.items()}  # noqa: E731
+    yield "zip", lambda f: save(state, f), state
+    yield "legacy", lambda f: save(state, f, _use_new_zipfile_serialization=False), state
+    yield "safetensors", lambda f: save_file(mapped(state, lambda v: v.contiguous()), f), state
+    for key in ("state_dict", "model", "net"):
+        beside = {key: state, "epoch": 3, "best": 0.5, "optimizer": {"state": {}, "lr": 0.1}}
+        yield f"under {key}", lambda f, beside=beside: save(beside, f), state
+    yield "DataParallel", lambda f: save(prefixed("module."), f), state
+    yield "torch.compile", lambda f: save(prefixed("_orig_mod."), f), state
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        other = mapped(state, lambda v: v.to(dtype))
+        back = mapped(other, lambda v: v.float())
+        yield str(dtype), lambda f, other=other: save(other, f), back
+    last = mapped(state, lambda v: v.to(memory_format=torch.channels_last) if v.dim() == 4 else v)
+    yield "channels last", lambda f: save(last, f), state
+
+
+def pruned(model):
+    """The same network under torch's own pruning, and the state_dict after prune.remove."""
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    pairs = [(m, "weight") for m in layers]
+    prune.global_unstructured(pairs, prune.L1Unstructured, amount=0.8)
+    saved = {k: v.clone() for k, v in model.state_dict().items()}
+    for module, name in pairs:
+        prune.remove(module, name)
+    return saved, model.state_dict()
+
+
+class Ours:
+    """Our binaries, run in a folder of scratch."""
+
+    def __init__(self, binaries, work):
+        self.binaries, self.work = pathlib.Path(binaries).resolve(), pathlib.Path(work)
+
+    def run(self, line):
+        words = line.split()
+        done = subprocess.run(
+            [self.binaries / words[0], *words[1:]], cwd=self.work, capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(f"{line}: exit code {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def round_trip(self, file, network):
+        """What import and export leave of `file`."""
+        side = f"--side {SIDES.get(network, 32)}"
+        self.run(f"models import {file} --network {network} {side} --out taken --fresh -q")
+        self.run("models export taken --out back.safetensors --fresh")
+        return load_file(self.work / "back.safetensors")
+
+
+def same(found, expected):
+    counted = {k: v for k, v in expected.items() if not k.endswith("num_batches_tracked")}
+    if found.keys() != counted.keys():
+        return False
+    bits = lambda t: t.contiguous().view(torch.int32)  # noqa: E731
+    return all(torch.equal(bits(found[k]), bits(v)) for k, v in counted.items())
+
+
+def test_images(ours):
+    """The dataset's test images, normalised as its manifest says."""
+    made = json.loads(ours.run("data-cifar synth --out data -q --json"))
+    tensors = load_file(ours.work / "data/dataset.safetensors")
+    mean, std = (torch.tensor(made["result"][k]).view(1, 3, 1, 1).float() for k in ("mean", "std"))
+    return (tensors["test.images"].float() / 255 - mean) / std
+
+
+def logits_differ(ours, model, images):
+    """How far our logits of the imported network are from PyTorch's, over their norm."""
+    ours.run("models predict taken --data data --part test --out logits.safetensors --fresh -q")
+    found = load_file(ours.work / "logits.safetensors")["logits"].double()
+    with torch.no_grad():
+        expected = torch.cat([model(p) for p in images.split(64)]).double()
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+def networks(ours, images, only):
+    for network in NETWORKS:
+        if only not in network:
+            continue
+        model = random_network(network)
+        big = network in ("vgg16", "net10", "resnet-like")
+        for way, write, expected in ways(model):
+            if big and way not in ("zip", "safetensors"):
+                continue
+            file = ours.work / f"saved.{'safetensors' if way == 'safetensors' else 'pth'}"
+            write(file)
+            found = ours.round_trip(file.name, network)
+            check(same(found, expected), f"{network}: {way}: every bit comes back")
+            if way == "zip":
+                # With strict=True this raises where a name or a shape is not the network's.
+                NETWORKS[network]().load_state_dict(found, strict=True)
+                side = SIDES.get(network, 32)
+                # Resizing rounds to whole grey levels here: logits are compared without it.
+                if side == 32:
+                    off = logits_differ(ours, model, images)
+                    check(off <= TOLERANCE, f"{network}: logits differ by {off:.1e}")
+                off = onnx_differs(ours, model, side)
+                check(off <= TOLERANCE, f"{network}: logits of the ONNX file differ by {off:.1e}")
+        if not big:
+            saved, expected = pruned(model)
+            torch.save(saved, ours.work / "saved.pth")
+            found = ours.round_trip("saved.pth", network)
+            check(same(found, expected), f"{network}: torch.nn.utils.prune's pairs become zeros")
+
+
+def onnx_differs(ours, model, side):
+    """How far ONNX Runtime's logits of the exported file are from PyTorch's."""
+    import onnxruntime
+
+    ours.run("models export taken --out net.onnx --data data --fresh")
+    session = onnxruntime.InferenceSession(
+        ours.work / "net.onnx", providers=["CPUExecutionProvider"]
+    )
+    x = torch.randn(3, 3, side, side)
+    found = torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+    with torch.no_grad():
+        expected = model(x)
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+def trained_here(ours, images):
+    ours.run("trainer --data data --network resnet18 --epochs 2 --out dense -q")
+    ours.run("models export dense --out back.safetensors --fresh")
+    model = NETWORKS["resnet18"]().eval()
+    model.load_state_dict(load_file(ours.work / "back.safetensors"), strict=True)
+    ours.run("models predict dense --data data --out logits.safetensors --fresh -q")
+    found = load_file(ours.work / "logits.safetensors")
+    with torch.no_grad():
+        expected = torch.cat([model(p) for p in images.split(64)])
+    agree = (found["logits"].argmax(1) == expected.argmax(1)).double().mean().item()
+    ours_right, theirs_right = (
+        (logits.argmax(1) == found["labels"].long()).double().mean().item()
+        for logits in (found["logits"], expected)
+    )
+    text = f"trained here: accuracy {ours_right:.4f} here, {theirs_right:.4f} there"
+    check(agree >= 0.999 and abs(ours_right - theirs_right) <= 0.001, f"{text}, {agree:.4f} alike")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binaries")
+    parser.add_argument("--work", help="a folder for the files (default: a temporary one)")
+    parser.add_argument("--only", default="", help="networks whose name holds this word")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        ours = Ours(options.binaries, options.work or scratch)
+        images = test_images(ours)
+        networks(ours, images, options.only)
+        if options.only in "trained":
+            trained_here(ours, images)
+    sys.exit(f"{len(failed)} checks failed" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
