@@ -77,7 +77,8 @@ def pruned(model):
     saved = {k: v.clone() for k, v in model.state_dict().items()}
     for module, name in pairs:
         prune.remove(module, name)
-    return saved, model.state_dict()
+    # torch leaves -0.0 of negative weights; ours are +0.0.
+    return saved, mapped(model.state_dict(), lambda v: v + 0.0)
 
 
 class Ours:
