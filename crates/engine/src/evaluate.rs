@@ -73,7 +73,8 @@ fn walk(
     let all: Vec<usize> = (0..part.len()).collect();
     let inference = net.inference()?;
     thread::scope(|scope| {
-        let source = Source { part, side: net.graph().side(), normalise, augment: None };
+        let side = net.graph().side();
+        let source = Source { part, side, normalise, augment: None, workers: 1 };
         for loaded in loader::load(scope, source, all.chunks(BATCH)) {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
@@ -156,8 +157,8 @@ impl Recalibration<'_> {
         let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
         thread::scope(|scope| {
             let (part, side) = (&data.train, net.graph().side());
-            let source = Source { part, side, normalise: &normalise, augment };
-            for (k, images) in loader::load(scope, source, order.chunks(BATCH)).iter().enumerate() {
+            let source = Source { part, side, normalise: &normalise, augment, workers: 1 };
+            for (k, images) in loader::load(scope, source, order.chunks(BATCH)).enumerate() {
                 let batch = Batch::new(images, net.device())?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;

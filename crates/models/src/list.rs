@@ -13,10 +13,10 @@ struct Row {
     about: &'static str,
 }
 
-/// Prints every network with its size for ten classes of 32x32 images.
+/// Prints every network with its size for ten classes of images of its usual size.
 pub fn run(common: &Common) -> Result<()> {
     let row = |name: &'static str| -> Result<Row> {
-        let graph = Graph::build(name, 10, 32)?;
+        let graph = Graph::build(name, 10, graph::usual_side(name))?;
         let (parameters, macs) = (graph.parameters(), graph.macs());
         Ok(Row { name, parameters, macs, about: graph::about(name) })
     };
@@ -27,8 +27,8 @@ pub fn run(common: &Common) -> Result<()> {
     }
     for r in rows {
         let (parameters, macs) = (r.parameters as f64 / 1e6, r.macs as f64 / 1e6);
-        stage::print(&format!("{:<10}{parameters:>6.2} M parameters {macs:>7.1} M MACs", r.name));
-        stage::print(&format!("          {}", r.about));
+        stage::print(&format!("{:<16}{parameters:>6.2} M parameters {macs:>7.1} M MACs", r.name));
+        stage::print(&format!("                {}", r.about));
     }
     stage::print("\nAny of them takes a width multiplier: resnet18@0.25");
     Ok(())

@@ -16,8 +16,8 @@ pub struct Summary {
     /// Number of classes
     #[arg(long, default_value_t = 10)]
     classes: usize,
-    /// Height and width of the images in pixels
-    #[arg(long, default_value_t = 32)]
+    /// Height and width of the images in pixels; 0 takes those that the network is published for
+    #[arg(long, default_value_t = 0)]
     side: usize,
 }
 
@@ -48,7 +48,11 @@ struct Table {
 impl Summary {
     /// Prints the table.
     pub fn run(&self, common: &Common) -> Result<()> {
-        let graph = Graph::build(&self.network, self.classes, self.side)?;
+        let side = match self.side {
+            0 => graph::usual_side(&graph::Spec::parse(&self.network)?.name),
+            side => side,
+        };
+        let graph = Graph::build(&self.network, self.classes, side)?;
         let table = table(&graph);
         if common.json {
             stage::print_json(&table);

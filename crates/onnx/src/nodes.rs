@@ -145,6 +145,12 @@ mod tests {
         check("vgg16", "MatMul(avgpool.high, avgpool.columns) -> avgpool");
         // Dropout is gone: the layer behind it reads what it read.
         check("vgg16", "Flatten(classifier.1) -> classifier.3.flatten");
-        check("efficientnet-b0", "Mul(features.0.2, features.0.2.sigmoid) -> x");
+        check("efficientnet-b0", "Sigmoid(features.0.1) -> features.0.2.sigmoid");
+        check("efficientnet-b0", "Mul(features.0.1, features.0.2.sigmoid) -> features.0.2");
+        // So is stochastic depth.
+        check(
+            "efficientnet-b0",
+            "Add(features.6.3.block.3.1, features.6.2.add) -> features.6.3.add",
+        );
     }
 }

@@ -123,7 +123,13 @@ impl<'a> Run<'a> {
         let (normalise, side) = (self.normalise, self.net.graph().side());
         thread::scope(|scope| {
             let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
-            let source = Source { part: train, side, normalise: &normalise, augment };
+            let source = Source {
+                part: train,
+                side,
+                normalise: &normalise,
+                augment,
+                workers: flags.workers,
+            };
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, left) {
                 self.stop_if_asked(entered)?;

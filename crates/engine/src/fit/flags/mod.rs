@@ -28,6 +28,10 @@ pub struct FitFlags {
     /// Images a step
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub batch: usize,
+    /// Threads that load and augment images beside the computation. The result does not depend on it
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    #[serde(skip)]
+    pub workers: usize,
     /// Weight of the loss that is spread evenly over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     pub label_smoothing: f64,

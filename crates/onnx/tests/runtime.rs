@@ -1,0 +1,92 @@
+//! Exported networks, run by rten, against the engine's logits.
+
+use artifact::tensors::{self, Tensors};
+use candle_core::Device;
+use engine::{Batch, Net};
+use graph::{Graph, Param, Role};
+use kernels::LANES;
+use onnx::Model;
+use rten::Value;
+use seed::Stream;
+
+const IMAGES: usize = 3;
+const CLASSES: usize = 7;
+
+/// Initial weights, and norms that do something.
+fn values(graph: &Graph) -> Tensors {
+    let mut stream = seed::stream(2, "test/norms", 0);
+    let all = graph.params().iter().zip(graph::initial(graph, 1));
+    let mut tensor = |(p, v): (&Param, Vec<f32>)| {
+        (p.name.clone(), tensors::Tensor::f32(&p.shape, drawn(p, v, &mut stream)))
+    };
+    all.map(&mut tensor).collect()
+}
+
+fn drawn(param: &Param, initial: Vec<f32>, stream: &mut Stream) -> Vec<f32> {
+    let mut one = |value: f32| match param.role {
+        Role::NormWeight | Role::RunningVar => stream.range(0.5, 1.5) as f32,
+        Role::NormBias | Role::RunningMean | Role::Bias => stream.range(-0.3, 0.3) as f32,
+        Role::Weight => value,
+    };
+    initial.into_iter().map(&mut one).collect()
+}
+
+fn images(side: usize) -> Vec<f32> {
+    let mut stream = seed::stream(1, "test/images", 0);
+    (0..IMAGES * 3 * side * side).map(|_| stream.normal() as f32).collect()
+}
+
+/// Logits of all images, one image behind the other.
+fn by_engine(graph: &Graph, tensors: &Tensors) -> candle_core::Result<Vec<f32>> {
+    let side = graph.side();
+    let loaded = cifar::Batch { images: images(side), labels: vec![0; IMAGES], side };
+    let net = Net::load(graph.clone(), tensors, &Device::Cpu)?;
+    let logits = net.inference()?.logits(&Batch::new(loaded, &Device::Cpu)?)?;
+    let blocks = logits.reshape(((), CLASSES, LANES))?.transpose(1, 2)?.contiguous()?;
+    blocks.reshape(((), CLASSES))?.narrow(0, 0, IMAGES)?.flatten_all()?.to_vec1()
+}
+
+/// As [`by_engine`], of as many images as are given.
+fn by_rten(file: &rten::Model, images: &[f32], side: usize) -> Vec<f32> {
+    let count = images.len() / (3 * side * side);
+    let images = Value::from_shape(&[count, 3, side, side], images.to_vec()).expect("that many");
+    let logits = file.run_one(images.into(), None).expect("runs");
+    let (shape, values) = logits.into_shape_vec::<f32, 2>().expect("a matrix");
+    assert_eq!(shape, [count, CLASSES]);
+    values
+}
+
+fn check(spec: &str, side: usize) {
+    let graph = Graph::build(spec, CLASSES, side).expect("in the zoo");
+    let (tensors, images) = (values(&graph), images(side));
+    let model = Model { graph: &graph, tensors: &tensors, images: None };
+    let file = rten::Model::load(onnx::encode(&model).expect("encodes")).expect("loads");
+    let expected = by_engine(&graph, &tensors).expect("runs");
+    for count in [1, IMAGES] {
+        let found = by_rten(&file, &images[..count * 3 * side * side], side);
+        let expected = &expected[..count * CLASSES];
+        let off: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        let (off, size) = (norm(&off), norm(expected));
+        assert!(size > 0.01 && off <= 1e-5 * size, "{spec} at {side}: {off} against {size}");
+    }
+}
+
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|v| v * v).sum::<f32>().sqrt()
+}
+
+#[test]
+fn every_network_gives_the_same_logits() {
+    for name in graph::names() {
+        check(&format!("{name}@0.125"), 32);
+    }
+}
+
+#[test]
+fn images_of_other_sides_do_too() {
+    check("efficientnet-b0@0.25", 64);
+    check("resnet18@0.07", 33);
+    // The grid of 7 x 7 windows over 1 x 1 above, and over 3 x 3 and 9 x 9 pixels here.
+    check("vgg16@0.05", 96);
+    check("vgg16@0.03", 300);
+}
