@@ -49,7 +49,7 @@ $(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) $(addsuffix /manife
 	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIDE),--side $(SIDE)) $(if $(INITIAL),--init-from $(INITIAL)) $(if $(SAVE_AT),--save-at $(SAVE_AT)) $(BATCH_FLAG) $(ON_DEVICE)
 
 $(OUT)/initial/manifest.yaml: $(WEIGHTS) | build
-	$(BIN)/models import $(WEIGHTS) --network $(or $(MODEL),$(call recipe-says,network)) $(addprefix --side ,$(or $(SIDE),$(call recipe-says,side))) --replace-head --out $(@D)
+	$(BIN)/models import $(WEIGHTS) --network $(or $(MODEL),$(call recipe-says,network)) $(addprefix --side ,$(or $(SIDE),$(call recipe-says,side))) --replace-head --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh) --out $(@D)
 
 $(SCAN)/manifest.yaml: $(DENSE)/manifest.yaml | build
 	$(BIN)/scanner $(COMMON) --checkpoint $(DENSE) --data $(DATA) --out $(SCAN) $(RATIO_FLAG) $(ON_DEVICE)

@@ -1,5 +1,9 @@
 # The lottery ticket: retrain what pruning left from its early values, beside three controls.
 
+ifneq ($(filter lottery,$(MAKECMDGOALS)),)
+$(if $(SAVE_AT),,$(error make lottery: expected SAVE_AT=steps, such as 500, or epochs, such as 1epoch))
+endif
+
 LOTTERY := $(OUT)/lottery-$(SPARSITY)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 TICKETS := rewound rate-rewound fine-tuned drawn-anew
 rewound := --rewind weights --rewind-from $(DENSE)

@@ -15,7 +15,7 @@
 #: THREADS     worker threads (default: one a core; results do not depend on it)
 #: DEVICE      cpu, cuda or auto
 #: OUT         folder of the run
-#: PYTHON      a Python with torch and onnxruntime, for make bench-peers
+#: PYTHON      a Python with torch, torchvision, onnxruntime, for make bench-peers and parity
 #: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
 #: SIDE        height and width that images are resized to (default: the recipe's, or their own)
 #: WEIGHTS     a PyTorch state_dict that training starts from (its head is replaced)
@@ -25,8 +25,8 @@
 #: NAME, SCALE experiment of make experiment, and smoke for a run of a minute
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
-DATA ?= $(if $(or $(SOURCE),$(filter-out smoke,$(if $(NAME),$(or $(SCALE),full)))),data/cifar10,data/synth)$(addprefix -,$(NORMALISE))
-RECIPE ?= $(if $(filter data/synth,$(DATA)),default,cifar10)
+DATA ?= $(if $(SOURCE),data/cifar10,data/synth)$(addprefix -,$(NORMALISE))
+RECIPE ?= $(if $(filter data/synth data/synth-imagenet,$(DATA)),default,cifar10)
 MODEL ?=
 SPARSITY ?= 0.9
 SPARSITIES ?= 0.5 0.75 0.9 0.95
@@ -47,6 +47,8 @@ SCAN_RATIOS ?=
 PLAN ?=
 NAME ?=
 SCALE ?=
+# A name that several recipes' runs share, and the plan whose run a scan before pruning is made on.
+GROUP ?=
 AFTER ?=
 FRESH ?=
 PYTHON ?= python3
@@ -68,7 +70,7 @@ $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
 $(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
-$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
+$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT SCAN_RATIOS,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
 $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected one fraction; several are for make sweep SPARSITIES="..."))
 
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
@@ -76,11 +78,12 @@ $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE
 
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
-RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(RECIPE)-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(notdir $(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
 comma := ,
-SCAN := $(OUT)/scan$(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))
+RATIO_SUFFIX := $(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))
+SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
@@ -92,12 +95,12 @@ NORMALISE_FLAG := $(if $(NORMALISE),--normalise $(NORMALISE))
 # The built-in set is rendered; any other dataset has to be imported from somewhere.
 ifneq ($(SOURCE),)
 MAKE_DATA = $(BIN)/data-cifar import $(call quoted,$(SOURCE)) --out $(DATA) $(NORMALISE_FLAG) $(THREAD_FLAG)
-else ifeq ($(DATA),data/synth)
-MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) $(THREAD_FLAG)
+else ifneq ($(filter data/synth data/synth-imagenet,$(DATA)),)
+MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) $(NORMALISE_FLAG) $(THREAD_FLAG)
 else ifneq ($(filter data/synth-smoke%,$(DATA)),)
 MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) --train 2000 --test 400 $(NORMALISE_FLAG) $(THREAD_FLAG)
 else
-MAKE_DATA = @echo "$(DATA): no dataset there; make it first: make data DATA=$(DATA) SOURCE=..." >&2; exit 4
+MAKE_DATA = @echo "$(DATA): no dataset there; make it first: make data DATA=$(DATA) SOURCE=...$(if $(NORMALISE), NORMALISE=$(NORMALISE))" >&2; exit 4
 endif
 
 # With WEIGHTS training starts from an imported network.

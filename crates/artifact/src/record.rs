@@ -261,7 +261,9 @@ record!(
         layer: String,
         /// The ratio asked for.
         ratio: f64,
-        /// Weights pruned.
+        /// Weights that were pruned before.
+        before: u64,
+        /// Weights pruned, those included.
         pruned: u64,
         /// Weights of the layer.
         weights: u64,

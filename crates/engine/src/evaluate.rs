@@ -16,8 +16,12 @@ use stage::interrupt;
 use crate::loader::{self, Source};
 use crate::{AugmentFlags, Batch, Inference, Mode, Net};
 
-/// Images of one forward pass of an evaluation.
+/// Images of one forward pass of a recalibration.
 const BATCH: usize = 128;
+/// Pixels and images of one forward pass of an evaluation, at most and at least: logits do not
+/// depend on the batch that an image is in, memory does.
+const PIXELS: usize = BATCH * 32 * 32;
+const LEAST: usize = 32;
 
 /// The score of `net` on every image of `part`.
 ///
@@ -75,7 +79,8 @@ fn walk(
     thread::scope(|scope| {
         let side = net.graph().side();
         let source = Source { part, side, normalise, augment: None, workers: 1 };
-        for loaded in loader::load(scope, source, all.chunks(BATCH)) {
+        let batch = (PIXELS / (side * side)).clamp(LEAST, BATCH);
+        for loaded in loader::load(scope, source, all.chunks(batch)) {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());

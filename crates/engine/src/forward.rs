@@ -75,6 +75,7 @@ impl Net {
             lanes: batch.lanes,
         };
         tape.outputs[0] = Some(batch.images.clone());
+        self.workspace().begin(batch.lanes.blocks());
         self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
         for group in self.groups() {

@@ -76,6 +76,7 @@ impl Inference<'_> {
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
         let net = self.net;
         let count = net.graph().nodes().len();
+        net.workspace().begin(batch.lanes.blocks());
         let mut outputs: Vec<Option<Tensor>> = vec![None; count];
         outputs[0] = Some(batch.images.clone());
         let mut unread: Vec<usize> = (0..count).map(|n| net.readers(n)).collect();

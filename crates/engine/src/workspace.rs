@@ -13,9 +13,20 @@ const LINE: usize = 16;
 pub(crate) struct Workspace {
     free: RefCell<BTreeMap<usize, Vec<Tensor>>>,
     values: Cell<usize>,
+    blocks: Cell<usize>,
 }
 
 impl Workspace {
+    /// Begins a walk over batches of `blocks`. Tensors of other batches' sizes would lie unused
+    /// beside those of this one: they are dropped.
+    pub(crate) fn begin(&self, blocks: usize) {
+        if self.blocks.replace(blocks) != blocks {
+            let unused: usize =
+                self.free.take().iter().map(|(len, tensors)| len * tensors.len()).sum();
+            self.values.set(self.values.get().saturating_sub(unused));
+        }
+    }
+
     /// A tensor that holds anything, on the processor at the start of a cache line.
     pub(crate) fn take(&self, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
         let shape = shape.into();
@@ -46,8 +57,30 @@ impl Workspace {
         Ok(())
     }
 
-    /// Bytes of all tensors made so far.
+    /// Bytes of all tensors, those in use and those that wait.
     pub(crate) fn bytes(&self) -> usize {
         self.values.get() * size_of::<f32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_batch_cannot_use_is_dropped() -> Result<()> {
+        let workspace = Workspace::default();
+        workspace.begin(2);
+        let (a, b) = (workspace.take(32, &Device::Cpu)?, workspace.take(16, &Device::Cpu)?);
+        assert_eq!(workspace.bytes(), 48 * 4);
+        workspace.give(a)?;
+        workspace.begin(2);
+        assert_eq!(workspace.bytes(), 48 * 4, "the same size: kept");
+        workspace.begin(1);
+        assert_eq!(workspace.bytes(), 16 * 4, "the one in use is left");
+        workspace.give(b)?;
+        workspace.take(16, &Device::Cpu)?;
+        assert_eq!(workspace.bytes(), 16 * 4, "used again");
+        Ok(())
     }
 }

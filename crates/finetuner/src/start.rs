@@ -37,7 +37,11 @@ impl Begin {
     /// `early` is the dense run to rewind to.
     pub fn at(&self, start: &Checkpoint, early: Option<&Path>) -> Result<(Tensors, usize)> {
         let early = match (self.rewind, early) {
-            (Rewind::None, _) | (_, None) => None,
+            (Rewind::None, Some(_)) => {
+                let what = "--rewind-from: nothing is rewound; say --rewind weights or lr";
+                return Err(Error::Config(what.into()).into());
+            }
+            (_, None) => None,
             (_, Some(folder)) => Some(Early::read(folder, &start.graph)?),
         };
         let skipped = early.as_ref().map_or(0, |e| e.step);

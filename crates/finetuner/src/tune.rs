@@ -28,7 +28,7 @@ pub struct Tune {
     /// Folder of a dataset made by data-cifar
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Dense run with the weights or the step to rewind to (trainer --save-at)
+    /// Dense run with the weights or the step to --rewind to (trainer --save-at)
     #[arg(long, value_name = "DIR",
           required_if_eq_any = [("rewind", "weights"), ("rewind", "lr")])]
     rewind_from: Option<PathBuf>,

@@ -5,12 +5,13 @@ use artifact::Error;
 use clap::{Args, ValueEnum};
 use engine::bench::{self, Work};
 use engine::{Net, device};
-use graph::{Graph, Param};
+use graph::Param;
 use serde::Serialize;
 use sparsity::Masks;
 use sparsity::select::{Candidates, global, one};
 use stage::Common;
 
+use crate::foreign::usual;
 use crate::layers;
 
 /// Flags of `models bench`.
@@ -34,8 +35,8 @@ pub struct Bench {
     /// How the fraction is shared out
     #[arg(long, value_enum, default_value = "uniform")]
     allocation: Allocation,
-    /// Height and width of the images in pixels
-    #[arg(long, default_value_t = 32)]
+    /// Height and width of the images in pixels; 0 takes those that the network is published for
+    #[arg(long, default_value_t = 0)]
     side: usize,
     /// Time each convolution's shape alone instead, dense and at several sparsities
     #[arg(long, conflicts_with_all = ["work", "sparsity", "allocation"])]
@@ -75,7 +76,7 @@ impl Bench {
             let what = format!("--sparsity {}: expected a fraction from 0 to 1", self.sparsity);
             return Err(Error::Config(what).into());
         }
-        let graph = Graph::build(&self.network, 10, self.side)?;
+        let graph = usual(&self.network, 10, self.side)?;
         let device = device::Choice::Cpu.open()?;
         if self.layers {
             layers::run(&graph, (self.batch as usize, self.repeat as usize), common.json);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::{Error, Manifest, file, record, tensors};
+use artifact::{Error, Manifest, digest, file, names, record, tensors};
 use clap::Args;
 use stage::Common;
 
@@ -78,13 +78,16 @@ impl Export {
     }
 }
 
-/// The dataset at the beginning of the checkpoint's history, where it still is.
+/// The dataset at the beginning of the checkpoint's history, where it still is as it was.
 fn dataset_of(checkpoint: &Path) -> Option<PathBuf> {
     let manifest = Manifest::read(checkpoint).ok()?;
-    match manifest.input(checkpoint, "dataset") {
-        Some(folder) => folder.exists().then_some(folder),
-        None => dataset_of(&manifest.input(checkpoint, "checkpoint")?),
-    }
+    let Some(input) = manifest.inputs.iter().find(|i| i.role == "dataset") else {
+        return dataset_of(&manifest.input(checkpoint, "checkpoint")?);
+    };
+    let folder = manifest.input(checkpoint, "dataset")?;
+    let (found, _) = digest::of_file(&folder.join(names::MANIFEST)).ok()?;
+    // One that was made again may have other means.
+    (found == input.sha256).then_some(folder)
 }
 
 fn described(folder: &Path) -> artifact::Result<record::Dataset> {

@@ -1,6 +1,6 @@
 //! A file of `PyTorch`'s, fitted to a network of ours.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{Error, Result, nearest};
@@ -46,11 +46,7 @@ impl Fitting {
             let what = format!("{}: a bare file needs --network NAME", path.display());
             return Err(Error::Config(what));
         };
-        let side = match self.side {
-            0 => graph::usual_side(&graph::Spec::parse(network)?.name),
-            side => side,
-        };
-        let graph = Graph::build(network, classes, side)?;
+        let graph = usual(network, classes, self.side)?;
         let found = pytorch::read(path, self.key.as_deref())?;
         let (mut tensors, mut notes) = (found.tensors, found.notes);
         let mut masks = found.masks;
@@ -64,6 +60,15 @@ impl Fitting {
         let masks = Masks::of_tensors(&masks, &graph, path)?;
         Ok(Found { graph, tensors, masks, notes })
     }
+}
+
+/// The network `spec` for images of `side` pixels, or of its usual ones where that is 0.
+pub fn usual(spec: &str, classes: usize, side: usize) -> Result<Graph> {
+    let side = match side {
+        0 => graph::usual_side(&graph::Spec::parse(spec)?.name),
+        side => side,
+    };
+    Graph::build(spec, classes, side)
 }
 
 /// The parameters of the last layer.
@@ -113,11 +118,13 @@ fn check(graph: &Graph, tensors: &Tensors, path: &Path) -> Result<()> {
 
 fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
     let reversed = found.iter().rev().eq(&param.shape);
-    if param.node == graph.nodes().len() - 1 && found[1..] == param.shape[1..] {
+    if let ([classes, rest @ ..], [_, own @ ..]) = (found, &param.shape[..])
+        && (param.node == graph.nodes().len() - 1 && rest == own)
+    {
         return format!(
-            " for {} classes: --replace-head draws a new last layer, --classes {} keeps this one",
-            graph.classes(),
-            found[0]
+            " for {} classes: models import --replace-head draws a new last layer, --classes \
+             {classes} keeps this one",
+            graph.classes()
         );
     }
     match (reversed, found.len()) {
@@ -137,7 +144,7 @@ pub fn open(path: &Path, fitting: &Fitting, classes: usize) -> anyhow::Result<Fo
 }
 
 /// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
-pub fn vacant(out: &PathBuf, fresh: bool) -> Result<()> {
+pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
     if out.exists() && !fresh {
         return Err(Error::Config(format!(
             "{}: exists; choose another --out or overwrite it with --fresh",

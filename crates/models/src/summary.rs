@@ -7,6 +7,8 @@ use graph::{Graph, Op};
 use serde::Serialize;
 use stage::Common;
 
+use crate::foreign::usual;
+
 /// Flags of `models summary`.
 #[derive(Debug, Args)]
 pub struct Summary {
@@ -48,11 +50,7 @@ struct Table {
 impl Summary {
     /// Prints the table.
     pub fn run(&self, common: &Common) -> Result<()> {
-        let side = match self.side {
-            0 => graph::usual_side(&graph::Spec::parse(&self.network)?.name),
-            side => side,
-        };
-        let graph = Graph::build(&self.network, self.classes, side)?;
+        let graph = usual(&self.network, self.classes, self.side)?;
         let table = table(&graph);
         if common.json {
             stage::print_json(&table);

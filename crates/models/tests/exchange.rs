@@ -102,7 +102,7 @@ fn what_does_not_fit_is_told_with_a_way_out() {
     let head = "classifier.weight";
     place.saved("a.safetensors", |_| ());
     let text = "tensor classifier.weight has shape [10, 15]; vgg-lab@0.03 has [100, 15] for 100 \
-                classes: --replace-head draws a new last layer, --classes 10 keeps this one";
+                classes: models import --replace-head draws a new last layer, --classes 10 keeps this one";
     place.refuses(&line("--classes 100"), 5, text);
     place.does(&format!(
         "import a.safetensors --network {SMALL} --classes 100 --replace-head --out more"
@@ -119,6 +119,12 @@ fn what_does_not_fit_is_told_with_a_way_out() {
         all.insert(to.to_owned(), tensor);
     };
     check(&|all| rename(all, head, "classifer.weight"), "did you mean classifer.weight?");
+    check(
+        &|all| {
+            all.insert(head.into(), Tensor::f32(&[], vec![0.0]));
+        },
+        "tensor classifier.weight has shape []; vgg-lab@0.03 has [10, 15]",
+    );
     check(
         &|all| {
             all.insert("extra".into(), Tensor::f32(&[1], vec![0.0]));

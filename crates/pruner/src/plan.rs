@@ -67,9 +67,13 @@ fn check_patterns(betas: &[Beta], scan: &Scan) -> Result<()> {
 /// The present sparsity of `layer` and a share of what is left more, and the sum in words.
 fn further(layer: &str, scan: &Scan, betas: &[Beta]) -> Entry {
     let rows = || scan.rows.iter().filter(|r| r.layer == layer);
-    let old = present(rows());
+    let (before, all) = rows().next().map_or((0, 1), |r| (r.before, r.weights.max(1)));
+    let old = before as f64 / all as f64;
     let beta = betas.iter().rfind(|b| pattern::matches(&b.pattern, layer)).map_or(0.0, |b| b.value);
-    let ratio = four_decimals(old + (1.0 - old) * beta);
+    let whole = old + (1.0 - old) * beta;
+    // Rounded, a plan may fall below what is pruned already, which cannot be undone.
+    let rounded = four_decimals(whole);
+    let ratio = if weights(rounded, all) < before { whole } else { rounded };
     let nearest = rows().min_by(|a, b| {
         let off = |r: &ScanRow| (r.ratio - beta).abs();
         off(a).total_cmp(&off(b))
@@ -77,17 +81,6 @@ fn further(layer: &str, scan: &Scan, betas: &[Beta]) -> Entry {
     let lost = nearest.map_or_else(|| "not scanned".to_owned(), drop);
     let reason = format!("{} + (1 - {0}) x {beta}; {lost}", four_decimals(old));
     Entry { layer: layer.to_owned(), ratio, reason }
-}
-
-/// The sparsity that a layer had when `rows` were scanned: rows count whole weights, so it is the
-/// number of pruned ones from which all of them follow.
-fn present<'a>(rows: impl Iterator<Item = &'a ScanRow> + Clone) -> f64 {
-    let follows =
-        |gone: u64| rows.clone().all(|r| gone + weights(r.ratio, r.weights - gone) == r.pruned);
-    let most = rows.clone().map(|r| (r.pruned, r.weights)).min();
-    let (pruned, all) = most.unwrap_or((0, 1));
-    let found = (0..=pruned.min(all)).rev().find(|gone| follows(*gone));
-    found.map_or(0.0, |gone| gone as f64 / all.max(1) as f64)
 }
 
 /// The largest ratio of `layer` whose drop is at most `max_drop`, and why.

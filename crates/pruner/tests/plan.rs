@@ -70,6 +70,7 @@ fn scan() -> Scan {
     let row = |layer: &str, ratio, drop| ScanRow {
         layer: layer.into(),
         ratio,
+        before: 0,
         pruned: 0,
         weights: 0,
         score: score(0.9 - drop),
@@ -126,6 +127,7 @@ fn a_share_of_what_is_left_goes_on_top_of_what_is_pruned() {
     for row in &mut scan.rows {
         row.weights = half.graph.param(&row.layer).expect("in the network").count() as u64;
         let gone = half.masks.pruned_of(&row.layer);
+        row.before = gone;
         row.pruned = gone + sparsity::weights(row.ratio, row.weights - gone);
     }
     place.commit("scan", ("scanner", Some(&half.graph)), &scan, |_| vec![]);
@@ -155,6 +157,7 @@ fn a_scan_of_a_pruned_network_gives_shares_of_all_weights() {
     for row in &mut scan.rows {
         row.weights = of(&row.layer);
         let gone = half.masks.pruned_of(&row.layer);
+        row.before = gone;
         row.pruned = gone + sparsity::weights(row.ratio, row.weights - gone);
     }
     place.commit("scan", ("scanner", Some(&half.graph)), &scan, |_| vec![]);

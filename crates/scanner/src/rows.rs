@@ -39,7 +39,7 @@ mod tests {
     fn row(ratio: f64) -> ScanRow {
         let score = Score { loss: 0.1, accuracy: 0.5, correct: 1, images: 2 };
         let (layer, drop, seconds) = ("conv".to_owned(), 0.1, 0.01);
-        ScanRow { layer, ratio, pruned: 1, weights: 2, score, drop, seconds }
+        ScanRow { layer, ratio, before: 0, pruned: 1, weights: 2, score, drop, seconds }
     }
 
     #[test]

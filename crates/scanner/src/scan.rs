@@ -70,6 +70,7 @@ impl Task {
         Ok(ScanRow {
             layer: layer.to_owned(),
             ratio,
+            before: self.checkpoint.masks.pruned_of(layer),
             pruned: mask.pruned(),
             weights: mask.len() as u64,
             score,

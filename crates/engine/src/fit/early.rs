@@ -57,7 +57,7 @@ impl Moment {
     fn steps(self, steps: usize) -> usize {
         match self {
             Self::Steps(all) => all,
-            Self::Epochs(epochs) => epochs * steps,
+            Self::Epochs(epochs) => epochs.saturating_mul(steps),
         }
     }
 }

@@ -154,6 +154,7 @@ impl World {
                 ScanRow {
                     layer: p.name.clone(),
                     ratio,
+                    before: 0,
                     pruned: (p.count() as f64 * ratio) as u64,
                     weights: p.count() as u64,
                     score: score(accuracy, 500),

@@ -11,7 +11,7 @@ use graph::Graph;
 use serde::Serialize;
 
 pub use augment::AugmentFlags;
-use number::{at_least_one, fraction, not_negative};
+use number::{at_least_one, fraction, not_negative, workers};
 pub use optimiser::OptimiserFlags;
 pub use schedule::ScheduleFlags;
 
@@ -29,7 +29,7 @@ pub struct FitFlags {
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub batch: usize,
     /// Threads that load and augment images beside the computation. The result does not depend on it
-    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 1, value_parser = workers)]
     #[serde(skip)]
     pub workers: usize,
     /// Weight of the loss that is spread evenly over all classes

@@ -26,3 +26,11 @@ pub(super) fn fraction(text: &str) -> Result<f64, String> {
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number over 0".into())
 }
+
+/// Each holds batches in memory; more would not be kept busy.
+const MOST_WORKERS: usize = 64;
+
+pub(super) fn workers(text: &str) -> Result<usize, String> {
+    let known = text.parse().ok().filter(|n| (1..=MOST_WORKERS).contains(n));
+    known.ok_or_else(|| format!("expected a whole number from 1 to {MOST_WORKERS}"))
+}
