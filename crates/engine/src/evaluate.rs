@@ -80,7 +80,7 @@ fn walk(
         let side = net.graph().side();
         let source = Source { part, side, normalise, augment: None, workers: 1 };
         let batch = (PIXELS / (side * side)).clamp(LEAST, BATCH);
-        for loaded in loader::load(scope, source, all.chunks(batch)) {
+        for loaded in loader::load(scope, source, &all.chunks(batch)) {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
@@ -163,7 +163,7 @@ impl Recalibration<'_> {
         thread::scope(|scope| {
             let (part, side) = (&data.train, net.graph().side());
             let source = Source { part, side, normalise: &normalise, augment, workers: 1 };
-            for (k, images) in loader::load(scope, source, order.chunks(BATCH)).enumerate() {
+            for (k, images) in loader::load(scope, source, &order.chunks(BATCH)).enumerate() {
                 let batch = Batch::new(images, net.device())?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;

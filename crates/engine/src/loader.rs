@@ -45,7 +45,7 @@ impl Iterator for Loaded {
 pub(crate) fn load<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     source: Source<'scope>,
-    batches: impl Iterator<Item = &'scope [usize]> + Clone + Send + 'scope,
+    batches: &(impl Iterator<Item = &'scope [usize]> + Clone + Send + 'scope),
 ) -> Loaded {
     let count = source.workers.max(1);
     let worker = |first: usize| {

@@ -1,5 +1,7 @@
 //! Lists, summarises, evaluates, imports and exports networks.
 
+#![allow(clippy::doc_markdown, reason = "flags' texts are read in a terminal, without backticks")]
+
 mod bench;
 mod command;
 mod diff;

@@ -24,7 +24,7 @@ pub fn encode(tensors: &Tensors) -> Result<Vec<u8>> {
 
 /// Version 1.0 of the format: magic, header length, header padded to 64 bytes, values.
 fn npy(tensor: &Tensor) -> Vec<u8> {
-    let sizes: String = tensor.shape.iter().map(|n| format!("{n},")).collect();
+    let sizes = tensor.shape.iter().fold(String::new(), |text, n| text + &format!("{n},"));
     let descr = if tensor.as_u8().is_some() { "|u1" } else { "<f4" };
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");

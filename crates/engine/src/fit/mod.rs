@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
                 workers: flags.workers,
             };
             let left = order.chunks(flags.batch).skip(self.position.step);
-            for loaded in loader::load(scope, source, left) {
+            for loaded in loader::load(scope, source, &left) {
                 self.stop_if_asked(entered)?;
                 let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
                 let images = loaded.labels.len();
