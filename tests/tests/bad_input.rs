@@ -110,7 +110,7 @@ fn datasets() {
             (&on(&scan, "short"), 5, "found 5000 bytes"),
             (&on(TRAIN, "agreed"), 5, "not a whole safetensors file"),
             (&on(TRAIN, "dense"), 3, "made by trainer; expected a dataset, made by data-cifar"),
-            (&on(&tune, "twelve"), 3, "12 classes of 32x32 pixels; the network vgg-lab@0.0625"),
+            (&on(&tune, "twelve"), 3, "12 classes; the network vgg-lab@0.0625"),
             (&on(&scan, "twelve"), 3, "is for 10 classes of 32x32 pixels"),
             (&on(&eval, "twelve"), 3, "is for 10 classes of 32x32 pixels"),
         ],
@@ -217,7 +217,7 @@ fn flags() {
     refused(
         &place,
         &[
-            (&network, 3, "network \"vgg-lap\" is unknown; expected one of"),
+            (&network, 3, "network \"vgg-lap\" is unknown (did you mean vgg-lab?)"),
             (&width, 3, "expected a number over 0"),
             (&train("--batch 0"), 2, "'0' for '--batch <BATCH>': expected a whole number over 0"),
             (&train("--lr nan"), 2, "expected a number over 0"),
