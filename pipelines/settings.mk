@@ -22,6 +22,8 @@
 #: SAVE_AT     steps or epochs (1epoch) after which early weights are kept, for make lottery
 #: SCAN_RATIOS ratios of a scan, with commas (default: the recipe's)
 #: PLAN        ratios a layer, for make planned: a file, or scan
+#: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
+#: AFTER       plan whose run the scan before pruning is made on, for make planned
 #: NAME, SCALE experiment of make experiment, and smoke for a run of a minute
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
@@ -47,7 +49,6 @@ SCAN_RATIOS ?=
 PLAN ?=
 NAME ?=
 SCALE ?=
-# A name that several recipes' runs share, and the plan whose run a scan before pruning is made on.
 GROUP ?=
 AFTER ?=
 FRESH ?=

@@ -111,8 +111,8 @@ fn datasets() {
             (&on(TRAIN, "agreed"), 5, "not a whole safetensors file"),
             (&on(TRAIN, "dense"), 3, "made by trainer; expected a dataset, made by data-cifar"),
             (&on(&tune, "twelve"), 3, "12 classes; the network vgg-lab@0.0625"),
-            (&on(&scan, "twelve"), 3, "is for 10 classes of 32x32 pixels"),
-            (&on(&eval, "twelve"), 3, "is for 10 classes of 32x32 pixels"),
+            (&on(&scan, "twelve"), 3, "is for 10 classes"),
+            (&on(&eval, "twelve"), 3, "is for 10 classes"),
         ],
     );
 }

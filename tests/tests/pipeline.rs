@@ -214,7 +214,8 @@ fn help_lists_every_target_and_variable() {
     for part in parts.chain([root().join("Makefile")]) {
         let text = file::read_text(&part).expect("reads");
         for target in text.lines().filter_map(|l| l.strip_prefix(".PHONY:")) {
-            for target in target.split_whitespace() {
+            // Those of single experiments go by NAME.
+            for target in target.split_whitespace().filter(|t| !t.starts_with('$')) {
                 assert!(shown(target), "make help lacks the target {target}:\n{help}");
                 targets += 1;
             }

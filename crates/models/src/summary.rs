@@ -90,6 +90,15 @@ fn layer(graph: &Graph, index: usize) -> Layer {
     }
 }
 
+/// The end of a name that would not fit its column.
+fn shortened(name: String) -> String {
+    const WIDEST: usize = 41;
+    match name.len().checked_sub(WIDEST) {
+        None | Some(0) => name,
+        Some(more) => format!("..{}", &name[more + 2..]),
+    }
+}
+
 fn text(table: &Table) -> String {
     let rule = "-".repeat(79);
     let mut lines = vec![
@@ -98,7 +107,7 @@ fn text(table: &Table) -> String {
         "=".repeat(79),
     ];
     for l in &table.layers {
-        let name = format!("{} ({})", l.name, l.kind);
+        let name = shortened(format!("{} ({})", l.name, l.kind));
         let macs =
             if l.macs == 0 { String::new() } else { format!("{:.2} M", l.macs as f64 / 1e6) };
         let output = format!("{:?}", l.output);
