@@ -92,13 +92,16 @@ fn lost(view: &View, run: &Run) -> Option<f64> {
     Some(view.training(run)?.scores.validation.accuracy - tuned)
 }
 
-/// The run to speak of: the sparsest that is about as good as dense, else the least bad.
+/// The run to speak of: the sparsest that is about as good as dense, the best of equally sparse
+/// ones, else the least bad.
 fn chosen(view: &View) -> Option<&Run> {
-    let sparsity = |r: &&Run| view.sparsity(r).map_or(0.0, |s| s.of_prunable);
-    let good = view.runs.iter().filter(|r| lost(view, r).is_some_and(|l| l <= TOLERATED));
-    let sparsest = good.max_by(|a, b| sparsity(a).total_cmp(&sparsity(b)));
-    let measured = view.runs.iter().filter_map(|r| Some((r, lost(view, r)?)));
-    let least = measured.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(r, _)| r);
+    let sparsity = |r: &Run| view.sparsity(r).map_or(0.0, |s| s.of_prunable);
+    let measured = || view.runs.iter().filter_map(|r| Some((r, lost(view, r)?)));
+    let good = measured().filter(|(_, lost)| *lost <= TOLERATED);
+    let sparsest = good
+        .max_by(|(a, x), (b, y)| sparsity(a).total_cmp(&sparsity(b)).then(y.total_cmp(x)))
+        .map(|(r, _)| r);
+    let least = measured().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(r, _)| r);
     sparsest.or(least).or(view.runs.last())
 }
 
