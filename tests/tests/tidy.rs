@@ -7,7 +7,7 @@ use artifact::file;
 use toml::{Table, Value};
 
 /// Every crate with its floor; a crate depends on lower floors only (ARCHITECTURE.md).
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 22] = [
     ("seed", 0),
     ("artifact", 0),
     ("kernels", 0),
@@ -15,18 +15,21 @@ const FLOORS: [(&str, u8); 19] = [
     ("cifar", 1),
     ("pytorch", 1),
     ("stage", 1),
+    ("tuning", 1),
     ("sparsity", 2),
     ("onnx", 2),
     ("engine", 3),
-    ("data-cifar", 4),
-    ("models", 4),
-    ("trainer", 4),
-    ("scanner", 4),
-    ("pruner", 4),
-    ("finetuner", 4),
-    ("reporter", 4),
-    ("deployer", 4),
-    ("house-tests", 5),
+    ("packed", 3),
+    ("inference", 4),
+    ("data-cifar", 5),
+    ("models", 5),
+    ("trainer", 5),
+    ("scanner", 5),
+    ("pruner", 5),
+    ("finetuner", 5),
+    ("reporter", 5),
+    ("deployer", 5),
+    ("house-tests", 6),
 ];
 /// What decides and reports never links what computes.
 const APART: [&str; 2] = ["pruner", "reporter"];

@@ -1,9 +1,9 @@
 //! The backward walk: the gradient of every trainable parameter.
 
 use candle_core::{DType, Result, Tensor};
+use graph::group::Group;
 use graph::{BATCH_NORM_EPS, Op};
 
-use crate::group::Group;
 use crate::noise::plane;
 use crate::ops::{
     Add, AveragePoolGrad, BiasGrad, Column, GroupedInputGrad, GroupedWeightGrad, InputGrad,

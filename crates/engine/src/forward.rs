@@ -1,10 +1,10 @@
 //! The forward walk of training: every activation that the way back needs is kept.
 
 use candle_core::{DType, Result, Tensor};
+use graph::group::Group;
 use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Op};
 use kernels::Lanes;
 
-use crate::group::Group;
 use crate::noise::plane;
 use crate::ops::{
     Add, AveragePool, Conv, Copy, GroupedConv, MaxPool, NormForward, NormTail, Relu, RunningUpdate,

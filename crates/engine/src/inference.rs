@@ -1,9 +1,11 @@
 //! Inference: norms are folded into the weights, and each group is one pass over its output.
 
+use artifact::tensors::Tensors;
 use candle_core::{Result, Tensor};
+use graph::fold::{self, Folded};
+use graph::group::{self, Group, Walk};
 use graph::{BATCH_NORM_EPS, Op};
 
-use crate::group::{self, Group, Walk};
 use crate::ops::{
     Add, AveragePool, ConvTail, Copy, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, Scale,
     Sigmoid, Silu, apply,
@@ -28,46 +30,24 @@ impl Net {
     /// Arranges the weights; exact zeros are skipped where that was measured to be faster.
     pub fn inference(&self) -> Result<Inference<'_>> {
         let groups = group::groups(self.graph(), Walk::Inference);
-        let layers = groups.iter().map(|g| self.layer(g)).collect::<Result<_>>()?;
+        let tensors = self.tensors()?;
+        let layers = groups.iter().map(|g| self.layer(g, &tensors)).collect::<Result<_>>()?;
         Ok(Inference { net: self, groups, layers })
     }
 
-    fn layer(&self, group: &Group) -> Result<Option<Layer>> {
+    fn layer(&self, group: &Group, tensors: &Tensors) -> Result<Option<Layer>> {
         let node = &self.graph().nodes()[group.core];
         if !matches!(node.op, Op::Conv(_) | Op::Linear(_)) {
             return Ok(None);
         }
         let conv = self.conv(group.core, choice::measured());
-        let host = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
-        let mut weight = host(self.param(group.core, 0))?;
-        let mut bias = vec![0.0; conv.outputs];
-        if self.biased(group.core) {
-            bias = host(self.param(group.core, 1))?;
-        }
-        if let Some(norm) = group.norm {
-            let of = |k: usize| host(self.param(norm, k));
-            fold((&mut weight, &mut bias), [of(0)?, of(1)?, of(2)?, of(3)?]);
-        }
+        let Folded { weight, bias } = fold::folded(self.graph(), group, tensors);
         let ready = match self.grouped(group.core, conv.lanes) {
             Some(grouped) => Ready::Grouped(grouped, weight),
             None => Ready::new(&conv, &weight),
         };
         let bias = Tensor::from_vec(bias, conv.outputs, self.device())?;
         Ok(Some(Layer { ready, bias }))
-    }
-}
-
-/// Makes `weight` and `bias` those of the convolution and the norm behind it: weight, bias, mean
-/// and variance.
-fn fold((weight, bias): (&mut [f32], &mut [f32]), norm: [Vec<f32>; 4]) {
-    let row = weight.len() / bias.len();
-    let [scale, shift, mean, variance] = norm;
-    for (o, (row, bias)) in weight.chunks_mut(row).zip(bias).enumerate() {
-        let scale = scale[o] / (variance[o] + BATCH_NORM_EPS).sqrt();
-        for w in row {
-            *w *= scale;
-        }
-        *bias = (*bias - mean[o]) * scale + shift[o];
     }
 }
 

@@ -14,7 +14,6 @@ mod evaluate;
 mod fit;
 mod forward;
 pub mod golden;
-mod group;
 mod inference;
 mod loader;
 mod net;

@@ -4,6 +4,7 @@ use std::cell::{Ref, RefCell};
 
 use artifact::tensors::{self, Tensors};
 use candle_core::{Device, Result, Storage, Tensor};
+use graph::group::{self, Group, Walk};
 use graph::{Graph, Op, Param};
 use kernels::average::Grid;
 use kernels::conv::Sparse;
@@ -12,7 +13,6 @@ use kernels::{LANES, Lanes, conv, norm, pool};
 use sparsity::Masks;
 
 use crate::choice::{self, Choice};
-use crate::group::{self, Group, Walk};
 use crate::ops::{Copy, apply};
 use crate::workspace::Workspace;
 

@@ -1,11 +1,11 @@
 //! Operations that are computed together: a convolution, the norm behind it, the sum with another
 //! branch and the activation, as far as each is read by the next alone.
 
-use graph::{Graph, Op};
+use crate::{Graph, Op};
 
 /// Operations computed together; `core` is one of any kind, the others follow it in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Group {
+pub struct Group {
     /// The first node.
     pub core: usize,
     /// A batch norm; `core` itself where the group begins with one.
@@ -20,7 +20,7 @@ pub(crate) struct Group {
 
 /// What a walk over the groups is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Walk {
+pub enum Walk {
     /// Dropout and stochastic depth are operations of their own.
     Training,
     /// They leave everything as it is: groups go across them.
@@ -28,7 +28,7 @@ pub(crate) enum Walk {
 }
 
 /// All nodes but the input in groups, in the order of their last nodes.
-pub(crate) fn groups(graph: &Graph, walk: Walk) -> Vec<Group> {
+pub fn groups(graph: &Graph, walk: Walk) -> Vec<Group> {
     let mut taken = vec![false; graph.nodes().len()];
     let mut all = Vec::new();
     for core in 1..taken.len() {
