@@ -25,12 +25,16 @@ impl Grid {
         (from, to)
     }
 
+    /// The pixels of window `o` along a side of `size`.
+    #[inline(always)]
+    pub(crate) fn span(self, o: usize, size: usize) -> std::ops::Range<usize> {
+        o * size / self.side..((o + 1) * size).div_ceil(self.side)
+    }
+
     /// The pixels of window `o`, and how many they are.
     #[inline(always)]
     fn window(self, o: usize) -> (impl Iterator<Item = usize>, usize) {
-        let along =
-            |o: usize, size: usize| o * size / self.side..((o + 1) * size).div_ceil(self.side);
-        let (rows, columns) = (along(o / self.side, self.h), along(o % self.side, self.w));
+        let (rows, columns) = (self.span(o / self.side, self.h), self.span(o % self.side, self.w));
         let count = rows.len() * columns.len();
         (rows.flat_map(move |y| columns.clone().map(move |x| y * self.w + x)), count)
     }

@@ -24,6 +24,7 @@ pub mod average;
 pub mod clip;
 pub mod conv;
 pub mod elementwise;
+pub mod flat;
 pub mod isa;
 mod lanes;
 pub mod loss;

@@ -44,8 +44,9 @@ impl Pooling {
         rows.flat_map(move |y| self.span(ox, self.w).map(move |x| y * self.w + x))
     }
 
+    /// The input pixels of window `o` along one side.
     #[inline(always)]
-    fn span(self, o: usize, size: usize) -> std::ops::Range<usize> {
+    pub(crate) fn span(self, o: usize, size: usize) -> std::ops::Range<usize> {
         let first = o * self.stride;
         let end = (first + self.kernel).saturating_sub(self.padding).min(size);
         first.saturating_sub(self.padding)..end
@@ -79,7 +80,7 @@ impl Kernel<(Pooling, &[f32], &mut [f32])> for ForwardPlane {
 
 /// The larger of two, NaN if the new one is, as `PyTorch` has it.
 #[inline(always)]
-fn larger(best: f32, new: f32) -> f32 {
+pub(crate) fn larger(best: f32, new: f32) -> f32 {
     if new > best || new.is_nan() { new } else { best }
 }
 

@@ -8,19 +8,19 @@ use crate::shared::Shared;
 use crate::{LANES, isa};
 
 /// Rows of a panel: outputs that are computed together.
-pub(super) const ROWS: usize = 8;
+pub(crate) const ROWS: usize = 8;
 /// Most vectors of a product's columns.
-pub(super) const COLUMNS: usize = 3;
+pub(crate) const COLUMNS: usize = 3;
 
 /// Vectors that a product of columns takes at once with the instructions in use.
-pub(super) fn columns() -> usize {
+pub(crate) fn columns() -> usize {
     if isa::width() == LANES { COLUMNS } else { 1 }
 }
 
 /// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at
 /// `taps[k] * scale` from each column.
 #[derive(Clone, Copy)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     pub a: *const f32,
     pub taps: *const u32,
     /// What each of `taps` is multiplied with.
@@ -30,7 +30,7 @@ pub(super) struct Steps {
 
 /// Where a product goes: rows `stride` apart in each column.
 #[derive(Clone, Copy)]
-pub(super) struct Target {
+pub(crate) struct Target {
     pub rows: usize,
     pub stride: usize,
     /// What the sums start with: eight values, one a row; null to add to what is there.
@@ -40,7 +40,7 @@ pub(super) struct Target {
 
 /// What is done to a sum when it is complete.
 #[derive(Clone, Copy)]
-pub(super) struct Finish {
+pub(crate) struct Finish {
     /// Where the sums and where the summands begin; both null where nothing is added.
     y: *const f32,
     add: *const f32,
@@ -49,10 +49,10 @@ pub(super) struct Finish {
 
 impl Finish {
     /// Nothing.
-    pub(super) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
+    pub(crate) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
 
     /// As `epilogue` has it, for sums in `y`.
-    pub(super) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
+    pub(crate) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
         let relu = epilogue.relu;
         if epilogue.add.is_empty() {
             return Self { relu, ..Self::NONE };
@@ -62,7 +62,7 @@ impl Finish {
 
     /// Whether there is anything to do.
     #[inline(always)]
-    pub(super) fn is_something(self) -> bool {
+    pub(crate) fn is_something(self) -> bool {
         self.relu || !self.add.is_null()
     }
 
@@ -72,7 +72,7 @@ impl Finish {
     /// # Safety
     /// As for [`Self::apply`].
     #[inline(always)]
-    pub(super) unsafe fn apply_at<S: Simd>(self, simd: S, at: *mut f32) {
+    pub(crate) unsafe fn apply_at<S: Simd>(self, simd: S, at: *mut f32) {
         // SAFETY: the caller's promise.
         unsafe { store::<S>(at, self.apply(simd, load::<S>(at), at)) };
     }
@@ -82,7 +82,7 @@ impl Finish {
     /// # Safety
     /// `at` must point into the sums that this was made for, a register's worth inside.
     #[inline(always)]
-    pub(super) unsafe fn apply<S: Simd>(
+    pub(crate) unsafe fn apply<S: Simd>(
         self,
         simd: S,
         mut value: S::f32s,
@@ -110,7 +110,7 @@ impl Finish {
 /// Every read of `a`, `taps`, `x` and `start` and every write of `out` must be in range, and no
 /// other thread may touch what is written.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd>(
+pub(crate) unsafe fn product<S: Simd>(
     simd: S,
     steps: Steps,
     x: &[*const f32],
@@ -202,7 +202,7 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
 /// The reduction over images: `pixels[i]` is where pixel `i` stands behind each row of `x`, and
 /// `y` holds for each pixel and image a row of `stride` values.
 #[derive(Clone, Copy)]
-pub(super) struct Images<'a> {
+pub(crate) struct Images<'a> {
     pub pixels: &'a [u32],
     pub y: *const f32,
     pub stride: usize,
@@ -216,7 +216,7 @@ pub(super) struct Images<'a> {
 /// Every read of `x` and `y` and every write of `out` must be in range, and no other thread may
 /// touch what is written.
 #[inline(always)]
-pub(super) unsafe fn outer<S: Simd>(
+pub(crate) unsafe fn outer<S: Simd>(
     simd: S,
     x: [*const f32; ROWS],
     images: Images,
@@ -281,7 +281,7 @@ unsafe fn sums<S: Simd, const R: usize, const N: usize>(
 /// # Safety
 /// A register's worth of values must be readable at `at`.
 #[inline(always)]
-pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
+pub(crate) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
     // SAFETY: the caller's promise; any bits are valid values.
     unsafe { at.cast::<S::f32s>().read_unaligned() }
 }
@@ -289,7 +289,7 @@ pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
 /// # Safety
 /// A register's worth of values must be writable at `at`.
 #[inline(always)]
-pub(super) unsafe fn store<S: Simd>(at: *mut f32, values: S::f32s) {
+pub(crate) unsafe fn store<S: Simd>(at: *mut f32, values: S::f32s) {
     // SAFETY: the caller's promise.
     unsafe { at.cast::<S::f32s>().write_unaligned(values) }
 }

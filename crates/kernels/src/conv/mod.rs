@@ -8,10 +8,10 @@ mod dense;
 pub mod depthwise;
 mod direct;
 pub mod grouped;
-mod micro;
+pub(crate) mod micro;
 mod sparse;
 mod stencil;
-mod transpose;
+pub(crate) mod transpose;
 mod winograd;
 
 use rayon::prelude::*;

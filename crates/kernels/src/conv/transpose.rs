@@ -5,11 +5,11 @@ use pulp::Simd;
 use crate::LANES;
 
 /// A square of values.
-pub(super) type Square = [[f32; LANES]; LANES];
+pub(crate) type Square = [[f32; LANES]; LANES];
 
 /// `out[j][i] = rows[i][j]`.
 #[inline(always)]
-pub(super) fn transpose<S: Simd>(_: S, rows: &Square) -> Square {
+pub(crate) fn transpose<S: Simd>(_: S, rows: &Square) -> Square {
     let mut out = *rows;
     // Four rounds swap the off-diagonal quarters of ever smaller squares: each round is a
     // permutation of two registers at a time, which the compiler turns into shuffles.

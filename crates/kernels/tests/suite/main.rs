@@ -11,6 +11,7 @@ mod conv;
 mod conv_gradients;
 mod depthwise;
 mod elementwise;
+mod flat;
 mod geometry;
 mod grouped;
 mod isa;

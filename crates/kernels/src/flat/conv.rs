@@ -1,0 +1,154 @@
+//! Sizes of a convolution of one image, and its source arranged so that windows lie in vectors.
+
+use rayon::prelude::*;
+
+use super::Map;
+use crate::{LANES, windows};
+
+/// Sizes of a convolution of one image. Neither side is a vector ([`Map::is_vector`]): that would be
+/// a [`super::Matrix`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conv {
+    /// What is read.
+    pub input: Map,
+    /// What is written. Where the source is [arranged](Conv::arranged) its `pad` must be at least
+    /// [`Conv::reach`].
+    pub output: Map,
+    /// Kernel height and width.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub padding: usize,
+    /// Into how many groups the channels are split; outputs read the inputs of their group alone.
+    pub groups: usize,
+}
+
+impl Conv {
+    /// Rows and columns, less one, that a window takes of the source once it is arranged.
+    pub fn reach(&self) -> usize {
+        (self.kernel - 1) / self.stride
+    }
+
+    /// Whether the source is copied first: every `stride`-th pixel together, rows as far apart as
+    /// those of the output.
+    pub fn arranged(&self) -> bool {
+        let same = self.stride == 1 && self.input.pitch() == self.output.pitch();
+        !(same && self.input.pad >= self.padding)
+    }
+
+    /// Values that the copy takes; 0 where there is none.
+    pub fn room(&self) -> usize {
+        if !self.arranged() {
+            return 0;
+        }
+        self.input.channels * self.channel() + LANES
+    }
+
+    /// Values of the weight.
+    pub fn weight_len(&self) -> usize {
+        self.output.channels * self.row()
+    }
+
+    /// Weights of one output.
+    pub(super) fn row(&self) -> usize {
+        self.input.channels / self.groups * self.kernel * self.kernel
+    }
+
+    /// The first input channel that output `o` reads.
+    pub(super) fn first_input(&self, o: usize) -> usize {
+        o / (self.output.channels / self.groups) * (self.input.channels / self.groups)
+    }
+
+    /// Values between channels of the source.
+    pub(super) fn channel(&self) -> usize {
+        if self.arranged() { self.phases() * self.phase() } else { self.input.plane() }
+    }
+
+    /// Where the first window's first tap reads, in channel 0.
+    pub(super) fn first(&self) -> usize {
+        if self.arranged() {
+            return 0;
+        }
+        self.input.lead() - self.padding * (self.input.pitch() + 1)
+    }
+
+    /// Where each tap reads, from the window's first.
+    pub(super) fn taps(&self) -> Vec<usize> {
+        let step = if self.arranged() { self.stride } else { 1 };
+        let pitch = self.output.pitch();
+        let tap = |i: usize| {
+            let (y, x) = (i / self.kernel, i % self.kernel);
+            (y % step * step + x % step) * self.phase() + y / step * pitch + x / step
+        };
+        (0..self.kernel * self.kernel).map(tap).collect()
+    }
+
+    /// Maps that a stride makes of a channel.
+    fn phases(&self) -> usize {
+        self.stride * self.stride
+    }
+
+    /// Values of one of these; windows of the last vector reach behind its rows.
+    fn phase(&self) -> usize {
+        let (pitch, reach) = (self.output.pitch(), self.reach());
+        let read = self.output.vectors() * LANES + reach * (pitch + 1);
+        read.max((self.output.h + reach) * pitch).next_multiple_of(LANES)
+    }
+
+    pub(super) fn check(&self, (x, room, y): (usize, usize, usize)) {
+        let along = |size| windows(size, self.kernel, self.stride, self.padding);
+        let (input, output) = (self.input, self.output);
+        assert_eq!((output.h, output.w), (along(input.h), along(input.w)), "output");
+        assert!(!input.is_vector() && !output.is_vector(), "vectors are for matrices");
+        assert!(input.channels.is_multiple_of(self.groups), "groups of inputs");
+        assert!(output.channels.is_multiple_of(self.groups), "groups of outputs");
+        assert!(!self.arranged() || output.pad >= self.reach(), "too few zeros between rows");
+        assert!(x == input.len() && y == output.len() && room >= self.room(), "sizes");
+        let last =
+            (input.channels - 1) * self.channel() + self.taps().into_iter().max().unwrap_or(0);
+        let end = self.first() + last + output.vectors() * LANES;
+        assert!(end <= if self.arranged() { room } else { x }, "a window reaches out of bounds");
+    }
+
+    /// Copies `x` into `room` if need be; returns what is read.
+    pub(super) fn source<'a>(&self, x: &'a [f32], room: &'a mut [f32], tasks: usize) -> &'a [f32] {
+        if !self.arranged() {
+            return x;
+        }
+        let channels = room[..self.room() - LANES].chunks_exact_mut(self.channel()).enumerate();
+        if tasks > 1 {
+            let channels: Vec<_> = channels.collect();
+            channels.into_par_iter().for_each(|(c, to)| self.arrange(x, c, to));
+        } else {
+            channels.for_each(|(c, to)| self.arrange(x, c, to));
+        }
+        room
+    }
+
+    fn arrange(&self, x: &[f32], c: usize, to: &mut [f32]) {
+        for (i, to) in to.chunks_exact_mut(self.phase()).enumerate() {
+            let (py, px) = (i / self.stride, i % self.stride);
+            if py >= self.kernel || px >= self.kernel {
+                continue;
+            }
+            let rows = to.chunks_exact_mut(self.output.pitch()).take(self.output.h + self.reach());
+            for (r, to) in rows.enumerate() {
+                let y = (r * self.stride + py).wrapping_sub(self.padding);
+                if y >= self.input.h {
+                    to.fill(0.0);
+                    continue;
+                }
+                let row = &x[self.input.at(c, y, 0)..][..self.input.w];
+                // Column `k` is column `k * stride + px - padding` of the row.
+                let first = self.padding.saturating_sub(px).div_ceil(self.stride).min(to.len());
+                let from = &row[(first * self.stride + px - self.padding).min(row.len())..];
+                let count = from.len().div_ceil(self.stride).min(to.len() - first);
+                to[..first].fill(0.0);
+                let copied = &mut to[first..first + count];
+                copied.iter_mut().zip(from.iter().step_by(self.stride)).for_each(|(t, f)| *t = *f);
+                to[first + count..].fill(0.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Between maps of one image, images as files have them, and blocks of sixteen images.
+
+use pulp::{Simd, WithSimd};
+
+use super::Map;
+use crate::conv::transpose::transpose;
+use crate::{LANES, isa, lanes};
+
+/// Writes `image`, (channels, rows, columns), as `map`.
+pub fn from_plain(map: Map, image: &[f32], y: &mut [f32]) {
+    let pixels = map.h * map.w;
+    assert!(image.len() == map.channels * pixels && y.len() == map.len(), "sizes");
+    y.fill(0.0);
+    for (i, row) in image.chunks_exact(map.w).enumerate() {
+        let at = map.at(i / map.h, i % map.h, 0);
+        y[at..at + map.w].copy_from_slice(row);
+    }
+}
+
+/// Writes the pixels of `x` as (channels, rows, columns).
+pub fn to_plain(map: Map, x: &[f32], image: &mut [f32]) {
+    assert!(image.len() == map.channels * map.h * map.w && x.len() == map.len(), "sizes");
+    for (i, row) in image.chunks_exact_mut(map.w).enumerate() {
+        let at = map.at(i / map.h, i % map.h, 0);
+        row.copy_from_slice(&x[at..at + map.w]);
+    }
+}
+
+/// Writes up to sixteen images, one behind the other in `x`, as a block
+/// (channels, rows, columns, 16), zeros in lanes without one.
+pub fn to_block(map: Map, x: &[f32], block: &mut [f32]) {
+    assert!(x.len().is_multiple_of(map.len()) && x.len() / map.len() <= LANES, "images");
+    assert_eq!(block.len(), map.channels * map.h * map.w * LANES, "block");
+    isa::dispatch(ToBlock { map, x, block });
+}
+
+struct ToBlock<'a> {
+    map: Map,
+    x: &'a [f32],
+    block: &'a mut [f32],
+}
+
+impl WithSimd for ToBlock<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { map, x, block } = self;
+        for (i, row) in lanes::vectors_mut(block).chunks_exact_mut(map.w).enumerate() {
+            let first = map.at(i / map.h, i % map.h, 0);
+            for (part, pixels) in row.chunks_mut(LANES).enumerate() {
+                let mut square = [[0.0; LANES]; LANES];
+                for (image, to) in x.chunks_exact(map.len()).zip(&mut square) {
+                    let from = &image[first + part * LANES..][..pixels.len()];
+                    to[..from.len()].copy_from_slice(from);
+                }
+                let turned = transpose(simd, &square);
+                pixels.copy_from_slice(&turned[..pixels.len()]);
+            }
+        }
+    }
+}
