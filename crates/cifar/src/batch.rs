@@ -39,7 +39,7 @@ impl From<&record::Dataset> for Normalise {
 
 impl Normalise {
     /// The normalised value of every byte, channel by channel.
-    fn table(&self) -> [[f32; 256]; 3] {
+    pub(crate) fn table(&self) -> [[f32; 256]; 3] {
         let value = |c: usize, byte: usize| (byte as f32 / 255.0 - self.mean[c]) / self.std[c];
         [0, 1, 2].map(|c| std::array::from_fn(|byte| value(c, byte)))
     }
@@ -111,7 +111,7 @@ struct Resized {
 impl Resized {
     fn new(from: usize, to: usize) -> Option<Self> {
         (from != to).then(|| Self {
-            how: Resize::new(from, to),
+            how: Resize::new((from, from), (to, to)),
             bytes: std::array::from_fn(|byte| byte as u8),
             cropped: vec![0; from * from],
             out: vec![0; to * to],

@@ -2,7 +2,7 @@
 //!
 //! A [`Raw`] set is decoded or rendered, [`store::write`] puts it into an
 //! artifact's folder, [`Dataset::open`] reads that artifact and splits it, and
-//! [`batch()`] augments, resizes and normalises. Everything random is a pure function of
+//! [`batch()`] augments, resizes and normalises. A [`photo`] of any size becomes one image. Everything random is a pure function of
 //! a seed and an index. Networks, devices and the command line are not its business.
 
 mod augment;
@@ -11,6 +11,7 @@ mod dataset;
 pub mod import;
 mod mixup;
 mod patch;
+pub mod photo;
 mod raw;
 mod resize;
 pub mod split;

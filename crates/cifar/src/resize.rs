@@ -1,49 +1,56 @@
 //! Bilinear resizing with antialiasing, as torchvision and Pillow do it.
 
-/// From squares of one side to squares of another.
+/// From rectangles of one size to rectangles of another; sizes are (rows, columns).
 #[derive(Debug, Clone)]
 pub(crate) struct Resize {
-    from: usize,
-    to: usize,
-    /// For each output along a side: its first input, and the weights of the inputs from there.
-    taps: Vec<(usize, Vec<f32>)>,
+    from: (usize, usize),
+    to: (usize, usize),
+    down: Vec<Tap>,
+    across: Vec<Tap>,
+}
+
+/// For an output along a side: its first input, and the weights of the inputs from there.
+type Tap = (usize, Vec<f32>);
+
+/// An output is a mean of the inputs around its centre, weighted by a triangle that reaches the
+/// neighbouring pixels' centres: the outputs' pixels where the image shrinks.
+fn taps(from: usize, to: usize) -> Vec<Tap> {
+    let scale = from as f64 / to as f64;
+    let reach = scale.max(1.0);
+    let tap = |o: usize| {
+        let centre = (o as f64 + 0.5) * scale;
+        let first = (centre - reach + 0.5).max(0.0) as usize;
+        let end = ((centre + reach + 0.5) as usize).min(from);
+        let weight = |i: usize| {
+            let distance = ((i as f64 + 0.5 - centre) / reach).abs();
+            (1.0 - distance).max(0.0)
+        };
+        let total: f64 = (first..end).map(weight).sum();
+        (first, (first..end).map(|i| (weight(i) / total) as f32).collect())
+    };
+    (0..to).map(tap).collect()
 }
 
 impl Resize {
-    /// From `from` x `from` to `to` x `to` pixels.
-    ///
-    /// An output is a mean of the inputs around its centre, weighted by a triangle that reaches the
-    /// neighbouring pixels' centres: the outputs' pixels where the image shrinks.
-    pub fn new(from: usize, to: usize) -> Self {
-        let scale = from as f64 / to as f64;
-        let reach = scale.max(1.0);
-        let tap = |o: usize| {
-            let centre = (o as f64 + 0.5) * scale;
-            let first = (centre - reach + 0.5).max(0.0) as usize;
-            let end = ((centre + reach + 0.5) as usize).min(from);
-            let weight = |i: usize| {
-                let distance = ((i as f64 + 0.5 - centre) / reach).abs();
-                (1.0 - distance).max(0.0)
-            };
-            let total: f64 = (first..end).map(weight).sum();
-            (first, (first..end).map(|i| (weight(i) / total) as f32).collect())
-        };
-        Self { from, to, taps: (0..to).map(tap).collect() }
+    /// From `from` to `to` pixels.
+    pub fn new(from: (usize, usize), to: (usize, usize)) -> Self {
+        Self { from, to, down: taps(from.0, to.0), across: taps(from.1, to.1) }
     }
 
     /// Resizes one channel; results are rounded to whole grey levels.
     pub fn apply(&self, plane: &[u8], out: &mut [u8]) {
-        let mut wide = vec![0.0; self.from * self.to];
-        for (row, wide) in plane.chunks(self.from).zip(wide.chunks_mut(self.to)) {
-            for (value, (first, weights)) in wide.iter_mut().zip(&self.taps) {
+        let width = self.to.1;
+        let mut wide = vec![0.0; self.from.0 * width];
+        for (row, wide) in plane.chunks(self.from.1).zip(wide.chunks_mut(width)) {
+            for (value, (first, weights)) in wide.iter_mut().zip(&self.across) {
                 let pixels = row[*first..].iter().zip(weights);
                 *value = pixels.map(|(p, w)| f32::from(*p) * w).sum();
             }
         }
-        let mut sums = vec![0.0; self.to];
-        for (out, (first, weights)) in out.chunks_mut(self.to).zip(&self.taps) {
+        let mut sums = vec![0.0; width];
+        for (out, (first, weights)) in out.chunks_mut(width).zip(&self.down) {
             sums.fill(0.5);
-            for (row, w) in wide[first * self.to..].chunks(self.to).zip(weights) {
+            for (row, w) in wide[first * width..].chunks(width).zip(weights) {
                 sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += w * v);
             }
             out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum as u8);
@@ -73,7 +80,7 @@ mod tests {
             let (from, to) = (side("from"), side("to"));
             let plane: Vec<u8> = (0..from * from).map(pixel).collect();
             let mut out = vec![0; to * to];
-            Resize::new(from, to).apply(&plane, &mut out);
+            Resize::new((from, from), (to, to)).apply(&plane, &mut out);
             let rows = case["rows"].as_object().expect("rows");
             for (row, values) in rows {
                 let at = row.parse::<usize>().expect("a row") * to;
@@ -90,7 +97,7 @@ mod tests {
     fn the_same_size_is_the_same_image() {
         let plane: Vec<u8> = (0..81).map(pixel).collect();
         let mut out = vec![0; 81];
-        Resize::new(9, 9).apply(&plane, &mut out);
+        Resize::new((9, 9), (9, 9)).apply(&plane, &mut out);
         assert_eq!(out, plane);
     }
 }

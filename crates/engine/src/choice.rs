@@ -5,14 +5,9 @@
 //! stops to pay. The crossings are kept in a file of the machine's, so that a second run decides
 //! as the first did: the two kinds of kernel round differently, and a run must come out the same.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
-
-use artifact::{Result, file, yaml};
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
 use kernels::{Buffer, Lanes, isa};
+use tuning::{Table, seconds};
 
 /// The batch that kernels are measured with.
 pub(crate) fn measured() -> Lanes {
@@ -79,43 +74,21 @@ impl Choice {
 }
 
 /// The crossings of this machine, by shape.
-type Table = BTreeMap<String, Crossing>;
+static CROSSINGS: Table<Crossing> = Table::new("crossings.yaml");
 
 fn crossing(conv: &Conv) -> Crossing {
-    static TABLE: OnceLock<Mutex<Table>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| Mutex::new(read()));
-    let mut table = table.lock().expect("no panic while held");
     let key = key(conv);
-    if let Some(known) = table.get(&key) {
-        return *known;
-    }
-    let found = measure(conv);
-    tracing::debug!(
-        "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} / {:.0} % of weights kept \
-         (inference, forward, input gradient, weight gradient)",
-        found.inference * 100.0,
-        found.forward * 100.0,
-        found.input_grad * 100.0,
-        found.weight_grad * 100.0
-    );
-    let found = keep_first(&key, found).unwrap_or_else(|e| {
-        tracing::warn!("measurements of kernels are not kept: {e}");
+    CROSSINGS.get(&key, || {
+        let found = measure(conv);
+        tracing::debug!(
+            "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} / {:.0} % of weights \
+             kept (inference, forward, input gradient, weight gradient)",
+            found.inference * 100.0,
+            found.forward * 100.0,
+            found.input_grad * 100.0,
+            found.weight_grad * 100.0
+        );
         found
-    });
-    table.insert(key, found);
-    found
-}
-
-/// Adds a measurement to the file; where another process was first, its stands.
-fn keep_first(key: &str, found: Crossing) -> Result<Crossing> {
-    let Some(path) = path() else { return Ok(found) };
-    let folder = path.parent().expect("a file in the folder");
-    file::make_folder(folder)?;
-    file::alone(folder, || {
-        let mut all = read();
-        let first = *all.entry(key.to_owned()).or_insert(found);
-        file::write(&path, yaml::text(&all).as_bytes())?;
-        Ok(first)
     })
 }
 
@@ -136,8 +109,6 @@ fn key(conv: &Conv) -> String {
 
 /// Densities at which the sparse kernels are timed.
 const DENSITIES: [f64; 2] = [0.05, 0.2];
-/// Runs of each, of which the fastest counts.
-const RUNS: usize = 5;
 
 fn measure(conv: &Conv) -> Crossing {
     let conv = Conv { lanes: measured(), ..*conv };
@@ -177,36 +148,4 @@ fn measure(conv: &Conv) -> Crossing {
 pub(crate) fn keep(len: usize, density: f64) -> Vec<bool> {
     let mut stream = seed::stream(0, "measure", 0);
     (0..len).map(|_| stream.unit() < density).collect()
-}
-
-fn seconds(mut run: impl FnMut()) -> f64 {
-    run();
-    let mut best = f64::INFINITY;
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        run();
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    best
-}
-
-/// The environment variable that names the folder of measurements.
-pub const CACHE: &str = "SECATEUR_CACHE";
-
-fn path() -> Option<PathBuf> {
-    let named = std::env::var_os(CACHE).map(PathBuf::from);
-    let usual = || {
-        let home = || std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-        cache.map(|c| c.join("secateur"))
-    };
-    named.or_else(usual).map(|folder| folder.join("crossings.yaml"))
-}
-
-fn read() -> Table {
-    let Some(path) = path().filter(|p| p.exists()) else { return Table::new() };
-    yaml::read(&path).unwrap_or_else(|e| {
-        tracing::warn!("{e}; measuring anew");
-        Table::new()
-    })
 }

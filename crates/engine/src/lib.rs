@@ -24,7 +24,6 @@ mod schedule;
 mod workspace;
 
 pub use batch::Batch;
-pub use choice::CACHE;
 pub use evaluate::{
     Recalibration, Views, check_fit, evaluate, evaluate_as, predict, scores, scores_as,
 };

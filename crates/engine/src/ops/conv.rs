@@ -67,14 +67,11 @@ pub(crate) struct ReadyConv<'a> {
 impl Ready {
     /// Arranges `weight` in the way that is faster.
     pub(crate) fn new(conv: &conv::Conv, weight: &[f32]) -> Self {
-        let kept: Vec<bool> = weight.iter().map(|w| *w != 0.0).collect();
-        let count = kept.iter().filter(|k| **k).count();
+        let count = weight.iter().filter(|w| **w != 0.0).count();
         if !choice::inference(conv, count as f64 / weight.len() as f64) {
             return Self::Dense(Dense::new(conv, weight));
         }
-        let mut sparse = Sparse::new(conv, &kept);
-        sparse.set(weight);
-        Self::Sparse(sparse)
+        Self::Sparse(Sparse::inference(conv, weight))
     }
 }
 

@@ -113,6 +113,11 @@ pub fn forward(conv: &Conv, x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f3
     Dense::new(conv, weight).forward(conv, x, &Epilogue { bias, ..Epilogue::default() }, y);
 }
 
+/// Whether the dense kernels compute `conv` by Winograd's algorithm.
+pub fn transforms(conv: &Conv) -> bool {
+    winograd::fits(conv)
+}
+
 /// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
 pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     conv.check((dx.len(), weight.len(), dy.len()));

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::Map;
-use crate::{LANES, windows};
+use crate::{Kernel, LANES, simd, windows};
 
-/// Sizes of a convolution of one image. Neither side is a vector ([`Map::is_vector`]): that would be
-/// a [`super::Matrix`].
+/// Sizes of a convolution of one image. The output is no vector ([`Map::is_vector`]), and the input is
+/// none unless it is [arranged](Conv::arranged): that would be a [`super::Matrix`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conv {
     /// What is read.
@@ -100,7 +100,8 @@ impl Conv {
         let along = |size| windows(size, self.kernel, self.stride, self.padding);
         let (input, output) = (self.input, self.output);
         assert_eq!((output.h, output.w), (along(input.h), along(input.w)), "output");
-        assert!(!input.is_vector() && !output.is_vector(), "vectors are for matrices");
+        let vector = output.is_vector() || input.is_vector() && !self.arranged();
+        assert!(!vector, "vectors are for matrices");
         assert!(input.channels.is_multiple_of(self.groups), "groups of inputs");
         assert!(output.channels.is_multiple_of(self.groups), "groups of outputs");
         assert!(!self.arranged() || output.pad >= self.reach(), "too few zeros between rows");
@@ -127,28 +128,56 @@ impl Conv {
     }
 
     fn arrange(&self, x: &[f32], c: usize, to: &mut [f32]) {
-        for (i, to) in to.chunks_exact_mut(self.phase()).enumerate() {
-            let (py, px) = (i / self.stride, i % self.stride);
-            if py >= self.kernel || px >= self.kernel {
+        simd::<Arrange, _>((self, x, c, to));
+    }
+}
+
+/// One channel.
+struct Arrange;
+
+impl Kernel<(&Conv, &[f32], usize, &mut [f32])> for Arrange {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((conv, x, c, to): (&Conv, &[f32], usize, &mut [f32])) {
+        for (i, to) in to.chunks_exact_mut(conv.phase()).enumerate() {
+            let (py, px) = (i / conv.stride, i % conv.stride);
+            if py >= conv.kernel || px >= conv.kernel {
                 continue;
             }
-            let rows = to.chunks_exact_mut(self.output.pitch()).take(self.output.h + self.reach());
+            let rows = to.chunks_exact_mut(conv.output.pitch()).take(conv.output.h + conv.reach());
             for (r, to) in rows.enumerate() {
-                let y = (r * self.stride + py).wrapping_sub(self.padding);
-                if y >= self.input.h {
+                let y = (r * conv.stride + py).wrapping_sub(conv.padding);
+                if y >= conv.input.h {
                     to.fill(0.0);
                     continue;
                 }
-                let row = &x[self.input.at(c, y, 0)..][..self.input.w];
+                let row = &x[conv.input.at(c, y, 0)..][..conv.input.w];
                 // Column `k` is column `k * stride + px - padding` of the row.
-                let first = self.padding.saturating_sub(px).div_ceil(self.stride).min(to.len());
-                let from = &row[(first * self.stride + px - self.padding).min(row.len())..];
-                let count = from.len().div_ceil(self.stride).min(to.len() - first);
+                let first = conv.padding.saturating_sub(px).div_ceil(conv.stride).min(to.len());
+                let skip = (first * conv.stride + px).saturating_sub(conv.padding);
+                let from = &row[skip.min(row.len())..];
+                let count = from.len().div_ceil(conv.stride).min(to.len() - first);
                 to[..first].fill(0.0);
-                let copied = &mut to[first..first + count];
-                copied.iter_mut().zip(from.iter().step_by(self.stride)).for_each(|(t, f)| *t = *f);
+                pick(conv.stride, from, &mut to[first..first + count]);
                 to[first + count..].fill(0.0);
             }
         }
+    }
+}
+
+/// Every `stride`-th value of `from`.
+#[inline(always)]
+fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
+    match stride {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => {
+            let (pairs, last) = from.as_chunks::<2>();
+            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+            if let (Some(to), [value]) = (to.get_mut(pairs.len()), last) {
+                *to = *value;
+            }
+        }
+        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
     }
 }

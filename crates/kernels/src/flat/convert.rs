@@ -26,17 +26,16 @@ pub fn to_plain(map: Map, x: &[f32], image: &mut [f32]) {
     }
 }
 
-/// Writes up to sixteen images, one behind the other in `x`, as a block
-/// (channels, rows, columns, 16), zeros in lanes without one.
-pub fn to_block(map: Map, x: &[f32], block: &mut [f32]) {
-    assert!(x.len().is_multiple_of(map.len()) && x.len() / map.len() <= LANES, "images");
+/// Writes up to sixteen images as a block (channels, rows, columns, 16), zeros in lanes without one.
+pub fn to_block(map: Map, images: &[&[f32]], block: &mut [f32]) {
+    assert!(images.len() <= LANES && images.iter().all(|x| x.len() == map.len()), "images");
     assert_eq!(block.len(), map.channels * map.h * map.w * LANES, "block");
-    isa::dispatch(ToBlock { map, x, block });
+    isa::dispatch(ToBlock { map, images, block });
 }
 
 struct ToBlock<'a> {
     map: Map,
-    x: &'a [f32],
+    images: &'a [&'a [f32]],
     block: &'a mut [f32],
 }
 
@@ -45,12 +44,12 @@ impl WithSimd for ToBlock<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { map, x, block } = self;
+        let Self { map, images, block } = self;
         for (i, row) in lanes::vectors_mut(block).chunks_exact_mut(map.w).enumerate() {
             let first = map.at(i / map.h, i % map.h, 0);
             for (part, pixels) in row.chunks_mut(LANES).enumerate() {
                 let mut square = [[0.0; LANES]; LANES];
-                for (image, to) in x.chunks_exact(map.len()).zip(&mut square) {
+                for (image, to) in images.iter().zip(&mut square) {
                     let from = &image[first + part * LANES..][..pixels.len()];
                     to[..from.len()].copy_from_slice(from);
                 }

@@ -34,11 +34,13 @@ pub fn sigmoid(map: Map, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `y[c] = x[c] * factors[c]`.
-pub fn scale(map: Map, (x, factors): (&[f32], &[f32]), y: &mut [f32]) {
+/// `y[c] = x[c] * factors[c]`, where `factors` holds a pixel a channel.
+pub fn scale((map, x): (Map, &[f32]), (one, factors): (Map, &[f32]), y: &mut [f32]) {
     assert!(x.len() == map.len() && y.len() == map.len(), "sizes");
+    assert_eq!((one.channels, one.h, one.w), (map.channels, 1, 1), "a factor a channel");
     let channels = y.chunks_exact_mut(map.plane()).zip(x.chunks_exact(map.plane()));
-    for ((y, x), factor) in channels.take(map.channels).zip(&factors[..map.channels]) {
+    for (c, (y, x)) in channels.take(map.channels).enumerate() {
+        let factor = factors[one.at(c, 0, 0)];
         y.iter_mut().zip(x).for_each(|(y, x)| *y = x * factor);
     }
 }

@@ -160,17 +160,13 @@ unsafe fn tile<S: Simd, const N: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [simd.splat_f32s(start); N];
-        let mut add = |entry: &Entry| {
+        for k in 0..entries.len() {
+            let entry = entries[if backwards { entries.len() - 1 - k } else { k }];
             let (value, x) = (simd.splat_f32s(entry.value), x.add(entry.at as usize));
             for i in 0..N {
                 let x = load::<S>(x.add(i * S::F32_LANES));
                 sums[i] = simd.mul_add_f32s(value, x, sums[i]);
             }
-        };
-        if backwards {
-            entries.iter().rev().for_each(&mut add);
-        } else {
-            entries.iter().for_each(&mut add);
         }
         for i in 0..N {
             store::<S>(y.add(i * S::F32_LANES), sums[i]);

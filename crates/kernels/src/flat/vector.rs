@@ -41,6 +41,11 @@ impl Matrix {
         Self { inputs, outputs, rows: Rows::Sparse(starts, entries) }
     }
 
+    /// Whether zeros are skipped.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.rows, Rows::Sparse(..))
+    }
+
     /// `y = end(weight * x)`, split into at most `tasks` parts for several threads.
     pub fn forward(&self, x: &[f32], end: &Ends, y: &mut [f32], tasks: usize) {
         assert!(x.len() >= self.inputs && y.len() >= self.outputs, "sizes");

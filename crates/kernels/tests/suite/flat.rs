@@ -170,6 +170,7 @@ proptest! {
         for (image, to) in all.plain().chunks(c * h * w).zip(images.chunks_mut(map.len())) {
             flat::from_plain(map, image, to);
         }
+        let images: Vec<&[f32]> = images.chunks(map.len()).collect();
         let block = written(c * h * w * LANES, |y| flat::to_block(map, &images, y));
         assert_eq!(block, all.blocks());
     }
@@ -207,7 +208,8 @@ fn averages_and_elementwise() {
     check(&with(&|_, v| logistic(v)), &|y| flat::sigmoid(from, &image, y));
     let factors = [2.0, -1.0, 0.5];
     check(&with(&|i, v| v * factors[i / 35]), &|y| {
-        flat::scale(from, (&image, &factors.map(|f| f as f32)), y);
+        let one = Array { shape: [1, 3, 1, 1], values: factors.to_vec() };
+        flat::scale((from, &image), (map(&one, 1), &laid(&one, 1)), y);
     });
     let grid = Grid { h: 5, w: 7, side: 1 };
     let means: Vec<f64> = x.values.chunks(35).map(|c| c.iter().sum::<f64>() / 35.0).collect();

@@ -40,6 +40,16 @@ impl Sparse {
         }
     }
 
+    /// Arranges the values of `weight` that are not zero, for [`Sparse::forward`] alone.
+    pub fn inference(conv: &Conv, weight: &[f32]) -> Self {
+        assert_eq!(weight.len(), conv.weight_len(), "weight");
+        let kept: Vec<bool> = weight.iter().map(|w| *w != 0.0).collect();
+        let order = Order { output: conv.row(), channel: conv.taps() };
+        let mut forward = List::new(&Stencil::forward(conv), &kept, order);
+        forward.set(weight);
+        Self { conv: *conv, forward, input_grad: vec![] }
+    }
+
     /// Takes over the values of `weight`; those that the mask does not keep are not looked at.
     pub fn set(&mut self, weight: &[f32]) {
         assert_eq!(weight.len(), self.conv.weight_len(), "weight");
@@ -62,7 +72,9 @@ impl Sparse {
     /// As [`super::input_grad`] with zeros where the mask keeps nothing.
     pub fn input_grad(&self, conv: &Conv, dy: &[f32], dx: &mut [f32]) {
         self.check(conv, (dx.len(), dy.len()));
-        for (s, list) in Stencil::input_grad(conv).iter().zip(&self.input_grad) {
+        let stencils = Stencil::input_grad(conv);
+        assert_eq!(stencils.len(), self.input_grad.len(), "arranged for inference alone");
+        for (s, list) in stencils.iter().zip(&self.input_grad) {
             forward::run(s, list, dy, &Epilogue::default(), dx);
         }
     }

@@ -1,0 +1,161 @@
+//! What is run, in which order, on which buffers.
+//!
+//! The first layers of a network have the large maps. They are run image by image, each image
+//! through all of them before the next, so that its activations stay near; the rest is run on
+//! blocks of sixteen images, layer by layer. Where the one ends and the other begins is measured.
+
+use std::sync::atomic::AtomicU64;
+
+use kernels::LANES;
+use kernels::flat::Map;
+
+use crate::Network;
+use crate::block::BlockLayer;
+use crate::buffers::{self, Buffers};
+use crate::flat::{FlatLayer, maps};
+use crate::run::Rooms;
+use crate::times::{Best, Unknown, Way, best};
+
+/// Images that go through the blocks' part together.
+const TOGETHER: usize = 64;
+
+/// How a network is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    /// Images that come at the same time, about.
+    pub batch: usize,
+    /// Whether zeros may be skipped; without, it is the dense network's plan.
+    pub skip: bool,
+    /// What to do where nothing is known of a layer's speed.
+    pub unknown: Unknown,
+}
+
+/// A network that is ready to run, on several threads at the same time if need be.
+pub struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) maps: Vec<Map>,
+    /// Layers up to here, this one included, are run image by image.
+    pub(crate) split: usize,
+    /// Layers up to the split that later ones read, and the last: the values that leave it.
+    pub(crate) crossing: Vec<usize>,
+    /// Of the values up to the split, for one image.
+    pub(crate) flat: Buffers,
+    /// Values of the room that a layer needs for a while.
+    pub(crate) room: usize,
+    /// Of the values that cross and those behind the split, in pixels of one image.
+    pub(crate) blocks: Buffers,
+    /// Images that go through the blocks' part together.
+    pub(crate) together: usize,
+    pub(crate) classes: usize,
+    pub(crate) rooms: Rooms,
+    /// Nanoseconds that each layer has taken.
+    pub(crate) spent: Vec<AtomicU64>,
+}
+
+/// A layer with what it reads.
+pub(crate) struct Step {
+    pub name: String,
+    pub inputs: [usize; 2],
+    pub add: Option<usize>,
+    pub ready: Ready,
+}
+
+pub(crate) enum Ready {
+    Input,
+    Flat(FlatLayer),
+    Block(BlockLayer),
+}
+
+/// Parts that a layer of a single image is split into.
+pub(crate) fn tasks() -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        threads => 4 * threads,
+    }
+}
+
+impl Plan {
+    /// Makes `network` ready.
+    pub fn new(network: &Network, how: Use) -> Self {
+        let maps = maps(network);
+        let count = network.layers.len();
+        let of = |way| -> Vec<Best> {
+            let best = |n| best(network, &maps, n, (way, how.unknown), how.skip);
+            (1..count).map(best).collect()
+        };
+        let alone = how.batch < LANES;
+        let images = of(if alone { Way::One } else { Way::Images });
+        let blocks = if alone { vec![] } else { of(Way::Blocks) };
+        let split = if alone { count - 1 } else { split(network, &images, &blocks) };
+        let step = |n: usize| {
+            let layer = &network.layers[n];
+            let ready = match n {
+                0 => Ready::Input,
+                _ if n <= split => {
+                    Ready::Flat(FlatLayer::new(network, &maps, n, images[n - 1].sparse))
+                }
+                _ => Ready::Block(BlockLayer::new(network, n, blocks[n - 1].sparse)),
+            };
+            let first = layer.inputs.first().copied().unwrap_or(0);
+            let inputs = [first, layer.inputs.get(1).copied().unwrap_or(first)];
+            Step { name: layer.name.clone(), inputs, add: layer.add, ready }
+        };
+        let steps: Vec<Step> = (0..count).map(step).collect();
+        let together = how.batch.clamp(1, TOGETHER).next_multiple_of(LANES);
+        Self::on_buffers(network, maps, (split, together), steps)
+    }
+
+    fn on_buffers(
+        network: &Network,
+        maps: Vec<Map>,
+        (split, together): (usize, usize),
+        steps: Vec<Step>,
+    ) -> Self {
+        let count = steps.len();
+        let readers = |n: usize| -> Vec<usize> {
+            let reads = |m: &usize| network.layers[*m].reads().any(|r| r == n);
+            (0..count).filter(reads).collect()
+        };
+        let readers: Vec<Vec<usize>> = (0..count).map(readers).collect();
+        let crosses = |n: &usize| readers[*n].iter().any(|r| *r > split) || *n == count - 1;
+        let crossing: Vec<usize> = (0..=split).filter(crosses).collect();
+        // A value that becomes blocks is kept until then: nothing of its own part is its last reader.
+        let kept = |n: usize| if crossing.contains(&n) { vec![] } else { readers[n].clone() };
+        let lens: Vec<usize> = maps[..=split].iter().map(Map::len).collect();
+        let flat = buffers::assign(&lens, &(0..=split).map(kept).collect::<Vec<_>>());
+        // The blocks' values: those that cross, then those that are computed.
+        let order: Vec<usize> = crossing.iter().copied().chain(split + 1..count).collect();
+        let place = |n: usize| order.iter().position(|o| *o == n);
+        let lens = order.iter().map(|n| network.layers[*n].shape.count()).collect::<Vec<_>>();
+        let reads = order.iter().map(|n| readers[*n].iter().filter_map(|r| place(*r)).collect());
+        let blocks = buffers::assign(&lens, &reads.collect::<Vec<_>>());
+        let room = steps.iter().map(|s| if let Ready::Flat(f) = &s.ready { f.room } else { 0 });
+        Self {
+            room: room.max().unwrap_or(0),
+            classes: network.layers[count - 1].shape.count(),
+            spent: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            rooms: Rooms::default(),
+            together,
+            steps,
+            maps,
+            split,
+            crossing,
+            flat,
+            blocks,
+        }
+    }
+}
+
+/// The layer that the images are best run up to one by one: the sum of what each layer takes on its
+/// side is least. Of equals the latest, since maps shrink on the way.
+fn split(network: &Network, images: &[Best], blocks: &[Best]) -> usize {
+    if images.iter().chain(blocks).any(|best| best.seconds == 0.0) {
+        // Something was guessed. Large maps are usually faster image by image.
+        let large = |n: &usize| network.layers[*n].shape.w >= LANES;
+        return (1..network.layers.len()).rev().find(large).unwrap_or(0);
+    }
+    let seconds = |all: &[Best]| all.iter().map(|b| b.seconds).sum::<f64>();
+    let total = |n: usize| seconds(&images[..n]) + seconds(&blocks[n..]);
+    let best = (0..=images.len()).rev().min_by(|a, b| total(*a).total_cmp(&total(*b)));
+    best.expect("there is at least one way")
+}

@@ -1,0 +1,203 @@
+//! How long each layer takes in each of the ways to run it: measured, and kept by `tuning`.
+//!
+//! The sparse kernels' time is a straight line in the density, so that two densities do for all.
+
+use kernels::{Buffer, Lanes, isa};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tuning::{Table, seconds};
+
+use crate::block::{self, BlockLayer};
+use crate::flat::FlatLayer;
+use crate::{Conv, Kind, Layer, Network};
+use kernels::flat::Map;
+
+/// A way to run a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One image, all threads in it.
+    One,
+    /// Images one at a time, each thread with its own.
+    Images,
+    /// Blocks of sixteen images, all threads in them.
+    Blocks,
+}
+
+/// What to do where nothing is known of a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Measure it, and remember.
+    Measure,
+    /// Take what is usually faster: for a single answer measuring would take longer than it saves.
+    Guess,
+}
+
+/// Seconds an image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    dense: f64,
+    /// At each of [`DENSITIES`].
+    sparse: [f64; 2],
+}
+
+/// Densities at which the sparse kernels are timed.
+const DENSITIES: [f64; 2] = [0.05, 0.2];
+/// The density below which skipping zeros is usually faster.
+const USUAL: f64 = 0.3;
+/// Images of the batch that [`Way::Blocks`] is measured with.
+const BATCH: usize = 64;
+
+/// How a layer is best run in one way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Best {
+    /// Whether zeros are skipped.
+    pub sparse: bool,
+    /// Seconds an image; 0 where it was guessed.
+    pub seconds: f64,
+}
+
+static TIMES: Table<Times> = Table::new("inference.yaml");
+
+/// How layer `n` is best run.
+pub(crate) fn best(
+    network: &Network,
+    maps: &[Map],
+    n: usize,
+    (way, unknown): (Way, Unknown),
+    skip: bool,
+) -> Best {
+    let layer = &network.layers[n];
+    let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
+    let can = skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
+    let key = key(network, maps, n, way);
+    let times = match unknown {
+        Unknown::Measure => Some(TIMES.get(&key, || measure(network, maps, n, way))),
+        Unknown::Guess => TIMES.peek(&key),
+    };
+    let Some(times) = times else {
+        return Best { sparse: can && density < USUAL, seconds: 0.0 };
+    };
+    let [low, high] = times.sparse;
+    let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
+    let sparse = (low + slope * (density - DENSITIES[0])).max(0.0);
+    let faster = can && sparse < times.dense;
+    Best { sparse: faster, seconds: if faster { sparse } else { times.dense } }
+}
+
+/// Whether a layer has a dense and a sparse kernel.
+fn has_choice(layer: &Layer, way: Way) -> bool {
+    let Kind::Conv(conv) = &layer.kind else { return false };
+    conv.groups == 1 || way != Way::Blocks
+}
+
+fn key(network: &Network, maps: &[Map], n: usize, way: Way) -> String {
+    let layer = &network.layers[n];
+    let (x, y) = (network.layers[layer.inputs[0]].shape, layer.shape);
+    let what = match &layer.kind {
+        Kind::Conv(c) => format!(
+            "conv {}x{} stride {} padding {} groups {}",
+            c.kernel.0, c.kernel.1, c.stride, c.padding, c.groups
+        ),
+        kind => format!("{kind:?}"),
+    };
+    let way = match way {
+        Way::Blocks => "blocks".to_owned(),
+        way => {
+            let pads = (maps[layer.inputs[0]].pad, maps[n].pad);
+            format!("{} {pads:?}", if way == Way::One { "one" } else { "images" })
+        }
+    };
+    let threads = rayon::current_num_threads();
+    let isa = isa::name().unwrap_or("unknown");
+    format!("{isa}, {threads} threads, {way}: {what}, {x} -> {y}")
+}
+
+fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {
+    let time = |density: Option<f64>| {
+        let (alone, maps) = alone(network, maps, n, density);
+        match way {
+            Way::Blocks => blocks(&alone, density.is_some()),
+            Way::Images => images(&alone, &maps, density.is_some()),
+            Way::One => one(&alone, &maps, density.is_some()),
+        }
+    };
+    let dense = time(None);
+    if has_choice(&network.layers[n], way) {
+        return Times { dense, sparse: DENSITIES.map(|d| time(Some(d))) };
+    }
+    Times { dense, sparse: [dense; 2] }
+}
+
+/// Layer `n` by itself, with other weights: a share of them kept, anywhere. Its two inputs are layers
+/// 0 and 1.
+fn alone(network: &Network, maps: &[Map], n: usize, density: Option<f64>) -> (Network, Vec<Map>) {
+    let mut layer = network.layers[n].clone();
+    let reads = [layer.inputs[0], layer.inputs.get(1).copied().unwrap_or(layer.inputs[0])];
+    layer.inputs = (0..layer.inputs.len()).collect();
+    layer.add = None;
+    if let Kind::Conv(conv) = &mut layer.kind {
+        refill(conv, density.unwrap_or(1.0));
+    }
+    let input = |of: usize| Layer {
+        kind: Kind::Input,
+        inputs: vec![],
+        add: None,
+        relu: false,
+        ..network.layers[of].clone()
+    };
+    let layers = vec![input(reads[0]), input(reads[1]), layer];
+    (Network { layers }, vec![maps[reads[0]], maps[reads[1]], maps[n]])
+}
+
+fn refill(conv: &mut Conv, density: f64) {
+    let mut stream = seed::stream(0, "measure", 0);
+    for weight in &mut conv.weight {
+        *weight = if stream.unit() < density { 0.5 } else { 0.0 };
+    }
+}
+
+fn blocks(alone: &Network, sparse: bool) -> f64 {
+    let lanes = Lanes::of(BATCH);
+    let room = |n: usize| Buffer::zeros(block::len(alone.layers[n].shape, lanes));
+    let (a, b, mut y) = (room(0), room(1), room(2));
+    let layer = BlockLayer::new(alone, 2, sparse);
+    seconds(|| layer.run(lanes, [&a, &b], &[], &mut y)) / BATCH as f64
+}
+
+/// What a thread needs to run a layer on one image at a time.
+struct Alone {
+    layer: FlatLayer,
+    inputs: [Buffer; 2],
+    room: Buffer,
+    y: Buffer,
+}
+
+impl Alone {
+    fn new(alone: &Network, maps: &[Map], sparse: bool) -> Self {
+        let layer = FlatLayer::new(alone, maps, 2, sparse);
+        let [a, b, y] = [0, 1, 2].map(|n: usize| Buffer::zeros(maps[n].len()));
+        let room = Buffer::zeros(layer.room);
+        Self { layer, inputs: [a, b], room, y }
+    }
+
+    fn run(&mut self, tasks: usize) {
+        let [a, b] = &self.inputs;
+        self.layer.run([a, b], &[], (&mut self.room, &mut self.y), tasks);
+    }
+}
+
+fn one(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
+    let mut all = Alone::new(alone, maps, sparse);
+    let tasks = crate::plan::tasks();
+    seconds(|| all.run(tasks))
+}
+
+fn images(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
+    /// Images that a thread runs one after the other, so that threads need not wait often.
+    const EACH: usize = 4;
+    let threads = rayon::current_num_threads();
+    let mut all: Vec<Alone> = (0..threads).map(|_| Alone::new(alone, maps, sparse)).collect();
+    let run = || all.par_iter_mut().for_each(|own| (0..EACH).for_each(|_| own.run(1)));
+    seconds(run) / (threads * EACH) as f64
+}

@@ -1,0 +1,118 @@
+//! Measurements of this machine, kept from run to run.
+//!
+//! Which of two kernels is faster depends on the machine: it is measured, once, and kept in a file
+//! of the user's cache folder by the processor's name. A second run decides as the first did, which
+//! matters beyond the time saved: kernels round differently, and a run must come out the same. What
+//! is measured is the callers' business.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use artifact::{Result, file, yaml};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The environment variable that names the folder of measurements.
+pub const CACHE: &str = "SECATEUR_CACHE";
+
+/// Measurements of one kind, by what was measured.
+pub struct Table<T> {
+    file: &'static str,
+    known: OnceLock<Mutex<BTreeMap<String, T>>>,
+}
+
+impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
+    /// The measurements that are kept in `file` of the cache folder.
+    pub const fn new(file: &'static str) -> Self {
+        Self { file, known: OnceLock::new() }
+    }
+
+    /// What is known of `what` on this machine; `measure` is called where nothing is.
+    ///
+    /// # Panics
+    /// If a measurement panicked before.
+    pub fn get(&self, what: &str, measure: impl FnOnce() -> T) -> T {
+        let key = key(what);
+        let mut known = self.lock();
+        if let Some(found) = known.get(&key) {
+            return *found;
+        }
+        let found = measure();
+        let found = self.keep_first(&key, found).unwrap_or_else(|e| {
+            tracing::warn!("measurements of kernels are not kept: {e}");
+            found
+        });
+        known.insert(key, found);
+        found
+    }
+
+    /// What is known of `what` on this machine, without measuring.
+    pub fn peek(&self, what: &str) -> Option<T> {
+        self.lock().get(&key(what)).copied()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, T>> {
+        let known = self.known.get_or_init(|| Mutex::new(self.read()));
+        known.lock().expect("no panic while held")
+    }
+
+    /// Adds a measurement to the file; where another process was first, its stands.
+    fn keep_first(&self, key: &str, found: T) -> Result<T> {
+        let Some(folder) = folder() else { return Ok(found) };
+        file::make_folder(&folder)?;
+        file::alone(&folder, || {
+            let mut all = self.read();
+            let first = *all.entry(key.to_owned()).or_insert(found);
+            file::write(&folder.join(self.file), yaml::text(&all).as_bytes())?;
+            Ok(first)
+        })
+    }
+
+    fn read(&self) -> BTreeMap<String, T> {
+        let path = folder().map(|folder| folder.join(self.file)).filter(|p| p.exists());
+        let Some(path) = path else { return BTreeMap::new() };
+        yaml::read(&path).unwrap_or_else(|e| {
+            tracing::warn!("{e}; measuring anew");
+            BTreeMap::new()
+        })
+    }
+}
+
+/// The fastest of some runs, in seconds, after one that does not count.
+pub fn seconds(mut run: impl FnMut()) -> f64 {
+    const RUNS: usize = 5;
+    run();
+    let one = || {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    };
+    std::iter::repeat_with(one).take(RUNS).fold(f64::INFINITY, f64::min)
+}
+
+/// The processor's name, for people and as a key.
+pub fn processor() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let text = file::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
+        let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+        let name = model.map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim().to_owned());
+        name.filter(|n| !n.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    })
+}
+
+fn key(what: &str) -> String {
+    format!("{}: {what}", processor())
+}
+
+fn folder() -> Option<PathBuf> {
+    let named = std::env::var_os(CACHE).map(PathBuf::from);
+    let usual = || {
+        let home = || std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        cache.map(|c| c.join("secateur"))
+    };
+    named.or_else(usual)
+}
