@@ -9,6 +9,8 @@ mod check;
 mod codebook;
 mod contents;
 mod file;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod pack;
 mod places;
