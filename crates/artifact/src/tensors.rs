@@ -89,14 +89,21 @@ impl View for &Tensor {
 
 /// Writes `tensors` to `path`, durably. `note` becomes the one metadata entry `secateur`.
 pub fn write(path: &Path, tensors: &Tensors, note: Option<&str>) -> Result<()> {
+    file::write(path, &encode(tensors, note)?)
+}
+
+/// The bytes that [`write`] writes.
+///
+/// # Panics
+/// If a tensor has another number of values than its shape says.
+pub fn encode(tensors: &Tensors, note: Option<&str>) -> Result<Vec<u8>> {
     for (name, t) in tensors {
         let (expected, found) = (t.shape.iter().product::<usize>(), t.len());
         assert_eq!(found, expected, "tensor {name}: values for the shape {:?}", t.shape);
     }
     let metadata = note.map(|text| [("secateur".to_owned(), text.to_owned())].into());
-    let bytes = serialize(tensors.iter(), metadata)
-        .map_err(|e| Error::Resource(format!("{}: cannot be encoded: {e}", path.display())))?;
-    file::write(path, &bytes)
+    serialize(tensors.iter(), metadata)
+        .map_err(|e| Error::Resource(format!("the tensors cannot be encoded: {e}")))
 }
 
 /// Reads every tensor of `path` and the metadata entry `secateur`.

@@ -1,0 +1,103 @@
+//! What is packed, and what a file says of itself, fits together.
+
+use std::path::Path;
+
+use artifact::tensors::{self, Tensor};
+use artifact::{Error, Result};
+use graph::Graph;
+use sparsity::Mask;
+
+use crate::{Contents, Info};
+
+/// The most values that a network may have: 4 GiB of them as f32.
+const MOST_VALUES: u64 = 1 << 30;
+/// The largest image side and number of classes, so that no product of sizes overflows.
+const MOST_SIDE: usize = 1 << 15;
+const MOST_CLASSES: usize = 1 << 20;
+
+/// Whether `contents` can be packed.
+///
+/// # Errors
+/// [`Error::Config`] where info or masks do not fit the network, [`Error::Integrity`] where tensors
+/// do not fit it or disobey their masks, [`Error::Resource`] where there are too many values.
+pub(crate) fn contents(contents: &Contents) -> Result<()> {
+    let graph = &contents.graph;
+    self::info(&contents.info, graph).map_err(Error::Config)?;
+    size(graph)?;
+    tensors::check_table(&contents.tensors, &graph.table(), Path::new("what is to be packed"))?;
+    for (name, tensor) in &contents.tensors {
+        numbers(name, tensor)?;
+    }
+    contents.masks.iter().try_for_each(|(name, mask)| obeyed(name, mask, contents))
+}
+
+/// Whether `info` describes inputs and outputs of `graph`; if not, why.
+pub(crate) fn info(info: &Info, graph: &Graph) -> Result<(), String> {
+    let (classes, channels) = (info.classes.len(), graph.nodes()[0].shape.c);
+    if classes != graph.classes() {
+        return Err(format!("{classes} class names; the network has {} classes", graph.classes()));
+    }
+    if (info.mean.len(), info.std.len()) != (channels, channels) {
+        let found = format!("{} means and {} deviations", info.mean.len(), info.std.len());
+        return Err(format!("{found} of input channels; expected {channels} of each"));
+    }
+    let sound = |v: &f64| v.is_finite();
+    if info.mean.iter().all(sound) && info.std.iter().all(|v| sound(v) && *v > 0.0) {
+        return Ok(());
+    }
+    Err(format!(
+        "means {:?}, deviations {:?}; expected numbers, the latter over 0",
+        info.mean, info.std
+    ))
+}
+
+/// Whether sizes that a file names are such that a network of them can be built.
+pub(crate) fn sizes(classes: usize, side: usize) -> Result<(), String> {
+    if (1..=MOST_CLASSES).contains(&classes) && (1..=MOST_SIDE).contains(&side) {
+        return Ok(());
+    }
+    Err(format!(
+        "{classes} classes, side {side}; expected 1 to {MOST_CLASSES} and 1 to {MOST_SIDE}"
+    ))
+}
+
+/// Whether the values of `graph` can be held in memory.
+pub(crate) fn size(graph: &Graph) -> Result<()> {
+    let values: u64 = graph.params().iter().map(|p| p.count() as u64).sum();
+    if values <= MOST_VALUES {
+        return Ok(());
+    }
+    Err(Error::Resource(format!(
+        "network {}: {values} values; a packed file holds up to {MOST_VALUES}",
+        graph.spec()
+    )))
+}
+
+fn numbers(name: &str, tensor: &Tensor) -> Result<()> {
+    let values = tensor.as_f32().unwrap_or_default();
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(i) => Err(Error::Integrity(format!(
+            "tensor {name}: value {i} is {}; expected a number",
+            values[i]
+        ))),
+    }
+}
+
+/// A pruned value is a zero. It may be -0, as products with a mask leave it; it comes back as +0.
+fn obeyed(name: &str, mask: &Mask, contents: &Contents) -> Result<()> {
+    let param = contents.graph.param(name).filter(|p| p.trainable());
+    if param.is_none_or(|p| p.count() != mask.len()) {
+        return Err(Error::Config(format!(
+            "mask {name}: {} flags; the network has no such parameter with as many values",
+            mask.len()
+        )));
+    }
+    let values = contents.tensors[name].as_f32().unwrap_or_default();
+    match mask.revived(values) {
+        0 => Ok(()),
+        revived => Err(Error::Integrity(format!(
+            "tensor {name}: {revived} values are not 0 where the mask has them pruned; expected 0"
+        ))),
+    }
+}

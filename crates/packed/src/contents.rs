@@ -1,0 +1,160 @@
+//! What is packed, and how it is wanted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use artifact::tensors::Tensors;
+use artifact::{Error, Result, nearest};
+use graph::Graph;
+use serde::{Deserialize, Serialize};
+use sparsity::Masks;
+
+/// A pruned checkpoint with what is needed to use it on its own.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// The network.
+    pub graph: Graph,
+    /// Every tensor of the parameter table, f32.
+    pub tensors: Tensors,
+    /// The masks that the tensors obey.
+    pub masks: Masks,
+    /// What the network was trained on.
+    pub info: Info,
+}
+
+/// What a checkpoint's tensors do not say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Info {
+    /// The name of each class, in the order of the logits.
+    pub classes: Vec<String>,
+    /// Mean of each input channel, subtracted from pixels in `[0, 1]`.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each input channel, by which the difference is divided.
+    pub std: Vec<f64>,
+    /// SHA-256 of the checkpoint's weights file, in hexadecimal.
+    pub checkpoint: String,
+}
+
+/// How a checkpoint is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// How the kept weights are stored.
+    pub values: Values,
+    /// How their positions are stored.
+    pub encode: Encode,
+    /// Whether batch norms are folded into the weights before them.
+    pub fold: bool,
+}
+
+/// How kept values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Values {
+    /// 32-bit floats, lossless.
+    F32,
+    /// 16-bit floats, rounded to nearest even.
+    F16,
+    /// 127 steps a side of the largest value of the output channel.
+    Int8,
+    /// 16 values a tensor, multiples of the largest value of the output channel.
+    Codebook4,
+}
+
+/// How positions of kept values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encode {
+    /// The smaller of the two, for each tensor.
+    Auto,
+    /// One bit a weight.
+    Bitmask,
+    /// The gaps between kept weights, entropy-coded.
+    Entropy,
+}
+
+impl Values {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Int8, Self::Codebook4];
+
+    /// Its word in files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
+            Self::Codebook4 => "codebook4",
+        }
+    }
+}
+
+impl Encode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Bitmask, Self::Entropy];
+
+    /// Its word in files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Bitmask => "bitmask",
+            Self::Entropy => "entropy",
+        }
+    }
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Encode {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Values {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.map(Self::name);
+        let found = Self::ALL.into_iter().find(|v| v.name() == text);
+        found.ok_or_else(|| unknown("values", text, &known))
+    }
+}
+
+impl FromStr for Encode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.map(Self::name);
+        let found = Self::ALL.into_iter().find(|v| v.name() == text);
+        found.ok_or_else(|| unknown("positions", text, &known))
+    }
+}
+
+fn unknown(what: &str, text: &str, known: &[&str]) -> Error {
+    let hint = nearest::hint(text, known.iter().copied());
+    Error::Config(format!("{what} {text:?}{hint}; expected one of {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_file() {
+        for v in Values::ALL {
+            assert_eq!(v.name().parse::<Values>().expect("its own word"), v);
+            assert_eq!(serde_json::to_string(&v).expect("a word"), format!("{:?}", v.name()));
+        }
+        for e in Encode::ALL {
+            assert_eq!(e.name().parse::<Encode>().expect("its own word"), e);
+            assert_eq!(serde_json::to_string(&e).expect("a word"), format!("{:?}", e.name()));
+        }
+        let error = "int4".parse::<Values>().expect_err("unknown").to_string();
+        assert!(error.contains("expected one of f32, f16, int8, codebook4"), "{error}");
+    }
+}

@@ -1,0 +1,186 @@
+//! Files that were cut, changed or made to deceive: each is refused, or reads as it was.
+
+use std::path::Path;
+
+use artifact::Result;
+use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
+use graph::Graph;
+use sparsity::{Mask, Masks, random};
+
+use crate::record::Record;
+use crate::{Contents, Encode, Info, Options, Packed, Values, file, pack, unpack};
+
+const WEIGHT: &str = "backbone.conv1.weight";
+
+/// A small network with four weights of five pruned, and some biases.
+fn small() -> Contents {
+    let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
+    let mut masks = Masks::default();
+    for p in graph.prunable() {
+        let kept = random(&p.name, p.count(), 1).iter().map(|s| *s > 0.8).collect();
+        masks.insert(&p.name, Mask::new(kept));
+    }
+    masks.insert("classifier.bias", Mask::new((0..10).map(|i| i != 3).collect()));
+    let values = graph::initial(&graph, 1).into_iter().zip(graph.params());
+    let mut tensors: Tensors =
+        values.map(|(v, p)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
+    masks.apply(&mut tensors);
+    let info = Info {
+        classes: (0..10).map(|i| format!("class {i}")).collect(),
+        mean: vec![0.5; 3],
+        std: vec![0.25; 3],
+        checkpoint: "0".repeat(64),
+    };
+    Contents { graph, tensors, masks, info }
+}
+
+fn packed(values: Values, fold: bool) -> Vec<u8> {
+    pack(&small(), &Options { values, encode: Encode::Auto, fold }).expect("packs")
+}
+
+fn read(bytes: &[u8]) -> Result<Packed> {
+    unpack(bytes, Path::new("p"))
+}
+
+#[test]
+fn every_changed_byte_is_refused_or_harmless() {
+    for (values, fold) in [(Values::F32, false), (Values::Codebook4, true)] {
+        let bytes = packed(values, fold);
+        let whole = read(&bytes).expect("its own");
+        for at in 0..bytes.len() {
+            for flip in [1 << (at % 8), 0xFF] {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                match read(&changed) {
+                    Ok(found) => assert_eq!(found, whole, "byte {at} ^ {flip}"),
+                    Err(e) => assert!([3, 5].contains(&e.exit_code()), "byte {at}: {e}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_shorter_or_longer_file_is_refused() {
+    let mut bytes = packed(Values::Int8, false);
+    for end in (0..bytes.len()).step_by(3) {
+        assert_eq!(read(&bytes[..end]).expect_err("cut").exit_code(), 5, "{end} bytes");
+    }
+    bytes.push(0);
+    assert_eq!(read(&bytes).expect_err("longer").exit_code(), 5);
+}
+
+/// As someone who computes the digest anew would change it.
+#[test]
+fn every_changed_byte_under_a_true_digest_is_read_without_harm() {
+    for (values, fold) in [(Values::Int8, false), (Values::F16, true)] {
+        let (all, text) = tensors::decode(&packed(values, fold), Path::new("p")).expect("whole");
+        let text = text.expect("there");
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1 << (at % 5);
+            if let Ok(changed) = String::from_utf8(changed) {
+                sound(&file::sealed(&changed, all.clone()).expect("encodes"));
+            }
+        }
+        for (name, tensor) in &all {
+            for at in 0..count(tensor) {
+                let mut changed = all.clone();
+                flip(changed.get_mut(name).expect("there"), at);
+                sound(&file::sealed(&text, changed).expect("encodes"));
+            }
+        }
+    }
+}
+
+/// What is read fits its network and obeys its masks, or is refused.
+fn sound(bytes: &[u8]) {
+    match read(bytes) {
+        Err(e) => assert!([3, 5, 6].contains(&e.exit_code()), "{e}"),
+        Ok(found) => {
+            assert_eq!(found.masks.revived(&found.tensors), 0);
+            let values = found.tensors.values().filter_map(Tensor::as_f32).flatten();
+            assert!(values.into_iter().all(|v| v.is_finite()));
+        }
+    }
+}
+
+fn count(tensor: &Tensor) -> usize {
+    tensor.shape.iter().product()
+}
+
+fn flip(tensor: &mut Tensor, at: usize) {
+    match &mut tensor.values {
+        Numbers::U8(v) => v[at] ^= 1 << (at % 8),
+        Numbers::F32(v) => v[at] = f32::from_bits(v[at].to_bits() ^ 1 << (at % 32)),
+    }
+}
+
+/// Changes record and tensors of a sound file, seals it anew and reads it.
+#[track_caller]
+fn check(change: impl Fn(&mut Record, &mut Tensors), code: u8, expected: &str) {
+    let (mut all, text) =
+        tensors::decode(&packed(Values::Int8, false), Path::new("p")).expect("whole");
+    let mut record = Record::parse(&text.expect("there"), Path::new("p")).expect("its own");
+    change(&mut record, &mut all);
+    let bytes = file::sealed(&record.text(), all).expect("encodes");
+    let error = read(&bytes).expect_err("does not fit");
+    assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+    assert_eq!(error.exit_code(), code, "{error}");
+}
+
+#[test]
+fn what_does_not_fit_the_network_is_refused() {
+    let newer = "made by a newer version: format 2; this one reads 1";
+    check(|r, _| r.format = 2, 3, newer);
+    check(|r, _| r.network.digest = "0".into(), 5, "its graph has digest");
+    check(|r, _| r.network.spec = "resnet81".into(), 5, "is unknown");
+    check(|r, _| r.network.spec = "vgg-lab@0.06".into(), 5, "its graph has digest");
+    check(|r, _| r.network.classes = usize::MAX, 5, "expected 1 to 1048576");
+    check(|r, _| r.network.side = 0, 5, "expected 1 to 1048576 and 1 to 32768");
+    check(|r, _| r.info.classes.truncate(9), 5, "9 class names; the network has 10 classes");
+    check(|r, _| r.info.std[1] = 0.0, 5, "expected numbers, the latter over 0");
+    check(|r, _| r.info.mean.truncate(1), 5, "1 means and 3 deviations");
+    check(|r, _| r.options.fold = true, 5, "tensor backbone.conv0.bias is missing");
+    let twin = |r: &mut Record, _: &mut Tensors| {
+        r.tensors.insert("twin".into(), r.tensors[WEIGHT].clone());
+    };
+    check(twin, 5, "twin is described: the network has none of that name");
+    check(|r, _| drop(r.tensors.remove(WEIGHT)), 5, "tensor backbone.conv1.weight is missing");
+}
+
+#[test]
+fn a_network_beyond_memory_is_refused() {
+    let large = Graph::build("vgg16@4", 10, 32).expect("in the zoo");
+    check(|r, _| r.network = large.network(), 6, "values; a packed file holds up to");
+}
+
+#[test]
+fn sizes_that_cannot_be_are_refused() {
+    let entry = |change: fn(&mut crate::record::Entry)| {
+        move |r: &mut Record, _: &mut Tensors| change(r.tensors.get_mut(WEIGHT).expect("coded"))
+    };
+    check(entry(|e| e.kept = usize::MAX), 5, "values kept of shape");
+    check(entry(|e| e.shape = vec![usize::MAX, usize::MAX]), 5, "expected shape [4, 2, 3, 3]");
+    check(entry(|e| e.kept += 1), 5, "positions; expected");
+    check(entry(|e| e.planes[0] -= 1), 5, "no zstd frame");
+    check(entry(|e| e.planes[0] = usize::MAX), 5, "end too early");
+    check(entry(|e| e.planes.push(0)), 5, "2 planes; expected 1");
+    check(entry(|e| e.values = Values::Codebook4), 5, ":codebook is missing");
+    check(entry(|e| e.positions = crate::Positions::All), 5, ":positions is surplus");
+    let put = |suffix: &'static str, tensor: Tensor| {
+        move |_: &mut Record, all: &mut Tensors| {
+            all.insert(format!("{WEIGHT}{suffix}"), tensor.clone());
+        }
+    };
+    check(put(":scales", Tensor::f32(&[4], vec![f32::NAN; 4])), 5, "value 0 is NaN");
+    check(put(":scales", Tensor::f32(&[4], vec![3e38; 4])), 5, "inf; expected a number");
+    check(put(":scales", Tensor::f32(&[3], vec![1.0; 3])), 5, "are no F32 of 4 values");
+    check(put(":values", Tensor::f32(&[1], vec![1.0])), 5, "the values are not U8");
+    check(put(":values", Tensor::u8(&[0], vec![])), 5, "end too early");
+    check(put(":more", Tensor::u8(&[0], vec![])), 5, ":more is surplus");
+    let short = |_: &mut Record, all: &mut Tensors| {
+        all.insert("backbone.bn0.bias".into(), Tensor::f32(&[1], vec![0.0]));
+    };
+    check(short, 5, "shape [1]; expected F32 of [2]");
+}

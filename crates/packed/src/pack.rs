@@ -1,0 +1,105 @@
+//! From a checkpoint to the bytes of a packed file.
+
+use std::collections::BTreeMap;
+
+use artifact::tensors::{Tensor, Tensors};
+use artifact::{Error, Result};
+use rayon::prelude::*;
+use sparsity::Mask;
+
+use crate::file::{self, Names};
+use crate::places::Places;
+use crate::planes::squeezed;
+use crate::record::{Entry, FORMAT, Kind, Positions, Record};
+use crate::stored::{self, Slot};
+use crate::values::{self, Coded};
+use crate::{Contents, Options, Values, check};
+
+/// The bytes of a packed file. The same contents and options give the same bytes.
+///
+/// A pruned value of -0 comes back as +0: it has no effect, and nothing of ours leaves one.
+///
+/// # Errors
+/// [`Error::Config`] where info or masks do not fit the network, or a weight is beyond f16;
+/// [`Error::Integrity`] where tensors do not fit it, disobey their masks or hold no numbers;
+/// [`Error::Resource`] where there are more values than 4 GiB hold.
+pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
+    check::contents(contents)?;
+    let all = stored::tensors(contents, options.fold)?;
+    let slots = stored::slots(&contents.graph, options.fold);
+    let parts: Vec<Result<Part>> =
+        slots.par_iter().map(|slot| part(slot, &all[&slot.name], contents, *options)).collect();
+    let (mut entries, mut tensors) = (BTreeMap::new(), Tensors::new());
+    for part in parts {
+        let part = part?;
+        entries.extend(part.entry);
+        tensors.extend(part.tensors);
+    }
+    let record = Record {
+        format: FORMAT,
+        kind: Kind::Packed,
+        network: contents.graph.network(),
+        info: contents.info.clone(),
+        options: *options,
+        tensors: entries,
+    };
+    file::sealed(&record.text(), tensors)
+}
+
+/// What the file holds of one slot.
+struct Part {
+    entry: Option<(String, Entry)>,
+    tensors: Vec<(String, Tensor)>,
+}
+
+fn part(slot: &Slot, tensor: &Tensor, contents: &Contents, options: Options) -> Result<Part> {
+    // The mask of a folded bias is that of what it was folded from: it binds nothing any more.
+    let mask = contents.masks.get(&slot.name).filter(|_| slot.weight || !options.fold);
+    if !slot.weight && mask.is_none() {
+        return Ok(Part { entry: None, tensors: vec![(slot.name.clone(), tensor.clone())] });
+    }
+    // What is no weight is small, and not what rounding is for.
+    let values = if slot.weight { options.values } else { Values::F32 };
+    let floats = tensor.as_f32().expect("checked against the table");
+    coded(slot, floats, mask, Options { values, ..options })
+        .map_err(|what| Error::Config(format!("tensor {}: {what}", slot.name)))
+}
+
+fn coded(
+    slot: &Slot,
+    floats: &[f32],
+    mask: Option<&Mask>,
+    options: Options,
+) -> Result<Part, String> {
+    let places = Places::of(mask, floats.len());
+    let (positions, bytes) = match mask {
+        Some(_) => places.encoded(options.encode),
+        None => (Positions::None, vec![]),
+    };
+    let mut coded =
+        values::encoded(options.values, &places.gathered(floats), &places.rows(slot.shape[0]))?;
+    coded.planes = coded.planes.into_iter().map(squeezed).collect();
+    let entry = Entry {
+        shape: slot.shape.clone(),
+        kept: places.kept(),
+        positions,
+        values: options.values,
+        planes: coded.planes.iter().map(Vec::len).collect(),
+    };
+    let stored = matches!(positions, Positions::Bitmask | Positions::Entropy).then_some(bytes);
+    let tensors = tensors(&slot.name, stored, coded);
+    Ok(Part { entry: Some((slot.name.clone(), entry)), tensors })
+}
+
+fn tensors(name: &str, positions: Option<Vec<u8>>, coded: Coded) -> Vec<(String, Tensor)> {
+    let names = Names::of(name);
+    let bytes = |v: Vec<u8>| Tensor::u8(&[v.len()], v);
+    let floats = |v: Vec<f32>| Tensor::f32(&[v.len()], v);
+    let all = [
+        Some((names.values, bytes(coded.planes.concat()))),
+        positions.map(|v| (names.positions, bytes(v))),
+        coded.scales.map(|v| (names.scales, floats(v))),
+        coded.codebook.map(|v| (names.codebook, floats(v))),
+    ];
+    all.into_iter().flatten().collect()
+}

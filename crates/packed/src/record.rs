@@ -1,0 +1,136 @@
+//! The metadata of a packed file: a JSON text under the key `secateur`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use artifact::manifest::Network;
+use artifact::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{Info, Options, Values};
+
+/// The format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// What the file says of itself. Unknown keys are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    /// Format of the file.
+    pub format: u32,
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// The network.
+    pub network: Network,
+    /// What it was trained on.
+    pub info: Info,
+    /// How it was packed.
+    pub options: Options,
+    /// The coded tensors; one that is not named here is plain f32 under its own name.
+    pub tensors: BTreeMap<String, Entry>,
+}
+
+/// The one kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// A packed checkpoint.
+    Packed,
+}
+
+/// How one tensor is coded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// Its shape, row-major.
+    pub shape: Vec<usize>,
+    /// How many of its values are kept.
+    pub kept: usize,
+    /// How their positions are stored, in `NAME:positions`.
+    pub positions: Positions,
+    /// How the values are stored, in `NAME:values`, `NAME:scales` and `NAME:codebook`.
+    pub values: Values,
+    /// Stored bytes of each plane of `NAME:values`; fewer than the plane has are a zstd frame.
+    pub planes: Vec<usize>,
+}
+
+/// How a tensor's positions are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Positions {
+    /// Not at all: there is no mask.
+    None,
+    /// Not at all: the mask keeps everything.
+    All,
+    /// One bit a value, the first in the lowest bit.
+    Bitmask,
+    /// Gaps as bytes in a zstd frame.
+    Entropy,
+}
+
+impl fmt::Display for Positions {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "none",
+            Self::All => "all",
+            Self::Bitmask => "bitmask",
+            Self::Entropy => "entropy",
+        })
+    }
+}
+
+impl Record {
+    /// As JSON without spaces.
+    ///
+    /// # Panics
+    /// If it holds a number that is none: what is packed was checked.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a record is plain maps, lists and finite numbers")
+    }
+
+    /// Parses `text`; `path` is named in errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        /// All that a later format is sure to have.
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+            kind: Kind,
+        }
+        let bad = |what: String| Error::Config(format!("{}: {what}", path.display()));
+        let Version { format, kind: Kind::Packed } = serde_json::from_str(text)
+            .map_err(|e| bad(format!("not a packed file: its metadata: {e}")))?;
+        if format > FORMAT {
+            return Err(bad(format!(
+                "made by a newer version: format {format}; this one reads {FORMAT}; use the newer \
+                 version or pack the checkpoint again"
+            )));
+        }
+        if format != FORMAT {
+            return Err(bad(format!("format {format}; expected {FORMAT}")));
+        }
+        let broken = |e| Error::Integrity(format!("{}: bad metadata: {e}", path.display()));
+        serde_json::from_str(text).map_err(broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_formats_are_named() {
+        let check = |text: &str, code: u8, expected: &str| {
+            let error = Record::parse(text, Path::new("p")).expect_err("not ours");
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+        };
+        let newer = "made by a newer version: format 2; this one reads 1";
+        check(r#"{"format":2,"kind":"packed","more":[]}"#, 3, newer);
+        check(r#"{"format":0,"kind":"packed"}"#, 3, "format 0; expected 1");
+        check(r#"{"format":1,"kind":"mask"}"#, 3, "not a packed file");
+        check("{}", 3, "missing field `format`");
+        check(r#"{"format":1,"kind":"packed"}"#, 5, "bad metadata: missing field `network`");
+        check(r#"{"format":1,"kind":"packed","x":0}"#, 5, "unknown field `x`");
+    }
+}
