@@ -66,6 +66,15 @@ pub(crate) enum Ready {
     Block(BlockLayer),
 }
 
+/// How one layer is run, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPlan {
+    /// Name of the first of the graph's nodes that it computes.
+    pub name: String,
+    /// Its kernel: dense or sparse, image by image or by blocks of sixteen.
+    pub kernel: &'static str,
+}
+
 /// Parts that a layer of a single image is split into.
 pub(crate) fn tasks() -> usize {
     match rayon::current_num_threads() {
@@ -103,6 +112,24 @@ impl Plan {
         let steps: Vec<Step> = (0..count).map(step).collect();
         let together = how.batch.clamp(1, TOGETHER).next_multiple_of(LANES);
         Self::on_buffers(network, maps, (split, together), steps)
+    }
+
+    /// How each layer is run, the input first.
+    pub fn layers(&self) -> Vec<LayerPlan> {
+        let kernel = |step: &Step| match &step.ready {
+            Ready::Input => "copy",
+            Ready::Flat(layer) => layer.kernel(),
+            Ready::Block(layer) => layer.kernel(),
+        };
+        let layer = |s: &Step| LayerPlan { name: s.name.clone(), kernel: kernel(s) };
+        self.steps.iter().map(layer).collect()
+    }
+
+    /// Bytes of the activations of a batch (and of one image up to where batches begin).
+    pub fn activation_bytes(&self) -> usize {
+        let flat = self.flat.lens.iter().sum::<usize>() + self.room;
+        let blocks: usize = self.blocks.lens.iter().sum();
+        4 * if self.split + 1 == self.steps.len() { flat } else { flat + blocks * self.together }
     }
 
     fn on_buffers(
