@@ -98,8 +98,9 @@ fn sound(bytes: &[u8]) {
     match read(bytes) {
         Err(e) => assert!([3, 5, 6].contains(&e.exit_code()), "{e}"),
         Ok(found) => {
-            assert_eq!(found.masks.revived(&found.tensors), 0);
-            let values = found.tensors.values().filter_map(Tensor::as_f32).flatten();
+            let tensors = found.tensors();
+            assert_eq!(found.masks().revived(&tensors), 0);
+            let values = tensors.values().filter_map(Tensor::as_f32).flatten();
             assert!(values.into_iter().all(|v| v.is_finite()));
         }
     }

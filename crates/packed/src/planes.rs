@@ -4,8 +4,8 @@
 //! is compressed on its own, and only where that makes it smaller: a plane of fewer bytes than it
 //! should have is a zstd frame.
 
-/// Above this level a plane takes longer and is no smaller: there is nothing to find but how often
-/// each byte occurs.
+/// Most of what there is to gain is how often each byte occurs, which any level finds; this one is
+/// 1 % smaller on trained weights, and packing still takes less than a second.
 const LEVEL: i32 = 19;
 
 /// `plane` compressed, or as it is where that is smaller.

@@ -1,5 +1,6 @@
 //! From the bytes of a packed file to a network's tensors.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
@@ -8,7 +9,7 @@ use graph::Graph;
 use graph::fold::{Folded, folded};
 use graph::group::Group;
 use rayon::prelude::*;
-use sparsity::{Mask, Masks};
+use sparsity::Masks;
 
 use crate::file::{self, Names, Opened};
 use crate::places::Places;
@@ -18,6 +19,8 @@ use crate::values::{self, Coded};
 use crate::{Info, Options, planes};
 
 /// What was in a packed file.
+///
+/// Values stay in memory as few as they are kept; each tensor is laid out when it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packed {
     /// The network.
@@ -26,32 +29,67 @@ pub struct Packed {
     pub info: Info,
     /// How it was packed.
     pub options: Options,
-    /// Norms kept: every tensor of the parameter table. Norms folded: `NODE.weight` and `NODE.bias`
-    /// of each convolution and linear layer, and the norms that are behind none. Pruned values
-    /// are +0.
-    pub tensors: Tensors,
-    /// The masks that the tensors obey; of weights alone where norms are folded.
-    pub masks: Masks,
+    parts: BTreeMap<String, Part>,
+}
+
+/// One tensor: the kept values, and where they stand.
+#[derive(Debug, Clone, PartialEq)]
+struct Part {
+    shape: Vec<usize>,
+    kept: Vec<f32>,
+    places: Places,
+    masked: bool,
+}
+
+impl Part {
+    fn tensor(&self) -> Tensor {
+        Tensor::f32(&self.shape, self.places.scattered(&self.kept))
+    }
 }
 
 impl Packed {
+    /// The tensor `name`, if the file has it. Pruned values are +0.
+    ///
+    /// With norms kept there is every tensor of the parameter table. With norms folded there are
+    /// `NODE.weight` and `NODE.bias` of each convolution and linear layer, and the norms that
+    /// are behind none.
+    pub fn tensor(&self, name: &str) -> Option<Tensor> {
+        self.parts.get(name).map(Part::tensor)
+    }
+
+    /// Every tensor that [`Packed::tensor`] gives.
+    pub fn tensors(&self) -> Tensors {
+        self.parts.iter().map(|(name, part)| (name.clone(), part.tensor())).collect()
+    }
+
+    /// The masks that the tensors obey; of weights alone where norms are folded.
+    pub fn masks(&self) -> Masks {
+        let mut masks = Masks::default();
+        for (name, part) in self.parts.iter().filter(|(_, part)| part.masked) {
+            masks.insert(name, part.places.mask());
+        }
+        masks
+    }
+
     /// The convolution or linear layer of `group` with the norm behind it, whether the file has
     /// that folded or not. `group` is one of [`graph::group::Walk::Inference`].
     ///
     /// # Panics
     /// If the group's core is of another kind.
     pub fn layer(&self, group: &Group) -> Folded {
-        if !self.options.fold {
-            return folded(&self.graph, group, &self.tensors);
+        if self.options.fold {
+            let of = |name: String| {
+                let part = self.parts.get(&name).expect("each layer has weight and bias");
+                part.places.scattered(&part.kept)
+            };
+            let names =
+                (stored::weight_of(&self.graph, group), stored::bias_of(&self.graph, group));
+            return Folded { weight: of(names.0), bias: of(names.1) };
         }
-        let of = |name: String| {
-            let found = self.tensors.get(&name).and_then(Tensor::as_f32);
-            found.expect("checked when the file was read").to_vec()
-        };
-        Folded {
-            weight: of(stored::weight_of(&self.graph, group)),
-            bias: of(stored::bias_of(&self.graph, group)),
-        }
+        let nodes = [Some(group.core), group.norm];
+        let needed = self.graph.params().iter().filter(|p| nodes.contains(&Some(p.node)));
+        let tensors = needed.map(|p| (p.name.clone(), self.parts[&p.name].tensor())).collect();
+        folded(&self.graph, group, &tensors)
     }
 }
 
@@ -63,36 +101,39 @@ impl Packed {
 /// [`Error::Resource`] where it unpacks to more than 4 GiB.
 pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
     let opened = file::open(bytes, path)?;
-    let parts: Vec<_> = opened.slots.par_iter().map(|slot| part(slot, &opened)).collect();
-    let (mut tensors, mut masks) = (Tensors::new(), Masks::default());
-    for (slot, part) in opened.slots.iter().zip(parts) {
-        let (tensor, mask) = part.map_err(|what| {
+    // All are read before the first error is looked for: the same file gives the same message.
+    let read: Vec<_> = opened.slots.par_iter().map(|slot| part(slot, &opened)).collect();
+    let mut parts = BTreeMap::new();
+    for (slot, part) in opened.slots.iter().zip(read) {
+        let part = part.map_err(|what| {
             Error::Integrity(format!("{}: tensor {}: {what}", path.display(), slot.name))
         })?;
-        tensors.insert(slot.name.clone(), tensor);
-        if let Some(mask) = mask {
-            masks.insert(&slot.name, mask);
-        }
+        parts.insert(slot.name.clone(), part);
     }
     let Opened { record, graph, .. } = opened;
-    Ok(Packed { graph, info: record.info, options: record.options, tensors, masks })
+    Ok(Packed { graph, info: record.info, options: record.options, parts })
 }
 
-fn part(slot: &Slot, opened: &Opened) -> Result<(Tensor, Option<Mask>), String> {
+fn part(slot: &Slot, opened: &Opened) -> Result<Part, String> {
     match opened.record.tensors.get(&slot.name) {
         Some(entry) => coded(slot, entry, &opened.tensors),
-        None => plain(slot, &opened.tensors[&slot.name]).map(|tensor| (tensor, None)),
+        None => plain(slot, &opened.tensors[&slot.name]),
     }
 }
 
-fn plain(slot: &Slot, tensor: &Tensor) -> Result<Tensor, String> {
-    if tensor.shape != slot.shape || tensor.as_f32().is_none() {
-        return Err(format!("shape {:?}; expected F32 of {:?}", tensor.shape, slot.shape));
+fn plain(slot: &Slot, tensor: &Tensor) -> Result<Part, String> {
+    match tensor.as_f32() {
+        Some(values) if tensor.shape == slot.shape => Ok(Part {
+            shape: slot.shape.clone(),
+            kept: values.to_vec(),
+            places: Places::All(values.len()),
+            masked: false,
+        }),
+        _ => Err(format!("shape {:?}; expected F32 of {:?}", tensor.shape, slot.shape)),
     }
-    Ok(tensor.clone())
 }
 
-fn coded(slot: &Slot, entry: &Entry, all: &Tensors) -> Result<(Tensor, Option<Mask>), String> {
+fn coded(slot: &Slot, entry: &Entry, all: &Tensors) -> Result<Part, String> {
     let len = slot.shape.iter().product();
     if entry.shape != slot.shape || entry.kept > len {
         return Err(format!(
@@ -103,10 +144,10 @@ fn coded(slot: &Slot, entry: &Entry, all: &Tensors) -> Result<(Tensor, Option<Ma
     let names = Names::of(&slot.name);
     let positions = bytes(all, &names.positions).unwrap_or_default();
     let places = Places::decoded(entry.positions, positions, (entry.kept, len))?;
-    let (rows, parts) = (places.rows(slot.shape[0]), parts(entry, &names, all)?);
-    let kept = values::decoded(entry.values, &parts, &rows)?;
-    let mask = (entry.positions != Positions::None).then(|| places.mask());
-    Ok((Tensor::f32(&slot.shape, places.scattered(kept)), mask))
+    let coded = parts(entry, &names, all)?;
+    let kept = values::decoded(entry.values, &coded, &places.rows(slot.shape[0]))?;
+    let masked = entry.positions != Positions::None;
+    Ok(Part { shape: slot.shape.clone(), kept, places, masked })
 }
 
 /// Planes, scales and codebook, each of the size that `entry` needs.

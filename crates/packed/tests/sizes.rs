@@ -88,7 +88,7 @@ fn time(bytes: &[u8]) -> Duration {
     let start = Instant::now();
     let found = unpack(bytes, Path::new("p")).expect("its own");
     let time = start.elapsed();
-    assert_eq!(found.tensors.len(), 42);
+    assert!(found.tensor("linear.bias").is_some());
     time
 }
 
