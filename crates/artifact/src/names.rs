@@ -24,3 +24,5 @@ pub const RUN: &str = "run.yaml";
 pub const DATASET: &str = "dataset.safetensors";
 /// The report's page.
 pub const REPORT: &str = "report.html";
+/// A packed network: positions and values of what is kept, compressed.
+pub const PACKED: &str = "packed.safetensors";

@@ -277,6 +277,77 @@ record!(
 );
 
 record!(
+    /// Result of `deployer deploy`.
+    Deployment {
+        /// How kept weights are stored: `f32`, `f16`, `int8` or `codebook4`.
+        values: String,
+        /// Bytes of the packed file.
+        bytes: u64,
+        /// Bytes of the dense checkpoint's weights file.
+        dense_bytes: u64,
+        /// What is left of the network.
+        sparsity: Sparsity,
+        /// Output channels that no weight feeds, removed before the network is run.
+        removed_channels: usize,
+        /// How the packed network answers beside the checkpoint.
+        verification: Verification,
+        /// How fast it is, for each batch that was timed.
+        speeds: Vec<Speed>,
+    }
+);
+
+record!(
+    /// A packed network compared with its checkpoint, on test images.
+    #[derive(Copy)]
+    Verification {
+        /// Images compared.
+        images: usize,
+        /// Images whose first class is the same.
+        same: usize,
+        /// Norm of the logits' difference over the norm of the checkpoint's logits.
+        difference: f64,
+        /// Accuracy of the checkpoint.
+        checkpoint: f64,
+        /// Accuracy of the packed network.
+        packed: f64,
+    }
+);
+
+record!(
+    /// How fast a network answers: medians over several runs, milliseconds an image.
+    Speed {
+        /// Images that come at the same time.
+        batch: usize,
+        /// Threads in use.
+        threads: usize,
+        /// Of the packed network: of each layer the faster kernel.
+        milliseconds: f64,
+        /// Half the distance between the quartiles.
+        spread: f64,
+        /// Of the same network where no zero is skipped.
+        dense_milliseconds: f64,
+        /// Processor that it was measured on.
+        processor: String,
+    }
+);
+
+record!(
+    /// Result of `deployer unpack`.
+    Unpacking {
+        /// How kept weights were stored.
+        values: String,
+        /// Whether batch norms were folded: they are then those of a network of equal answers.
+        folded: bool,
+        /// Whether the weights file is the packed checkpoint's, byte for byte.
+        exact: bool,
+        /// What is left of the network.
+        sparsity: Sparsity,
+        /// Sizes of `model.safetensors`.
+        sizes: Sizes,
+    }
+);
+
+record!(
     /// Result of `reporter`.
     Report {
         /// The page's title.

@@ -43,14 +43,20 @@ pub fn thousands(count: u64) -> String {
 /// Measures the checkpoint at `path`, which holds `nonzero` parameters that are not zero.
 pub fn measure(path: &Path, nonzero: u64) -> Result<Sizes> {
     let bytes = file::read(path)?;
-    let bad = |e: io::Error| Error::read(path, &e);
+    let (gzip, zstd) = compressed(&bytes)?;
+    Ok(Sizes { file: bytes.len() as u64, ideal: nonzero * 4, gzip, zstd })
+}
+
+/// What `bytes` take through gzip and through zstd at their default levels.
+pub fn compressed(bytes: &[u8]) -> Result<(u64, u64)> {
+    let bad = |e: io::Error| Error::Resource(format!("cannot be compressed: {e}"));
     let mut gzip = GzEncoder::new(Count(0), Compression::default());
-    gzip.write_all(&bytes).map_err(bad)?;
+    gzip.write_all(bytes).map_err(bad)?;
     let gzip = gzip.finish().map_err(bad)?.0;
     let mut zstd = zstd::Encoder::new(Count(0), zstd::DEFAULT_COMPRESSION_LEVEL).map_err(bad)?;
-    zstd.write_all(&bytes).map_err(bad)?;
+    zstd.write_all(bytes).map_err(bad)?;
     let zstd = zstd.finish().map_err(bad)?.0;
-    Ok(Sizes { file: bytes.len() as u64, ideal: nonzero * 4, gzip, zstd })
+    Ok((gzip, zstd))
 }
 
 /// A sink that only counts.

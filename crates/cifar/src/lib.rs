@@ -10,6 +10,7 @@ mod batch;
 mod dataset;
 pub mod import;
 mod mixup;
+pub mod origin;
 mod patch;
 pub mod photo;
 mod raw;

@@ -27,7 +27,7 @@
 //! let answers = model.classify(&photo);
 //! println!("{} {:.1} %", answers[0].class, answers[0].probability * 100.0);
 //! # assert!(answers[0].probability >= answers[1].probability);
-//! # Ok::<(), artifact::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Beneath stands a [`Network`], layers with their values, norms folded into weights. A [`Plan`]

@@ -1,9 +1,10 @@
 //! `models export`: a checkpoint as a file for other programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::{Error, Manifest, digest, file, names, record, tensors};
+use artifact::{Error, file, tensors};
+use cifar::origin;
 use clap::Args;
 use stage::Common;
 
@@ -60,8 +61,8 @@ impl Export {
     }
 
     fn onnx(&self, found: &Found) -> Result<Vec<u8>> {
-        let data = self.data.clone().or_else(|| dataset_of(&self.checkpoint));
-        let data = data.map(|folder| described(&folder)).transpose()?;
+        let data = self.data.clone().or_else(|| origin::of(&self.checkpoint));
+        let data = data.map(|folder| origin::describe(&folder)).transpose()?;
         if data.is_none() {
             tracing::warn!(
                 "the images' mean and deviation are not known: the file does not note them (--data)"
@@ -76,32 +77,4 @@ impl Export {
         let (graph, tensors) = (&found.graph, &found.tensors);
         Ok(onnx::encode(&onnx::Model { graph, tensors, images })?)
     }
-}
-
-/// The dataset at the beginning of the checkpoint's history, where it still is as it was.
-fn dataset_of(checkpoint: &Path) -> Option<PathBuf> {
-    let manifest = Manifest::read(checkpoint).ok()?;
-    let Some(input) = manifest.inputs.iter().find(|i| i.role == "dataset") else {
-        return dataset_of(&manifest.input(checkpoint, "checkpoint")?);
-    };
-    let folder = manifest.input(checkpoint, "dataset")?;
-    let (found, _) = digest::of_file(&folder.join(names::MANIFEST)).ok()?;
-    // One that was made again may have other means.
-    (found == input.sha256).then_some(folder)
-}
-
-fn described(folder: &Path) -> artifact::Result<record::Dataset> {
-    let manifest = Manifest::read(folder)?;
-    if manifest.stage != cifar::STAGE {
-        return Err(Error::Config(format!(
-            "{}: made by {}; expected a dataset",
-            folder.display(),
-            manifest.stage
-        )));
-    }
-    let info: record::Dataset = manifest.result(folder)?;
-    if info.mean.len() == 3 && info.std.len() == 3 {
-        return Ok(info);
-    }
-    Err(Error::Config(format!("{}: mean and std are not of three channels", folder.display())))
 }

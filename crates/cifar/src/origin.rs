@@ -1,0 +1,40 @@
+//! The dataset that a checkpoint was trained on, without its images.
+
+use std::path::{Path, PathBuf};
+
+use artifact::{Error, Manifest, Result, digest, names, record};
+
+use crate::STAGE;
+
+/// The dataset at the beginning of the checkpoint's history, where it still is as it was.
+pub fn of(checkpoint: &Path) -> Option<PathBuf> {
+    let manifest = Manifest::read(checkpoint).ok()?;
+    let Some(input) = manifest.inputs.iter().find(|i| i.role == "dataset") else {
+        return of(&manifest.input(checkpoint, "checkpoint")?);
+    };
+    let folder = manifest.input(checkpoint, "dataset")?;
+    let (found, _) = digest::of_file(&folder.join(names::MANIFEST)).ok()?;
+    // One that was made again may have other means.
+    (found == input.sha256).then_some(folder)
+}
+
+/// What the manifest of the dataset in `folder` says: class names, mean and deviation of three
+/// channels.
+///
+/// # Errors
+/// [`Error::Missing`] where there is no artifact, [`Error::Config`] where it is no such dataset.
+pub fn describe(folder: &Path) -> Result<record::Dataset> {
+    let manifest = Manifest::read(folder)?;
+    if manifest.stage != STAGE {
+        return Err(Error::Config(format!(
+            "{}: made by {}; expected a dataset",
+            folder.display(),
+            manifest.stage
+        )));
+    }
+    let info: record::Dataset = manifest.result(folder)?;
+    if info.mean.len() == 3 && info.std.len() == 3 {
+        return Ok(info);
+    }
+    Err(Error::Config(format!("{}: mean and std are not of three channels", folder.display())))
+}

@@ -1,0 +1,211 @@
+//! `deployer bench`: milliseconds an image, beside the dense network's.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use artifact::record::Speed;
+use clap::Args;
+use inference::{Model, Network, Plan, Unknown, Use};
+use serde::Serialize;
+use stage::Common;
+
+use crate::text::{shortened, table};
+
+/// Flags of `deployer bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// A packed file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    timing: Timing,
+    /// Each layer too: its kernel, what is kept of it, its time
+    #[arg(long)]
+    layers: bool,
+}
+
+/// What is timed, and how often.
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct Timing {
+    /// Images that come at the same time
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1, 16, 64],
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch: Vec<u32>,
+    /// Timed runs of each; the median counts
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub repeat: u32,
+}
+
+/// One batch size.
+#[derive(Serialize)]
+struct Row {
+    network: String,
+    values: String,
+    #[serde(flatten)]
+    speed: Speed,
+    images_per_second: f64,
+    /// Of the dense network over that of the packed one.
+    times_faster: f64,
+    activations_mib: f64,
+    simd: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<LayerRow>,
+}
+
+/// One layer; times are microseconds an image.
+#[derive(Serialize)]
+struct LayerRow {
+    name: String,
+    kernel: &'static str,
+    kept: Option<f64>,
+    microseconds: f64,
+    dense_kernel: &'static str,
+    dense_microseconds: f64,
+    /// As the dense layer counts them.
+    gflops: Option<f64>,
+}
+
+impl Bench {
+    /// Times and prints.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        let model = Model::open(&self.file)?;
+        let network = model.network();
+        let rows: Vec<Row> =
+            self.timing.batch.iter().map(|batch| self.row(&model, &network, *batch)).collect();
+        if common.json {
+            stage::print_json(&rows);
+        } else {
+            stage::print(&text(&rows));
+        }
+        Ok(())
+    }
+
+    fn row(&self, model: &Model, network: &Network, batch: u32) -> Row {
+        let pair = Pair::new(network, batch as usize);
+        let speed = pair.speed(self.timing.repeat as usize);
+        Row {
+            network: model.network_name(),
+            values: model.options().values.to_string(),
+            images_per_second: 1e3 / speed.milliseconds,
+            times_faster: speed.dense_milliseconds / speed.milliseconds,
+            activations_mib: artifact::size::mib(pair.sparse.activation_bytes() as u64),
+            simd: engine::device::simd(),
+            layers: if self.layers {
+                pair.layers(network, self.timing.repeat as usize)
+            } else {
+                vec![]
+            },
+            speed,
+        }
+    }
+}
+
+/// The packed network and the dense one, ready for batches of one size.
+pub struct Pair {
+    sparse: Plan,
+    dense: Plan,
+    batch: usize,
+    images: Vec<f32>,
+}
+
+impl Pair {
+    /// Makes both ready; kernels whose speed is not known yet are measured.
+    pub fn new(network: &Network, batch: usize) -> Self {
+        let plan = |skip| Plan::new(network, Use { batch, skip, unknown: Unknown::Measure });
+        let len = batch * network.layers[0].shape.count();
+        let images = (0..len).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
+        Self { sparse: plan(true), dense: plan(false), batch, images }
+    }
+
+    /// Times both, in turn.
+    pub fn speed(&self, repeat: usize) -> Speed {
+        let times: Vec<[f64; 2]> = (0..repeat + 2).map(|_| self.once()).collect();
+        self.sparse.take_spent();
+        self.dense.take_spent();
+        let of = |k: usize| {
+            let mut all: Vec<f64> = times[2..].iter().map(|t| t[k] / self.batch as f64).collect();
+            all.sort_by(f64::total_cmp);
+            let quarter = |q: usize| all[(all.len() - 1) * q / 4] * 1e3;
+            (quarter(2), (quarter(3) - quarter(1)) / 2.0)
+        };
+        let ((milliseconds, spread), (dense_milliseconds, _)) = (of(0), of(1));
+        Speed {
+            batch: self.batch,
+            threads: stage::threads(),
+            milliseconds,
+            spread,
+            dense_milliseconds,
+            processor: tuning::processor().to_owned(),
+        }
+    }
+
+    /// Seconds of one run of each.
+    fn once(&self) -> [f64; 2] {
+        [&self.sparse, &self.dense].map(|plan| {
+            let start = Instant::now();
+            std::hint::black_box(plan.logits(&self.images));
+            start.elapsed().as_secs_f64()
+        })
+    }
+
+    fn layers(&self, network: &Network, repeat: usize) -> Vec<LayerRow> {
+        (0..repeat).for_each(|_| drop(self.once()));
+        let [ours, dense] = [&self.sparse, &self.dense].map(Plan::take_spent);
+        let images = (repeat * self.batch) as f64;
+        let rows = self.sparse.layers().into_iter().zip(self.dense.layers()).enumerate();
+        rows.map(|(n, (layer, dense_layer))| {
+            let (macs, kept) = network.layers[n].macs();
+            let seconds = ours[n] / images;
+            LayerRow {
+                name: layer.name,
+                kernel: layer.kernel,
+                kept: (macs > 0).then(|| kept as f64 / macs as f64),
+                microseconds: seconds * 1e6,
+                dense_kernel: dense_layer.kernel,
+                dense_microseconds: dense[n] / images * 1e6,
+                gflops: (macs > 0).then(|| 2e-9 * macs as f64 / seconds),
+            }
+        })
+        .collect()
+    }
+}
+
+fn text(rows: &[Row]) -> String {
+    let first = rows.first().expect("clap requires a batch");
+    let heading = format!(
+        "{}, values {}, {} threads, {} ({})",
+        first.network, first.values, first.speed.threads, first.speed.processor, first.simd
+    );
+    let line = |r: &Row| {
+        vec![
+            r.speed.batch.to_string(),
+            format!("{:.3} ± {:.3}", r.speed.milliseconds, r.speed.spread),
+            format!("{:.1}", r.images_per_second),
+            format!("{:.3}", r.speed.dense_milliseconds),
+            format!("{:.2} x", r.times_faster),
+        ]
+    };
+    let headings = ["batch", "ms an image", "images/s", "dense ms", "faster"];
+    let mut lines = vec![heading, String::new(), table(&headings, rows.iter().map(line))];
+    for row in rows.iter().filter(|r| !r.layers.is_empty()) {
+        lines.push(format!("\nbatch {}, microseconds an image:\n", row.speed.batch));
+        lines.push(layers_text(&row.layers));
+    }
+    lines.join("\n")
+}
+
+fn layers_text(layers: &[LayerRow]) -> String {
+    let or_dash = |v: Option<String>| v.unwrap_or_else(|| "-".into());
+    let line = |l: &LayerRow| {
+        vec![
+            shortened(&l.name, 20),
+            l.kernel.to_owned(),
+            or_dash(l.kept.map(|k| format!("{:.1} %", k * 100.0))),
+            format!("{:.1}", l.microseconds),
+            or_dash(l.gflops.map(|g| format!("{g:.0}"))),
+            format!("{:.1}", l.dense_microseconds),
+        ]
+    };
+    table(&["layer", "kernel", "kept", "µs", "GFLOP/s", "dense µs"], layers.iter().map(line))
+}

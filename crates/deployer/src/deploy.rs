@@ -1,0 +1,97 @@
+//! `deployer deploy`: packed, verified and timed, as an artifact.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use artifact::record::Deployment;
+use artifact::{file, names};
+use cifar::Dataset;
+use clap::Args;
+use inference::Model;
+use serde::Serialize;
+use sparsity::Checkpoint;
+use stage::{Common, Job, Produce};
+
+use crate::bench::{Pair, Timing};
+use crate::pack::{How, contents, weights_bytes};
+use crate::text::bytes;
+use crate::verify;
+
+/// Flags of `deployer deploy`.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Artifact of finetuner, pruner, trainer or models import
+    #[arg(long, value_name = "DIR")]
+    checkpoint: PathBuf,
+    /// Dataset that it was trained on; its test images are what both are verified on
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    timing: Timing,
+    #[command(flatten)]
+    produce: Produce,
+}
+
+/// The settings that change the result.
+#[derive(Serialize)]
+struct Config<'a> {
+    how: How,
+    timing: &'a Timing,
+}
+
+impl Deploy {
+    /// Packs, verifies, times and commits.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        let checkpoint = Checkpoint::open(&self.checkpoint)?;
+        let data = Dataset::open(&self.data)?;
+        engine::check_fit(&checkpoint.graph, &data, &self.data)?;
+        let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", &self.data)];
+        let config = Config { how: self.how, timing: &self.timing };
+        let begun = Job::start((common, &self.produce), "deployer", &config, &inputs)?;
+        let Some(job) = begun else { return Ok(()) };
+        let path = job.path(names::PACKED);
+        let dense_bytes = weights_bytes(&checkpoint.manifest);
+        let graph = checkpoint.graph.clone();
+        let sparsity = sparsity::count(&graph, &checkpoint.tensors, &checkpoint.masks);
+        let contents = contents(checkpoint, Some(&self.data))?;
+        file::write(&path, &packed::pack(&contents, &self.how.options())?)?;
+        drop(contents);
+        // What is verified and timed is the file as it lies there.
+        let written = file::read(&path)?;
+        let model = Model::new(packed::unpack(&written, &path)?, &path)?;
+        let verification =
+            verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &data, &path)?;
+        tracing::info!("{}", verify::text(&verification));
+        let network = model.network();
+        let speed =
+            |batch: &u32| Pair::new(&network, *batch as usize).speed(self.timing.repeat as usize);
+        let result = Deployment {
+            values: model.options().values.to_string(),
+            bytes: written.len() as u64,
+            dense_bytes,
+            sparsity,
+            removed_channels: 0,
+            verification,
+            speeds: self.timing.batch.iter().map(speed).collect(),
+        };
+        tracing::info!("{}", text(&result));
+        job.finish(Some(graph.network()), &result, &[names::PACKED])?;
+        Ok(())
+    }
+}
+
+fn text(result: &Deployment) -> String {
+    let size = format!(
+        "{}, {:.1} times smaller than the dense {}",
+        bytes(result.bytes),
+        result.dense_bytes as f64 / result.bytes as f64,
+        bytes(result.dense_bytes)
+    );
+    let speeds = result.speeds.iter().map(|s| {
+        let faster = s.dense_milliseconds / s.milliseconds;
+        format!("\nbatch {}: {:.3} ms an image, {faster:.2} x the dense", s.batch, s.milliseconds)
+    });
+    std::iter::once(size).chain(speeds).collect()
+}

@@ -1,0 +1,193 @@
+//! `deployer pack`: a checkpoint as one small file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use artifact::manifest::Output;
+use artifact::{Error, Manifest, file, names};
+use cifar::origin;
+use clap::{Args, ValueEnum};
+use packed::{Contents, Encode, Info, Options, Values};
+use serde::Serialize;
+use sparsity::Checkpoint;
+use stage::Common;
+
+use crate::text::bytes;
+
+/// Flags of `deployer pack`.
+#[derive(Debug, Args)]
+pub struct Pack {
+    /// Artifact of finetuner, pruner, trainer or models import
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+    #[command(flatten)]
+    how: How,
+    /// Dataset whose class names, mean and deviation the file takes along; without it, the one that
+    /// the checkpoint was trained on
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Overwrite --out
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// How a checkpoint is packed.
+#[derive(Debug, Clone, Copy, Args, Serialize)]
+pub struct How {
+    /// How the kept weights are stored
+    #[arg(long, value_enum, default_value_t = Kind::F32)]
+    values: Kind,
+    /// How their positions are stored
+    #[arg(long, value_enum, default_value_t = Places::Auto)]
+    encode: Places,
+    /// Whether batch norms are kept as they are, or folded into the weights before them (a little
+    /// smaller; the checkpoint then comes back as one of equal answers, not of equal bits)
+    #[arg(long, value_enum, default_value_t = Norms::Keep)]
+    norms: Norms,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// 32 bit floats, lossless
+    F32,
+    /// 16 bit floats
+    F16,
+    /// 8 bit integers with a scale a channel
+    Int8,
+    /// 16 values a tensor with a scale a channel
+    Codebook4,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Places {
+    /// The smaller of the two, tensor by tensor
+    Auto,
+    /// A bit a weight
+    Bitmask,
+    /// Distances, entropy-coded
+    Entropy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Norms {
+    /// As they are
+    Keep,
+    /// Into the weights
+    Fold,
+}
+
+impl How {
+    /// As the file's format has it.
+    pub fn options(self) -> Options {
+        let values = match self.values {
+            Kind::F32 => Values::F32,
+            Kind::F16 => Values::F16,
+            Kind::Int8 => Values::Int8,
+            Kind::Codebook4 => Values::Codebook4,
+        };
+        let encode = match self.encode {
+            Places::Auto => Encode::Auto,
+            Places::Bitmask => Encode::Bitmask,
+            Places::Entropy => Encode::Entropy,
+        };
+        Options { values, encode, fold: self.norms == Norms::Fold }
+    }
+}
+
+/// What was written.
+#[derive(Serialize)]
+struct Written {
+    file: PathBuf,
+    bytes: u64,
+    dense_bytes: u64,
+    times_smaller: f64,
+}
+
+impl Pack {
+    /// Packs, writes and prints where it stands.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        vacant(&self.out, self.fresh)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint)?;
+        let dense = weights_bytes(&checkpoint.manifest);
+        let contents = contents(checkpoint, self.data.as_deref())?;
+        let packed = packed::pack(&contents, &self.how.options())?;
+        file::write(&self.out, &packed)?;
+        let (size, ratio) = (packed.len() as u64, dense as f64 / packed.len() as f64);
+        tracing::info!(
+            "{}; the checkpoint's weights take {}, {ratio:.1} times as many",
+            bytes(size),
+            bytes(dense)
+        );
+        let out = self.out.clone();
+        if common.json {
+            let (bytes, dense_bytes, times_smaller) = (size, dense, ratio);
+            stage::print_json(&Written { file: out, bytes, dense_bytes, times_smaller });
+        } else {
+            stage::print(&out.display().to_string());
+        }
+        Ok(())
+    }
+}
+
+/// The checkpoint's weights file.
+fn weights(manifest: &Manifest) -> &Output {
+    let model = manifest.outputs.iter().find(|o| o.file == names::MODEL);
+    model.expect("a checkpoint that was opened has weights")
+}
+
+/// Bytes of the checkpoint's weights file.
+pub fn weights_bytes(manifest: &Manifest) -> u64 {
+    weights(manifest).bytes
+}
+
+/// SHA-256 of the checkpoint's weights file.
+pub fn weights_digest(manifest: &Manifest) -> &str {
+    &weights(manifest).sha256
+}
+
+/// What is to be packed: the checkpoint with what `data`, or else the dataset it was trained on,
+/// says of its images.
+pub fn contents(checkpoint: Checkpoint, data: Option<&Path>) -> artifact::Result<Contents> {
+    let Some(folder) = data.map(Path::to_owned).or_else(|| origin::of(&checkpoint.folder)) else {
+        return Err(Error::Config(format!(
+            "{}: the dataset that it was trained on is no longer there; name one with --data: the \
+             file takes its class names, mean and deviation along",
+            checkpoint.folder.display()
+        )));
+    };
+    let images = origin::describe(&folder)?;
+    if images.classes.len() != checkpoint.graph.classes() {
+        return Err(Error::Config(format!(
+            "{}: {} classes; the network {} is for {}",
+            folder.display(),
+            images.classes.len(),
+            checkpoint.graph.spec(),
+            checkpoint.graph.classes()
+        )));
+    }
+    let info = Info {
+        classes: images.classes,
+        mean: images.mean,
+        std: images.std,
+        checkpoint: weights_digest(&checkpoint.manifest).to_owned(),
+    };
+    let Checkpoint { graph, tensors, masks, .. } = checkpoint;
+    Ok(Contents { graph, tensors, masks, info })
+}
+
+/// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
+fn vacant(out: &Path, fresh: bool) -> artifact::Result<()> {
+    if out.exists() && !fresh {
+        return Err(Error::Config(format!(
+            "{}: exists; choose another --out or overwrite it with --fresh",
+            out.display()
+        )));
+    }
+    Ok(())
+}

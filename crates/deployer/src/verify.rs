@@ -1,0 +1,202 @@
+//! `deployer verify`: a packed file beside its checkpoint, image by image.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use artifact::record::Verification;
+use artifact::{Error, file};
+use cifar::{Dataset, Normalise, Part};
+use clap::Args;
+use engine::{Net, device};
+use inference::Model;
+use packed::Values;
+use sparsity::Checkpoint;
+use stage::Common;
+
+use crate::pack::weights_digest;
+
+/// Flags of `deployer verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A packed file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The checkpoint that it was packed from
+    #[arg(long, value_name = "DIR")]
+    against: PathBuf,
+    /// Dataset whose test images both are shown
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+impl Verify {
+    /// Compares; any doubt is an error.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        let bytes = file::read(&self.file)?;
+        let model = Model::new(packed::unpack(&bytes, &self.file)?, &self.file)?;
+        let checkpoint = Checkpoint::open(&self.against)?;
+        let data = Dataset::open(&self.data)?;
+        engine::check_fit(&checkpoint.graph, &data, &self.data)?;
+        let found = compare(&model, &checkpoint, &data, &self.file)?;
+        if common.json {
+            stage::print_json(&found);
+        } else {
+            stage::print(&text(&found));
+        }
+        Ok(())
+    }
+}
+
+/// What was found, in words.
+pub fn text(found: &Verification) -> String {
+    let Verification { images, same, difference, checkpoint, packed } = found;
+    format!(
+        "{images} test images: the same class on {same}, logits {difference:.1e} apart (relative);\n\
+         accuracy {:.2} %, the checkpoint's {:.2} %",
+        packed * 100.0,
+        checkpoint * 100.0
+    )
+}
+
+/// Compares `model` with the checkpoint it was packed from: bits, then answers to test images. The
+/// checkpoint's are computed by the engine that trains.
+///
+/// # Errors
+/// [`Error::Integrity`] on any doubt.
+pub fn compare(
+    model: &Model,
+    checkpoint: &Checkpoint,
+    data: &Dataset,
+    path: &Path,
+) -> Result<Verification> {
+    identity(model, checkpoint).map_err(|what| doubt(path, &what))?;
+    let normalise = Normalise::from(&data.info);
+    let net =
+        Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device::Choice::Cpu.open()?)?;
+    let expected = engine::predict(&net, &data.test, &normalise)?;
+    let found = logits(model, &data.test);
+    let compared = Compared::new(&found, &expected, &data.test);
+    compared.doubt(model.options().values).map_err(|what| doubt(path, &what))?;
+    Ok(compared.all)
+}
+
+fn doubt(path: &Path, what: &str) -> Error {
+    Error::Integrity(format!("{}: {what}; pack the checkpoint again", path.display()))
+}
+
+/// Compares what must be equal without being run.
+fn identity(model: &Model, checkpoint: &Checkpoint) -> Result<(), String> {
+    let packed = model.packed();
+    let (ours, theirs) = (packed.graph.network(), checkpoint.graph.network());
+    if ours != theirs {
+        return Err(format!(
+            "holds {} for {} classes and {} pixels; the checkpoint {} for {} and {}",
+            ours.spec, ours.classes, ours.side, theirs.spec, theirs.classes, theirs.side
+        ));
+    }
+    let digest = weights_digest(&checkpoint.manifest);
+    if packed.info.checkpoint != digest {
+        let found = &packed.info.checkpoint;
+        return Err(format!("packed from weights with sha256 {found}; the checkpoint's: {digest}"));
+    }
+    let exact = packed.options.values == Values::F32 && !packed.options.fold;
+    if exact && (packed.tensors() != checkpoint.tensors || packed.masks() != checkpoint.masks) {
+        return Err("its tensors or masks are not the checkpoint's".into());
+    }
+    Ok(())
+}
+
+/// Images that are answered together.
+const BATCH: usize = 64;
+
+/// The logits of `model` for every image of `part`.
+pub fn logits(model: &Model, part: &Part) -> Vec<f32> {
+    let all: Vec<usize> = (0..part.len()).collect();
+    let batch = |indices: &[usize]| {
+        let how = (model.normalise(), model.side());
+        model.logits(&cifar::batch(part, indices, how, None).images)
+    };
+    all.chunks(BATCH).flat_map(batch).collect()
+}
+
+/// The two networks' answers.
+struct Compared {
+    all: Verification,
+    /// Where they differ: the image, and by how much the checkpoint preferred its class, over the
+    /// size of its logits.
+    differing: Vec<(usize, f64)>,
+}
+
+impl Compared {
+    fn new(found: &[f32], expected: &[f32], part: &Part) -> Self {
+        let classes = expected.len() / part.len();
+        let (mut same, mut right) = (0, [0, 0]);
+        let mut differing = vec![];
+        let rows = found.chunks(classes).zip(expected.chunks(classes)).enumerate();
+        for (i, (found, expected)) in rows {
+            let (ours, theirs) = (first(found), first(expected));
+            let label = usize::from(part.label(i));
+            right[0] += usize::from(theirs == label);
+            right[1] += usize::from(ours == label);
+            if ours == theirs {
+                same += 1;
+            } else {
+                let margin = f64::from(expected[theirs] - expected[ours]);
+                differing.push((i, margin / norm(expected.iter().copied()).max(f64::MIN_POSITIVE)));
+            }
+        }
+        let apart = norm(found.iter().zip(expected).map(|(a, b)| a - b));
+        let n = part.len();
+        let all = Verification {
+            images: n,
+            same,
+            difference: apart / norm(expected.iter().copied()).max(f64::MIN_POSITIVE),
+            checkpoint: right[0] as f64 / n as f64,
+            packed: right[1] as f64 / n as f64,
+        };
+        Self { all, differing }
+    }
+
+    /// Whether the packed network answers otherwise than its values' precision explains.
+    fn doubt(&self, values: Values) -> Result<(), String> {
+        // What f32 arithmetic in another order may come to; a class may change where two are
+        // equal to within that.
+        const ROUNDING: f64 = 1e-4;
+        let Verification { images, difference, checkpoint, packed, .. } = self.all;
+        let allowed = match values {
+            Values::F32 => {
+                if !(difference <= ROUNDING) {
+                    return Err(format!("logits {difference:.1e} apart; expected {ROUNDING:.0e}"));
+                }
+                let wrong = self.differing.iter().find(|(_, margin)| *margin > ROUNDING);
+                return wrong.map_or(Ok(()), |(i, margin)| {
+                    Err(format!("test image {i} has another class, by a margin of {margin:.1e}"))
+                });
+            }
+            Values::F16 => 0.0005,
+            Values::Int8 => 0.003,
+            Values::Codebook4 => 0.02,
+        };
+        // Of few images a single one is more than these shares.
+        let allowed = (allowed * images as f64).ceil() / images as f64;
+        if difference.is_finite() && (packed - checkpoint).abs() <= allowed {
+            return Ok(());
+        }
+        Err(format!(
+            "accuracy {:.2} %, the checkpoint's {:.2} %; expected {:.2} points apart at most of \
+             values stored as {values}",
+            packed * 100.0,
+            checkpoint * 100.0,
+            allowed * 100.0
+        ))
+    }
+}
+
+/// The class that comes first; of equals the earlier.
+fn first(logits: &[f32]) -> usize {
+    (0..logits.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap_or(0)
+}
+
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+}
