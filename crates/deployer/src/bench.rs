@@ -70,7 +70,7 @@ impl Bench {
     /// Times and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
         let model = Model::open(&self.file)?;
-        let network = model.network();
+        let (network, _) = model.network();
         let rows: Vec<Row> =
             self.timing.batch.iter().map(|batch| self.row(&model, &network, *batch)).collect();
         if common.json {
@@ -150,7 +150,9 @@ impl Pair {
     }
 
     fn layers(&self, network: &Network, repeat: usize) -> Vec<LayerRow> {
-        (0..repeat).for_each(|_| drop(self.once()));
+        for _ in 0..repeat {
+            self.once();
+        }
         let [ours, dense] = [&self.sparse, &self.dense].map(Plan::take_spent);
         let images = (repeat * self.batch) as f64;
         let rows = self.sparse.layers().into_iter().zip(self.dense.layers()).enumerate();

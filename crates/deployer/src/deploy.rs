@@ -64,7 +64,7 @@ impl Deploy {
         let verification =
             verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &data, &path)?;
         tracing::info!("{}", verify::text(&verification));
-        let network = model.network();
+        let (network, removed) = model.network();
         let speed =
             |batch: &u32| Pair::new(&network, *batch as usize).speed(self.timing.repeat as usize);
         let result = Deployment {
@@ -72,7 +72,7 @@ impl Deploy {
             bytes: written.len() as u64,
             dense_bytes,
             sparsity,
-            removed_channels: 0,
+            removed_channels: removed.channels,
             verification,
             speeds: self.timing.batch.iter().map(speed).collect(),
         };

@@ -18,7 +18,7 @@ pub fn bytes(count: u64) -> String {
 /// A table with these headings; all columns but the first are numbers.
 pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_width(WIDTH).set_header(headings);
+    table.load_style(presets::NOTHING).set_width(WIDTH).set_header(headings);
     for row in rows {
         table.add_row(row);
     }

@@ -37,6 +37,7 @@
 
 mod block;
 mod buffers;
+mod dead;
 mod flat;
 mod model;
 mod network;
@@ -44,6 +45,7 @@ mod plan;
 mod run;
 mod times;
 
+pub use dead::Removed;
 pub use model::{Answer, Model};
 pub use network::{Conv, Kind, Layer, Network};
 pub use plan::{LayerPlan, Plan, Use};

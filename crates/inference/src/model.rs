@@ -9,7 +9,7 @@ use cifar::Normalise;
 use cifar::photo::Photo;
 use packed::{Options, Packed};
 
-use crate::{Network, Plan, Unknown, Use};
+use crate::{Network, Plan, Removed, Unknown, Use};
 
 /// Images from which on a plan for batches is the faster one: below, too many of the sixteen lanes
 /// of a block would be empty.
@@ -98,8 +98,9 @@ impl Model {
         &self.packed
     }
 
-    /// The network as it is run, every weight laid out.
-    pub fn network(&self) -> Network {
+    /// The network as it is run, every weight laid out and channels without use taken out, and what
+    /// was taken out.
+    pub fn network(&self) -> (Network, Removed) {
         let packed = &self.packed;
         let norm = |node: usize| {
             let name = &packed.graph.nodes()[node].name;
@@ -109,7 +110,7 @@ impl Model {
                 values.expect("a norm by itself is kept whole").to_vec()
             })
         };
-        Network::new(&packed.graph, |group| packed.layer(group), norm)
+        Network::new(&packed.graph, |group| packed.layer(group), norm).without_dead_channels()
     }
 
     /// The logits `(n, classes)` of normalised images `(n, 3, side, side)`.
@@ -120,7 +121,7 @@ impl Model {
         let n = images.len() / (3 * self.side() * self.side());
         let (plan, batch) = if n < MANY { (&self.one, 1) } else { (&self.many, BATCH) };
         let how = Use { batch, skip: true, unknown: Unknown::Guess };
-        plan.get_or_init(|| Plan::new(&self.network(), how)).logits(images)
+        plan.get_or_init(|| Plan::new(&self.network().0, how)).logits(images)
     }
 
     /// Each class with its probability for `photo`, the most probable first.

@@ -96,21 +96,40 @@ impl Plan {
         let images = of(if alone { Way::One } else { Way::Images });
         let blocks = if alone { vec![] } else { of(Way::Blocks) };
         let split = if alone { count - 1 } else { split(network, &images, &blocks) };
+        let skips = |n: usize| if n <= split { images[n - 1].sparse } else { blocks[n - 1].sparse };
+        Self::with(network, maps, (split, how.batch), skips)
+    }
+
+    /// The plan that runs the layers up to `split` image by image and the rest in blocks, batches of
+    /// up to `batch` images together, and skips zeros everywhere or nowhere. [`Plan::new`] finds out
+    /// what is fastest; this is for holding all that it may choose to the same answers.
+    ///
+    /// # Panics
+    /// If there is no layer `split`.
+    pub fn fixed(network: &Network, (split, batch): (usize, usize), skip: bool) -> Self {
+        assert!(split < network.layers.len(), "a layer of the network");
+        Self::with(network, maps(network), (split, batch), |_| skip)
+    }
+
+    fn with(
+        network: &Network,
+        maps: Vec<Map>,
+        (split, batch): (usize, usize),
+        skips: impl Fn(usize) -> bool,
+    ) -> Self {
         let step = |n: usize| {
             let layer = &network.layers[n];
             let ready = match n {
                 0 => Ready::Input,
-                _ if n <= split => {
-                    Ready::Flat(FlatLayer::new(network, &maps, n, images[n - 1].sparse))
-                }
-                _ => Ready::Block(BlockLayer::new(network, n, blocks[n - 1].sparse)),
+                _ if n <= split => Ready::Flat(FlatLayer::new(network, &maps, n, skips(n))),
+                _ => Ready::Block(BlockLayer::new(network, n, skips(n))),
             };
             let first = layer.inputs.first().copied().unwrap_or(0);
             let inputs = [first, layer.inputs.get(1).copied().unwrap_or(first)];
             Step { name: layer.name.clone(), inputs, add: layer.add, ready }
         };
-        let steps: Vec<Step> = (0..count).map(step).collect();
-        let together = how.batch.clamp(1, TOGETHER).next_multiple_of(LANES);
+        let steps: Vec<Step> = (0..network.layers.len()).map(step).collect();
+        let together = batch.clamp(1, TOGETHER).next_multiple_of(LANES);
         Self::on_buffers(network, maps, (split, together), steps)
     }
 

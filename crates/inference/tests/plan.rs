@@ -1,0 +1,95 @@
+//! Plans of every kind give the reference's logits.
+
+mod common;
+
+use common::zoo::{self, SMALL};
+use common::{cases, close, image, reference};
+use inference::{Network, Plan, Unknown, Use};
+use proptest::prelude::*;
+use seed::stream;
+
+/// Relative error of f32 over all layers; Winograd's algorithm costs a few bits.
+const TOLERANCE: f64 = 2e-5;
+
+/// Asserts that `plan` gives the reference's logits for each of `images` images.
+#[track_caller]
+fn check(network: &Network, plan: &Plan, images: usize) {
+    let all: Vec<Vec<f64>> = (0..images as u64).map(|i| image(network, i)).collect();
+    let expected = all.iter().flat_map(|image| reference::logits(network, image));
+    let expected: Vec<f64> = expected.collect();
+    let input: Vec<f32> = all.iter().flatten().map(|v| *v as f32).collect();
+    for _ in 0..2 {
+        // The second run finds the buffers of the first.
+        let found: Vec<f64> = plan.logits(&input).into_iter().map(f64::from).collect();
+        close(&found, &expected, TOLERANCE);
+    }
+}
+
+fn pruned(which: usize, share: f64, seed: u64) -> Network {
+    let mut network = zoo::network(SMALL[which], seed);
+    zoo::prune_weights(&mut network, share, &mut stream(seed, "test/pruning", 0));
+    network
+}
+
+proptest! {
+    #![proptest_config(cases(30))]
+
+    #[test]
+    fn any_split(which in 0..SMALL.len(), at in 0.0..=1.0, images in 1..=35_usize, skip: bool) {
+        let network = pruned(which, 0.7, 1);
+        let split = (at * (network.layers.len() - 1) as f64) as usize;
+        check(&network, &Plan::fixed(&network, (split, images), skip), images);
+    }
+
+    #[test]
+    fn thin_networks(which in 0..SMALL.len(), share in 0.3..0.9, seed: u64) {
+        let mut network = zoo::network(SMALL[which], seed);
+        zoo::prune_aligned_rows(&mut network, share, seed);
+        let (thin, removed) = network.without_dead_channels();
+        prop_assert!(removed.channels > 0);
+        check(&thin, &Plan::fixed(&thin, (thin.layers.len() - 1, 1), true), 1);
+        check(&thin, &Plan::fixed(&thin, (3, 16), true), 2);
+    }
+}
+
+#[test]
+fn whatever_is_chosen() {
+    for which in 0..SMALL.len() {
+        let network = pruned(which, 0.8, 2);
+        for (batch, skip) in [(1, true), (1, false), (64, true), (64, false)] {
+            let how = Use { batch, skip, unknown: Unknown::Guess };
+            check(&network, &Plan::new(&network, how), 3);
+        }
+    }
+}
+
+#[test]
+fn more_images_than_go_together() {
+    let network = pruned(0, 0.5, 3);
+    check(&network, &Plan::fixed(&network, (4, 64), true), 81);
+}
+
+#[test]
+fn an_image_gets_the_same_bits_in_any_batch() {
+    let network = pruned(2, 0.7, 4);
+    let input: Vec<f32> = (0..20).flat_map(|i| image(&network, i)).map(|v| v as f32).collect();
+    let each = network.layers[0].shape.count();
+    for split in [0, 5, network.layers.len() - 1] {
+        let plan = Plan::fixed(&network, (split, 64), true);
+        let all = plan.logits(&input);
+        let one = plan.logits(&input[7 * each..8 * each]);
+        assert_eq!(one, all[70..80], "split after layer {split}");
+    }
+}
+
+#[test]
+fn layers_tell_what_they_run_and_how_long() {
+    let network = pruned(0, 0.5, 5);
+    let plan = Plan::fixed(&network, (4, 64), true);
+    let kernels: Vec<&str> = plan.layers().iter().map(|l| l.kernel).collect();
+    assert_eq!((kernels[1], kernels[5]), ("sparse, by image", "sparse, by block"));
+    assert!(plan.activation_bytes() > 0);
+    plan.logits(&vec![0.5; 3 * 16 * 16 * 20]);
+    assert!(plan.take_spent()[1..].iter().all(|s| *s > 0.0));
+    assert!(plan.take_spent().iter().all(|s| *s == 0.0), "counted from the last time");
+}
