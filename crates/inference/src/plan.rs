@@ -14,7 +14,7 @@ use crate::block::BlockLayer;
 use crate::buffers::{self, Buffers};
 use crate::flat::{FlatLayer, maps};
 use crate::run::Rooms;
-use crate::times::{Best, Unknown, Way, best};
+use crate::times::{Best, Unknown, Way, best, conversion};
 
 /// Images that go through the blocks' part together.
 const TOGETHER: usize = 64;
@@ -95,7 +95,8 @@ impl Plan {
         let alone = how.batch < LANES;
         let images = of(if alone { Way::One } else { Way::Images });
         let blocks = if alone { vec![] } else { of(Way::Blocks) };
-        let split = if alone { count - 1 } else { split(network, &images, &blocks) };
+        let split =
+            if alone { count - 1 } else { split(network, &maps, (&images, &blocks), how.unknown) };
         let skips = |n: usize| if n <= split { images[n - 1].sparse } else { blocks[n - 1].sparse };
         Self::with(network, maps, (split, how.batch), skips)
     }
@@ -163,8 +164,7 @@ impl Plan {
             (0..count).filter(reads).collect()
         };
         let readers: Vec<Vec<usize>> = (0..count).map(readers).collect();
-        let crosses = |n: &usize| readers[*n].iter().any(|r| *r > split) || *n == count - 1;
-        let crossing: Vec<usize> = (0..=split).filter(crosses).collect();
+        let crossing = crossing(network, split);
         // A value that becomes blocks is kept until then: nothing of its own part is its last reader.
         let kept = |n: usize| if crossing.contains(&n) { vec![] } else { readers[n].clone() };
         let lens: Vec<usize> = maps[..=split].iter().map(Map::len).collect();
@@ -192,16 +192,36 @@ impl Plan {
     }
 }
 
-/// The layer that the images are best run up to one by one: the sum of what each layer takes on its
-/// side is least. Of equals the latest, since maps shrink on the way.
-fn split(network: &Network, images: &[Best], blocks: &[Best]) -> usize {
-    if images.iter().chain(blocks).any(|best| best.seconds == 0.0) {
+/// The layer that the images are best run up to one by one: what each layer takes on its side, and
+/// what making blocks there takes, is least together. Of equals the latest, since maps shrink on the
+/// way.
+fn split(
+    network: &Network,
+    maps: &[Map],
+    (images, blocks): (&[Best], &[Best]),
+    unknown: Unknown,
+) -> usize {
+    let count = network.layers.len();
+    let conversions: Vec<f64> = maps.iter().map(|map| conversion(*map, unknown)).collect();
+    if images.iter().chain(blocks).any(|best| best.seconds == 0.0) || conversions.contains(&0.0) {
         // Something was guessed. Large maps are usually faster image by image.
         let large = |n: &usize| network.layers[*n].shape.w >= LANES;
-        return (1..network.layers.len()).rev().find(large).unwrap_or(0);
+        return (1..count).rev().find(large).unwrap_or(0);
     }
     let seconds = |all: &[Best]| all.iter().map(|b| b.seconds).sum::<f64>();
-    let total = |n: usize| seconds(&images[..n]) + seconds(&blocks[n..]);
-    let best = (0..=images.len()).rev().min_by(|a, b| total(*a).total_cmp(&total(*b)));
+    let total = |split: usize| {
+        let cross = if split + 1 == count { vec![] } else { crossing(network, split) };
+        let made: f64 = cross.iter().map(|n| conversions[*n]).sum();
+        seconds(&images[..split]) + made + seconds(&blocks[split..])
+    };
+    let best = (0..count).rev().min_by(|a, b| total(*a).total_cmp(&total(*b)));
     best.expect("there is at least one way")
+}
+
+/// The layers up to `split` that later ones read, and the last of all.
+fn crossing(network: &Network, split: usize) -> Vec<usize> {
+    let later = || network.layers[split + 1..].iter();
+    let last = network.layers.len() - 1;
+    let crosses = |n: &usize| *n == last || later().any(|l| l.reads().any(|r| r == *n));
+    (0..=split).filter(crosses).collect()
 }

@@ -58,6 +58,12 @@ impl Plan {
     /// # Panics
     /// If `images` holds a part of an image.
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
+        // All of it on a thread of the pool: entered from outside layer by layer, each layer would
+        // wait for a thread to wake up.
+        rayon::scope(|_| self.run(images))
+    }
+
+    fn run(&self, images: &[f32]) -> Vec<f32> {
         let input = self.maps[0];
         let each = input.channels * input.h * input.w;
         assert!(images.len().is_multiple_of(each), "whole images");

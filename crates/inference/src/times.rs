@@ -2,7 +2,8 @@
 //!
 //! The sparse kernels' time is a straight line in the density, so that two densities do for all.
 
-use kernels::{Buffer, Lanes, isa};
+use kernels::flat::{self, Map};
+use kernels::{Buffer, LANES, Lanes, isa};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tuning::{Table, seconds};
@@ -10,7 +11,6 @@ use tuning::{Table, seconds};
 use crate::block::{self, BlockLayer};
 use crate::flat::FlatLayer;
 use crate::{Conv, Kind, Layer, Network};
-use kernels::flat::Map;
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,42 @@ pub(crate) fn best(
     let sparse = (low + slope * (density - DENSITIES[0])).max(0.0);
     let faster = can && sparse < times.dense;
     Best { sparse: faster, seconds: if faster { sparse } else { times.dense } }
+}
+
+/// Seconds an image that making blocks of values that lie as `map` takes; 0 where it was guessed.
+pub(crate) fn conversion(map: Map, unknown: Unknown) -> f64 {
+    let key = format!(
+        "{}, {} threads: {}x{}x{} with {} around to blocks",
+        isa::name().unwrap_or("unknown"),
+        rayon::current_num_threads(),
+        map.channels,
+        map.h,
+        map.w,
+        map.pad
+    );
+    let times = match unknown {
+        Unknown::Measure => Some(TIMES.get(&key, || {
+            let dense = converted(map);
+            Times { dense, sparse: [dense; 2] }
+        })),
+        Unknown::Guess => TIMES.peek(&key),
+    };
+    times.map_or(0.0, |times| times.dense)
+}
+
+fn converted(map: Map) -> f64 {
+    let images = Buffer::zeros(BATCH * map.len());
+    let block = map.channels * map.h * map.w * LANES;
+    let mut y = Buffer::zeros(BATCH / LANES * block);
+    let run = || {
+        let blocks = y.par_chunks_mut(block).zip(images.par_chunks(LANES * map.len()));
+        blocks.for_each(|(y, x)| {
+            let images: Vec<&[f32]> = x.chunks_exact(map.len()).collect();
+            flat::to_block(map, &images, y);
+        });
+    };
+    // The images' values have been copied to where they are read from, too.
+    2.0 * seconds(run) / BATCH as f64
 }
 
 /// Whether a layer has a dense and a sparse kernel.

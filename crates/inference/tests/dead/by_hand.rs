@@ -128,19 +128,11 @@ fn gates_multiply_constants() {
 
 #[test]
 fn products_ask_for_both() {
-<<<<<<< HEAD
-    let (mut net, x) = four(&[]);
-    let other = net.conv(0, 4, 3);
-    let gate = net.push(Kind::Average(1), &[other], Shape::new(4, 1, 1));
-    let scaled = net.same(Kind::Scale, &[x, gate]);
-    check(&net.finish(scaled), &[2, 4, 4, 4, 4]);
-=======
     let (mut net, first) = four(&[]);
     let [x, other] = [first, 0].map(|input| net.conv(input, 3, 3));
     let gate = net.push(Kind::Average(1), &[other], Shape::new(3, 1, 1));
     let scaled = net.same(Kind::Scale, &[x, gate]);
     check(&net.finish(scaled), &[2, 4, 3, 3, 3, 3]);
->>>>>>> h2
 }
 
 #[test]
