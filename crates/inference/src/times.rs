@@ -45,6 +45,8 @@ struct Times {
 const DENSITIES: [f64; 2] = [0.05, 0.2];
 /// The density below which skipping zeros is usually faster.
 const USUAL: f64 = 0.3;
+/// The density from which on zeros are never skipped: the line was not measured that far out.
+const MOST: f64 = 0.6;
 /// Images of the batch that [`Way::Blocks`] is measured with.
 const BATCH: usize = 64;
 
@@ -81,7 +83,7 @@ pub(crate) fn best(
     let [low, high] = times.sparse;
     let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
     let sparse = (low + slope * (density - DENSITIES[0])).max(0.0);
-    let faster = can && sparse < times.dense;
+    let faster = can && density < MOST && sparse < times.dense;
     Best { sparse: faster, seconds: if faster { sparse } else { times.dense } }
 }
 

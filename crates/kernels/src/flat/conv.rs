@@ -84,6 +84,14 @@ impl Conv {
         (0..self.kernel * self.kernel).map(tap).collect()
     }
 
+    /// Values of a channel that the windows of `len` neighbouring values read, about.
+    pub(super) fn read(&self, len: usize) -> usize {
+        if self.arranged() {
+            return self.phases() * (len + self.reach() * (self.output.pitch() + 1));
+        }
+        len + (self.kernel - 1) * (self.input.pitch() + 1)
+    }
+
     /// Maps that a stride makes of a channel.
     fn phases(&self) -> usize {
         self.stride * self.stride

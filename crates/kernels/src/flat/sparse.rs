@@ -18,17 +18,21 @@ struct Entry {
     value: f32,
 }
 
-/// The kept weights of a convolution, by output.
+/// Bytes of source that the lists of one chunk of channels read: they stay in the first-level cache
+/// while all outputs are computed.
+const NEAR: usize = 24 << 10;
+
+/// The kept weights of a convolution, by chunk of input channels, then by output.
 ///
 /// Up to sixteen vectors of an output stay in registers while its list is walked: one broadcast a
-/// weight, and a multiply-add a vector whose operand comes straight from the cache. Every second
-/// output walks backwards, so that it begins with what the one before it has read last.
+/// weight, and a multiply-add a vector whose operand comes straight from the cache.
 #[derive(Debug, Clone)]
 pub struct Sparse {
     conv: Conv,
     entries: Vec<Entry>,
-    /// Where the entries of each output begin; one more than there are.
+    /// Where the entries of each (chunk, output) begin; one more than there are.
     starts: Vec<u32>,
+    chunks: usize,
     keep: Vec<f32>,
 }
 
@@ -38,17 +42,28 @@ impl Sparse {
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let (taps, channel) = (conv.taps(), conv.channel());
+        let each = channels_of_chunk(conv);
+        let chunks = conv.input.channels.div_ceil(each);
         let (mut entries, mut starts) = (Vec::new(), vec![0]);
-        for (o, row) in weight.chunks_exact(conv.row()).enumerate() {
-            let first = conv.first_input(o);
-            for (i, &value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
-                let at = (first + i / taps.len()) * channel + taps[i % taps.len()];
-                let at = u32::try_from(at).expect("an image has fewer than 2^32 values");
-                entries.push(Entry { at, value });
+        for chunk in 0..chunks {
+            let of_chunk = chunk * each..(chunk + 1) * each;
+            for (o, row) in weight.chunks_exact(conv.row()).enumerate() {
+                let first = conv.first_input(o);
+                // The channels of this chunk among those that the output reads.
+                let own =
+                    of_chunk.start.max(first)..of_chunk.end.min(first + row.len() / taps.len());
+                for c in own {
+                    let values = &row[(c - first) * taps.len()..][..taps.len()];
+                    for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| **v != 0.0) {
+                        let at = u32::try_from(c * channel + tap);
+                        let at = at.expect("an image has fewer than 2^32 values");
+                        entries.push(Entry { at, value });
+                    }
+                }
+                starts.push(entries.len() as u32);
             }
-            starts.push(entries.len() as u32);
         }
-        Self { conv: *conv, entries, starts, keep: conv.output.keep() }
+        Self { conv: *conv, entries, starts, chunks, keep: conv.output.keep() }
     }
 
     /// Weights kept.
@@ -75,9 +90,20 @@ impl Sparse {
         });
     }
 
-    fn of(&self, output: usize) -> &[Entry] {
-        &self.entries[self.starts[output] as usize..self.starts[output + 1] as usize]
+    fn of(&self, chunk: usize, output: usize) -> &[Entry] {
+        let i = chunk * self.conv.output.channels + output;
+        &self.entries[self.starts[i] as usize..self.starts[i + 1] as usize]
     }
+}
+
+/// Most vectors of a tile.
+const MOST: usize = 16;
+
+/// Input channels of which a tile's windows read about [`NEAR`] bytes.
+fn channels_of_chunk(conv: &Conv) -> usize {
+    let vectors = conv.output.vectors();
+    let tile = vectors.div_ceil(vectors.div_ceil(MOST)) * LANES;
+    (NEAR / (conv.read(tile) * size_of::<f32>())).max(1)
 }
 
 struct Task<'a> {
@@ -111,23 +137,26 @@ impl WithSimd for Task<'_> {
         }
         let registers = map.vectors() * LANES / S::F32_LANES;
         // Half of what there are: AVX2 has 16, the others 32.
-        let most = if S::F32_LANES == 8 { 8 } else { 16 };
-        let tiles = registers.div_ceil(most);
-        for t in 0..tiles {
+        let tiles = registers.div_ceil(if S::F32_LANES == 8 { MOST / 2 } else { MOST });
+        for (t, chunk) in (0..tiles).flat_map(|t| (0..sparse.chunks).map(move |c| (t, c))) {
             let (first, last) = (t * registers / tiles, (t + 1) * registers / tiles);
             let at = first * S::F32_LANES;
             let len = (last - first) * S::F32_LANES;
+            let (begins, ends) = (chunk == 0, chunk + 1 == sparse.chunks);
             for o in outputs.clone() {
-                let (entries, backwards) = (sparse.of(o), o % 2 == 1);
+                let entries = sparse.of(chunk, o);
+                if entries.is_empty() && !begins && !ends {
+                    continue;
+                }
                 let x = source[conv.first() + at..].as_ptr();
                 let to = o * map.plane() + map.lead() + at;
-                let tail = Tail {
+                let tail = ends.then(|| Tail {
                     add: end.add.get(to..to + len).map_or(std::ptr::null(), <[f32]>::as_ptr),
                     keep: sparse.keep[at..at + len].as_ptr(),
                     relu: end.relu,
-                };
+                });
                 let y = out.pointer(to, len);
-                let sum = (entries, end.bias_of(o), backwards);
+                let sum = (entries, begins.then(|| end.bias_of(o)));
                 // SAFETY: entries reach no farther than `source` has been checked to; these
                 // vectors of this output belong to this task alone.
                 unsafe {
@@ -147,21 +176,27 @@ struct Tail {
     relu: bool,
 }
 
+/// Sums that start with a value, or with what stands in `y`; where they are complete, `tail` is done.
+///
 /// # Safety
-/// `N` registers must be readable at `tail.keep`, at `tail.add` unless it is null, and at each
-/// entry's distance from `x`; and writable at `y` by this thread alone.
+/// `N` registers must be readable at each entry's distance from `x` and at the pointers of `tail` that
+/// are not null; and readable and writable at `y` by this thread alone.
 #[inline(always)]
 unsafe fn tile<S: Simd, const N: usize>(
     simd: S,
-    (entries, start, backwards): (&[Entry], f32, bool),
+    (entries, start): (&[Entry], Option<f32>),
     (x, y): (*const f32, *mut f32),
-    tail: Tail,
+    tail: Option<Tail>,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums = [simd.splat_f32s(start); N];
-        for k in 0..entries.len() {
-            let entry = entries[if backwards { entries.len() - 1 - k } else { k }];
+        let mut sums = [simd.splat_f32s(start.unwrap_or(0.0)); N];
+        if start.is_none() {
+            for i in 0..N {
+                sums[i] = load::<S>(y.add(i * S::F32_LANES));
+            }
+        }
+        for entry in entries {
             let (value, x) = (simd.splat_f32s(entry.value), x.add(entry.at as usize));
             for i in 0..N {
                 let x = load::<S>(x.add(i * S::F32_LANES));
@@ -172,6 +207,7 @@ unsafe fn tile<S: Simd, const N: usize>(
             store::<S>(y.add(i * S::F32_LANES), sums[i]);
         }
         // As in `Finish`: with more to do in it, the loop above would keep the sums in memory.
+        let Some(tail) = tail else { return };
         for i in 0..N {
             let at = i * S::F32_LANES;
             let mut value = load::<S>(y.add(at));
