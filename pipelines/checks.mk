@@ -15,7 +15,7 @@ test: check unit ## Everything that CI runs
 .PHONY: bench-peers bench-layers parity
 
 bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]
-	$(PYTHON) pipelines/peers/bench.py $(BIN)/models $(if $(filter command line environment,$(origin OUT)),--out $(OUT))
+	$(PYTHON) pipelines/peers/bench.py $(BIN) $(if $(filter command line environment,$(origin OUT)),--out $(OUT))
 
 parity: build ## Checkpoints to PyTorch and back, bit for bit: PYTHON=...
 	$(PYTHON) pipelines/peers/parity.py $(BIN)

@@ -49,6 +49,9 @@ struct Row {
     times_faster: f64,
     activations_mib: f64,
     simd: &'static str,
+    /// Of each run, in the order of time; and of the dense network's.
+    seconds: Vec<f64>,
+    dense_seconds: Vec<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     layers: Vec<LayerRow>,
 }
@@ -83,8 +86,11 @@ impl Bench {
 
     fn row(&self, model: &Model, network: &Network, batch: u32) -> Row {
         let pair = Pair::new(network, batch as usize);
-        let speed = pair.speed(self.timing.repeat as usize);
+        let times = pair.times(self.timing.repeat as usize);
+        let speed = pair.speed(&times);
         Row {
+            seconds: times.iter().map(|t| t[0]).collect(),
+            dense_seconds: times.iter().map(|t| t[1]).collect(),
             network: model.network_name(),
             values: model.options().values.to_string(),
             images_per_second: 1e3 / speed.milliseconds,
@@ -118,13 +124,18 @@ impl Pair {
         Self { sparse: plan(true), dense: plan(false), batch, images }
     }
 
-    /// Times both, in turn.
-    pub fn speed(&self, repeat: usize) -> Speed {
-        let times: Vec<[f64; 2]> = (0..repeat + 2).map(|_| self.once()).collect();
+    /// Seconds of runs of both, in turn, after two that do not count.
+    pub fn times(&self, repeat: usize) -> Vec<[f64; 2]> {
+        let all: Vec<[f64; 2]> = (0..repeat + 2).map(|_| self.once()).collect();
         self.sparse.take_spent();
         self.dense.take_spent();
+        all[2..].to_vec()
+    }
+
+    /// What `times` come to.
+    pub fn speed(&self, times: &[[f64; 2]]) -> Speed {
         let of = |k: usize| {
-            let mut all: Vec<f64> = times[2..].iter().map(|t| t[k] / self.batch as f64).collect();
+            let mut all: Vec<f64> = times.iter().map(|t| t[k] / self.batch as f64).collect();
             all.sort_by(f64::total_cmp);
             let quarter = |q: usize| all[(all.len() - 1) * q / 4] * 1e3;
             (quarter(2), (quarter(3) - quarter(1)) / 2.0)

@@ -65,8 +65,10 @@ impl Deploy {
             verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &data, &path)?;
         tracing::info!("{}", verify::text(&verification));
         let (network, removed) = model.network();
-        let speed =
-            |batch: &u32| Pair::new(&network, *batch as usize).speed(self.timing.repeat as usize);
+        let speed = |batch: &u32| {
+            let pair = Pair::new(&network, *batch as usize);
+            pair.speed(&pair.times(self.timing.repeat as usize))
+        };
         let result = Deployment {
             values: model.options().values.to_string(),
             bytes: written.len() as u64,
