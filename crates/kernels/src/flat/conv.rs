@@ -75,11 +75,11 @@ impl Conv {
 
     /// Where each tap reads, from the window's first.
     pub(super) fn taps(&self) -> Vec<usize> {
-        let step = if self.arranged() { self.stride } else { 1 };
+        let (step, taken) = if self.arranged() { (self.stride, self.taken()) } else { (1, 1) };
         let pitch = self.output.pitch();
         let tap = |i: usize| {
             let (y, x) = (i / self.kernel, i % self.kernel);
-            (y % step * step + x % step) * self.phase() + y / step * pitch + x / step
+            (y % step * taken + x % step) * self.phase() + y / step * pitch + x / step
         };
         (0..self.kernel * self.kernel).map(tap).collect()
     }
@@ -92,9 +92,14 @@ impl Conv {
         len + (self.kernel - 1) * (self.input.pitch() + 1)
     }
 
-    /// Maps that a stride makes of a channel.
+    /// Rows and columns of the maps that a stride makes of a channel and that taps read.
+    fn taken(&self) -> usize {
+        self.stride.min(self.kernel)
+    }
+
+    /// How many these maps are.
     fn phases(&self) -> usize {
-        self.stride * self.stride
+        self.taken() * self.taken()
     }
 
     /// Values of one of these; windows of the last vector reach behind its rows.
@@ -148,27 +153,28 @@ impl Kernel<(&Conv, &[f32], usize, &mut [f32])> for Arrange {
 
     #[inline(always)]
     fn run((conv, x, c, to): (&Conv, &[f32], usize, &mut [f32])) {
+        // All at once: the few zeros of each row by themselves would take longer than the rows.
+        to.fill(0.0);
+        // Divisions, once each: they take longer than a row, too.
+        let (stride, pitch, taken) = (conv.stride, conv.output.pitch(), conv.taken());
+        let (h, width, row) = (conv.input.h, conv.input.w, conv.input.pitch());
+        let from = &x[conv.input.at(c, 0, 0)..];
         for (i, to) in to.chunks_exact_mut(conv.phase()).enumerate() {
-            let (py, px) = (i / conv.stride, i % conv.stride);
-            if py >= conv.kernel || px >= conv.kernel {
+            let (py, px) = (i / taken, i % taken);
+            // The first pixel of a row that this phase takes, and its column there.
+            let first = (px + stride - conv.padding % stride) % stride;
+            let column = (first + conv.padding) / stride;
+            if first >= width || column >= pitch {
                 continue;
             }
-            let rows = to.chunks_exact_mut(conv.output.pitch()).take(conv.output.h + conv.reach());
+            let count = (width - first).div_ceil(stride).min(pitch - column);
+            let rows = to.chunks_exact_mut(pitch).take(conv.output.h + conv.reach());
             for (r, to) in rows.enumerate() {
-                let y = (r * conv.stride + py).wrapping_sub(conv.padding);
-                if y >= conv.input.h {
-                    to.fill(0.0);
-                    continue;
+                let y = (r * stride + py).wrapping_sub(conv.padding);
+                if y < h {
+                    let own = &from[y * row + first..y * row + width];
+                    pick(stride, own, &mut to[column..column + count]);
                 }
-                let row = &x[conv.input.at(c, y, 0)..][..conv.input.w];
-                // Column `k` is column `k * stride + px - padding` of the row.
-                let first = conv.padding.saturating_sub(px).div_ceil(conv.stride).min(to.len());
-                let skip = (first * conv.stride + px).saturating_sub(conv.padding);
-                let from = &row[skip.min(row.len())..];
-                let count = from.len().div_ceil(conv.stride).min(to.len() - first);
-                to[..first].fill(0.0);
-                pick(conv.stride, from, &mut to[first..first + count]);
-                to[first + count..].fill(0.0);
             }
         }
     }
@@ -180,11 +186,19 @@ fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
     match stride {
         1 => to.copy_from_slice(&from[..to.len()]),
         2 => {
-            let (pairs, last) = from.as_chunks::<2>();
-            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-            if let (Some(to), [value]) = (to.get_mut(pairs.len()), last) {
-                *to = *value;
+            // Rows are short: with a count that it does not know the compiler would leave most of
+            // each to a loop over single values.
+            let (wide, rest) = to.as_chunks_mut::<LANES>();
+            let mut from = from;
+            for to in wide {
+                let (own, after) = from.split_at(from.len().min(2 * LANES));
+                from = after;
+                match own.as_array::<{ 2 * LANES }>() {
+                    Some(own) => (0..LANES).for_each(|i| to[i] = own[2 * i]),
+                    None => to.iter_mut().zip(own.iter().step_by(2)).for_each(|(t, f)| *t = *f),
+                }
             }
+            rest.iter_mut().zip(from.iter().step_by(2)).for_each(|(to, from)| *to = *from);
         }
         _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
     }

@@ -78,14 +78,20 @@ impl WithSimd for Task<'_> {
         let (map, width) = (self.dense.conv.output, micro::columns());
         for panel in self.panels.clone() {
             let outputs = panel * ROWS..map.channels.min((panel + 1) * ROWS);
-            for first in (0..map.vectors()).step_by(width) {
-                let vectors = first..(first + width).min(map.vectors());
-                self.product(simd, (panel, &outputs), vectors);
-            }
-            for o in outputs {
+            for o in outputs.clone() {
                 // SAFETY: the outputs of this panel belong to this task alone.
                 let channel = unsafe { self.out.part(o * map.plane(), map.plane()) };
-                self.finish(o, channel);
+                map.clear_margins(channel);
+            }
+            for first in (0..map.vectors()).step_by(width) {
+                let vectors = first..(first + width).min(map.vectors());
+                self.product(simd, (panel, &outputs), vectors.clone());
+                for o in outputs.clone() {
+                    let at = map.at(o, 0, 0) + vectors.start * LANES;
+                    // SAFETY: as above.
+                    let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
+                    self.finish(at, &self.dense.keep[vectors.start * LANES..], sums);
+                }
             }
         }
     }
@@ -123,18 +129,15 @@ impl Task<'_> {
         unsafe { micro::product(simd, steps, &x[..columns], &y[..columns], target) };
     }
 
-    /// Completes the sums of output `o` and sets what is no pixel to zero.
+    /// Completes `sums`, which stand at `at` in the output, and sets what is no pixel to zero.
     #[inline(always)]
-    fn finish(&self, o: usize, channel: &mut [f32]) {
-        let map = self.dense.conv.output;
-        map.clear_margins(channel);
-        let sums = &mut channel[map.lead()..][..map.vectors() * LANES];
+    fn finish(&self, at: usize, keep: &[f32], sums: &mut [f32]) {
         if !self.end.add.is_empty() {
-            let add = &self.end.add[map.at(o, 0, 0)..][..sums.len()];
+            let add = &self.end.add[at..][..sums.len()];
             sums.iter_mut().zip(add).for_each(|(y, add)| *y += add);
         }
         let relu = self.end.relu;
-        for (y, keep) in sums.iter_mut().zip(&self.dense.keep) {
+        for (y, keep) in sums.iter_mut().zip(keep) {
             let value = if relu && *y < 0.0 { 0.0 } else { *y };
             *y = f32::from_bits(value.to_bits() & keep.to_bits());
         }
