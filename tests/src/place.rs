@@ -6,6 +6,10 @@ use std::process::{Command, Output, Stdio};
 use artifact::{Manifest, file};
 use tempfile::TempDir;
 
+/// Our binaries.
+const NAMES: [&str; 8] =
+    ["data-cifar", "trainer", "scanner", "pruner", "finetuner", "models", "deployer", "reporter"];
+
 /// A folder that is removed at the test's end.
 pub struct Place(TempDir);
 
@@ -30,7 +34,7 @@ pub struct Child(Option<std::process::Child>);
 pub fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-    for name in ["data-cifar", "trainer", "scanner", "pruner", "finetuner", "models", "reporter"] {
+    for name in NAMES {
         let path = folder.join(name);
         assert!(
             path.exists(),

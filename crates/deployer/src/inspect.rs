@@ -104,14 +104,12 @@ fn text(found: &Inspection, sizes: &Sizes) -> String {
             shortened(&row.name, 28),
             thousands(row.weights),
             format!("{:.1} %", 100.0 * row.kept as f64 / row.weights as f64),
-            format!("{}", row.positions),
-            thousands(row.position_bytes),
+            format!("{} {}", thousands(row.position_bytes), row.positions),
             thousands(row.value_bytes),
             format!("{:.2}", row.bits()),
         ]
     };
-    let headings =
-        ["tensor", "weights", "kept", "positions", "bytes", "values' bytes", "bits/weight"];
+    let headings = ["tensor", "weights", "kept", "positions", "values", "bits/weight"];
     let small: Vec<&Row> = found.rows.iter().filter(|r| !is_weight(r)).collect();
     let rest = small.iter().map(|r| r.bytes()).sum();
     let norms = if sizes.norms_folded { "folded" } else { "kept" };
@@ -119,7 +117,7 @@ fn text(found: &Inspection, sizes: &Sizes) -> String {
     let totals = [
         ("this file", sizes.file),
         ("dense, f32", sizes.dense),
-        ("ideal: kept values as f32, positions for nothing", sizes.ideal),
+        ("ideal: the kept values alone, as f32", sizes.ideal),
         ("dense, through gzip", sizes.gzip),
         ("dense, through zstd", sizes.zstd),
     ];

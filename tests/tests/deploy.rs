@@ -1,0 +1,162 @@
+//! A checkpoint packed, restored, verified, timed and asked; and what is wrong with packed files.
+
+use artifact::record::{Deployment, Sparsity, Unpacking};
+use artifact::{file, names};
+use house_tests::Place;
+use serde_json::Value;
+
+/// A dataset, a checkpoint pruned to a tenth, and its packed file.
+fn house() -> Place {
+    let place = Place::new();
+    place.succeeds("data-cifar synth --train 200 --test 60 --out data");
+    place.succeeds("trainer --data data --network resnet18@0.125 --epochs 1 --out dense");
+    place.succeeds("pruner --checkpoint dense --sparsity 0.9 --out pruned");
+    place.succeeds("deployer pack pruned --out f32.safetensors");
+    place
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn a_packed_checkpoint_comes_back_bit_for_bit() {
+    let place = house();
+    let dense = place.bytes("pruned/model.safetensors");
+    let packed = place.bytes("f32.safetensors");
+    assert!(packed.len() * 5 < dense.len(), "{} of {}", packed.len(), dense.len());
+    place.succeeds("deployer unpack f32.safetensors --out back");
+    for file in [names::MODEL, names::MASK] {
+        let path = |folder: &str| format!("{folder}/{file}");
+        assert!(place.bytes(&path("back")) == place.bytes(&path("pruned")), "{file} differs");
+    }
+    let result: Unpacking = place.manifest("back").result(&place.path("back")).expect("a result");
+    assert!(result.exact && !result.folded);
+    // Packing is a function of the checkpoint alone.
+    place.succeeds("deployer pack back --data data --out again.safetensors");
+    assert!(place.bytes("again.safetensors") == packed);
+    for values in ["f16", "int8", "codebook4"] {
+        let line = format!("deployer pack pruned --values {values} --norms fold --out {values}.st");
+        place.succeeds(&line);
+        assert!(place.bytes(&format!("{values}.st")).len() < packed.len(), "{values}");
+        place.succeeds(&format!("deployer verify {values}.st --against pruned --data data"));
+        place.succeeds(&format!("deployer unpack {values}.st --out from-{values}"));
+        let eval = format!("models eval --json --data data from-{values}");
+        let sparsity: Sparsity =
+            serde_json::from_value(json(&place.succeeds(&eval).out)[0]["sparsity"].clone())
+                .expect("a row");
+        assert!(sparsity.of_prunable > 0.89, "{values}: {sparsity:?}");
+    }
+}
+
+#[test]
+fn a_packed_network_answers_as_its_checkpoint_does() {
+    let place = house();
+    let said = place.succeeds("deployer verify f32.safetensors --against pruned --data data");
+    assert!(said.out.starts_with("60 test images: the same class on 60"), "{}", said.out);
+    let said =
+        place.succeeds("deployer bench f32.safetensors --batch 1,16 --repeat 2 --json --layers");
+    let rows = json(&said.out);
+    for (row, batch) in rows.as_array().expect("rows").iter().zip([1, 16]) {
+        assert_eq!(row["batch"], batch);
+        assert!(
+            row["milliseconds"].as_f64() > Some(0.0) && row["times_faster"].as_f64() > Some(0.0)
+        );
+        let layers = row["layers"].as_array().expect("layers");
+        assert!(layers.iter().any(|l| l["name"] == "layer1.0.conv1"), "{layers:?}");
+    }
+    let table = place.succeeds("deployer bench f32.safetensors --batch 1 --repeat 1 --layers");
+    assert!(table.out.lines().all(|line| line.chars().count() <= 80), "{}", table.out);
+    let table = place.succeeds("deployer inspect f32.safetensors").out;
+    assert!(table.contains("layer4.1.conv2.weight") && table.contains("dense, f32"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let sizes = json(&place.succeeds("deployer inspect f32.safetensors --json").out);
+    assert_eq!(sizes["file"], place.bytes("f32.safetensors").len());
+}
+
+#[test]
+fn a_deployment_is_an_artifact() {
+    let place = house();
+    let line =
+        "deployer deploy --checkpoint pruned --data data --batch 1,16 --repeat 2 --out deployed";
+    place.succeeds(line);
+    assert!(place.bytes("deployed/packed.safetensors") == place.bytes("f32.safetensors"));
+    let folder = place.path("deployed");
+    let result: Deployment = place.manifest("deployed").result(&folder).expect("a result");
+    assert_eq!((result.verification.images, result.verification.same), (60, 60));
+    assert_eq!(result.bytes, place.bytes("f32.safetensors").len() as u64);
+    assert_eq!(result.speeds.iter().map(|s| s.batch).collect::<Vec<_>>(), [1, 16]);
+    assert!(place.succeeds(line).err.contains("already done"));
+}
+
+#[test]
+fn pictures_of_any_size_are_named() {
+    let place = house();
+    place.write("photos/red.png", &png(40, 30, [200, 10, 10]));
+    place.write("photos/blue.png", &png(7, 90, [10, 10, 200]));
+    let said = place.succeeds("deployer predict f32.safetensors photos --top 2 --json");
+    let all = json(&said.out);
+    let rows = all.as_array().expect("pictures");
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let classes = row["classes"].as_array().expect("classes");
+        let of = |i: usize| classes[i]["probability"].as_f64().expect("a number");
+        assert!(classes.len() == 2 && of(0) >= of(1) && of(0) <= 1.0, "{row}");
+    }
+    let table = place.succeeds("deployer predict f32.safetensors photos/red.png").out;
+    assert!(table.contains("photos/red.png") && table.contains('%'), "{table}");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let place = house();
+    place.write("text.png", b"no picture");
+    place.write("empty/notes.txt", b"");
+    let packed = place.bytes("f32.safetensors");
+    place.write("cut.st", &packed[..packed.len() / 2]);
+    let mut flipped = packed.clone();
+    let last = flipped.len() - 100;
+    flipped[last] ^= 1;
+    place.write("flipped.st", &flipped);
+    place.succeeds("trainer --data data --network vgg-lab@0.0625 --epochs 1 --out other");
+    place.succeeds("trainer --data data --network resnet18@0.125 --epochs 1 --seed 7 --out twin");
+    let cases = [
+        (
+            "deployer pack pruned --out f32.safetensors",
+            3,
+            "f32.safetensors: exists; choose another",
+        ),
+        ("deployer pack nowhere --out x.st", 4, "nowhere: no such folder"),
+        ("deployer pack data --out x.st", 3, "data: made by data-cifar, whose artifact holds no"),
+        ("deployer inspect nothing.st", 4, "nothing.st: no such file"),
+        ("deployer bench pruned/model.safetensors", 3, "pruned/model.safetensors:"),
+        ("deployer inspect cut.st", 5, "cut.st: not a whole safetensors file"),
+        ("deployer predict flipped.st text.png", 5, "flipped.st:"),
+        ("deployer verify f32.safetensors --against other --data data", 5, "holds resnet18@0.125"),
+        (
+            "deployer verify f32.safetensors --against twin --data data",
+            5,
+            "packed from weights with",
+        ),
+        ("deployer predict f32.safetensors text.png", 5, "text.png: not a PNG or JPEG"),
+        ("deployer predict f32.safetensors empty", 4, "empty: holds no .png"),
+        ("deployer bench f32.safetensors --batch 0", 2, "0 is not in 1..=4096"),
+        ("deployer unpack text.png --out x", 5, "text.png: not a whole safetensors file"),
+    ];
+    for (line, code, expected) in cases {
+        place.refuses(line, code, expected);
+    }
+    // Without the dataset nobody knows the classes' names.
+    std::fs::rename(place.path("data"), place.path("moved")).expect("moves");
+    place.refuses("deployer pack pruned --out x.st", 3, "is no longer there; name one with --data");
+    place.succeeds("deployer pack pruned --data moved --out x.st");
+    assert!(file::read(&place.path("x.st")).expect("reads") == packed);
+}
+
+/// A picture of one colour.
+fn png(w: u32, h: u32, colour: [u8; 3]) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let image = image::RgbImage::from_pixel(w, h, image::Rgb(colour));
+    image.write_to(&mut bytes, image::ImageFormat::Png).expect("into memory");
+    bytes.into_inner()
+}
