@@ -20,6 +20,9 @@ pub struct Diff {
     /// Checkpoint folder, .safetensors or .pth
     #[arg(value_name = "B")]
     b: PathBuf,
+    /// Key of the state_dict in bare files, dots going deeper (default: found by its content)
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 /// A tensor that is not the same in both.
@@ -48,6 +51,7 @@ struct Report {
 impl Diff {
     /// Compares and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
+        let read = |path| read(path, self.key.as_deref());
         let (a, b) = (read(&self.a)?, read(&self.b)?);
         let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
         let differ = names.iter().filter_map(|n| row(n, a.get(*n), b.get(*n))).collect();
@@ -61,12 +65,12 @@ impl Diff {
     }
 }
 
-fn read(path: &Path) -> Result<Tensors> {
+fn read(path: &Path, key: Option<&str>) -> Result<Tensors> {
     if path.is_dir() {
         let manifest = artifact::Manifest::read(path)?;
         return Ok(tensors::read(&manifest.verified(path, names::MODEL)?)?.0);
     }
-    Ok(pytorch::read(path, None)?.tensors)
+    Ok(pytorch::read(path, key)?.tensors)
 }
 
 fn row(name: &str, a: Option<&Tensor>, b: Option<&Tensor>) -> Option<Row> {
