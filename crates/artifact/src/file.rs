@@ -41,6 +41,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::read(path, &e))
 }
 
+/// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
+pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
+    if out.exists() && !fresh {
+        return Err(Error::Config(format!(
+            "{}: exists; choose another --out or overwrite it with --fresh",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Makes `folder` and its parents.
 pub fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Error::write(folder, &e))

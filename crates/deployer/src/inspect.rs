@@ -94,7 +94,7 @@ fn tensor(row: &Row) -> Tensor {
 }
 
 /// Tensors that get a line of their own: the others are biases and norms.
-fn is_weight(row: &&Row) -> bool {
+fn is_weight(row: &Row) -> bool {
     row.shape.len() > 1
 }
 
@@ -125,7 +125,7 @@ fn text(found: &Inspection, sizes: &Sizes) -> String {
     let lines = [
         format!("{}, values {}, norms {norms}", sizes.network, sizes.values),
         String::new(),
-        table(&headings, found.rows.iter().filter(is_weight).map(line)),
+        table(&headings, found.rows.iter().filter(|r| is_weight(r)).map(line)),
         String::new(),
         format!("{} other tensors: {}; header: {}", small.len(), bytes(rest), bytes(sizes.header)),
         String::new(),

@@ -112,7 +112,7 @@ struct Written {
 impl Pack {
     /// Packs, writes and prints where it stands.
     pub fn run(&self, common: &Common) -> Result<()> {
-        vacant(&self.out, self.fresh)?;
+        file::vacant(&self.out, self.fresh)?;
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let dense = weights_bytes(&checkpoint.manifest);
         let contents = contents(checkpoint, self.data.as_deref())?;
@@ -179,15 +179,4 @@ pub fn contents(checkpoint: Checkpoint, data: Option<&Path>) -> artifact::Result
     };
     let Checkpoint { graph, tensors, masks, .. } = checkpoint;
     Ok(Contents { graph, tensors, masks, info })
-}
-
-/// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
-fn vacant(out: &Path, fresh: bool) -> artifact::Result<()> {
-    if out.exists() && !fresh {
-        return Err(Error::Config(format!(
-            "{}: exists; choose another --out or overwrite it with --fresh",
-            out.display()
-        )));
-    }
-    Ok(())
 }

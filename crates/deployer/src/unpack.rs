@@ -46,9 +46,10 @@ impl Unpack {
             sizes: size::measure(&path, sparsity.nonzero)?,
             sparsity,
         };
-        match result.exact {
-            true => tracing::info!("the weights file is the packed checkpoint's, byte for byte"),
-            false => tracing::info!("not the packed checkpoint's bits: {}", why(&packed)),
+        if result.exact {
+            tracing::info!("the weights file is the packed checkpoint's, byte for byte");
+        } else {
+            tracing::info!("not the packed checkpoint's bits: {}", why(&packed));
         }
         job.finish(Some(graph.network()), &result, &outputs)?;
         Ok(())

@@ -45,7 +45,7 @@ impl Export {
             ))
             .into());
         }
-        foreign::vacant(&self.out, self.fresh)?;
+        file::vacant(&self.out, self.fresh)?;
         let found = foreign::open(&self.checkpoint, &self.fitting, self.classes)?;
         match ending {
             "safetensors" => tensors::write(&self.out, &found.tensors, None)?,

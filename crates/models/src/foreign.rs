@@ -142,14 +142,3 @@ pub fn open(path: &Path, fitting: &Fitting, classes: usize) -> anyhow::Result<Fo
     }
     Ok(fitting.read(path, classes, None)?)
 }
-
-/// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
-pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
-    if out.exists() && !fresh {
-        return Err(Error::Config(format!(
-            "{}: exists; choose another --out or overwrite it with --fresh",
-            out.display()
-        )));
-    }
-    Ok(())
-}

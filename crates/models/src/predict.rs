@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact::file;
 use artifact::tensors::{self, Tensor, Tensors};
 use cifar::{Dataset, Normalise};
 use clap::{Args, ValueEnum};
@@ -50,7 +51,7 @@ enum PartName {
 impl Predict {
     /// Runs the network over the part and writes the file.
     pub fn run(&self, common: &Common) -> Result<()> {
-        foreign::vacant(&self.out, self.fresh)?;
+        file::vacant(&self.out, self.fresh)?;
         let data = Dataset::open(&self.data)?;
         let found = foreign::open(&self.checkpoint, &self.fitting, data.info.classes.len())?;
         engine::check_fit(&found.graph, &data, &self.data)?;
