@@ -15,12 +15,14 @@ use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
 /// Tasks that a convolution is split into if its windows alone give fewer.
-const TASKS: usize = 16;
+fn tasks() -> usize {
+    2 * rayon::current_num_threads()
+}
 
 /// Writes the sums of `source` weighted by `list` to `y`.
 pub(super) fn run(s: &Stencil, list: &List, source: &[f32], end: &Epilogue, y: &mut [f32]) {
     let tiling = tiling(s);
-    let splits = TASKS.div_ceil(tiling.items).min(s.outputs);
+    let splits = tasks().div_ceil(tiling.items).min(s.outputs);
     let out = Shared::new(y);
     (0..tiling.items * splits).into_par_iter().for_each(|i| {
         let split = i % splits;
