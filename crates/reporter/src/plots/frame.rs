@@ -70,6 +70,21 @@ impl Axis {
         Self { low: 0.0, high, ticks, title: String::new() }
     }
 
+    /// Bytes on a logarithmic axis, a tick a power of two: values are `log2(count)`.
+    pub fn bytes(counts: impl IntoIterator<Item = f64>, title: &str) -> Self {
+        let (low, high) = range(counts.into_iter().map(f64::log2));
+        let (low, high) = (low.floor().max(0.0), high.ceil().min(60.0));
+        let apart = ((high - low) / 6.0).ceil().max(1.0) as usize;
+        let label = |power: u32| match power {
+            0..10 => format!("{} B", 1_u64 << power),
+            10..20 => format!("{} KiB", 1_u64 << (power - 10)),
+            _ => format!("{} MiB", 1_u64 << (power - 20)),
+        };
+        let ticks = (low as u32..=high as u32).step_by(apart);
+        let ticks = ticks.map(|power| (f64::from(power), label(power))).collect();
+        Self { low, high, ticks, title: title.to_owned() }
+    }
+
     fn stepped((low, high): (f64, f64), step: f64, (title, unit): (&str, &str)) -> Self {
         let digits = (-(step * 1.000_001).log10().floor()).max(0.0) as usize;
         let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
@@ -161,6 +176,11 @@ impl Frame {
         (across, bottom - self.y.share(y) * (bottom - self.top))
     }
 
+    /// Upper left and lower right corner of what the axes frame.
+    pub fn inside(&self) -> [Point; 2] {
+        [(self.left, self.top), (self.size.0 - RIGHT, self.size.1 - BOTTOM)]
+    }
+
     /// The finite ones of `values` as places.
     pub fn places(&self, values: &[(f64, f64)]) -> Vec<Point> {
         let finite = values.iter().filter(|v| v.0.is_finite() && v.1.is_finite());
@@ -238,5 +258,17 @@ mod tests {
         let weights = Axis::symmetric(0.042, "t").ticks.into_iter().map(|t| t.1);
         assert_eq!(weights.collect::<Vec<_>>(), ["−0.02", "0", "0.02"]);
         assert_eq!(Axis::log_counts(0.0).ticks[0].1, "0");
+    }
+
+    #[test]
+    fn bytes_have_ticks_at_powers_of_two() {
+        let check = |counts: &[f64], expected: &[&str]| {
+            let ticks = Axis::bytes(counts.iter().copied(), "t").ticks.into_iter().map(|t| t.1);
+            assert_eq!(ticks.collect::<Vec<_>>(), expected);
+        };
+        check(&[300e3, 1.3e6], &["256 KiB", "512 KiB", "1 MiB", "2 MiB"]);
+        check(&[900.0, 40e6], &["512 B", "4 KiB", "32 KiB", "256 KiB", "2 MiB", "16 MiB"]);
+        check(&[1000.0], &["512 B", "1 KiB", "2 KiB"]);
+        check(&[], &["1 B", "2 B"]);
     }
 }

@@ -4,8 +4,11 @@
 //! file holds them all at once.
 
 pub mod bars;
+pub mod cost;
 mod frame;
 pub mod histogram;
+mod labels;
+mod scatter;
 pub mod sensitivity;
 pub mod tradeoff;
 pub mod training;
