@@ -30,7 +30,16 @@ pub struct Child(Option<std::process::Child>);
 pub fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-    for name in ["data-cifar", "trainer", "scanner", "pruner", "finetuner", "models", "reporter"] {
+    for name in [
+        "data-cifar",
+        "trainer",
+        "scanner",
+        "pruner",
+        "finetuner",
+        "models",
+        "deployer",
+        "reporter",
+    ] {
         let path = folder.join(name);
         assert!(
             path.exists(),

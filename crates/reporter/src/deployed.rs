@@ -69,7 +69,7 @@ impl SpeedRow {
             batch: speed.batch.to_string(),
             milliseconds: milliseconds(now, now),
             spread: milliseconds(speed.spread, now),
-            dense: milliseconds(dense, now),
+            dense: milliseconds(dense, dense),
             against: faster(dense, now),
             images: thousands((1e3 / now).round() as u64),
         }
@@ -100,7 +100,7 @@ pub fn line(packed: &Packed) -> String {
     let speed = throughput(d).map_or(String::new(), |s| {
         let (now, dense) = (s.milliseconds, s.dense_milliseconds);
         let (against, now, dense) =
-            (faster(dense, now), milliseconds(now, now), milliseconds(dense, now));
+            (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));
         format!(", {against}: {now} ms an image, dense {dense}")
     });
     let rest = format!(", {}: {} smaller{speed}", d.values, times(d.dense_bytes, d.bytes));

@@ -77,7 +77,7 @@ fn file_tile(packed: &Deployment, ideal: u64) -> Tile {
 fn time_tile(packed: &Deployment) -> Option<Tile> {
     let speed = throughput(packed)?;
     let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
-    let against = format!("{}, {}", milliseconds(dense, now), faster(dense, now));
+    let against = format!("{}, {}", milliseconds(dense, dense), faster(dense, now));
     let note = format!("dense {against}; batch {}", speed.batch);
     Some(tile("Time an image", format!("{} ms", milliseconds(now, now)), note))
 }
@@ -174,7 +174,7 @@ fn measured(packed: &Deployment) -> String {
     let size = format!("file {} → {}", bytes(dense), bytes_like(packed.bytes, dense));
     throughput(packed).map_or(size.clone(), |speed| {
         let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
-        let (now, dense) = (milliseconds(now, now), milliseconds(dense, now));
+        let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));
         format!("{size}; {dense} → {now} ms an image")
     })
 }

@@ -170,7 +170,15 @@ fn a_packed_network_shows_its_bytes_and_milliseconds() {
     let file = Manifest::read(&world.path("tuned-f32")).expect("complete").outputs[0].bytes;
     let file = artifact::size::thousands(file);
     holds(&html, &["points); file ", "On disk and on the clock", "packed, f32</th>", &file]);
-    holds(&html, &["2 threads, Made-up 9000", "<td>± 0.012</td>", "6.7× faster", "999 of 1,000"]);
+    holds(
+        &html,
+        &[
+            "2 threads, Made-up 9000",
+            "<strong>0.141</strong> ± 0.012</td>",
+            "6.7× faster",
+            "999 of 1,000",
+        ],
+    );
     holds(&html, &["Packed file", "dense 0.949, 6.7× faster; batch 64", "1,000 test images."]);
     assert!(!html.contains("Accuracy against bytes"), "one network is no curve");
     // Its checkpoint need not be named, nor stand where it stood.
