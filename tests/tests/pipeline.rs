@@ -128,13 +128,13 @@ fn values_stored_otherwise_stand_beside_the_others() {
     let house = House::new();
     house.made("one-shot", &["SPARSITY=0.9"]);
     let before = house.times();
-    house.made("one-shot", &["SPARSITY=0.9", "VALUES=int8"]);
+    house.made("one-shot", &["SPARSITY=0.9", "VALUES=f16"]);
     let bytes = |name: &str| {
         let path = format!("out/one-shot-0.9/{name}/packed.safetensors");
         house.place.bytes(&path).len()
     };
-    assert!(bytes("deployed-int8") < bytes("deployed"));
-    house.place.manifest("out/one-shot-0.9/report-int8");
+    assert!(bytes("deployed-f16") < bytes("deployed"));
+    house.place.manifest("out/one-shot-0.9/report-f16");
     let after = house.times();
     assert!(before.iter().all(|(path, time)| after[path] == *time), "nothing is made again");
     house.nothing_to_do("one-shot", &["VALUES=f32"]);
