@@ -2,64 +2,8 @@
 
 mod common;
 
-use std::path::Path;
-
 use artifact::{Manifest, file, names};
-use common::World;
-
-/// Runs `reporter` in `folder`; gives the exit code, stdout and stderr.
-fn reporter(folder: &Path, arguments: &str) -> (i32, String, String) {
-    let out = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("reporter"))
-        .current_dir(folder)
-        .args(arguments.split_whitespace())
-        .output()
-        .expect("starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
-}
-
-/// Makes the report `r` of `arguments` in `world` and gives its page.
-fn page(world: &World, arguments: &str) -> String {
-    let (code, stdout, stderr) = reporter(&world.root, &format!("--out r {arguments}"));
-    assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.trim_end().ends_with("r/manifest.yaml"), "{stdout}");
-    assert!(stderr.contains("r/report.html"), "{stderr}");
-    let widest = stderr.lines().filter(|l| l.contains('%')).map(|l| l.chars().count()).max();
-    assert!(widest.unwrap_or(0) <= 80, "{stderr}");
-    let html = file::read_text(&world.path("r/report.html")).expect("the page");
-    for word in ["NaN", ">inf", "undefined", "<script", "href=\"http", "src="] {
-        assert!(!html.contains(word), "the page holds {word}");
-    }
-    html
-}
-
-fn world(spec: &str) -> (tempfile::TempDir, World) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let world = World::new(folder.path(), spec);
-    world.dense();
-    (folder, world)
-}
-
-fn holds(text: &str, all: &[&str]) {
-    for expected in all {
-        let body = text.split("<body>").last().unwrap_or(text);
-        assert!(text.contains(expected), "{expected} is not in:\n{body}");
-    }
-}
-
-/// Copies the report to the folder that `REPORTER_KEEP` names, to be looked at.
-fn keep(world: &World, name: &str) {
-    let Some(kept) = std::env::var_os("REPORTER_KEEP") else {
-        return;
-    };
-    let target = Path::new(&kept).join(name);
-    let manifest = Manifest::read(&world.path("r")).expect("complete");
-    file::make_folder(&target.join("plots")).expect("makes");
-    for output in &manifest.outputs {
-        let bytes = file::read(&world.path("r").join(&output.file)).expect("listed");
-        file::write(&target.join(&output.file), &bytes).expect("writes");
-    }
-}
+use common::run::{holds, keep, page, reporter, world};
 
 #[test]
 fn one_run_with_its_scan() {
@@ -158,90 +102,6 @@ fn scans_of_one_point_or_of_no_effect_are_drawn() {
     holds(&page(&world, "--fresh scan"), &["at most 53.0 points lost, at 50 %"]);
     world.scan_at(&[], |_, _| 0.0);
     holds(&page(&world, "--fresh scan"), &["An empty scan", "not scanned"]);
-}
-
-#[test]
-fn a_packed_network_shows_its_bytes_and_milliseconds() {
-    let (_folder, world) = world("vgg-lab@0.125");
-    world.tuned("tuned", "dense", 0.9);
-    world.deployed("tuned", "f32", 0.9);
-    let html = page(&world, "tuned tuned-f32");
-    keep(&world, "packed");
-    let file = Manifest::read(&world.path("tuned-f32")).expect("complete").outputs[0].bytes;
-    let file = artifact::size::thousands(file);
-    holds(&html, &["points); file ", "On disk and on the clock", "packed, f32</th>", &file]);
-    holds(
-        &html,
-        &[
-            "2 threads, Made-up 9000",
-            "<strong>0.141</strong> ± 0.012</td>",
-            "6.7× faster",
-            "999 of 1,000",
-        ],
-    );
-    holds(&html, &["Packed file", "dense 0.949, 6.7× faster; batch 64", "1,000 test images."]);
-    assert!(!html.contains("Accuracy against bytes"), "one network is no curve");
-    // Its checkpoint need not be named, nor stand where it stood.
-    assert_eq!(page(&world, "--fresh tuned-f32"), html);
-    world.finetuner("moved", "pruned-tuned", 0.9);
-    std::fs::remove_dir_all(world.path("tuned")).expect("was there");
-    holds(&page(&world, "--fresh moved tuned-f32"), &["packed, f32</th>", "not found"]);
-    let (_, json, _) = reporter(&world.root, "list . --json");
-    holds(&json, &[&format!("\"bytes\": {}", file.replace(',', ""))]);
-}
-
-#[test]
-fn a_sweep_of_packed_networks_has_charts_of_their_costs() {
-    let (_folder, world) = world("resnet18@0.0625");
-    let sweep = [("s50", 0.5), ("s75", 0.75), ("s90", 0.9), ("s95", 0.95), ("s97", 0.97)];
-    for (name, sparsity) in sweep {
-        world.tuned(name, "dense", sparsity);
-        world.deployed(name, "f32", sparsity);
-        world.deployed(name, "int8", sparsity);
-    }
-    let folders = sweep.map(|s| format!("{0} {0}-f32 {0}-int8", s.0)).join(" ");
-    let html = page(&world, &folders);
-    keep(&world, "packed-sweep");
-    holds(&html, &["Accuracy against bytes", "Accuracy against milliseconds", "batch 64</text>"]);
-    holds(&html, &["s90, int8, 84.0 % pruned: ", ">dense</text>", ">90.6 %</text>"]);
-    let csv = |name: &str| file::read_text(&world.path(&format!("r/plots/{name}.csv")));
-    let bytes = csv("accuracy-against-bytes").expect("csv");
-    assert_eq!(bytes.lines().count(), 1 + 2 * sweep.len() + 1, "{bytes}");
-    let times = csv("accuracy-against-milliseconds").expect("csv");
-    holds(&times, &["s50,f32,0.4668", "dense,,0,0.931,64,0.949375,,\n"]);
-}
-
-#[test]
-fn networks_of_one_sparsity_are_told_apart_by_name() {
-    let (_folder, world) = world("vgg-lab@0.0625");
-    for name in ["rewound", "drawn-anew"] {
-        world.tuned(name, "dense", 0.9);
-        world.deployed(name, "f32", 0.9);
-    }
-    let html = page(&world, "rewound-f32 drawn-anew-f32");
-    holds(&html, &[">rewound</text>", ">dense</text>"]);
-    let chart = html.split("id=\"accuracy-against-bytes\"").nth(1).expect("a chart");
-    let chart = chart.split("</figure>").next().expect("its end");
-    assert!(!chart.contains("<polyline"), "no line joins them: {chart}");
-}
-
-#[test]
-fn a_packed_network_of_other_weights_is_refused() {
-    let (_folder, world) = world("vgg-lab@0.0625");
-    world.tuned("tuned", "dense", 0.9);
-    world.deployed("tuned", "f32", 0.9);
-    let refused = |expected: &str| {
-        let (code, _, stderr) = reporter(&world.root, "--out r tuned tuned-f32");
-        assert_eq!(code, 5, "{stderr}");
-        assert!(stderr.contains(expected), "{stderr} lacks {expected}");
-    };
-    let packed = world.path("tuned-f32").join(names::PACKED);
-    let whole = file::read(&packed).expect("reads");
-    file::write(&packed, &whole[1..]).expect("writes");
-    refused("make the artifact again");
-    file::write(&packed, &whole).expect("writes");
-    world.finetuner("tuned", "pruned-tuned", 0.8);
-    refused("was made again since");
 }
 
 #[test]

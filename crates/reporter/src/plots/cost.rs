@@ -3,7 +3,7 @@
 use artifact::record::{Speed, Training};
 
 use super::Plot;
-use super::frame::Axis;
+use super::axis::Axis;
 use super::scatter::{self, Chart, Spot};
 use crate::csv::{Csv, Field};
 use crate::deployed;

@@ -3,6 +3,7 @@
 //! A page sets the panels one by one into its own grid, so that they stay legible on a phone; a
 //! file holds them all at once.
 
+mod axis;
 pub mod bars;
 pub mod cost;
 mod frame;

@@ -1,6 +1,7 @@
 //! Networks as dots with labels: accuracy against a cost, a colour a way to store values.
 
-use super::frame::{Axis, Frame};
+use super::axis::Axis;
+use super::frame::Frame;
 use super::labels::{self, Surroundings};
 use super::{Key, Plot};
 use crate::csv::Csv;
@@ -57,12 +58,7 @@ pub fn plot(chart: Chart, spots: &[Spot]) -> Plot {
     let mut frame = Frame::new(("Test accuracy", ""), SIZE, chart.axis, y);
     let at = |s: &Spot| frame.at((chart.scale)(s.cost), s.accuracy * 100.0);
     let dots: Vec<Point> = spots.iter().map(|s| at(s)).collect();
-    let mut lines = vec![];
-    for (kind, class, _) in KINDS {
-        let line = sequence(&spots, &dots, kind);
-        frame.drawing.polyline(class, &line);
-        lines.push(line);
-    }
+    let mut lines = sequences(&mut frame.drawing, &spots, &dots);
     lines.extend(level(&mut frame, &spots));
     let among = Surroundings { inside: frame.inside(), dots: &dots, lines: &lines };
     draw(&mut frame.drawing, &spots, &among);
@@ -74,6 +70,17 @@ pub fn plot(chart: Chart, spots: &[Spot]) -> Plot {
         csv: chart.csv,
         panels: vec![frame.panel()],
     }
+}
+
+/// Draws the line of each kind, and says where they lie.
+fn sequences(drawing: &mut Drawing, spots: &[&Spot], dots: &[Point]) -> Vec<Vec<Point>> {
+    let mut lines = vec![];
+    for (kind, class, _) in KINDS {
+        let line = sequence(spots, dots, kind);
+        drawing.polyline(class, &line);
+        lines.push(line);
+    }
+    lines
 }
 
 /// The dots of the spots of `kind` by sparsity; none where several have the same.
