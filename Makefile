@@ -5,6 +5,7 @@
 # nothing is ever overwritten, and the dense run is shared by all that starts from it.
 
 include pipelines/settings.mk
+include pipelines/deploy.mk
 include pipelines/one-shot.mk
 include pipelines/iterative.mk
 include pipelines/sweep.mk
@@ -14,7 +15,7 @@ include pipelines/experiments.mk
 include pipelines/checks.mk
 
 .DEFAULT_GOAL := help
-.PHONY: help build data dense scan one-shot prune finetune iterative sweep report
+.PHONY: help build data dense scan one-shot prune finetune deploy iterative sweep report
 
 help: ## This list
 	@pipelines/help.sh $(MAKEFILE_LIST)
@@ -32,13 +33,15 @@ prune: $(PRUNED)/manifest.yaml ## Prune the dense network to SPARSITY in one go
 
 finetune: $(TUNED)/manifest.yaml ## ... and train what is left
 
-one-shot: $(ONE_SHOT)/report/manifest.yaml ## Train, prune to SPARSITY, fine-tune, report
+deploy: $(DEPLOYED)/manifest.yaml ## ... and pack, verify and time that
 
-iterative: $(ITERATIVE)/report/manifest.yaml ## Prune ROUND_RATE of what remains a round, until SPARSITY
+one-shot: $(ONE_SHOT)/report$(PACKED_SUFFIX)/manifest.yaml ## Train, prune to SPARSITY, fine-tune, deploy, report
 
-sweep: $(SWEEP)/report/manifest.yaml ## One-shot at each of SPARSITIES from one dense run, one report
+iterative: $(ITERATIVE)/report$(PACKED_SUFFIX)/manifest.yaml ## Prune ROUND_RATE of what remains a round, until SPARSITY
 
-report: $(ONE_SHOT)/report-with-scan/manifest.yaml ## The one-shot report with sensitivity curves
+sweep: $(SWEEP)/report$(PACKED_SUFFIX)/manifest.yaml ## One-shot at each of SPARSITIES from one dense run, one report
+
+report: $(ONE_SHOT)/report-with-scan$(PACKED_SUFFIX)/manifest.yaml ## The one-shot report with sensitivity curves
 
 # With SOURCE given the import always looks: the same content is no work, other content is refused.
 $(DATA)/manifest.yaml: $(if $(SOURCE),FORCE) | build

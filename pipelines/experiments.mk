@@ -35,9 +35,9 @@ smoke-experiments: ## Every experiment at smoke scale on built-in images
 		$(MAKE) --no-print-directory experiment NAME=$$name SCALE=smoke || exit; \
 	done
 
-planned: $(PLANNED_REPORT)/manifest.yaml ## Prune by PLAN=FILE or PLAN=scan, fine-tune, scan, report
+planned: $(PLANNED_REPORT)/manifest.yaml ## Prune by PLAN=FILE or PLAN=scan, fine-tune, scan, deploy, report
 
-lottery: $(LOTTERY)/report/manifest.yaml ## Rewind what pruning left to SAVE_AT, beside controls
+lottery: $(LOTTERY)/report$(PACKED_SUFFIX)/manifest.yaml ## Rewind what pruning left to SAVE_AT, beside controls
 
 scores: ## Sparsity, accuracy and drop of every checkpoint of a run
 	$(BIN)/models $(THREAD_FLAG) eval $(OUT) --data $(DATA)

@@ -1,4 +1,5 @@
-# Prune a little, fine-tune a little, until the sparsity is reached; then fine-tune to the end.
+# Prune a little, fine-tune a little, until the sparsity is reached; then fine-tune to the end,
+# deploy, report.
 
 ITERATIVE := $(OUT)/iterative-$(SPARSITY)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
 # The same count as `pruner rounds`: the first round after which 1 - (1 - rate)^n >= sparsity.
@@ -21,5 +22,7 @@ $(foreach n,$(ROUND_NUMBERS),$(eval $(call round-rules,$(n),$(call before,$(n)))
 $(ITERATIVE)/final/manifest.yaml: $(LAST_ROUND)/manifest.yaml | build
 	$(BIN)/finetuner $(COMMON) --checkpoint $(LAST_ROUND) --data $(DATA) --out $(@D) --epochs $(FINAL_EPOCHS) $(BATCH_FLAG) $(ON_DEVICE)
 
-$(ITERATIVE)/report/manifest.yaml: $(ITERATIVE)/final/manifest.yaml | build
-	$(BIN)/reporter $(COMMON) --out $(@D) $(ITERATIVE)/final
+$(eval $(call deploy-rules,$(ITERATIVE)/final,$(ITERATIVE)/deployed$(PACKED_SUFFIX)))
+
+$(ITERATIVE)/report$(PACKED_SUFFIX)/manifest.yaml: $(ITERATIVE)/deployed$(PACKED_SUFFIX)/manifest.yaml | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(ITERATIVE)/final $(ITERATIVE)/deployed$(PACKED_SUFFIX)

@@ -14,12 +14,19 @@ drawn-anew := --reinit
 $(LOTTERY)/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
 	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D)
 
+ticket-deployed = $(LOTTERY)/$(1)-deployed$(PACKED_SUFFIX)
+LOTTERY_DEPLOYED := $(foreach t,$(TICKETS),$(call ticket-deployed,$(t)))
+
 # $(call ticket-rules,NAME)
 define ticket-rules
 $(LOTTERY)/$(1)/manifest.yaml: $(LOTTERY)/pruned/manifest.yaml | build
 	$$(BIN)/finetuner $$(COMMON) --checkpoint $(LOTTERY)/pruned --data $(DATA) --out $$(@D) $($(1)) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $$(BATCH_FLAG) $$(ON_DEVICE)
+
+$(call deploy-rules,$(LOTTERY)/$(1),$(call ticket-deployed,$(1)))
 endef
 $(foreach t,$(TICKETS),$(eval $(call ticket-rules,$(t))))
 
-$(LOTTERY)/report/manifest.yaml: $(TICKETS:%=$(LOTTERY)/%/manifest.yaml) | build
-	$(BIN)/reporter $(COMMON) --out $(@D) $(TICKETS:%=$(LOTTERY)/%)
+$(call timed-alone,$(LOTTERY_DEPLOYED),$(TICKETS:%=$(LOTTERY)/%))
+
+$(LOTTERY)/report$(PACKED_SUFFIX)/manifest.yaml: $(LOTTERY_DEPLOYED:%=%/manifest.yaml) | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(TICKETS:%=$(LOTTERY)/%) $(LOTTERY_DEPLOYED)

@@ -1,4 +1,4 @@
-# Prune each layer by its own ratio, fine-tune, scan again, report.
+# Prune each layer by its own ratio, fine-tune, scan again, deploy, report.
 
 ifneq ($(filter planned,$(MAKECMDGOALS)),)
 $(if $(PLAN),,$(error make planned: expected PLAN=FILE, such as pipelines/plans/net10.yaml, or PLAN=scan))
@@ -14,7 +14,8 @@ SCAN_BEFORE := $(if $(AFTER),$(PLANNED)/scan-of-$(AFTER)$(RATIO_SUFFIX),$(SCAN))
 SCAN_PRUNED := $(PLANNED)/scan-pruned$(RATIO_SUFFIX)
 SCAN_TUNED := $(PLANNED)/scan-tuned$(RATIO_SUFFIX)
 PLANNED_SCANS := $(SCAN_BEFORE) $(SCAN_PRUNED) $(SCAN_TUNED)
-PLANNED_REPORT := $(PLANNED)/report$(addprefix -after-,$(AFTER))$(RATIO_SUFFIX)
+PLANNED_REPORT := $(PLANNED)/report$(addprefix -after-,$(AFTER))$(RATIO_SUFFIX)$(PACKED_SUFFIX)
+PLANNED_DEPLOYED := $(call deployed,$(PLANNED)/tuned)
 
 ifneq ($(BY_SCAN),)
 $(PLAN_FILE): $(SCAN)/manifest.yaml | build
@@ -36,5 +37,8 @@ $(if $(AFTER),$(eval $(call scan-rules,$(SCAN_BEFORE),$(call planned-at,$(AFTER)
 $(eval $(call scan-rules,$(SCAN_PRUNED),$(PLANNED)/pruned))
 $(eval $(call scan-rules,$(SCAN_TUNED),$(PLANNED)/tuned))
 
-$(PLANNED_REPORT)/manifest.yaml: $(PLANNED)/tuned/manifest.yaml $(PLANNED_SCANS:%=%/manifest.yaml) | build
-	$(BIN)/reporter $(COMMON) --out $(@D) $(PLANNED)/tuned $(PLANNED_SCANS)
+$(eval $(call deploy-rules,$(PLANNED)/tuned,$(PLANNED_DEPLOYED)))
+$(call timed-alone,$(PLANNED_DEPLOYED),$(PLANNED_SCANS))
+
+$(PLANNED_REPORT)/manifest.yaml: $(PLANNED_DEPLOYED)/manifest.yaml $(PLANNED_SCANS:%=%/manifest.yaml) | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(PLANNED)/tuned $(PLANNED_SCANS) $(PLANNED_DEPLOYED)

@@ -21,6 +21,7 @@
 #: WEIGHTS     a PyTorch state_dict that training starts from (its head is replaced)
 #: SAVE_AT     steps or epochs (1epoch) after which early weights are kept, for make lottery
 #: SCAN_RATIOS ratios of a scan, with commas (default: the recipe's)
+#: VALUES      how a deployed file stores weights: f32, f16, int8 or codebook4 (default: the recipe's, or f32)
 #: PLAN        ratios a layer, for make planned: a file, or scan
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
 #: AFTER       plan whose run the scan before pruning is made on, for make planned
@@ -46,6 +47,7 @@ SIDE ?=
 WEIGHTS ?=
 SAVE_AT ?=
 SCAN_RATIOS ?=
+VALUES ?=
 PLAN ?=
 NAME ?=
 SCALE ?=
@@ -68,6 +70,7 @@ $(call checked,ROUND_RATE,$(ROUND_RATE),$(fraction),a fraction over 0 and below 
 $(call checked,SEED,$(SEED),$(whole),a whole number)
 $(foreach n,BATCH EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
+$(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
 $(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
@@ -88,6 +91,7 @@ SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
+VALUES_FLAG := $(addprefix --values ,$(VALUES))
 ON_DEVICE := --device $(DEVICE)
 BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
 RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))

@@ -3,6 +3,9 @@
 space := $() $()
 SWEEP := $(OUT)/sweep-$(subst $(space),_,$(strip $(SPARSITIES)))$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 SWEEP_TUNED := $(foreach s,$(SPARSITIES),$(call one-shot-at,$(s))/tuned)
+SWEEP_DEPLOYED := $(call deployed,$(SWEEP_TUNED))
 
-$(SWEEP)/report/manifest.yaml: $(SWEEP_TUNED:%=%/manifest.yaml) | build
-	$(BIN)/reporter $(COMMON) --out $(@D) $(SWEEP_TUNED)
+$(SWEEP)/report$(PACKED_SUFFIX)/manifest.yaml: $(SWEEP_DEPLOYED:%=%/manifest.yaml) | build
+	$(BIN)/reporter $(COMMON) --out $(@D) $(SWEEP_TUNED) $(SWEEP_DEPLOYED)
+
+$(if $(filter sweep,$(MAKECMDGOALS)),$(call timed-alone,$(SWEEP_DEPLOYED),$(SWEEP_TUNED)))

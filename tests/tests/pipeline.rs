@@ -100,13 +100,18 @@ fn one_shot_ends_in_a_report_and_a_second_make_does_nothing() {
     let settings = ["SPARSITY=0.9"];
     house.made("one-shot", &settings);
     house.holds_exactly("one-shot-0.9/tuned", 0.9);
-    let stages = ["dense", "one-shot-0.9/pruned", "one-shot-0.9/tuned", "one-shot-0.9/report"];
-    for stage in stages {
+    let run =
+        ["pruned", "tuned", "deployed", "report"].map(|stage| format!("one-shot-0.9/{stage}"));
+    for stage in run.iter().map(String::as_str).chain(["dense"]) {
         let manifest = house.place.manifest(&format!("out/{stage}"));
         assert!(!manifest.outputs.is_empty(), "{stage}: lists its files");
     }
     let page = file::read_text(&house.place.path("out/one-shot-0.9/report").join(names::REPORT));
-    assert!(page.expect("a page").contains("vgg-lab@0.0625"), "the page names the network");
+    let page = page.expect("a page");
+    assert!(page.contains("vgg-lab@0.0625"), "the page names the network");
+    let packed = house.place.bytes("out/one-shot-0.9/deployed/packed.safetensors").len();
+    let packed = artifact::size::thousands(packed as u64);
+    assert!(page.contains(&packed), "the page holds the packed file's {packed} bytes");
     house.nothing_to_do("one-shot", &settings);
     // A rebuilt trainer: newer than all that the old one made.
     let bin = house.place.path("bin");
@@ -116,6 +121,23 @@ fn one_shot_ends_in_a_report_and_a_second_make_does_nothing() {
     now.expect("touches");
     house.bin = bin;
     house.nothing_to_do("one-shot", &settings);
+}
+
+#[test]
+fn values_stored_otherwise_stand_beside_the_others() {
+    let house = House::new();
+    house.made("one-shot", &["SPARSITY=0.9"]);
+    let before = house.times();
+    house.made("one-shot", &["SPARSITY=0.9", "VALUES=f16"]);
+    let bytes = |name: &str| {
+        let path = format!("out/one-shot-0.9/{name}/packed.safetensors");
+        house.place.bytes(&path).len()
+    };
+    assert!(bytes("deployed-f16") < bytes("deployed"));
+    house.place.manifest("out/one-shot-0.9/report-f16");
+    let after = house.times();
+    assert!(before.iter().all(|(path, time)| after[path] == *time), "nothing is made again");
+    house.nothing_to_do("one-shot", &["VALUES=f32"]);
 }
 
 #[test]
@@ -139,6 +161,7 @@ fn iterative_ends_at_exactly_the_target() {
         house.holds_exactly(&format!("{run}/round-{round}/tuned"), target);
     }
     house.holds_exactly(&format!("{run}/final"), 0.8);
+    house.place.manifest(&format!("out/{run}/deployed"));
     house.place.manifest(&format!("out/{run}/report"));
     assert!(!house.place.path(&format!("out/{run}/round-4")).exists());
     house.nothing_to_do("iterative", &settings);
@@ -152,8 +175,12 @@ fn a_sweep_in_parallel_is_one_report() {
     house.holds_exactly("one-shot-0.5/tuned", 0.5);
     house.holds_exactly("one-shot-0.9/tuned", 0.9);
     let inputs = house.place.manifest("out/sweep-0.5_0.9/report").inputs;
-    let tuned = |share: &str| inputs.iter().any(|i| i.path.ends_with(&format!("{share}/tuned")));
-    assert!(tuned("one-shot-0.5") && tuned("one-shot-0.9"), "{inputs:?}");
+    for input in ["0.5/tuned", "0.9/tuned", "0.5/deployed", "0.9/deployed"] {
+        assert!(inputs.iter().any(|i| i.path.ends_with(input)), "{input}: {inputs:?}");
+    }
+    let page = house.place.path("out/sweep-0.5_0.9/report").join(names::REPORT);
+    let page = file::read_text(&page).expect("a page");
+    assert!(page.contains("Accuracy against bytes") && page.contains("Accuracy against millisec"));
     house.nothing_to_do("sweep", &settings);
 }
 
@@ -188,6 +215,7 @@ fn bad_settings_are_refused_at_once() {
     }
     check("SPARSITY=0.5 0.9", "expected one fraction");
     check("SEED=-1", "SEED=-1: expected a whole number");
+    check("VALUES=f8", "VALUES=f8: expected one of f32 f16 int8 codebook4");
     check("EPOCHS=0", "EPOCHS=0: expected a whole number over 0");
     check("RECIPE=cifar", "no file pipelines/recipes/cifar.yaml; there are:");
 }

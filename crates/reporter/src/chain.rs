@@ -62,6 +62,8 @@ pub enum Record {
     Finetuning(record::Finetuning),
     /// Of `scanner`.
     Scan(record::Scan),
+    /// Of `deployer deploy`.
+    Deployment(record::Deployment),
     /// Of a stage that the report only names.
     Other,
 }
@@ -75,6 +77,8 @@ impl Record {
             "pruner" => Self::Pruning(manifest.result(folder)?),
             "finetuner" => Self::Finetuning(manifest.result(folder)?),
             "scanner" => Self::Scan(manifest.result(folder)?),
+            // `deployer unpack` makes a checkpoint.
+            "deployer" if manifest.has(names::PACKED) => Self::Deployment(manifest.result(folder)?),
             _ => Self::Other,
         })
     }
@@ -111,7 +115,8 @@ impl Chain {
             let stage = &walk.stages[index];
             if !stage.record.reportable() {
                 return Err(Error::Config(format!(
-                    "{}: an artifact of {}; expected one of trainer, pruner, finetuner or scanner",
+                    "{}: an artifact of {}; expected one of trainer, pruner, finetuner, \
+                     scanner or deployer deploy",
                     folder.display(),
                     stage.manifest.stage
                 )));
@@ -126,6 +131,26 @@ impl Chain {
     /// The stage `index` and the checkpoints that it came from, newest first.
     pub fn lineage(&self, index: usize) -> Vec<usize> {
         std::iter::successors(Some(index), |&i| self.stages[i].input("checkpoint")).collect()
+    }
+
+    /// The checkpoint that `index`, an artifact of the deployer, was packed from: the one of that
+    /// digest, wherever it stands now.
+    ///
+    /// # Errors
+    /// Exit code 5 where there is none: bytes and milliseconds would be those of another network.
+    pub fn packed_from(&self, index: usize) -> Result<usize> {
+        let stage = &self.stages[index];
+        let input = stage.links.iter().map(|l| &l.input).find(|i| i.role == "checkpoint");
+        let of_digest = |s: &Stage| input.is_some_and(|i| i.sha256 == s.sha256);
+        let found = self.stages.iter().position(|s| of_digest(s) && s.record.reportable());
+        found.ok_or_else(|| {
+            Error::Integrity(format!(
+                "{}: the checkpoint that it was packed from ({}) is not there, was made again \
+                 since, or is not of trainer, pruner or finetuner; deploy it again or leave it out",
+                stage.folder.display(),
+                input.map_or("none named", |i| i.path.as_str())
+            ))
+        })
     }
 
     /// What the pruner left of the network that finetuner `index` tuned; none where it went on

@@ -11,7 +11,7 @@ use stage::{Common, Job, Produce};
 use crate::chain::{Chain, Record};
 use crate::page::{self, Contents};
 use crate::view::View;
-use crate::{figures, list, provenance, table};
+use crate::{deployed, figures, list, provenance, table};
 
 /// Makes one page from manifests: tables, plots and provenance of a pruning chain.
 #[derive(Debug, Parser)]
@@ -28,7 +28,7 @@ pub struct Cli {
     /// Title of the page [default: "Pruning report: NETWORK"]
     #[arg(long)]
     title: Option<String>,
-    /// Artifacts of finetuner, pruner, trainer or scanner; several make a sweep
+    /// Artifacts of finetuner, pruner, trainer, scanner or deployer; several make a sweep
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     #[command(subcommand)]
@@ -92,7 +92,11 @@ fn report(cli: &Cli, produce: &Produce) -> Result<()> {
 
 fn input(view: &View, index: usize) -> (&'static str, &Path) {
     let stage = &view.chain.stages[index];
-    let role = if matches!(stage.record, Record::Scan(_)) { "scan" } else { "checkpoint" };
+    let role = match stage.record {
+        Record::Scan(_) => "scan",
+        Record::Deployment(_) => "deployed",
+        _ => "checkpoint",
+    };
     (role, &stage.folder)
 }
 
@@ -122,6 +126,9 @@ fn summary(view: &View, page: &Path) {
     let groups = table::groups(view);
     if !groups.is_empty() {
         tracing::info!("{}", table::terminal(&groups));
+    }
+    for packed in view.packed() {
+        tracing::info!("{}", deployed::line(&packed));
     }
     tracing::info!("page: {}", page.display());
 }

@@ -6,8 +6,8 @@ use artifact::{Error, Result, file, names};
 use crate::chain::{Record, Stage};
 use crate::page::Figures;
 use crate::plots::histogram::Zeros;
-use crate::plots::{Plot, bars, histogram, sensitivity, tradeoff, training};
-use crate::view::{Run, View};
+use crate::plots::{Plot, bars, cost, histogram, sensitivity, tradeoff, training};
+use crate::view::{Packed, Run, View};
 use crate::weights;
 
 /// Draws every figure; reads weights and metrics, verified.
@@ -15,6 +15,7 @@ pub fn all(view: &View) -> Result<Figures> {
     let runs = view.runs.iter().enumerate().map(|(i, run)| of_run(view, run, i));
     Ok(Figures {
         tradeoff: tradeoff_of(view),
+        packed: costs(view),
         runs: runs.collect::<Result<_>>()?,
         sensitivity: scans(view),
         training: trainings(view)?,
@@ -75,6 +76,15 @@ fn point(view: &View, index: usize) -> Option<tradeoff::Point> {
         recalibrated: of_pruned(tuned.pruned),
         tuned: tuned.tuned.test.accuracy,
     })
+}
+
+/// Every packed network of those that share the first run's dense network.
+fn costs(view: &View) -> Vec<Plot> {
+    let Some(first) = view.runs.first() else {
+        return vec![];
+    };
+    let packed: Vec<Packed> = view.packed().filter(|p| p.run.dense == first.dense).collect();
+    if packed.len() < 2 { vec![] } else { cost::plots(&packed, view.training(first)) }
 }
 
 fn scans(view: &View) -> Vec<Plot> {

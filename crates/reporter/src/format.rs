@@ -75,6 +75,22 @@ pub fn times(whole: u64, part: u64) -> String {
     if part == 0 { NONE.to_owned() } else { format!("{:.1}×", whole as f64 / part as f64) }
 }
 
+/// Milliseconds to three figures of `like`, without the unit: `0.213`, `15.3`.
+pub fn milliseconds(count: f64, like: f64) -> String {
+    let digits = (2.0 - like.log10().floor()).clamp(0.0, 5.0) as usize;
+    finite(count, |c| format!("{c:.digits$}"))
+}
+
+/// How `now` compares with `before` milliseconds: `2.9× faster`, `1.1× slower`.
+pub fn faster(before: f64, now: f64) -> String {
+    match before / now {
+        ratio if !ratio.is_finite() || ratio <= 0.0 => NONE.to_owned(),
+        ratio if ratio < 0.95 => format!("{:.1}× slower", 1.0 / ratio),
+        ratio if ratio < 1.05 => "as fast".to_owned(),
+        ratio => format!("{ratio:.1}× faster"),
+    }
+}
+
 /// `text` with the middle left out where it is over `limit` characters.
 pub fn middle(text: &str, limit: usize) -> String {
     let all: Vec<char> = text.chars().collect();
@@ -88,7 +104,7 @@ pub fn middle(text: &str, limit: usize) -> String {
 
 /// `text` whose units and arrows do not part from their numbers at a line's end.
 pub fn unbroken(text: &str) -> String {
-    [" →", " %", " MiB", " KiB", " B", " M", " k", " G", " points"]
+    [" →", " %", " MiB", " KiB", " B", " M", " k", " G", " points", " ms"]
         .iter()
         .fold(text.to_owned(), |t, unit| t.replace(unit, &unit.replace(' ', "\u{a0}")))
 }
@@ -125,6 +141,13 @@ mod tests {
         check(short(f64::INFINITY), NONE);
         check(seconds(7_500.0), "2 h 5 min");
         check(times(10, 0), NONE);
+        check(milliseconds(0.21349, 0.21349), "0.213");
+        check(milliseconds(0.3, 15.26), "0.3");
+        check(milliseconds(f64::NAN, 0.0), NONE);
+        check(faster(2.9, 1.0), "2.9× faster");
+        check(faster(1.0, 1.0), "as fast");
+        check(faster(1.0, 1.25), "1.2× slower");
+        check(faster(0.0, 0.0), NONE);
         check(middle("backbone.conv0.weight", 11), "backb…eight");
         check(unbroken("90.0 % of 2 MiB"), "90.0\u{a0}% of 2\u{a0}MiB");
     }

@@ -1,11 +1,14 @@
 //! The outcome in one sentence and a few figures.
 
-use artifact::record::{Finetuning, Sparsity, Training};
+use artifact::record::{Deployment, Finetuning, Sparsity, Training};
 use artifact::size::thousands;
 use serde::Serialize;
 
 use crate::chain::Record;
-use crate::format::{bytes, bytes_like, percent, short, signed_points, times};
+use crate::deployed::throughput;
+use crate::format::{
+    bytes, bytes_like, faster, milliseconds, percent, short, signed_points, times,
+};
 use crate::view::{Run, View};
 
 /// A loss of validation accuracy up to this counts as as good as dense.
@@ -50,12 +53,33 @@ pub fn tiles(view: &View) -> Vec<Tile> {
     }
     let of_all = format!("{} of all parameters are zero", percent(left.of_all, 1));
     tiles.push(tile("Weights pruned", percent(left.of_prunable, 1), of_all));
-    let note = format!("of {}, {} smaller", bytes(dense), times(dense, ideal));
-    tiles.push(tile("Ideal size", bytes_like(ideal, dense), note));
+    let packed = view.packed_of(run).next().map(|p| p.of);
+    tiles.push(packed.map_or_else(|| ideal_tile(dense, ideal), |d| file_tile(d, ideal)));
+    tiles.extend(packed.and_then(time_tile));
     let (full, some) = (left.macs_dense, left.macs_sparse);
     let note = format!("MACs of {}, {} fewer", short(full as f64), times(full, some));
     tiles.push(tile("Work an image", short(some as f64), note));
     tiles
+}
+
+fn ideal_tile(dense: u64, ideal: u64) -> Tile {
+    let note = format!("of {}, {} smaller", bytes(dense), times(dense, ideal));
+    tile("Ideal size", bytes_like(ideal, dense), note)
+}
+
+fn file_tile(packed: &Deployment, ideal: u64) -> Tile {
+    let (now, dense) = (packed.bytes, packed.dense_bytes);
+    let ideal = bytes_like(ideal, dense);
+    let note = format!("of {}, {} smaller; ideal {ideal}", bytes(dense), times(dense, now));
+    tile("Packed file", bytes_like(now, dense), note)
+}
+
+fn time_tile(packed: &Deployment) -> Option<Tile> {
+    let speed = throughput(packed)?;
+    let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
+    let against = format!("{}, {}", milliseconds(dense, dense), faster(dense, now));
+    let note = format!("dense {against}; batch {}", speed.batch);
+    Some(tile("Time an image", format!("{} ms", milliseconds(now, now)), note))
 }
 
 fn tile(label: &'static str, value: String, note: String) -> Tile {
@@ -118,8 +142,7 @@ fn of_run(view: &View, run: &Run) -> String {
         return String::new();
     };
     let (pruned, dense) = (pruned(view, run, left), view.training(run));
-    let (full, ideal) = (left.parameters * 4, left.nonzero * 4);
-    let size = format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full));
+    let size = view.packed_of(run).next().map_or_else(|| ideal(left), |p| measured(p.of));
     match (&view.stage(run).record, dense) {
         (Record::Finetuning(tuned), Some(dense)) => {
             let (before, after) = (dense.scores.test.accuracy, tuned.tuned.test.accuracy);
@@ -139,6 +162,21 @@ fn of_run(view: &View, run: &Run) -> String {
         }
         _ => of_dense(dense, left.parameters),
     }
+}
+
+fn ideal(left: &Sparsity) -> String {
+    let (full, ideal) = (left.parameters * 4, left.nonzero * 4);
+    format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full))
+}
+
+fn measured(packed: &Deployment) -> String {
+    let dense = packed.dense_bytes;
+    let size = format!("file {} → {}", bytes(dense), bytes_like(packed.bytes, dense));
+    throughput(packed).map_or(size.clone(), |speed| {
+        let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
+        let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));
+        format!("{size}; {dense} → {now} ms an image")
+    })
 }
 
 fn pruned(view: &View, run: &Run, left: &Sparsity) -> String {

@@ -29,6 +29,8 @@ pub struct Entry {
     sparsity: Option<f64>,
     /// Test accuracy.
     accuracy: Option<f64>,
+    /// Bytes of its packed file.
+    bytes: Option<u64>,
 }
 
 /// Every artifact below `folder`, by path. An invalid manifest is told of and left out.
@@ -102,10 +104,13 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
 
 fn entry(root: &Path, folder: &Path) -> Result<Entry> {
     let manifest = Manifest::read(folder)?;
-    let (sparsity, accuracy) = match Record::of(&manifest, folder)? {
+    let record = Record::of(&manifest, folder)?;
+    let bytes = if let Record::Deployment(d) = &record { Some(d.bytes) } else { None };
+    let (sparsity, accuracy) = match record {
         Record::Training(t) => (Some(t.sparsity.of_prunable), Some(t.scores.test.accuracy)),
         Record::Pruning(p) => (Some(p.sparsity.of_prunable), None),
         Record::Finetuning(f) => (Some(f.sparsity.of_prunable), Some(f.tuned.test.accuracy)),
+        Record::Deployment(d) => (Some(d.sparsity.of_prunable), Some(d.verification.packed)),
         Record::Dataset(_) | Record::Scan(_) | Record::Other => (None, None),
     };
     let path = folder.strip_prefix(root).unwrap_or(folder);
@@ -116,5 +121,6 @@ fn entry(root: &Path, folder: &Path) -> Result<Entry> {
         network: manifest.network.map(|n| n.spec),
         sparsity,
         accuracy,
+        bytes,
     })
 }

@@ -7,6 +7,7 @@
 mod chain;
 mod cli;
 mod csv;
+mod deployed;
 mod figures;
 mod format;
 mod headline;

@@ -10,7 +10,7 @@ use crate::format::{bytes_like, percent, short, unbroken};
 use crate::plots::Plot;
 use crate::table::Group;
 use crate::view::View;
-use crate::{headline, provenance, svg};
+use crate::{deployed, headline, provenance, svg};
 
 const TEMPLATE: &str = include_str!("template.html");
 
@@ -31,6 +31,8 @@ pub struct Contents<'a> {
 pub struct Figures {
     /// Accuracy against sparsity, where there is more than one point.
     pub tradeoff: Vec<Plot>,
+    /// Accuracy against bytes and milliseconds, where several networks were packed.
+    pub packed: Vec<Plot>,
     /// Of each run: bars, histograms without zeros, histograms with.
     pub runs: Vec<[Plot; 3]>,
     /// One a scan.
@@ -43,7 +45,12 @@ impl Figures {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Plot> {
         let runs = self.runs.iter().flatten();
-        self.tradeoff.iter().chain(runs).chain(&self.sensitivity).chain(&self.training)
+        self.tradeoff
+            .iter()
+            .chain(&self.packed)
+            .chain(runs)
+            .chain(&self.sensitivity)
+            .chain(&self.training)
     }
 }
 
@@ -70,6 +77,8 @@ struct Page<'a> {
     warnings: Vec<String>,
     groups: Vec<TableGroup>,
     tradeoff: Vec<Figure>,
+    packed: Vec<deployed::Row>,
+    costs: Vec<Figure>,
     runs: Vec<RunSection>,
     sensitivity: Vec<Figure>,
     training: Vec<Figure>,
@@ -89,6 +98,8 @@ impl<'a> Page<'a> {
             warnings: provenance::warnings(&view.chain),
             groups: groups.iter().map(|g| table(g, largest, groups.len() > 2)).collect(),
             tradeoff: figure(&figures.tradeoff),
+            packed: view.packed().map(|p| deployed::Row::of(&p)).collect(),
+            costs: figure(&figures.packed),
             runs: runs(view, figures),
             sensitivity: figure(&figures.sensitivity),
             training: figure(&figures.training),
@@ -120,7 +131,7 @@ fn table(group: &Group, largest: u64, many: bool) -> TableGroup {
             percent(left.of_prunable, 2),
             percent(left.of_all, 2),
             thousands(left.nonzero),
-            r.size(|s| s.file, largest),
+            r.file(largest),
             bytes_like(left.nonzero * 4, largest),
             r.size(|s| s.gzip, largest),
             r.size(|s| s.zstd, largest),

@@ -5,7 +5,7 @@ use artifact::{manifest, yaml};
 use serde::Serialize;
 
 use crate::chain::{Chain, Link, Record, Stage, State};
-use crate::format::{bytes, percent, seconds};
+use crate::format::{bytes, bytes_like, percent, seconds};
 
 /// One artifact of the chain.
 #[derive(Serialize)]
@@ -115,6 +115,13 @@ fn summary(record: &Record) -> String {
             s.layers.len(),
             s.ratios.len(),
             seconds(s.seconds)
+        ),
+        Record::Deployment(d) => format!(
+            "{} values, {} of {}, held against its checkpoint on {} test images",
+            d.values,
+            bytes_like(d.bytes, d.dense_bytes),
+            bytes(d.dense_bytes),
+            thousands(d.verification.images as u64)
         ),
         Record::Other => String::new(),
     }

@@ -1,6 +1,6 @@
 //! The table of results: dense, earlier rounds, pruned, recalibrated, fine-tuned.
 
-use artifact::record::{Finetuning, Pruning, Score, Scores, Sparsity, Training};
+use artifact::record::{Deployment, Finetuning, Pruning, Score, Scores, Sparsity, Training};
 use artifact::size::Sizes;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
@@ -28,6 +28,8 @@ pub struct Row<'a> {
     pub sparsity: &'a Sparsity,
     /// Sizes of the file; none for a network that was only measured, never written.
     pub sizes: Option<Sizes>,
+    /// What the deployer made of it, in a row of its own.
+    pub packed: Option<&'a Deployment>,
 }
 
 /// All groups: each dense run followed by those made of it.
@@ -52,7 +54,7 @@ pub fn groups(view: &View) -> Vec<Group<'_>> {
     groups
 }
 
-fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
+fn rows<'a>(view: &'a View, run: &'a Run) -> Vec<Row<'a>> {
     let dense = view.training(run).map(|t| t.scores.test);
     let last = match &view.stage(run).record {
         Record::Pruning(pruning) => vec![pruned_row(pruning)],
@@ -61,14 +63,16 @@ fn rows<'a>(view: &'a View, run: &Run) -> Vec<Row<'a>> {
     };
     let mut rows = rounds(view, run, dense);
     rows.extend(last);
+    rows.extend(view.packed_of(run).map(|p| packed_row(p.of, dense)));
     rows
 }
 
 /// The networks tuned on the way to `run`, oldest first; one that was asked for has its own group.
 fn rounds<'a>(view: &'a View, run: &Run, dense: Option<Score>) -> Vec<Row<'a>> {
     let chain = &view.chain;
+    let has_group = |i: usize| view.runs.iter().any(|r| r.stage == i);
     let row = |i: usize| match &chain.stages[i].record {
-        Record::Finetuning(tuned) if !chain.given.contains(&i) => {
+        Record::Finetuning(tuned) if !has_group(i) => {
             Some(tuned_row(format!("round {}, fine-tuned", chain.round(i)), tuned, dense))
         }
         _ => None,
@@ -78,22 +82,14 @@ fn rounds<'a>(view: &'a View, run: &Run, dense: Option<Score>) -> Vec<Row<'a>> {
 
 fn dense_row(training: &Training) -> Row<'_> {
     Row {
-        state: "dense".into(),
         scores: Some(training.scores),
-        drop: None,
-        sparsity: &training.sparsity,
         sizes: Some(training.sizes),
+        ..bare("dense", &training.sparsity)
     }
 }
 
 fn pruned_row(pruning: &Pruning) -> Row<'_> {
-    Row {
-        state: "pruned".into(),
-        scores: None,
-        drop: None,
-        sparsity: &pruning.sparsity,
-        sizes: Some(pruning.sizes),
-    }
+    Row { sizes: Some(pruning.sizes), ..bare("pruned", &pruning.sparsity) }
 }
 
 /// What came to the finetuner and what it made of it.
@@ -132,13 +128,34 @@ fn scored<'a>(
     dense: Option<Score>,
 ) -> Row<'a> {
     let drop = dense.map(|d| d.accuracy - scores.test.accuracy);
-    Row { state: state.to_owned(), scores: Some(scores), drop, sparsity, sizes: None }
+    Row { scores: Some(scores), drop, ..bare(state, sparsity) }
+}
+
+/// A file that answers by itself; what gzip would make of it is beside the point.
+fn packed_row(packed: &Deployment, dense: Option<Score>) -> Row<'_> {
+    let drop = dense.map(|d| d.accuracy - packed.verification.packed);
+    let state = format!("packed, {}", packed.values);
+    Row { drop, packed: Some(packed), ..bare(&state, &packed.sparsity) }
+}
+
+/// A network of which only what is left is known.
+fn bare<'a>(state: &str, sparsity: &'a Sparsity) -> Row<'a> {
+    let state = state.to_owned();
+    Row { state, scores: None, drop: None, sparsity, sizes: None, packed: None }
 }
 
 impl Row<'_> {
     /// Test accuracy.
     pub fn test(&self) -> String {
-        self.scores.map_or(NONE.into(), |s| format::percent(s.test.accuracy, 2))
+        let packed = self.packed.map(|p| p.verification.packed);
+        let accuracy = self.scores.map(|s| s.test.accuracy).or(packed);
+        accuracy.map_or(NONE.into(), |a| format::percent(a, 2))
+    }
+
+    /// Its file, in the unit that suits `largest`.
+    pub fn file(&self, largest: u64) -> String {
+        let bytes = self.sizes.map(|s| s.file).or(self.packed.map(|p| p.bytes));
+        bytes.map_or(NONE.into(), |b| format::bytes_like(b, largest))
     }
 
     /// Validation accuracy.
@@ -169,7 +186,10 @@ pub fn terminal(groups: &[Group]) -> String {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(80);
-    table.set_header(["Network", "Test acc.", "Drop", "Sparsity", "Ideal size", "zstd"]);
+    // The real file, or else what a general tool makes of one with zeros.
+    let packed = groups.iter().flat_map(|g| &g.rows).any(|r| r.packed.is_some());
+    let last = if packed { "File" } else { "zstd" };
+    table.set_header(["Network", "Test acc.", "Drop", "Sparsity", "Ideal size", last]);
     let largest = largest(groups);
     let many = groups.len() > 2;
     for group in groups {
@@ -183,7 +203,7 @@ pub fn terminal(groups: &[Group]) -> String {
                 row.lost(),
                 format::percent(row.sparsity.of_prunable, 1),
                 format::bytes_like(row.sparsity.nonzero * 4, largest),
-                row.size(|s| s.zstd, largest),
+                if packed { row.file(largest) } else { row.size(|s| s.zstd, largest) },
             ]);
         }
     }

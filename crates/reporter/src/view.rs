@@ -1,6 +1,6 @@
 //! What the report is about: the runs asked for, the dense network of each, the scans.
 
-use artifact::record::{Layer, Scan, Sparsity, Training};
+use artifact::record::{Deployment, Layer, Scan, Sparsity, Training};
 use artifact::{Result, names};
 use graph::Graph;
 use sparsity::Masks;
@@ -29,6 +29,17 @@ pub struct Run {
     pub label: String,
     /// Its prunable layers in the network's order.
     pub layers: Vec<Layer>,
+    /// What the deployer made of it, as indices.
+    packed: Vec<usize>,
+}
+
+/// A network as it was packed.
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    /// The network.
+    pub run: &'a Run,
+    /// Its file, its answers and its times.
+    pub of: &'a Deployment,
 }
 
 impl View {
@@ -37,15 +48,18 @@ impl View {
         let stages = &chain.stages;
         let is_scan = |i: &usize| matches!(stages[*i].record, Record::Scan(_));
         let scans = (0..stages.len()).filter(is_scan).collect();
-        let asked: Vec<usize> = chain
-            .given
-            .iter()
-            .copied()
-            .filter(|i| !is_scan(i) && !shown_by_another(&chain, *i))
-            .collect();
+        let packed = packed(&chain)?;
+        let networks = networks(&chain, &packed);
+        let mut asked = networks.clone();
+        asked.retain(|&i| {
+            packed.iter().any(|p| p.1 == i) || !shown_by_another(&chain, &networks, i)
+        });
         let paths: Vec<&str> = asked.iter().map(|&i| stages[i].path.as_str()).collect();
         let labels = labels(&paths);
-        let runs = asked.iter().zip(labels).map(|(&i, label)| run(&chain, i, label));
+        let runs = asked.iter().zip(labels).map(|(&i, label)| {
+            let of_it = packed.iter().filter(|p| p.1 == i).map(|p| p.0);
+            Ok(Run { packed: of_it.collect(), ..run(&chain, i, label)? })
+        });
         Ok(Self { runs: runs.collect::<Result<_>>()?, scans, chain })
     }
 
@@ -80,6 +94,20 @@ impl View {
         }
     }
 
+    /// Every packed network, by run.
+    pub fn packed(&self) -> impl Iterator<Item = Packed<'_>> {
+        self.runs.iter().flat_map(|run| self.packed_of(run))
+    }
+
+    /// What was packed of `run`.
+    pub fn packed_of<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = Packed<'a>> {
+        let deployment = |&i: &usize| match &self.chain.stages[i].record {
+            Record::Deployment(of) => Some(Packed { run, of }),
+            _ => None,
+        };
+        run.packed.iter().filter_map(deployment)
+    }
+
     /// The network's name of the report: that of the first run or scan that has one.
     pub fn network(&self) -> &str {
         let runs = self.runs.iter().map(|r| r.stage);
@@ -90,13 +118,32 @@ impl View {
 }
 
 /// A trainer or pruner that another given run came from has its rows in that run's group.
-fn shown_by_another(chain: &Chain, index: usize) -> bool {
+fn shown_by_another(chain: &Chain, networks: &[usize], index: usize) -> bool {
     let step = matches!(chain.stages[index].record, Record::Training(_) | Record::Pruning(_));
-    step && chain.given.iter().any(|&g| {
-        g != index
-            && chain.lineage(g).contains(&index)
-            && !matches!(chain.stages[g].record, Record::Scan(_))
-    })
+    step && networks.iter().any(|&n| n != index && chain.lineage(n).contains(&index))
+}
+
+/// Each packed network that was given, with its checkpoint. Its file is what the manifest says.
+fn packed(chain: &Chain) -> Result<Vec<(usize, usize)>> {
+    let is_packed = |i: &usize| matches!(chain.stages[*i].record, Record::Deployment(_));
+    let with_checkpoint = |i: usize| {
+        let stage = &chain.stages[i];
+        stage.manifest.verified(&stage.folder, names::PACKED)?;
+        Ok((i, chain.packed_from(i)?))
+    };
+    chain.given.iter().copied().filter(is_packed).map(with_checkpoint).collect()
+}
+
+/// Checkpoints that were given, themselves or packed, in that order and once each.
+fn networks(chain: &Chain, packed: &[(usize, usize)]) -> Vec<usize> {
+    let mut all = Vec::new();
+    for &index in &chain.given {
+        let network = packed.iter().find(|p| p.0 == index).map_or(index, |p| p.1);
+        if !all.contains(&network) && !matches!(chain.stages[network].record, Record::Scan(_)) {
+            all.push(network);
+        }
+    }
+    all
 }
 
 fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
@@ -109,6 +156,7 @@ fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
         before: lineage.iter().rev().find(has_model).copied().unwrap_or(stage),
         label,
         layers: layers(&chain.stages[stage])?,
+        packed: vec![],
     })
 }
 

@@ -1,119 +1,9 @@
-//! Axes: ranges that cannot be empty, round ticks, and the panel that they frame.
+//! The panel that two axes frame.
 
 use super::Panel;
+use super::axis::Axis;
 use crate::format;
 use crate::svg::{self, Drawing, Point};
-
-/// One axis: its range and its ticks.
-pub struct Axis {
-    low: f64,
-    high: f64,
-    ticks: Vec<(f64, String)>,
-    title: String,
-}
-
-impl Axis {
-    /// An axis over the finite ones of `values`, wide enough to show even a single value; `unit`
-    /// stands behind each tick.
-    pub fn over(values: impl IntoIterator<Item = f64>, title: &str, unit: &str) -> Self {
-        let (low, high) = range(values);
-        let step = step(high - low, 5.0);
-        let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
-        Self::stepped((low, high), step, (title, unit))
-    }
-
-    /// As [`Axis::over`] within what can be: 0 to 100.
-    pub fn percent(values: impl IntoIterator<Item = f64>, title: &str) -> Self {
-        let axis = Self::over(values, title, " %");
-        let (low, high) = (axis.low.max(0.0), axis.high.min(100.0));
-        let ticks = axis.ticks.into_iter().filter(|t| t.0 >= low - 1e-9 && t.0 <= high + 1e-9);
-        Self { low, high, ticks: ticks.collect(), title: axis.title }
-    }
-
-    /// Whole numbers from 1 to `last`; the range is that of at least two.
-    pub fn epochs(last: usize) -> Self {
-        let high = last.max(2) as f64;
-        let step = step(high, 6.0).max(1.0);
-        let first = if step > 1.0 { 0.0 } else { 1.0 };
-        let mut axis = Self::stepped((first, high), step, ("epoch", ""));
-        axis.ticks.retain(|t| t.0 >= 1.0);
-        axis
-    }
-
-    /// From `-limit` to `limit`, with few ticks.
-    pub fn symmetric(limit: f64, title: &str) -> Self {
-        // The largest round step that leaves a tick on each side.
-        let power = 10_f64.powf((limit * 0.8).log10().floor());
-        let factor = [5.0, 2.0, 1.0].into_iter().find(|f| f * power <= limit * 0.8).unwrap_or(1.0);
-        let mut axis = Self::stepped((-limit, limit), factor * power, (title, ""));
-        axis.ticks.retain(|t| t.0.abs() < limit * 0.95);
-        axis
-    }
-
-    /// Counts from 0 to `highest`.
-    pub fn counts(highest: f64) -> Self {
-        let step = step(highest.max(1.0), 3.0).max(1.0);
-        let high = (highest.max(1.0) / step).ceil() * step;
-        let mut axis = Self::stepped((0.0, high), step, ("", ""));
-        axis.ticks.iter_mut().for_each(|t| t.1 = format::short(t.0));
-        axis
-    }
-
-    /// Counts on a logarithmic axis that has room for none: values are `log10(1 + count)`.
-    pub fn log_counts(highest: f64) -> Self {
-        let high = logarithm(highest.max(9.0));
-        let tens = (1..=high.floor() as i32).map(|power| {
-            let count = 10_f64.powi(power);
-            (logarithm(count), format::short(count))
-        });
-        let ticks = std::iter::once((0.0, "0".to_owned())).chain(tens).collect();
-        Self { low: 0.0, high, ticks, title: String::new() }
-    }
-
-    fn stepped((low, high): (f64, f64), step: f64, (title, unit): (&str, &str)) -> Self {
-        let digits = (-(step * 1.000_001).log10().floor()).max(0.0) as usize;
-        let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
-        let ticks = (first..=last).map(|i| {
-            let value = i as f64 * step;
-            let number = if i == 0 { "0".to_owned() } else { format!("{value:.digits$}") };
-            (value, format!("{}{unit}", number.replace('-', "−")))
-        });
-        Self { low, high, ticks: ticks.collect(), title: title.to_owned() }
-    }
-
-    fn share(&self, value: f64) -> f64 {
-        (value - self.low) / (self.high - self.low)
-    }
-}
-
-/// Where a count stands on a logarithmic axis with room for zero.
-pub fn logarithm(count: f64) -> f64 {
-    (1.0 + count).log10()
-}
-
-/// The range of the finite ones of `values`, never empty.
-fn range(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
-    let finite = values.into_iter().filter(|v| v.is_finite());
-    let ends = finite.fold(None, |ends: Option<(f64, f64)>, v| {
-        Some(ends.map_or((v, v), |(low, high)| (low.min(v), high.max(v))))
-    });
-    match ends {
-        None => (0.0, 1.0),
-        Some((low, high)) if high - low > 1e-9 * high.abs().max(1.0) => (low, high),
-        Some((low, high)) => {
-            let room = 0.02 * high.abs().max(0.5);
-            (low - room, high + room)
-        }
-    }
-}
-
-/// The round step (1, 2 or 5 times a power of ten) that cuts `span` into about `parts`.
-fn step(span: f64, parts: f64) -> f64 {
-    let raw = span / parts;
-    let power = 10_f64.powf(raw.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= raw * 0.999).unwrap_or(10.0);
-    factor * power
-}
 
 /// A panel with its axes, ready for series.
 pub struct Frame {
@@ -161,6 +51,11 @@ impl Frame {
         (across, bottom - self.y.share(y) * (bottom - self.top))
     }
 
+    /// Upper left and lower right corner of what the axes frame.
+    pub fn inside(&self) -> [Point; 2] {
+        [(self.left, self.top), (self.size.0 - RIGHT, self.size.1 - BOTTOM)]
+    }
+
     /// The finite ones of `values` as places.
     pub fn places(&self, values: &[(f64, f64)]) -> Vec<Point> {
         let finite = values.iter().filter(|v| v.0.is_finite() && v.1.is_finite());
@@ -201,42 +96,5 @@ impl Frame {
         let title = self.x.title.clone();
         let middle = f64::midpoint(self.left, self.size.0 - RIGHT);
         self.drawing.text("m dim", (middle, self.size.1 - 5.0), &title);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_are_round() {
-        let check = |span: f64, expected: f64| {
-            assert!((step(span, 5.0) / expected - 1.0).abs() < 1e-9, "{}", step(span, 5.0));
-        };
-        check(1.0, 0.2);
-        check(87.0, 20.0);
-        check(0.03, 0.01);
-        check(5.0, 1.0);
-    }
-
-    #[test]
-    fn no_range_is_empty_and_no_tick_is_nan() {
-        for values in [vec![], vec![5.0], vec![0.0, 0.0], vec![f64::NAN, 3.0], vec![1e-12, 2e-12]] {
-            let axis = Axis::over(values.clone(), "t", " %");
-            assert!(axis.high > axis.low && axis.ticks.len() > 1, "{values:?}");
-            assert!(axis.ticks.iter().all(|t| !t.1.contains("NaN")), "{:?}", axis.ticks);
-        }
-    }
-
-    #[test]
-    fn percentages_stay_in_bounds_and_epochs_whole() {
-        let axis = Axis::percent([99.9, 100.0], "t");
-        assert!(axis.high <= 100.0 && axis.ticks.iter().all(|t| t.0 <= 100.0 + 1e-9));
-        let labels = |last| Axis::epochs(last).ticks.into_iter().map(|t| t.1).collect::<Vec<_>>();
-        assert_eq!(labels(1), ["1", "2"]);
-        assert_eq!(labels(12), ["2", "4", "6", "8", "10", "12"]);
-        let weights = Axis::symmetric(0.042, "t").ticks.into_iter().map(|t| t.1);
-        assert_eq!(weights.collect::<Vec<_>>(), ["−0.02", "0", "0.02"]);
-        assert_eq!(Axis::log_counts(0.0).ticks[0].1, "0");
     }
 }

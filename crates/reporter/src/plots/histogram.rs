@@ -2,7 +2,8 @@
 
 use artifact::size::thousands;
 
-use super::frame::{Axis, Frame, logarithm};
+use super::axis::{Axis, logarithm};
+use super::frame::Frame;
 use super::{Key, Panel, Plot};
 use crate::csv::{Csv, Field};
 use crate::weights::Pair;

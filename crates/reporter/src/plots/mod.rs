@@ -3,9 +3,13 @@
 //! A page sets the panels one by one into its own grid, so that they stay legible on a phone; a
 //! file holds them all at once.
 
+mod axis;
 pub mod bars;
+pub mod cost;
 mod frame;
 pub mod histogram;
+mod labels;
+mod scatter;
 pub mod sensitivity;
 pub mod tradeoff;
 pub mod training;

@@ -3,7 +3,8 @@
 use artifact::record::{Scan, ScanRow};
 use artifact::size::thousands;
 
-use super::frame::{Axis, Frame};
+use super::axis::Axis;
+use super::frame::Frame;
 use super::{Key, Panel, Plot};
 use crate::csv::{Csv, Field};
 use crate::format;

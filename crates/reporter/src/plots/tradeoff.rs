@@ -1,6 +1,7 @@
 //! Accuracy against sparsity: every fine-tuned network of a sweep or of iterative rounds.
 
-use super::frame::{Axis, Frame};
+use super::axis::Axis;
+use super::frame::Frame;
 use super::{Key, Plot};
 use crate::csv::{Csv, Field};
 use crate::format;

@@ -2,7 +2,8 @@
 
 use artifact::record::Epoch;
 
-use super::frame::{Axis, Frame};
+use super::axis::Axis;
+use super::frame::Frame;
 use super::{Key, Panel, Plot};
 use crate::csv::{Csv, Field};
 

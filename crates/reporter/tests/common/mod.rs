@@ -1,12 +1,15 @@
-//! A chain of small artifacts with plausible numbers: dataset, trainer, pruner, finetuner, scanner.
+//! A chain of small artifacts with plausible numbers: dataset, trainer, pruner, finetuner,
+//! scanner, deployer.
 #![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod run;
 
 use std::path::{Path, PathBuf};
 
 use artifact::manifest::{self, Manifest};
 use artifact::record::{
-    ClassCount, Dataset, Epoch, Finetuning, Layer, Parts, Pruning, Scan, ScanRow, Score, Scores,
-    Sparsity, Training,
+    ClassCount, Dataset, Deployment, Epoch, Finetuning, Layer, Parts, Pruning, Scan, ScanRow,
+    Score, Scores, Sparsity, Speed, Training, Verification,
 };
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{Begun, Staging, file, names, size, yaml};
@@ -27,6 +30,7 @@ struct Files<'a> {
     inputs: Vec<(&'a str, &'a str)>,
     tensors: Option<Tensors>,
     epochs: Vec<Epoch>,
+    packed: Vec<u8>,
 }
 
 impl World {
@@ -68,7 +72,7 @@ impl World {
             mean: vec![0.49, 0.48, 0.45],
             std: vec![0.25, 0.24, 0.26],
         };
-        let files = Files { stage: "data-cifar", inputs: vec![], tensors: None, epochs: vec![] };
+        let files = Files::of("data-cifar");
         self.commit("data", &files, &result);
     }
 
@@ -76,10 +80,10 @@ impl World {
         let epochs = epochs(30, 0.25, 0.931);
         let nonzero = self.graph.parameters();
         let files = Files {
-            stage: "trainer",
             inputs: vec![("dataset", "data")],
             tensors: Some(self.weights(0.0)),
             epochs,
+            ..Files::of("trainer")
         };
         let sizes = self.sizes(0.0, nonzero);
         let result = Training {
@@ -107,10 +111,9 @@ impl World {
             sparsity: left,
         };
         let files = Files {
-            stage: "pruner",
             inputs: vec![("checkpoint", from)],
             tensors: Some(self.weights(sparsity)),
-            epochs: vec![],
+            ..Files::of("pruner")
         };
         self.commit(name, &files, &result);
     }
@@ -131,12 +134,46 @@ impl World {
             seconds: 61.0,
         };
         let files = Files {
-            stage: "finetuner",
             inputs: vec![("checkpoint", from), ("dataset", "data")],
             tensors: Some(self.weights(sparsity)),
             epochs: epochs(8, 0.85, 0.931 - lost),
+            ..Files::of("finetuner")
         };
         self.commit(name, &files, &result);
+    }
+
+    /// Deployer `NAME-VALUES` from the checkpoint `name`, at 1 and 64 images a time.
+    pub fn deployed(&self, name: &str, values: &str, sparsity: f64) {
+        let left = self.sparsity(sparsity);
+        let (bits, faster, worse) = if values == "f32" { (36, 1.0, 0.0) } else { (13, 0.9, 0.003) };
+        let packed = vec![7; usize::try_from(left.nonzero).expect("few") * bits / 8 + 500];
+        let accuracy = 0.928 - 0.03 * sparsity.powi(12) - worse;
+        let speed = |batch: usize| Speed {
+            batch,
+            threads: 2,
+            milliseconds: faster * (0.9 * (1.05 - sparsity) + 0.4 / batch as f64),
+            spread: 0.012,
+            dense_milliseconds: 0.94 + 0.6 / batch as f64,
+            processor: "Made-up 9000".into(),
+        };
+        let result = Deployment {
+            values: values.into(),
+            bytes: packed.len() as u64,
+            dense_bytes: left.parameters * 4 + 9000,
+            sparsity: left,
+            removed_channels: 0,
+            verification: Verification {
+                images: 1000,
+                same: 999,
+                difference: 4.7e-7,
+                checkpoint: accuracy,
+                packed: accuracy,
+            },
+            speeds: vec![speed(1), speed(64)],
+        };
+        let inputs = vec![("checkpoint", name), ("dataset", "data")];
+        let files = Files { inputs, packed, ..Files::of("deployer") };
+        self.commit(&format!("{name}-{values}"), &files, &result);
     }
 
     /// Scanner `scan`, whose accuracy at (layer's place, ratio) is `accuracy`.
@@ -173,11 +210,7 @@ impl World {
             seconds: 25.0,
         };
         let inputs = vec![("checkpoint", "dense"), ("dataset", "data")];
-        self.commit(
-            "scan",
-            &Files { stage: "scanner", inputs, tensors: None, epochs: vec![] },
-            &result,
-        );
+        self.commit("scan", &Files { inputs, ..Files::of("scanner") }, &result);
     }
 
     /// A bell of weights, the smallest of each layer zero up to `sparsity`.
@@ -266,11 +299,20 @@ impl World {
 }
 
 impl Files<'_> {
+    /// Of a stage that leaves none.
+    fn of(stage: &str) -> Files<'_> {
+        Files { stage, inputs: vec![], tensors: None, epochs: vec![], packed: vec![] }
+    }
+
     fn write(&self, folder: &Path) -> Vec<String> {
         let mut outputs = Vec::new();
         if let Some(weights) = &self.tensors {
             tensors::write(&folder.join(names::MODEL), weights, None).expect("writes");
             outputs.push(names::MODEL.to_owned());
+        }
+        if !self.packed.is_empty() {
+            file::write(&folder.join(names::PACKED), &self.packed).expect("writes");
+            outputs.push(names::PACKED.to_owned());
         }
         if !self.epochs.is_empty() {
             for epoch in &self.epochs {

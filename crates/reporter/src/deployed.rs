@@ -1,0 +1,109 @@
+//! Packed networks: bytes on disk, answers beside the checkpoint's, milliseconds beside the dense.
+
+use artifact::record::{Deployment, Speed};
+use artifact::size::thousands;
+use serde::Serialize;
+
+use crate::format::{faster, middle, milliseconds, percent, times};
+use crate::view::Packed;
+
+/// A packed network as the page shows it.
+#[derive(Serialize)]
+pub struct Row {
+    label: String,
+    values: String,
+    sparsity: String,
+    bytes: String,
+    dense: String,
+    smaller: String,
+    ideal: String,
+    same: String,
+    images: String,
+    checkpoint: String,
+    packed: String,
+    difference: String,
+    /// Threads and processor, in words.
+    conditions: Vec<String>,
+    speeds: Vec<SpeedRow>,
+}
+
+/// One batch size.
+#[derive(Serialize)]
+struct SpeedRow {
+    batch: String,
+    milliseconds: String,
+    spread: String,
+    dense: String,
+    against: String,
+    images: String,
+}
+
+impl Row {
+    /// The row of one network.
+    pub fn of(packed: &Packed) -> Self {
+        let (d, v) = (packed.of, &packed.of.verification);
+        let whole = d.dense_bytes;
+        Self {
+            label: packed.run.label.clone(),
+            values: d.values.clone(),
+            sparsity: percent(d.sparsity.of_prunable, 2),
+            bytes: thousands(d.bytes),
+            dense: thousands(whole),
+            smaller: times(whole, d.bytes),
+            ideal: thousands(d.sparsity.nonzero * 4),
+            same: thousands(v.same as u64),
+            images: thousands(v.images as u64),
+            checkpoint: percent(v.checkpoint, 2),
+            packed: percent(v.packed, 2),
+            difference: format!("{:.0e}", v.difference),
+            conditions: conditions(&[*packed]),
+            speeds: d.speeds.iter().map(SpeedRow::of).collect(),
+        }
+    }
+}
+
+impl SpeedRow {
+    fn of(speed: &Speed) -> Self {
+        let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
+        Self {
+            batch: speed.batch.to_string(),
+            milliseconds: milliseconds(now, now),
+            spread: milliseconds(speed.spread, now),
+            dense: milliseconds(dense, dense),
+            against: faster(dense, now),
+            images: thousands((1e3 / now).round() as u64),
+        }
+    }
+}
+
+/// The threads and processors on which `packed` were timed, each once.
+pub fn conditions(packed: &[Packed]) -> Vec<String> {
+    let mut all: Vec<String> = vec![];
+    for speed in packed.iter().flat_map(|p| &p.of.speeds) {
+        let s = if speed.threads == 1 { "" } else { "s" };
+        let says = format!("{} thread{s}, {}", speed.threads, speed.processor);
+        if !all.contains(&says) {
+            all.push(says);
+        }
+    }
+    all
+}
+
+/// The time of the largest batch.
+pub fn throughput(deployment: &Deployment) -> Option<&Speed> {
+    deployment.speeds.iter().max_by_key(|s| s.batch)
+}
+
+/// What a terminal of 80 columns is told.
+pub fn line(packed: &Packed) -> String {
+    let d = packed.of;
+    let speed = throughput(d).map_or(String::new(), |s| {
+        let (now, dense) = (s.milliseconds, s.dense_milliseconds);
+        let (against, now, dense) =
+            (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));
+        format!(", {against}: {now} ms an image, dense {dense}")
+    });
+    let rest = format!(", {}: {} smaller{speed}", d.values, times(d.dense_bytes, d.bytes));
+    let room = 80_usize.saturating_sub(rest.chars().count()).max(8);
+    format!("{}{rest}", middle(&packed.run.label, room))
+}
