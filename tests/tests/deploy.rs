@@ -112,6 +112,10 @@ fn what_is_wrong_is_said() {
     let place = house();
     place.write("text.png", b"no picture");
     place.write("empty/notes.txt", b"");
+    let mut huge = png(1, 1, [0; 3]);
+    huge[16..24].copy_from_slice(&[0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10]);
+    huge[29..33].copy_from_slice(&0x352C_F570_u32.to_be_bytes());
+    place.write("huge.png", &huge);
     let packed = place.bytes("f32.safetensors");
     place.write("cut.st", &packed[..packed.len() / 2]);
     let mut flipped = packed.clone();
@@ -141,6 +145,7 @@ fn what_is_wrong_is_said() {
         ("deployer predict f32.safetensors text.png", 5, "text.png: not a PNG or JPEG"),
         ("deployer predict f32.safetensors empty", 4, "empty: holds no .png"),
         ("deployer bench f32.safetensors --batch 0", 2, "0 is not in 1..=4096"),
+        ("deployer predict f32.safetensors huge.png", 3, "10000 x 10000 pixels; expected at most"),
         ("deployer unpack text.png --out x", 5, "text.png: not a whole safetensors file"),
     ];
     for (line, code, expected) in cases {
@@ -149,7 +154,11 @@ fn what_is_wrong_is_said() {
     // Without the dataset nobody knows the classes' names.
     copy(&place.path("data"), &place.path("moved"));
     std::fs::remove_dir_all(place.path("data")).expect("goes");
-    place.refuses("deployer pack pruned --out x.st", 3, "is no longer there; name one with --data");
+    place.refuses(
+        "deployer pack pruned --out x.st",
+        3,
+        "lead to no dataset that is still there as it was",
+    );
     place.succeeds("deployer pack pruned --data moved --out x.st");
     assert!(file::read(&place.path("x.st")).expect("reads") == packed);
 }

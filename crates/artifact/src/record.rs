@@ -287,7 +287,7 @@ record!(
         dense_bytes: u64,
         /// What is left of the network.
         sparsity: Sparsity,
-        /// Output channels that no weight feeds, removed before the network is run.
+        /// Output channels whose value is known, or that nothing reads: left out when it is run.
         removed_channels: usize,
         /// How the packed network answers beside the checkpoint.
         verification: Verification,
@@ -324,7 +324,7 @@ record!(
         milliseconds: f64,
         /// Half the distance between the quartiles.
         spread: f64,
-        /// Of the same network where no zero is skipped.
+        /// Of the same network, such channels left out too, where no zero is skipped.
         dense_milliseconds: f64,
         /// Processor that it was measured on.
         processor: String,

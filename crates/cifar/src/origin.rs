@@ -6,16 +6,18 @@ use artifact::{Error, Manifest, Result, digest, names, record};
 
 use crate::STAGE;
 
-/// The dataset at the beginning of the checkpoint's history, where it still is as it was.
+/// The dataset at the beginning of the checkpoint's history, where that is still there as it was.
 pub fn of(checkpoint: &Path) -> Option<PathBuf> {
     let manifest = Manifest::read(checkpoint).ok()?;
-    let Some(input) = manifest.inputs.iter().find(|i| i.role == "dataset") else {
-        return of(&manifest.input(checkpoint, "checkpoint")?);
-    };
-    let folder = manifest.input(checkpoint, "dataset")?;
+    let input = |role: &str| manifest.inputs.iter().find(|i| i.role == role);
+    let input = input("dataset").or_else(|| input("checkpoint"))?;
+    let folder = manifest.input(checkpoint, &input.role)?;
+    // One that was made again may have other means. (Digests also end what would be a circle.)
     let (found, _) = digest::of_file(&folder.join(names::MANIFEST)).ok()?;
-    // One that was made again may have other means.
-    (found == input.sha256).then_some(folder)
+    if found != input.sha256 {
+        return None;
+    }
+    if input.role == "dataset" { Some(folder) } else { self::of(&folder) }
 }
 
 /// What the manifest of the dataset in `folder` says: class names, mean and deviation of three

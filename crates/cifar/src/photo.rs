@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use artifact::{Error, Result};
-use image::{ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use crate::Normalise;
 use crate::resize::Resize;
@@ -16,6 +16,15 @@ const MOST_RATIO: u32 = 50;
 /// Bytes that decoding may take: the picture's own, and those of a decoder's buffers.
 const MOST_BYTES: u64 = 8 * MOST_PIXELS;
 
+/// Whether a JPEG has an end: its decoder fills up what is missing. (A PNG's does not.)
+///
+/// In the data behind the last start of a scan, 255 is followed by 0 but where a marker stands.
+fn ends(bytes: &[u8]) -> bool {
+    let [jpeg, scan, end] = [[0xFF, 0xD8], [0xFF, 0xDA], [0xFF, 0xD9]];
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|w| w == marker);
+    !bytes.starts_with(&jpeg) || last(end) > last(scan)
+}
+
 /// A decoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Photo {
@@ -23,7 +32,7 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Decodes a PNG or JPEG; `path` is named in errors.
+    /// Decodes a PNG or JPEG and turns it as its EXIF data says; `path` is named in errors.
     ///
     /// # Errors
     /// [`Error::Config`] where it has more than [`MOST_PIXELS`] or is a mere strip (nothing is decoded
@@ -50,12 +59,18 @@ impl Photo {
                 path.display()
             )));
         }
+        if !ends(bytes) {
+            return Err(bad(&"it was cut off"));
+        }
         let mut reader = open().map_err(|e| bad(&e))?;
         let mut limits = Limits::default();
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
-        let pixels = reader.decode().map_err(|e| bad(&e))?.into_rgb8();
-        Ok(Self { pixels })
+        let mut decoder = reader.into_decoder().map_err(|e| bad(&e))?;
+        let orientation = decoder.orientation().map_err(|e| bad(&e))?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|e| bad(&e))?;
+        image.apply_orientation(orientation);
+        Ok(Self { pixels: image.into_rgb8() })
     }
 
     /// A picture of `side` x `side` pixels, 3 channels one after the other (as datasets hold them).
@@ -146,6 +161,16 @@ mod tests {
         let whole = png(64, 64, |x, y| [(x * 3) as u8, (y * 5) as u8, (x ^ y) as u8]);
         refused(&whole[..whole.len() / 2], 5, "p: not a PNG or JPEG");
         refused(&[], 5, "p: not a PNG or JPEG");
+        let mut jpeg = Cursor::new(Vec::new());
+        let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, x as u8, y as u8]));
+        image.write_to(&mut jpeg, ImageFormat::Jpeg).expect("into memory");
+        let jpeg = jpeg.into_inner();
+        assert!(Photo::decode(&jpeg, Path::new("p")).is_ok());
+        refused(
+            &jpeg[..jpeg.len() * 2 / 3],
+            5,
+            "p: not a PNG or JPEG that can be read: it was cut",
+        );
         refused(&png(102, 2, |_, _| [0; 3]), 3, "102 x 2 pixels; expected sides");
     }
 

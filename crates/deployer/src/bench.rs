@@ -7,6 +7,7 @@ use anyhow::Result;
 use artifact::record::Speed;
 use clap::Args;
 use inference::{Model, Network, Plan, Unknown, Use};
+use kernels::isa;
 use serde::Serialize;
 use stage::Common;
 
@@ -96,7 +97,7 @@ impl Bench {
             images_per_second: 1e3 / speed.milliseconds,
             times_faster: speed.dense_milliseconds / speed.milliseconds,
             activations_mib: artifact::size::mib(pair.sparse.activation_bytes() as u64),
-            simd: engine::device::simd(),
+            simd: isa::name().unwrap_or("unknown"),
             layers: if self.layers {
                 pair.layers(network, self.timing.repeat as usize)
             } else {

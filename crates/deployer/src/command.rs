@@ -1,7 +1,9 @@
 //! The subcommands.
 
 use anyhow::Result;
+use artifact::Error;
 use clap::{Parser, Subcommand};
+use kernels::isa;
 use stage::Common;
 
 use crate::{bench, deploy, inspect, pack, predict, unpack, verify};
@@ -42,6 +44,8 @@ impl stage::Command for Deployer {
     }
 
     fn run(self) -> Result<()> {
+        // Words that the kernels' variables do not have are refused before anything is read.
+        isa::name().and(isa::plain().map(|_| "")).map_err(Error::Config)?;
         match &self.task {
             Task::Pack(pack) => pack.run(&self.common),
             Task::Unpack(unpack) => unpack.run(&self.common),

@@ -39,6 +39,8 @@ pub struct Deploy {
 struct Config<'a> {
     how: How,
     timing: &'a Timing,
+    /// Milliseconds depend on it.
+    threads: usize,
 }
 
 impl Deploy {
@@ -48,7 +50,7 @@ impl Deploy {
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&checkpoint.graph, &data, &self.data)?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", &self.data)];
-        let config = Config { how: self.how, timing: &self.timing };
+        let config = Config { how: self.how, timing: &self.timing, threads: stage::threads() };
         let begun = Job::start((common, &self.produce), "deployer", &config, &inputs)?;
         let Some(job) = begun else { return Ok(()) };
         let path = job.path(names::PACKED);

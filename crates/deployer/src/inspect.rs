@@ -46,6 +46,7 @@ struct Sizes {
     file: u64,
     dense: u64,
     ideal: u64,
+    /// Of the unpacked tensors.
     gzip: u64,
     zstd: u64,
 }
@@ -53,8 +54,9 @@ struct Sizes {
 impl Inspect {
     /// Reads and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
-        let found = packed::inspect(&file::read(&self.file)?, &self.file)?;
-        let unpacked = packed::unpack(&file::read(&self.file)?, &self.file)?;
+        let read = file::read(&self.file)?;
+        let found = packed::inspect(&read, &self.file)?;
+        let unpacked = packed::unpack(&read, &self.file)?;
         let dense = artifact::tensors::encode(&unpacked.tensors(), None)?;
         let packed = artifact::size::compressed(&dense)?;
         let sizes = Sizes {
@@ -118,8 +120,8 @@ fn text(found: &Inspection, sizes: &Sizes) -> String {
         ("this file", sizes.file),
         ("dense, f32", sizes.dense),
         ("ideal: the kept values alone, as f32", sizes.ideal),
-        ("dense, through gzip", sizes.gzip),
-        ("dense, through zstd", sizes.zstd),
+        ("unpacked, through gzip", sizes.gzip),
+        ("unpacked, through zstd", sizes.zstd),
     ];
     let totals = totals.map(|(name, size)| vec![name.to_owned(), bytes(size), times(size)]);
     let lines = [

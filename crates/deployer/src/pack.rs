@@ -43,10 +43,11 @@ pub struct How {
     /// How their positions are stored
     #[arg(long, value_enum, default_value_t = Places::Auto)]
     encode: Places,
-    /// Whether batch norms are kept as they are, or folded into the weights before them (a little
-    /// smaller; the checkpoint then comes back as one of equal answers, not of equal bits)
-    #[arg(long, value_enum, default_value_t = Norms::Keep)]
-    norms: Norms,
+    /// Whether batch norms are kept as they are, or folded into the weights before them: a little
+    /// smaller, and the checkpoint then comes back as one of equal answers, not of equal bits
+    /// [default: keep with f32, else fold]
+    #[arg(long, value_enum)]
+    norms: Option<Norms>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -96,7 +97,8 @@ impl How {
             Places::Bitmask => Encode::Bitmask,
             Places::Entropy => Encode::Entropy,
         };
-        Options { values, encode, fold: self.norms == Norms::Fold }
+        let usual = if values == Values::F32 { Norms::Keep } else { Norms::Fold };
+        Options { values, encode, fold: self.norms.unwrap_or(usual) == Norms::Fold }
     }
 }
 
@@ -156,8 +158,8 @@ pub fn weights_digest(manifest: &Manifest) -> &str {
 pub fn contents(checkpoint: Checkpoint, data: Option<&Path>) -> artifact::Result<Contents> {
     let Some(folder) = data.map(Path::to_owned).or_else(|| origin::of(&checkpoint.folder)) else {
         return Err(Error::Config(format!(
-            "{}: the dataset that it was trained on is no longer there; name one with --data: the \
-             file takes its class names, mean and deviation along",
+            "{}: its manifests lead to no dataset that is still there as it was; name one with \
+             --data: the file takes its class names, mean and deviation along",
             checkpoint.folder.display()
         )));
     };

@@ -44,21 +44,56 @@ impl Predict {
     /// Decodes, asks the network and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
         let model = Model::open(&self.file)?;
-        let mut all = vec![];
-        for path in pictures(&self.images)? {
-            let photo = Photo::decode(&file::read(&path)?, &path)?;
-            let answers = model.classify(&photo).into_iter().take(self.top as usize);
-            let class = |a: Answer| Class { class: a.class, probability: a.probability };
-            all.push(Shown { image: path, classes: answers.map(class).collect() });
+        let (mut shown, mut failed) = (vec![], vec![]);
+        for paths in pictures(&self.images)?.chunks(TOGETHER) {
+            let (mut photos, mut read) = (vec![], vec![]);
+            for path in paths {
+                match file::read(path).and_then(|bytes| Photo::decode(&bytes, path)) {
+                    Ok(photo) => {
+                        photos.push(photo);
+                        read.push(path);
+                    }
+                    Err(e) => failed.push(e),
+                }
+            }
+            let answers = model.classify(&photos);
+            for (path, answers) in read.into_iter().zip(answers) {
+                shown.push(self.shown(path, answers)?);
+            }
         }
-        if common.json {
-            stage::print_json(&all);
-        } else {
-            stage::print(&text(&all));
+        if common.json && !(shown.is_empty() && !failed.is_empty()) {
+            stage::print_json(&shown);
+        } else if !shown.is_empty() {
+            stage::print(&text(&shown));
         }
-        Ok(())
+        match failed.len() {
+            0 => Ok(()),
+            1 => Err(failed.remove(0).into()),
+            // The class of the first failure is that of all.
+            more => {
+                failed[1..].iter().for_each(|e| tracing::error!("{e}"));
+                let first = failed.remove(0);
+                Err(anyhow::Error::new(first).context(format!("{more} pictures were not read")))
+            }
+        }
+    }
+
+    fn shown(&self, path: &Path, answers: Vec<Answer>) -> artifact::Result<Shown> {
+        if answers.iter().any(|a| !a.probability.is_finite()) {
+            return Err(Error::Integrity(format!(
+                "{}: the network's answer to {} is no number; verify it against its checkpoint",
+                self.file.display(),
+                path.display()
+            )));
+        }
+        let class = |a: Answer| Class { class: a.class, probability: a.probability };
+        let classes = answers.into_iter().take(self.top as usize).map(class).collect();
+        Ok(Shown { image: path.to_owned(), classes })
     }
 }
+
+/// Pictures that are asked about together.
+const TOGETHER: usize = 64;
 
 /// The files named, and those in the folders named, sorted.
 fn pictures(named: &[PathBuf]) -> artifact::Result<Vec<PathBuf>> {

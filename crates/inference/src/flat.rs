@@ -23,6 +23,8 @@ pub(crate) struct FlatLayer {
 
 enum Op {
     Sparse(Sparse),
+    /// All weights of a convolution in groups.
+    Grouped(Sparse),
     Dense(Dense),
     Matrix(Matrix),
     MaxPool(Pooling),
@@ -78,7 +80,8 @@ pub(crate) fn sizes(network: &Network, maps: &[Map], n: usize) -> Option<flat::C
     let layer = &network.layers[n];
     let Kind::Conv(conv) = &layer.kind else { return None };
     let (input, output) = (maps[layer.inputs[0]], maps[n]);
-    let Conv { kernel: (kernel, _), stride, padding, groups, .. } = *conv;
+    let Conv { kernel: (kernel, width), stride, padding, groups, .. } = *conv;
+    assert!(output.is_vector() || kernel == width, "{}: a square kernel", layer.name);
     (!output.is_vector()).then_some(flat::Conv { input, output, kernel, stride, padding, groups })
 }
 
@@ -104,8 +107,11 @@ impl FlatLayer {
             return Op::Matrix(make(matrix, &conv.weight));
         };
         self.room = sizes.room();
-        if sparse || sizes.groups > 1 {
+        if sparse {
             return Op::Sparse(Sparse::new(&sizes, &conv.weight));
+        }
+        if sizes.groups > 1 {
+            return Op::Grouped(Sparse::whole(&sizes, &conv.weight));
         }
         Op::Dense(Dense::new(&sizes, &conv.weight))
     }
@@ -114,6 +120,7 @@ impl FlatLayer {
     pub(crate) fn kernel(&self) -> &'static str {
         match &self.op {
             Op::Sparse(_) => "sparse, by image",
+            Op::Grouped(_) => "in groups, by image",
             Op::Dense(_) => "dense, by image",
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",
             Op::Matrix(_) => "dense matrix",
@@ -132,7 +139,7 @@ impl FlatLayer {
         let x = inputs[0];
         let end = Ends { bias: &self.bias, add, relu: self.relu };
         match &self.op {
-            Op::Sparse(sparse) => return sparse.forward((x, room), &end, y, tasks),
+            Op::Sparse(kept) | Op::Grouped(kept) => return kept.forward((x, room), &end, y, tasks),
             Op::Dense(dense) => return dense.forward((x, room), &end, y, tasks),
             Op::Matrix(matrix) if self.room == 0 => return matrix.forward(x, &end, y, tasks),
             Op::Matrix(matrix) => {
@@ -142,14 +149,14 @@ impl FlatLayer {
             }
             Op::MaxPool(p) => flat::max_pool(*p, (self.from, x), (self.to, y)),
             Op::Average(grid) => flat::average(*grid, (self.from, x), (self.to, y)),
-            Op::Silu => flat::silu(x, y),
-            Op::Sigmoid => flat::sigmoid(self.to, x, y),
+            Op::Silu => flat::silu(x, y, tasks),
+            Op::Sigmoid => flat::sigmoid((self.to, x), y, tasks),
             Op::Scale(one) => flat::scale((self.from, x), (*one, inputs[1]), y),
-            Op::Add => flat::add((x, inputs[1]), y),
+            Op::Add => flat::add((x, inputs[1]), y, tasks),
             Op::Copy => y.copy_from_slice(x),
         }
         if self.relu {
-            kernels::activation::relu(y);
+            flat::relu(y, tasks);
         }
     }
 }

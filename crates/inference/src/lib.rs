@@ -24,9 +24,10 @@
 //! # artifact::file::write(&path, &packed::pack(&contents, &options)?)?;
 //! # let photo = cifar::photo::Photo::of_planes(32, &[128; 3 * 32 * 32]);
 //! let model = inference::Model::open(&path)?;
-//! let answers = model.classify(&photo);
-//! println!("{} {:.1} %", answers[0].class, answers[0].probability * 100.0);
-//! # assert!(answers[0].probability >= answers[1].probability);
+//! for answers in model.classify(&[photo]) {
+//!     println!("{} {:.1} %", answers[0].class, answers[0].probability * 100.0);
+//! #   assert!(answers[0].probability >= answers[1].probability);
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -119,14 +119,28 @@ impl Model {
     /// If `images` holds a part of an image.
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
         let n = images.len() / (3 * self.side() * self.side());
+        if n == 0 {
+            return vec![];
+        }
         let (plan, batch) = if n < MANY { (&self.one, 1) } else { (&self.many, BATCH) };
         let how = Use { batch, skip: true, unknown: Unknown::Guess };
-        plan.get_or_init(|| Plan::new(&self.network().0, how)).logits(images)
+        if plan.get().is_none() {
+            // Made outside of the lock: it takes the threads' help, and one of them may come back
+            // here for another image meanwhile.
+            let made = Plan::new(&self.network().0, how);
+            let _ = plan.set(made);
+        }
+        plan.get().expect("set above, or by another thread").logits(images)
     }
 
-    /// Each class with its probability for `photo`, the most probable first.
-    pub fn classify(&self, photo: &Photo) -> Vec<Answer> {
-        let logits = self.logits(&photo.fit(self.side(), &self.normalise));
+    /// For each photo every class with its probability, the most probable first.
+    pub fn classify(&self, photos: &[Photo]) -> Vec<Vec<Answer>> {
+        let fitted = photos.iter().flat_map(|photo| photo.fit(self.side(), &self.normalise));
+        let logits = self.logits(&fitted.collect::<Vec<f32>>());
+        logits.chunks(self.classes().len()).map(|logits| self.answers(logits)).collect()
+    }
+
+    fn answers(&self, logits: &[f32]) -> Vec<Answer> {
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let odds: Vec<f64> = logits.iter().map(|v| f64::from(v - most).exp()).collect();
         let total: f64 = odds.iter().sum();

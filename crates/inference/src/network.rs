@@ -116,15 +116,6 @@ impl Network {
         Self { layers }
     }
 
-    /// How many layers read each layer's output.
-    pub fn readers(&self) -> Vec<usize> {
-        let mut all = vec![0; self.layers.len()];
-        for layer in &self.layers {
-            layer.reads().for_each(|n| all[n] += 1);
-        }
-        all
-    }
-
     /// Multiply-accumulates of one image, of all weights and of those that are not zero.
     pub fn macs(&self) -> (u64, u64) {
         let each = self.layers.iter().map(Layer::macs);

@@ -24,13 +24,13 @@ pub(crate) struct Rooms {
 /// Buffers by number; one that is being written is taken out.
 struct Arena {
     buffers: Vec<Option<Buffer>>,
-    room: Buffer,
+    room: Option<Buffer>,
 }
 
 impl Arena {
     fn new(lens: impl Iterator<Item = usize>, room: usize) -> Self {
         let buffers = lens.map(|len| Some(Buffer::zeros(len))).collect();
-        Self { buffers, room: Buffer::zeros(room) }
+        Self { buffers, room: Some(Buffer::zeros(room)) }
     }
 
     /// The first `len` values of buffer `n`.
@@ -97,12 +97,12 @@ impl Plan {
             match &step.ready {
                 Ready::Input => flat::from_plain(self.maps[0], image, &mut y[..len(0)]),
                 Ready::Flat(layer) => {
-                    let mut room = std::mem::replace(&mut arena.room, Buffer::zeros(0));
+                    let mut room = arena.room.take().expect("given back after each step");
                     let read = |n: usize| arena.read(self.flat.of[n], len(n));
                     let add = step.add.map_or(&[][..], read);
                     let to = (&mut room[..], &mut y[..len(n)]);
                     layer.run(step.inputs.map(read), add, to, share.tasks);
-                    arena.room = room;
+                    arena.room = Some(room);
                 }
                 Ready::Block(_) => unreachable!("blocks begin behind the split"),
             }
@@ -117,11 +117,12 @@ impl Plan {
 
     /// Runs a batch of at most `together` images.
     fn batch(&self, images: &[f32], n: usize, logits: &mut [f32]) {
-        let blocks = self.together / LANES * LANES;
         let crossing: usize = self.crossing.iter().map(|n| self.maps[*n].len()).sum();
         let make = || {
-            let lens = self.blocks.lens.iter().map(|pixels| pixels * blocks);
-            (Arena::new(lens, 0), Buffer::zeros(self.together * crossing))
+            let lens = self.blocks.lens.iter().map(|pixels| pixels * self.together);
+            // Images that are blocks from the beginning cross nothing.
+            let crossed = if self.split == 0 { 0 } else { self.together * crossing };
+            (Arena::new(lens, 0), Buffer::zeros(crossed))
         };
         let (mut arena, mut crossed) = taken(&self.rooms.blocks, make);
         let lanes = Lanes::of(n);

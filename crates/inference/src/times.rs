@@ -82,7 +82,8 @@ pub(crate) fn best(
     };
     let [low, high] = times.sparse;
     let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
-    let sparse = (low + slope * (density - DENSITIES[0])).max(0.0);
+    // Never 0, which stands for a guess, however the two points lie.
+    let sparse = (low + slope * (density - DENSITIES[0])).max(low / 4.0);
     let faster = can && density < MOST && sparse < times.dense;
     Best { sparse: faster, seconds: if faster { sparse } else { times.dense } }
 }
@@ -91,7 +92,7 @@ pub(crate) fn best(
 pub(crate) fn conversion(map: Map, unknown: Unknown) -> f64 {
     let key = format!(
         "{}, {} threads: {}x{}x{} with {} around to blocks",
-        isa::name().unwrap_or("unknown"),
+        machine(),
         rayon::current_num_threads(),
         map.channels,
         map.h,
@@ -129,6 +130,14 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
     conv.groups == 1 || way != Way::Blocks
 }
 
+/// What the kernels' speed depends on beside processor and shape: their instructions, whether
+/// algorithms were forced, and their version, which is to be raised when they become faster.
+fn machine() -> String {
+    const VERSION: u32 = 1;
+    let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
+    format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
+}
+
 fn key(network: &Network, maps: &[Map], n: usize, way: Way) -> String {
     let layer = &network.layers[n];
     let (x, y) = (network.layers[layer.inputs[0]].shape, layer.shape);
@@ -147,8 +156,7 @@ fn key(network: &Network, maps: &[Map], n: usize, way: Way) -> String {
         }
     };
     let threads = rayon::current_num_threads();
-    let isa = isa::name().unwrap_or("unknown");
-    format!("{isa}, {threads} threads, {way}: {what}, {x} -> {y}")
+    format!("{}, {threads} threads, {way}: {what}, {x} -> {y}", machine())
 }
 
 fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {

@@ -121,7 +121,7 @@ where
 }
 
 #[inline(always)]
-fn logistic(x: f32) -> f32 {
+pub(crate) fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 

@@ -6,8 +6,8 @@
 //! with images of zeros; [`Lanes`] says which are real. Weights are as `PyTorch` has them,
 //! `outputs x inputs x kernel x kernel`.
 //!
-//! Every kernel splits its work into pieces that do not depend on the number of threads, and
-//! sums in a fixed order: the result is the same for any number of threads. This is the only
+//! Every kernel sums in an order that does not depend on the number of threads, into whatever
+//! pieces the work is split: the result is the same for any number of threads. This is the only
 //! crate with unsafe code, and it knows nothing of tensors, networks or files.
 
 #![allow(

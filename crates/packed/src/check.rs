@@ -11,6 +11,8 @@ use crate::{Contents, Info};
 
 /// The most values that a network may have: 4 GiB of them as f32.
 const MOST_VALUES: u64 = 1 << 30;
+/// The most values of one activation of one image: 256 MiB of them as f32.
+const MOST_ACTIVATION: usize = 1 << 26;
 /// The largest image side and number of classes, so that no product of sizes overflows.
 const MOST_SIDE: usize = 1 << 15;
 const MOST_CLASSES: usize = 1 << 20;
@@ -41,6 +43,10 @@ pub(crate) fn info(info: &Info, graph: &Graph) -> Result<(), String> {
         let found = format!("{} means and {} deviations", info.mean.len(), info.std.len());
         return Err(format!("{found} of input channels; expected {channels} of each"));
     }
+    let plain = |name: &&String| !name.is_empty() && !name.chars().any(char::is_control);
+    if let Some(name) = info.classes.iter().find(|name| !plain(name)) {
+        return Err(format!("class name {name:?}; expected a name without control characters"));
+    }
     let sound = |v: &f64| v.is_finite();
     if info.mean.iter().all(sound) && info.std.iter().all(|v| sound(v) && *v > 0.0) {
         return Ok(());
@@ -61,16 +67,22 @@ pub(crate) fn sizes(classes: usize, side: usize) -> Result<(), String> {
     ))
 }
 
-/// Whether the values of `graph` can be held in memory.
+/// Whether the values of `graph` and the activations of an image can be held in memory.
 pub(crate) fn size(graph: &Graph) -> Result<()> {
+    let bad = |what: String| Err(Error::Resource(format!("network {}: {what}", graph.spec())));
     let values: u64 = graph.params().iter().map(|p| p.count() as u64).sum();
-    if values <= MOST_VALUES {
-        return Ok(());
+    if values > MOST_VALUES {
+        return bad(format!("{values} values; a packed file holds up to {MOST_VALUES}"));
     }
-    Err(Error::Resource(format!(
-        "network {}: {values} values; a packed file holds up to {MOST_VALUES}",
-        graph.spec()
-    )))
+    let largest = graph.nodes().iter().map(|n| n.shape.count()).max().unwrap_or(0);
+    if largest > MOST_ACTIVATION {
+        return bad(format!(
+            "an activation of {largest} values for images of {} pixels a side; expected up to \
+             {MOST_ACTIVATION}",
+            graph.side()
+        ));
+    }
+    Ok(())
 }
 
 fn numbers(name: &str, tensor: &Tensor) -> Result<()> {

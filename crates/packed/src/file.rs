@@ -92,8 +92,8 @@ impl Names {
 ///
 /// # Errors
 /// [`Error::Config`] where it is no packed file, or one of a newer format; [`Error::Integrity`]
-/// where it was cut or changed, or is of another network; [`Error::Resource`] where it unpacks to
-/// more than 4 GiB.
+/// where it was cut or changed, or is of another network; [`Error::Resource`] where its network has
+/// too many values or too large activations.
 pub(crate) fn open(bytes: &[u8], path: &Path) -> Result<Opened> {
     let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
     let (tensors, note) = tensors::decode(bytes, path)?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
-use graph::Graph;
 use graph::fold::{Folded, folded};
 use graph::group::Group;
+use graph::{Graph, Role};
 use rayon::prelude::*;
 use sparsity::Masks;
 
@@ -98,7 +98,8 @@ impl Packed {
 /// # Errors
 /// [`Error::Config`] where it is no packed file, or one of a newer format; [`Error::Integrity`]
 /// where it was cut or changed, is of another network or says what cannot be;
-/// [`Error::Resource`] where it unpacks to more than 4 GiB.
+/// [`Error::Resource`] where its network has too many values or too large
+/// activations.
 pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
     let opened = file::open(bytes, path)?;
     // All are read before the first error is looked for: the same file gives the same message.
@@ -117,7 +118,13 @@ pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
 fn part(slot: &Slot, opened: &Opened) -> Result<Part, String> {
     match opened.record.tensors.get(&slot.name) {
         Some(entry) => coded(slot, entry, &opened.tensors),
-        None => plain(slot, &opened.tensors[&slot.name]),
+        None => plain(slot, &opened.tensors[&slot.name]).and_then(|part| {
+            let role = opened.graph.param(&slot.name).map(|p| p.role);
+            match part.kept.iter().find(|v| role == Some(Role::RunningVar) && **v < 0.0) {
+                Some(v) => Err(format!("a variance of {v}; expected 0 or more")),
+                None => Ok(part),
+            }
+        }),
     }
 }
 

@@ -34,18 +34,18 @@ impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
     /// # Panics
     /// If a measurement panicked before.
     pub fn get(&self, what: &str, measure: impl FnOnce() -> T) -> T {
-        let key = key(what);
-        let mut known = self.lock();
-        if let Some(found) = known.get(&key) {
-            return *found;
+        if let Some(found) = self.peek(what) {
+            return found;
         }
+        let key = key(what);
+        // Not under the lock: what is measured takes the threads' help, and one of them may come
+        // back here meanwhile.
         let found = measure();
         let found = self.keep_first(&key, found).unwrap_or_else(|e| {
             tracing::warn!("measurements of kernels are not kept: {e}");
             found
         });
-        known.insert(key, found);
-        found
+        *self.lock().entry(key).or_insert(found)
     }
 
     /// What is known of `what` on this machine, without measuring.

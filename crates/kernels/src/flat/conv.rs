@@ -34,7 +34,9 @@ impl Conv {
     /// those of the output.
     pub fn arranged(&self) -> bool {
         let same = self.stride == 1 && self.input.pitch() == self.output.pitch();
-        !(same && self.input.pad >= self.padding)
+        // A window may reach no farther behind the last pixel than there are zeros.
+        let near = self.kernel <= 2 * self.padding + 1 && self.padding <= self.input.pad;
+        !(same && near)
     }
 
     /// Values that the copy takes; 0 where there is none.
@@ -84,6 +86,14 @@ impl Conv {
         (0..self.kernel * self.kernel).map(tap).collect()
     }
 
+    /// No tap reads farther than this from the window's first.
+    fn farthest(&self) -> usize {
+        if self.arranged() {
+            return (self.phases() - 1) * self.phase() + self.reach() * (self.output.pitch() + 1);
+        }
+        (self.kernel - 1) * (self.input.pitch() + 1)
+    }
+
     /// Values of a channel that the windows of `len` neighbouring values read, about.
     pub(super) fn read(&self, len: usize) -> usize {
         if self.arranged() {
@@ -119,8 +129,7 @@ impl Conv {
         assert!(output.channels.is_multiple_of(self.groups), "groups of outputs");
         assert!(!self.arranged() || output.pad >= self.reach(), "too few zeros between rows");
         assert!(x == input.len() && y == output.len() && room >= self.room(), "sizes");
-        let last =
-            (input.channels - 1) * self.channel() + self.taps().into_iter().max().unwrap_or(0);
+        let last = (input.channels - 1) * self.channel() + self.farthest();
         let end = self.first() + last + output.vectors() * LANES;
         assert!(end <= if self.arranged() { room } else { x }, "a window reaches out of bounds");
     }

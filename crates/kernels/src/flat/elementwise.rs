@@ -1,37 +1,104 @@
 //! Sums, products and activations of one image, whose zeros stay around it.
 
-use super::Map;
-use crate::{activation, elementwise};
+use rayon::prelude::*;
 
-/// `y = a + b`.
-pub fn add((a, b): (&[f32], &[f32]), y: &mut [f32]) {
+use super::Map;
+use crate::activation::logistic;
+use crate::{Kernel, simd};
+
+/// `y = a + b`, in at most `tasks` parts for several threads.
+pub fn add((a, b): (&[f32], &[f32]), y: &mut [f32], tasks: usize) {
+    assert!(a.len() == y.len() && b.len() == y.len(), "summands");
     y.copy_from_slice(a);
-    elementwise::add(y, b);
+    parts::<Accumulate>(b, y, tasks);
 }
 
-/// `y = max(x, 0)`.
-pub fn relu(x: &[f32], y: &mut [f32]) {
-    y.copy_from_slice(x);
-    activation::relu(y);
+struct Accumulate;
+
+impl Kernel<(&[f32], &mut [f32])> for Accumulate {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((x, y): (&[f32], &mut [f32])) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+    }
+}
+
+/// `y = max(y, 0)`; NaN stays NaN.
+pub fn relu(y: &mut [f32], tasks: usize) {
+    let part = y.len().div_ceil(tasks.max(1)).max(1);
+    if tasks > 1 {
+        return y.par_chunks_mut(part).for_each(simd::<Rectify, _>);
+    }
+    simd::<Rectify, _>(y);
+}
+
+struct Rectify;
+
+impl Kernel<&mut [f32]> for Rectify {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(y: &mut [f32]) {
+        y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+    }
 }
 
 /// `y = x * sigmoid(x)`.
-pub fn silu(x: &[f32], y: &mut [f32]) {
-    activation::silu(x, y);
+pub fn silu(x: &[f32], y: &mut [f32], tasks: usize) {
+    parts::<Silu>(x, y, tasks);
+}
+
+struct Silu;
+
+impl Kernel<(&[f32], &mut [f32])> for Silu {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((x, y): (&[f32], &mut [f32])) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = x * logistic(*x));
+    }
 }
 
 /// `y = sigmoid(x)`.
-pub fn sigmoid(map: Map, x: &[f32], y: &mut [f32]) {
-    activation::sigmoid(x, y);
+pub fn sigmoid((map, x): (Map, &[f32]), y: &mut [f32], tasks: usize) {
+    parts::<Sigmoid>(x, y, tasks);
+    if map.pad == 0 {
+        return;
+    }
     // The sigmoid of the zeros around is none.
-    let keep = map.keep();
     for c in 0..map.channels {
         let channel = &mut y[c * map.plane()..(c + 1) * map.plane()];
         map.clear_margins(channel);
-        for (y, keep) in channel[map.lead()..].iter_mut().zip(&keep) {
-            *y = f32::from_bits(y.to_bits() & keep.to_bits());
+        for row in channel[map.lead()..].chunks_exact_mut(map.pitch()) {
+            row[map.w..].fill(0.0);
         }
+        channel[map.lead() + map.h * map.pitch()..].fill(0.0);
     }
+}
+
+struct Sigmoid;
+
+impl Kernel<(&[f32], &mut [f32])> for Sigmoid {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((x, y): (&[f32], &mut [f32])) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = logistic(*x));
+    }
+}
+
+/// Runs `K` on all of `x` and `y`, or on `tasks` parts of them.
+fn parts<K>(x: &[f32], y: &mut [f32], tasks: usize)
+where
+    K: for<'a> Kernel<(&'a [f32], &'a mut [f32]), Out = ()>,
+{
+    assert_eq!(x.len(), y.len(), "lengths");
+    let part = x.len().div_ceil(tasks.max(1)).max(1);
+    if tasks > 1 {
+        return x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(simd::<K, _>);
+    }
+    simd::<K, _>((x, y));
 }
 
 /// `y[c] = x[c] * factors[c]`, where `factors` holds a pixel a channel.

@@ -40,6 +40,16 @@ impl Sparse {
     /// Arranges the weights that are not zero of `weight`,
     /// `outputs x inputs/groups x kernel x kernel`.
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
+        Self::of_kept(conv, weight, |value| value != 0.0)
+    }
+
+    /// Arranges all weights, zeros too: the way to compute a convolution in groups, whose outputs
+    /// read few inputs each.
+    pub fn whole(conv: &Conv, weight: &[f32]) -> Self {
+        Self::of_kept(conv, weight, |_| true)
+    }
+
+    fn of_kept(conv: &Conv, weight: &[f32], kept: impl Fn(f32) -> bool) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let (taps, channel) = (conv.taps(), conv.channel());
         let each = channels_of_chunk(conv);
@@ -54,7 +64,7 @@ impl Sparse {
                     of_chunk.start.max(first)..of_chunk.end.min(first + row.len() / taps.len());
                 for c in own {
                     let values = &row[(c - first) * taps.len()..][..taps.len()];
-                    for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| **v != 0.0) {
+                    for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| kept(**v)) {
                         let at = u32::try_from(c * channel + tap);
                         let at = at.expect("an image has fewer than 2^32 values");
                         entries.push(Entry { at, value });
@@ -90,7 +100,7 @@ impl Sparse {
         });
     }
 
-    fn of(&self, chunk: usize, output: usize) -> &[Entry] {
+    fn entries(&self, chunk: usize, output: usize) -> &[Entry] {
         let i = chunk * self.conv.output.channels + output;
         &self.entries[self.starts[i] as usize..self.starts[i + 1] as usize]
     }
@@ -144,7 +154,7 @@ impl WithSimd for Task<'_> {
             let len = (last - first) * S::F32_LANES;
             let (begins, ends) = (chunk == 0, chunk + 1 == sparse.chunks);
             for o in outputs.clone() {
-                let entries = sparse.of(chunk, o);
+                let entries = sparse.entries(chunk, o);
                 if entries.is_empty() && !begins && !ends {
                     continue;
                 }

@@ -202,10 +202,13 @@ fn averages_and_elementwise() {
     let check = |expected: &Array, run: &dyn Fn(&mut [f32])| {
         holds(&written(from.len(), |y| run(y)), expected, 1, 1e-6);
     };
-    check(&with(&|_, v| v.max(0.0)), &|y| flat::relu(&image, y));
-    check(&with(&|_, v| v + v), &|y| flat::add((&image, &image), y));
-    check(&with(&|_, v| v * logistic(v)), &|y| flat::silu(&image, y));
-    check(&with(&|_, v| logistic(v)), &|y| flat::sigmoid(from, &image, y));
+    check(&with(&|_, v| v.max(0.0)), &|y| {
+        y.copy_from_slice(&image);
+        flat::relu(y, 1);
+    });
+    check(&with(&|_, v| v + v), &|y| flat::add((&image, &image), y, 3));
+    check(&with(&|_, v| v * logistic(v)), &|y| flat::silu(&image, y, 1));
+    check(&with(&|_, v| logistic(v)), &|y| flat::sigmoid((from, &image), y, 2));
     let factors = [2.0, -1.0, 0.5];
     check(&with(&|i, v| v * factors[i / 35]), &|y| {
         let one = Array { shape: [1, 3, 1, 1], values: factors.to_vec() };
