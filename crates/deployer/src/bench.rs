@@ -125,12 +125,21 @@ impl Pair {
         Self { sparse: plan(true), dense: plan(false), batch, images }
     }
 
-    /// Seconds of runs of both, in turn, after two that do not count.
+    /// Seconds of runs of both. They take turns of a few runs, each turn after one that does not
+    /// count: either would find the caches full of the other's weights.
     pub fn times(&self, repeat: usize) -> Vec<[f64; 2]> {
-        let all: Vec<[f64; 2]> = (0..repeat + 2).map(|_| self.once()).collect();
-        self.sparse.take_spent();
-        self.dense.take_spent();
-        all[2..].to_vec()
+        const TURNS: usize = 3;
+        let turns = TURNS.min(repeat);
+        let mut all = vec![];
+        for turn in 0..turns {
+            let count = (turn + 1) * repeat / turns - turn * repeat / turns;
+            let [ours, dense] = [&self.sparse, &self.dense].map(|plan| {
+                self.seconds(plan);
+                (0..count).map(|_| self.seconds(plan)).collect::<Vec<f64>>()
+            });
+            all.extend(ours.into_iter().zip(dense).map(|(a, b)| [a, b]));
+        }
+        all
     }
 
     /// What `times` come to.
@@ -152,20 +161,19 @@ impl Pair {
         }
     }
 
-    /// Seconds of one run of each.
-    fn once(&self) -> [f64; 2] {
-        [&self.sparse, &self.dense].map(|plan| {
-            let start = Instant::now();
-            std::hint::black_box(plan.logits(&self.images));
-            start.elapsed().as_secs_f64()
-        })
+    fn seconds(&self, plan: &Plan) -> f64 {
+        let start = Instant::now();
+        std::hint::black_box(plan.logits(&self.images));
+        start.elapsed().as_secs_f64()
     }
 
     fn layers(&self, network: &Network, repeat: usize) -> Vec<LayerRow> {
-        for _ in 0..repeat {
-            self.once();
-        }
-        let [ours, dense] = [&self.sparse, &self.dense].map(Plan::take_spent);
+        let [ours, dense] = [&self.sparse, &self.dense].map(|plan| {
+            self.seconds(plan);
+            plan.take_spent();
+            (0..repeat).for_each(|_| drop(plan.logits(&self.images)));
+            plan.take_spent()
+        });
         let images = (repeat * self.batch) as f64;
         let rows = self.sparse.layers().into_iter().zip(self.dense.layers()).enumerate();
         rows.map(|(n, (layer, dense_layer))| {
