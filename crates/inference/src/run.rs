@@ -17,8 +17,8 @@ use crate::plan::{Ready, tasks};
 pub(crate) struct Rooms {
     /// Of one image each.
     flat: Mutex<Vec<Arena>>,
-    /// Of a batch each, and its images' values that cross the split.
-    blocks: Mutex<Vec<(Arena, Buffer)>>,
+    /// Of a batch each, and those in which the values of its images cross the split.
+    blocks: Mutex<Vec<(Arena, Vec<Option<Buffer>>)>>,
 }
 
 /// Buffers by number; one that is being written is taken out.
@@ -73,7 +73,10 @@ impl Plan {
             let last = self.maps[self.split];
             let share = Share::of(images.len() / each);
             let run = |(image, y): (&[f32], &mut [f32])| {
-                self.image(image, share, |_, x| flat::to_plain(last, x, y));
+                self.image(image, share, |arena| {
+                    let x = arena.read(self.flat.of[self.split], last.len());
+                    flat::to_plain(last, x, y);
+                });
             };
             all.for_each(run);
             return logits;
@@ -85,9 +88,8 @@ impl Plan {
         logits
     }
 
-    /// Runs one image up to the split and hands what crosses it to `cross`, with its number among
-    /// these.
-    fn image(&self, image: &[f32], share: Share, mut cross: impl FnMut(usize, &[f32])) {
+    /// Runs one image up to the split and hands the buffers with what crosses it to `cross`.
+    fn image(&self, image: &[f32], share: Share, cross: impl FnOnce(&mut Arena)) {
         let make = || Arena::new(self.flat.lens.iter().copied(), self.room);
         let mut arena = taken(&self.rooms.flat, make);
         let len = |n: usize| self.maps[n].len();
@@ -109,24 +111,23 @@ impl Plan {
             arena.buffers[self.flat.of[n]] = Some(y);
             self.spent(n, start, share.parallel);
         }
-        for (i, n) in self.crossing.iter().enumerate() {
-            cross(i, arena.read(self.flat.of[*n], len(*n)));
-        }
+        cross(&mut arena);
         given(&self.rooms.flat, arena);
     }
 
     /// Runs a batch of at most `together` images.
     fn batch(&self, images: &[f32], n: usize, logits: &mut [f32]) {
-        let crossing: usize = self.crossing.iter().map(|n| self.maps[*n].len()).sum();
         let make = || {
             let lens = self.blocks.lens.iter().map(|pixels| pixels * self.together);
             // Images that are blocks from the beginning cross nothing.
-            let crossed = if self.split == 0 { 0 } else { self.together * crossing };
-            (Arena::new(lens, 0), Buffer::zeros(crossed))
+            let images = if self.split == 0 { 0 } else { self.together };
+            let each = || self.crossing.iter().map(|n| self.flat.lens[self.flat.of[*n]]);
+            let crossed = (0..images).flat_map(|_| each()).map(|len| Some(Buffer::zeros(len)));
+            (Arena::new(lens, 0), crossed.collect())
         };
         let (mut arena, mut crossed) = taken(&self.rooms.blocks, make);
         let lanes = Lanes::of(n);
-        self.cross(images, (n, crossing), (&mut arena, &mut crossed));
+        self.cross(images, n, (&mut arena, &mut crossed));
         for (i, step) in self.steps.iter().enumerate().skip(self.split + 1) {
             let Ready::Block(layer) = &step.ready else { unreachable!("blocks go to the end") };
             let start = Instant::now();
@@ -144,12 +145,12 @@ impl Plan {
         given(&self.rooms.blocks, (arena, crossed));
     }
 
-    /// Runs the images up to the split, and makes blocks of what crosses it.
+    /// Runs the `n` images up to the split, and makes blocks of what crosses it.
     fn cross(
         &self,
         images: &[f32],
-        (n, crossing): (usize, usize),
-        (arena, crossed): (&mut Arena, &mut Buffer),
+        n: usize,
+        (arena, crossed): (&mut Arena, &mut [Option<Buffer>]),
     ) {
         let lanes = Lanes::of(n);
         let each = images.len() / n;
@@ -159,32 +160,25 @@ impl Plan {
             arena.buffers[self.buffer(0)] = Some(y);
             return;
         }
-        let share = Share::of(n);
-        let to = crossed[..n * crossing].par_chunks_mut(crossing);
-        images.par_chunks(each).zip(to).for_each(|(image, to)| {
-            let mut at = 0;
-            self.image(image, share, |_, x| {
-                to[at..at + x.len()].copy_from_slice(x);
-                at += x.len();
+        let (share, values) = (Share::of(n), self.crossing.len());
+        let crossed = &mut crossed[..n * values];
+        images.par_chunks(each).zip(crossed.par_chunks_mut(values)).for_each(|(image, to)| {
+            // Buffers change hands, so that nothing is copied.
+            self.image(image, share, |own| {
+                for (to, n) in to.iter_mut().zip(&self.crossing) {
+                    std::mem::swap(to, &mut own.buffers[self.flat.of[*n]]);
+                }
             });
         });
-        let mut at = 0;
-        for &value in &self.crossing {
-            let map = self.maps[value];
+        for (i, &value) in self.crossing.iter().enumerate() {
             let start = Instant::now();
             let mut y = arena.take(self.buffer(value));
             let block = self.block_len(value, Lanes::of(1));
             let blocks = y[..self.block_len(value, lanes)].par_chunks_mut(block);
-            blocks.zip(crossed[..n * crossing].par_chunks(crossing * LANES)).for_each(|(y, x)| {
-                let mut images = [&[][..]; LANES];
-                let real = x.len() / crossing;
-                for (image, x) in images.iter_mut().zip(x.chunks_exact(crossing)) {
-                    *image = &x[at..at + map.len()];
-                }
-                flat::to_block(map, &images[..real], y);
+            blocks.zip(crossed.par_chunks(values * LANES)).for_each(|(y, images)| {
+                to_block(self.maps[value], images.iter().skip(i).step_by(values), y);
             });
             arena.buffers[self.buffer(value)] = Some(y);
-            at += map.len();
             self.spent(value, start, 1);
         }
     }
@@ -210,6 +204,16 @@ impl Plan {
         let take = |nanos: &AtomicU64| nanos.swap(0, Ordering::Relaxed) as f64 * 1e-9;
         self.spent.iter().map(take).collect()
     }
+}
+
+/// Makes a block of up to sixteen images.
+fn to_block<'a>(map: Map, images: impl Iterator<Item = &'a Option<Buffer>>, y: &mut [f32]) {
+    let (mut all, mut real) = ([&[][..]; LANES], 0);
+    for (place, image) in all.iter_mut().zip(images) {
+        *place = &image.as_ref().expect("swapped, never taken")[..map.len()];
+        real += 1;
+    }
+    flat::to_block(map, &all[..real], y);
 }
 
 /// How images share the threads.
