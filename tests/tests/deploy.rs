@@ -1,6 +1,7 @@
 //! A checkpoint packed, restored, verified, timed and asked; and what is wrong with packed files.
 
 use artifact::record::{Deployment, Sparsity, Unpacking};
+use artifact::tensors::Values;
 use artifact::{file, names};
 use house_tests::{Place, copy};
 use serde_json::Value;
@@ -105,6 +106,46 @@ fn pictures_of_any_size_are_named() {
     }
     let table = place.succeeds("deployer predict f32.safetensors photos/red.png").out;
     assert!(table.contains("photos/red.png") && table.contains('%'), "{table}");
+}
+
+#[test]
+fn a_file_that_only_claims_to_be_of_the_checkpoint_is_doubted() {
+    let place = house();
+    place.succeeds("deployer pack pruned --values int8 --out int8.st");
+    let unpacked = |name: &str| {
+        let path = place.path(name);
+        packed::unpack(&place.bytes(name), &path).expect("sound")
+    };
+    let honest = unpacked("int8.st");
+    let forge = |name: &str, change: &dyn Fn(&mut packed::Contents)| {
+        let whole = unpacked("f32.safetensors");
+        let (tensors, masks) = (whole.tensors(), whole.masks());
+        let (graph, info) = (whole.graph.clone(), whole.info.clone());
+        let mut contents = packed::Contents { graph, tensors, masks, info };
+        change(&mut contents);
+        let bytes = packed::pack(&contents, &honest.options).expect("packs");
+        place.write(name, &bytes);
+    };
+    forge("same.st", &|_| ());
+    assert!(place.bytes("same.st") == place.bytes("int8.st"), "packing is a function");
+    forge("other.st", &|contents| {
+        let weight = contents.tensors.get_mut("conv1.weight").expect("the first layer");
+        if let Values::F32(values) = &mut weight.values {
+            for v in values {
+                *v = -*v;
+            }
+        }
+    });
+    forge("names.st", &|contents| contents.info.classes.reverse());
+    forge("mean.st", &|contents| contents.info.mean[0] += 0.5);
+    for (file, expected) in [
+        ("other.st", "tensor conv1.weight is not what the checkpoint packs to"),
+        ("names.st", "its class names are not the dataset's"),
+        ("mean.st", "its mean and deviation are not the dataset's"),
+    ] {
+        let line = format!("deployer verify {file} --against pruned --data data");
+        place.refuses(&line, 5, expected);
+    }
 }
 
 #[test]

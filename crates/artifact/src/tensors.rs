@@ -92,7 +92,7 @@ pub fn write(path: &Path, tensors: &Tensors, note: Option<&str>) -> Result<()> {
     file::write(path, &encode(tensors, note)?)
 }
 
-/// The bytes that [`write`] writes.
+/// The bytes that [`write()`] writes.
 ///
 /// # Panics
 /// If a tensor has another number of values than its shape says.

@@ -61,15 +61,17 @@ impl Predict {
                 shown.push(self.shown(path, answers)?);
             }
         }
-        if common.json && !(shown.is_empty() && !failed.is_empty()) {
+        // Where nothing could be read there is nothing to show.
+        let any = !shown.is_empty() || failed.is_empty();
+        if common.json && any {
             stage::print_json(&shown);
-        } else if !shown.is_empty() {
+        } else if any {
             stage::print(&text(&shown));
         }
         match failed.len() {
             0 => Ok(()),
             1 => Err(failed.remove(0).into()),
-            // The class of the first failure is that of all.
+            // The exit code is the first failure's.
             more => {
                 failed[1..].iter().for_each(|e| tracing::error!("{e}"));
                 let first = failed.remove(0);

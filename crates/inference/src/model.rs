@@ -38,7 +38,7 @@ impl Model {
     /// Opens the packed file at `path`.
     ///
     /// # Errors
-    /// As [`packed::unpack`], and [`Error::Missing`] where there is no such file.
+    /// As [`packed::unpack()`], and [`Error::Missing`] where there is no such file.
     pub fn open(path: &Path) -> Result<Self> {
         Self::new(packed::unpack(&file::read(path)?, path)?, path)
     }

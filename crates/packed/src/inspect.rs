@@ -85,7 +85,7 @@ impl Inspection {
 /// Tells where the bytes of a packed file go; `path` is named in errors. Values are not decoded.
 ///
 /// # Errors
-/// As [`crate::unpack`], of the file's outer shape.
+/// As [`crate::unpack()`], of the file's outer shape.
 pub fn inspect(bytes: &[u8], path: &Path) -> Result<Inspection> {
     let opened = file::open(bytes, path)?;
     let rows = opened.slots.iter().map(|slot| row(slot, &opened)).collect();

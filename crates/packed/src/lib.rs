@@ -1,8 +1,8 @@
 //! The packed file: a pruned checkpoint as positions and values of what is kept, compressed.
 //!
-//! [`pack`] makes the bytes of one file that opens as ordinary safetensors, [`unpack`] reads them
+//! [`pack()`] makes the bytes of one file that opens as ordinary safetensors, [`unpack()`] reads them
 //! and believes nothing: a file that was cut, changed or made for another network is refused before
-//! anything is allocated for it. [`inspect`] tells where the bytes went. `docs/format.md`
+//! anything is allocated for it. [`inspect()`] tells where the bytes went. `docs/format.md`
 //! describes the file. Writing it to a disk and running the network are others' business.
 
 mod check;

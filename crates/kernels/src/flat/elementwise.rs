@@ -40,7 +40,9 @@ impl Kernel<&mut [f32]> for Rectify {
 
     #[inline(always)]
     fn run(y: &mut [f32]) {
-        y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+        for y in y {
+            *y = if *y < 0.0 { 0.0 } else { *y };
+        }
     }
 }
 
