@@ -89,7 +89,9 @@ impl View for &Tensor {
 
 /// Writes `tensors` to `path`, durably. `note` becomes the one metadata entry `secateur`.
 pub fn write(path: &Path, tensors: &Tensors, note: Option<&str>) -> Result<()> {
-    file::write(path, &encode(tensors, note)?)
+    let bytes =
+        encode(tensors, note).map_err(|e| Error::Resource(format!("{}: {e}", path.display())))?;
+    file::write(path, &bytes)
 }
 
 /// The bytes that [`write()`] writes.

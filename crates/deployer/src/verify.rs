@@ -78,7 +78,8 @@ pub fn compare(
     let expected = engine::predict(&net, &data.test, &normalise)?;
     let found = logits(model, &data.test);
     let alone = one_by_one(model, &data.test);
-    if apart(&alone, &found[..alone.len()]) > ROUNDING {
+    let off = apart(&alone, &found[..alone.len()]);
+    if off.is_nan() || off > ROUNDING {
         let what = "an image by itself is answered otherwise than in a batch";
         return Err(doubt(path, what).into());
     }

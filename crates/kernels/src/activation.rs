@@ -12,7 +12,8 @@ pub fn relu(x: &mut [f32]) {
     x.par_chunks_mut(PIECE).for_each(simd::<Rectify, _>);
 }
 
-struct Rectify;
+/// [`relu`] of one piece.
+pub(crate) struct Rectify;
 
 impl Kernel<&mut [f32]> for Rectify {
     type Out = ();
@@ -48,7 +49,8 @@ pub fn silu(x: &[f32], y: &mut [f32]) {
     pairs::<Silu>(y, x);
 }
 
-struct Silu;
+/// [`silu`] of one piece.
+pub(crate) struct Silu;
 
 impl Kernel<(&mut [f32], &[f32])> for Silu {
     type Out = ();
@@ -83,7 +85,8 @@ pub fn sigmoid(x: &[f32], y: &mut [f32]) {
     pairs::<Sigmoid>(y, x);
 }
 
-struct Sigmoid;
+/// [`sigmoid`] of one piece.
+pub(crate) struct Sigmoid;
 
 impl Kernel<(&mut [f32], &[f32])> for Sigmoid {
     type Out = ();
@@ -121,7 +124,7 @@ where
 }
 
 #[inline(always)]
-pub(crate) fn logistic(x: f32) -> f32 {
+fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 

@@ -14,8 +14,8 @@ pub fn add(sum: &mut [f32], x: &[f32]) {
     pieces.for_each(simd::<Accumulate, _>);
 }
 
-/// One piece.
-struct Accumulate;
+/// [`add`] of one piece.
+pub(crate) struct Accumulate;
 
 impl Kernel<(&mut [f32], &[f32])> for Accumulate {
     type Out = ();

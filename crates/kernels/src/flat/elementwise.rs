@@ -3,63 +3,28 @@
 use rayon::prelude::*;
 
 use super::Map;
-use crate::activation::logistic;
+use crate::activation::{Rectify, Sigmoid, Silu};
+use crate::elementwise::Accumulate;
 use crate::{Kernel, simd};
 
 /// `y = a + b`, in at most `tasks` parts for several threads.
 pub fn add((a, b): (&[f32], &[f32]), y: &mut [f32], tasks: usize) {
-    assert!(a.len() == y.len() && b.len() == y.len(), "summands");
     y.copy_from_slice(a);
     parts::<Accumulate>(b, y, tasks);
 }
 
-struct Accumulate;
-
-impl Kernel<(&[f32], &mut [f32])> for Accumulate {
-    type Out = ();
-
-    #[inline(always)]
-    fn run((x, y): (&[f32], &mut [f32])) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
-    }
-}
-
 /// `y = max(y, 0)`; NaN stays NaN.
 pub fn relu(y: &mut [f32], tasks: usize) {
-    let part = y.len().div_ceil(tasks.max(1)).max(1);
-    if tasks > 1 {
-        return y.par_chunks_mut(part).for_each(simd::<Rectify, _>);
+    if tasks <= 1 {
+        return simd::<Rectify, _>(y);
     }
-    simd::<Rectify, _>(y);
-}
-
-struct Rectify;
-
-impl Kernel<&mut [f32]> for Rectify {
-    type Out = ();
-
-    #[inline(always)]
-    fn run(y: &mut [f32]) {
-        for y in y {
-            *y = if *y < 0.0 { 0.0 } else { *y };
-        }
-    }
+    let part = y.len().div_ceil(tasks).max(1);
+    y.par_chunks_mut(part).for_each(simd::<Rectify, _>);
 }
 
 /// `y = x * sigmoid(x)`.
 pub fn silu(x: &[f32], y: &mut [f32], tasks: usize) {
     parts::<Silu>(x, y, tasks);
-}
-
-struct Silu;
-
-impl Kernel<(&[f32], &mut [f32])> for Silu {
-    type Out = ();
-
-    #[inline(always)]
-    fn run((x, y): (&[f32], &mut [f32])) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = x * logistic(*x));
-    }
 }
 
 /// `y = sigmoid(x)`.
@@ -79,28 +44,18 @@ pub fn sigmoid((map, x): (Map, &[f32]), y: &mut [f32], tasks: usize) {
     }
 }
 
-struct Sigmoid;
-
-impl Kernel<(&[f32], &mut [f32])> for Sigmoid {
-    type Out = ();
-
-    #[inline(always)]
-    fn run((x, y): (&[f32], &mut [f32])) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = logistic(*x));
-    }
-}
-
-/// Runs `K` on all of `x` and `y`, or on `tasks` parts of them.
+/// Runs `K` on all of `x` and `y`, or on `tasks` parts of them. Not always in parts, as the whole
+/// batch's are: a thread that waits for one would begin another image meanwhile.
 fn parts<K>(x: &[f32], y: &mut [f32], tasks: usize)
 where
-    K: for<'a> Kernel<(&'a [f32], &'a mut [f32]), Out = ()>,
+    K: for<'a> Kernel<(&'a mut [f32], &'a [f32]), Out = ()>,
 {
     assert_eq!(x.len(), y.len(), "lengths");
-    let part = x.len().div_ceil(tasks.max(1)).max(1);
-    if tasks > 1 {
-        return x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(simd::<K, _>);
+    if tasks <= 1 {
+        return simd::<K, _>((y, x));
     }
-    simd::<K, _>((x, y));
+    let part = x.len().div_ceil(tasks).max(1);
+    y.par_chunks_mut(part).zip(x.par_chunks(part)).for_each(simd::<K, _>);
 }
 
 /// `y[c] = x[c] * factors[c]`, where `factors` holds a pixel a channel.
