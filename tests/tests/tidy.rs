@@ -7,7 +7,7 @@ use artifact::file;
 use toml::{Table, Value};
 
 /// Every crate with its floor; a crate depends on lower floors only (ARCHITECTURE.md).
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("seed", 0),
     ("artifact", 0),
     ("kernels", 0),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("pytorch", 1),
     ("stage", 1),
     ("tuning", 1),
+    ("cuda", 2),
     ("sparsity", 2),
     ("onnx", 2),
     ("engine", 3),

@@ -16,7 +16,7 @@ pub struct Augment {
 
 /// Where one image is cropped, and whether it is flipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pose {
+pub struct Pose {
     /// Row of the crop's corner in the bordered image.
     pub y: usize,
     /// Column of the crop's corner in the bordered image.
@@ -29,7 +29,7 @@ pub(crate) struct Pose {
 
 impl Pose {
     /// The image as it is.
-    pub const STILL: Self = Self { y: 0, x: 0, padding: 0, flip: false };
+    pub(crate) const STILL: Self = Self { y: 0, x: 0, padding: 0, flip: false };
 }
 
 impl Augment {

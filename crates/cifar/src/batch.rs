@@ -4,6 +4,7 @@ use artifact::record;
 
 use crate::augment::{Augment, Pose};
 use crate::dataset::Part;
+use crate::patch::Patch;
 use crate::resize::Resize;
 
 /// Mean and deviation that pixels are normalised by, channels R, G, B, pixels in `[0, 1]`.
@@ -26,6 +27,17 @@ pub struct Batch {
     pub side: usize,
 }
 
+/// How an image is shown, for those who crop and blank it themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Which one it is among those of [`Part::pixels`].
+    pub image: usize,
+    /// Where it is cropped, and whether it is flipped.
+    pub pose: Pose,
+    /// What is then set to 0, the normalised mean.
+    pub patches: Vec<Patch>,
+}
+
 /// # Panics
 /// If mean or deviation are not of three channels; an opened dataset's are.
 impl From<&record::Dataset> for Normalise {
@@ -39,7 +51,7 @@ impl From<&record::Dataset> for Normalise {
 
 impl Normalise {
     /// The normalised value of every byte, channel by channel.
-    pub(crate) fn table(&self) -> [[f32; 256]; 3] {
+    pub fn table(&self) -> [[f32; 256]; 3] {
         let value = |c: usize, byte: usize| (byte as f32 / 255.0 - self.mean[c]) / self.std[c];
         [0, 1, 2].map(|c| std::array::from_fn(|byte| value(c, byte)))
     }
@@ -90,6 +102,23 @@ pub fn batch(
         }
     }
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
+}
+
+/// How [`batch`] shows the images `indices` of `part`, where they are not resized.
+pub fn shown(
+    part: &Part,
+    indices: &[usize],
+    augment: Option<(&Augment, u64, usize)>,
+) -> Vec<Shown> {
+    let one = |&i: &usize| {
+        let image = part.place(i);
+        let Some((augment, seed, epoch)) = augment else {
+            return Shown { image, pose: Pose::STILL, patches: vec![] };
+        };
+        let patches = augment.patches((seed, epoch), i, part.side()).collect();
+        Shown { image, pose: augment.pose(seed, epoch, i), patches }
+    };
+    indices.iter().map(one).collect()
 }
 
 fn planes<'a>(

@@ -91,6 +91,21 @@ impl Part {
         &self.images.pixels[start..start + bytes]
     }
 
+    /// The bytes of all images of the file that this is a part of.
+    pub fn pixels(&self) -> &[u8] {
+        &self.images.pixels
+    }
+
+    /// Whether that file is the same one.
+    pub fn shares_pixels(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.images, &other.images)
+    }
+
+    /// Where image `i` is in it.
+    pub(crate) fn place(&self, i: usize) -> usize {
+        self.indices[i]
+    }
+
     /// The class number of image `i`.
     pub fn label(&self, i: usize) -> u8 {
         self.images.labels[self.indices[i]]

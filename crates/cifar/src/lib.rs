@@ -20,8 +20,9 @@ mod statistics;
 pub mod store;
 pub mod synth;
 
-pub use augment::Augment;
-pub use batch::{Batch, Normalise, batch, order};
+pub use augment::{Augment, Pose};
+pub use batch::{Batch, Normalise, Shown, batch, order, shown};
 pub use dataset::{Dataset, Part, STAGE};
 pub use mixup::{Mixed, Mixup};
+pub use patch::Patch;
 pub use raw::{Images, Raw};

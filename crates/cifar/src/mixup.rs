@@ -9,36 +9,43 @@ pub struct Mixup {
     pub alpha: f64,
 }
 
-/// What a batch was mixed with.
+/// With what a batch's images are mixed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixed {
     /// The part, 0 to 1, that each image has of itself.
     pub share: f32,
-    /// The class of what the rest of each image is of.
-    pub labels: Vec<u8>,
+    /// For each image the one that the rest is of.
+    pub others: Vec<usize>,
 }
 
 impl Mixup {
-    /// Mixes the images of `batch`, that of `step` in `epoch`, with those of a permutation of it.
-    /// One share and one permutation a batch, pure functions of `seed`, `epoch` and `step`.
-    pub fn apply(self, batch: &mut Batch, seed: u64, (epoch, step): (usize, usize)) -> Mixed {
+    /// The mixture of `step` in `epoch`, a batch of so many `images`: one share and one permutation of
+    /// them, pure functions of `seed`, `epoch` and `step`.
+    pub fn draw(self, images: usize, seed: u64, (epoch, step): (usize, usize)) -> Mixed {
         let both = (epoch as u64) << 32 | step as u64;
         let mut random = seed::stream(seed, "train/mixup", both);
         let share = random.beta(self.alpha, self.alpha) as f32;
-        let mut others: Vec<usize> = (0..batch.labels.len()).collect();
+        let mut others: Vec<usize> = (0..images).collect();
         random.shuffle(&mut others);
-        mix(batch, share, &others)
+        Mixed { share, others }
     }
 }
 
-fn mix(batch: &mut Batch, share: f32, others: &[usize]) -> Mixed {
-    let own = batch.images.clone();
-    let size = own.len() / others.len().max(1);
-    for (image, &other) in batch.images.chunks_mut(size.max(1)).zip(others) {
-        let other = &own[size * other..size * (other + 1)];
-        image.iter_mut().zip(other).for_each(|(v, o)| *v = share * *v + (1.0 - share) * o);
+impl Mixed {
+    /// Mixes the images of `batch`.
+    pub fn apply(&self, batch: &mut Batch) {
+        let own = batch.images.clone();
+        let (size, share) = (own.len() / self.others.len().max(1), self.share);
+        for (image, &other) in batch.images.chunks_mut(size.max(1)).zip(&self.others) {
+            let other = &own[size * other..size * (other + 1)];
+            image.iter_mut().zip(other).for_each(|(v, o)| *v = share * *v + (1.0 - share) * o);
+        }
     }
-    Mixed { share, labels: others.iter().map(|&o| batch.labels[o]).collect() }
+
+    /// The class of what the rest of each image is of.
+    pub fn labels(&self, own: &[u8]) -> Vec<u8> {
+        self.others.iter().map(|&o| own[o]).collect()
+    }
 }
 
 #[cfg(test)]
@@ -54,30 +61,27 @@ mod tests {
 
     #[test]
     fn each_image_is_mixed_with_its_other() {
-        let mut found = batch(3);
-        let mixed = mix(&mut found, 0.75, &[2, 1, 0]);
-        assert_eq!(mixed, Mixed { share: 0.75, labels: vec![2, 1, 0] });
+        let (mut found, mixed) = (batch(3), Mixed { share: 0.75, others: vec![2, 1, 0] });
+        mixed.apply(&mut found);
         assert_eq!(found.images, [[0.5; 3], [1.0; 3], [1.5; 3]].concat());
+        assert_eq!(mixed.labels(&found.labels), [2, 1, 0]);
         assert_eq!(found.labels, [0, 1, 2]);
     }
 
     #[test]
     fn shares_and_others_change_from_step_to_step() {
         let of = |seed, epoch, step| {
-            let mut found = batch(100);
-            let mixed = Mixup { alpha: 1.0 }.apply(&mut found, seed, (epoch, step));
-            let sorted = |mut labels: Vec<u8>| {
-                labels.sort_unstable();
-                labels
-            };
-            assert_eq!(sorted(mixed.labels.clone()), found.labels);
+            let mixed = Mixup { alpha: 1.0 }.draw(100, seed, (epoch, step));
+            let mut sorted = mixed.others.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..100).collect::<Vec<_>>());
             assert!((0.0..=1.0).contains(&mixed.share));
             mixed
         };
         assert_eq!(of(1, 2, 3), of(1, 2, 3));
         for other in [of(2, 2, 3), of(1, 3, 2), of(1, 2, 4)] {
             assert_ne!(of(1, 2, 3).share, other.share);
-            assert_ne!(of(1, 2, 3).labels, other.labels);
+            assert_ne!(of(1, 2, 3).others, other.others);
         }
     }
 }

@@ -9,11 +9,13 @@ const RATIO: (f64, f64) = (0.3, 3.3);
 /// Draws of a rectangle until one lies within the image, likewise.
 const DRAWS: usize = 10;
 
-/// Rows and columns from (first, behind the last).
+/// A rectangle of an image: rows and columns from (first, behind the last).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Patch {
-    rows: (usize, usize),
-    columns: (usize, usize),
+pub struct Patch {
+    /// Rows.
+    pub rows: (usize, usize),
+    /// Columns.
+    pub columns: (usize, usize),
 }
 
 impl Augment {

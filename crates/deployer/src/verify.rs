@@ -73,8 +73,7 @@ pub fn compare(
     same_images(model, data).map_err(|what| doubt(path, &what))?;
     repacked(model, checkpoint, path)?;
     let normalise = Normalise::from(&data.info);
-    let net =
-        Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device::Choice::Cpu.open()?)?;
+    let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device::cpu()?)?;
     let expected = engine::predict(&net, &data.test, &normalise)?;
     let found = logits(model, &data.test);
     let alone = one_by_one(model, &data.test);

@@ -1,16 +1,16 @@
 //! The backward walk: the gradient of every trainable parameter.
 
-use candle_core::{DType, Result, Tensor};
+use anyhow::Result;
 use graph::group::Group;
 use graph::{BATCH_NORM_EPS, Op};
 
 use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePoolGrad, BiasGrad, Column, GroupedInputGrad, GroupedWeightGrad, InputGrad,
+    Add, AveragePoolGrad, BiasGrad, Drop, GroupedInputGrad, GroupedWeightGrad, InputGrad,
     MaxPoolGrad, NormGrad, NormTail, Products, ReluGrad, Scale, SigmoidGrad, SiluGrad,
     SparseInputGrad, SparseWeightGrad, WeightGrad, apply, apply_all,
 };
-use crate::{Net, Tape};
+use crate::{Net, Tape, Tensor};
 
 /// Gradients on their way back.
 struct Walk<'a> {
@@ -74,7 +74,8 @@ impl Walk<'_> {
             }
             Op::MaxPool(pool) => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
-                let op = MaxPoolGrad(self.net.pooling(index, pool));
+                let channels = node.shape.c;
+                let op = MaxPoolGrad { pooling: self.net.pooling(index, pool), channels };
                 apply(&op, &dx, &[self.tape.output(input), &grad])?;
                 self.net.workspace().give(grad)?;
                 self.give(input, dx)
@@ -88,22 +89,25 @@ impl Walk<'_> {
                 self.give(input, grad)
             }
             Op::Scale => {
-                let (factor, pixels) = (node.inputs[1], node.shape.pixels());
+                let factor = node.inputs[1];
+                let (pixels, channels) = (node.shape.pixels(), node.shape.c);
                 let df = self.net.activation(factor, self.tape.lanes)?;
-                apply(&Products { pixels }, &df, &[&grad, self.tape.output(input)])?;
+                let products = Products { pixels, channels };
+                apply(&products, &df, &[&grad, self.tape.output(input)])?;
                 self.give(factor, df)?;
-                apply(&Scale { pixels }, &grad, &[self.tape.output(factor)])?;
+                apply(&Scale { pixels, channels }, &grad, &[self.tape.output(factor)])?;
                 self.give(input, grad)
             }
             Op::Dropout(_) | Op::StochasticDepth(_) => {
                 if let Some(factors) = &self.tape.factors[index] {
-                    apply(&Scale { pixels: plane(node) }, &grad, &[factors])?;
+                    apply(&Drop { pixels: plane(node) }, &grad, &[factors])?;
                 }
                 self.give(input, grad)
             }
             Op::Average(side) => {
                 let dx = self.net.activation(input, self.tape.lanes)?;
-                apply(&AveragePoolGrad(self.net.grid(input, side)), &dx, &[&grad])?;
+                let (grid, channels) = (self.net.grid(input, side), node.shape.c);
+                apply(&AveragePoolGrad { grid, channels }, &dx, &[&grad])?;
                 self.net.workspace().give(grad)?;
                 self.give(input, dx)
             }
@@ -119,10 +123,10 @@ impl Walk<'_> {
         let net = self.net;
         let (conv, input) =
             (net.conv(index, self.tape.lanes), net.graph().nodes()[index].inputs[0]);
-        let (first, weight) = (net.first_param(index), net.param(index, 0));
+        let (first, weight) = (net.first_param(index), net.weight(index));
         let sparse = net.sparse(index);
         let x = self.tape.output(input);
-        let dw = net.workspace().take(weight.shape(), net.device())?;
+        let dw = net.workspace().like(weight, net.device())?;
         let grouped = net.grouped(index, self.tape.lanes);
         match (&sparse, grouped) {
             (_, Some(grouped)) => apply(&GroupedWeightGrad(grouped), &dw, &[&grad, x])?,
@@ -133,7 +137,7 @@ impl Walk<'_> {
         }
         self.params[first] = Some(dw);
         if net.biased(index) {
-            let db = net.workspace().take(conv.outputs, net.device())?;
+            let db = net.workspace().take(&[conv.outputs], net.device())?;
             apply(&BiasGrad(conv), &db, &[&grad])?;
             self.params[first + 1] = Some(db);
         }
@@ -160,25 +164,23 @@ impl Walk<'_> {
         let plane = net.plane(norm, self.tape.lanes);
         let x = self.tape.output(net.graph().nodes()[norm].inputs[0]);
         let stats = self.tape.stats[norm].as_ref().expect("kept in training mode");
-        let sums = Tensor::zeros((plane.channels, 2), DType::F32, net.device())?;
+        let sums = || net.workspace().take(&[plane.channels], net.device());
+        let (dweight, dbias) = (sums()?, sums()?);
         let tail = NormTail { add: group.add.is_some(), relu: group.relu };
         let op = NormGrad { plane, eps: BATCH_NORM_EPS, tail };
         let mut sources = vec![x, stats, net.param(norm, 0), net.param(norm, 1)];
         let dx = if let Some(add) = group.add {
             sources.push(self.tape.output(group.head));
-            let dx = net.workspace().take(grad.shape(), net.device())?;
-            apply_all(&op, &[&grad, &sums, &dx], &sources)?;
+            let dx = net.workspace().like(&grad, net.device())?;
+            apply_all(&op, &[&grad, &dweight, &dbias, &dx], &sources)?;
             self.give(add, grad)?;
             dx
         } else {
-            apply_all(&op, &[&grad, &sums], &sources)?;
+            apply_all(&op, &[&grad, &dweight, &dbias], &sources)?;
             grad
         };
-        for (param, column) in [(0, 1), (1, 0)] {
-            let out = net.workspace().take(plane.channels, net.device())?;
-            apply(&Column(column), &out, &[&sums])?;
-            self.params[net.first_param(norm) + param] = Some(out);
-        }
+        let first = net.first_param(norm);
+        (self.params[first], self.params[first + 1]) = (Some(dweight), Some(dbias));
         Ok(dx)
     }
 

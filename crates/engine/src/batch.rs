@@ -1,11 +1,15 @@
-//! Images on a device, in the layout of the kernels.
+//! Images on a device, in the layout of its kernels.
 
-use candle_core::{DType, Device, Result, Tensor};
+use anyhow::Result;
+use cifar::Mixed;
 use kernels::{LANES, Lanes};
 
+use crate::loader::{Fresh, Source};
 use crate::ops::{Pack, apply};
+use crate::{Device, Net, Tensor};
 
-/// Images `(blocks, 3, side, side, 16)` and their labels.
+/// Images and their labels: on the processor `(blocks, 3, side, side, 16)`, on a GPU `(images, side,
+/// side, channels)` with as many channels as its kernels like, those beyond the third zero.
 pub struct Batch {
     /// The images.
     pub images: Tensor,
@@ -19,10 +23,74 @@ impl Batch {
     /// Puts a loaded batch on `device`.
     pub fn new(loaded: cifar::Batch, device: &Device) -> Result<Self> {
         let lanes = Lanes::of(loaded.labels.len());
-        let (side, values) = (loaded.side, 3 * loaded.side * loaded.side);
-        let flat = Tensor::from_vec(loaded.images, (lanes.images(), values), device)?;
-        let images = Tensor::zeros((lanes.blocks(), 3, side, side, LANES), DType::F32, device)?;
-        apply(&Pack { lanes, values }, &images, &[&flat])?;
-        Ok(Self { images, labels: loaded.labels, lanes })
+        let (side, labels) = (loaded.side, loaded.labels);
+        let images = match device {
+            Device::Cpu => {
+                let values = 3 * side * side;
+                let flat = Tensor::new(loaded.images, &[lanes.images(), values], device)?;
+                let images = Tensor::zeros(&[lanes.blocks(), 3, side, side, LANES], device)?;
+                apply(&Pack { lanes, values }, &images, &[&flat])?;
+                images
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(gpu, _) => {
+                let images = Self::room(gpu, device, (lanes.images(), side))?;
+                gpu.unplane(&loaded.images, side * side, images.buffer())?;
+                images
+            }
+        };
+        Ok(Self { images, labels, lanes })
     }
+
+    /// Puts what a thread made of `source` on the device of `net`, mixed as `mixed` says.
+    #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "of images on a GPU"))]
+    pub(crate) fn fresh(
+        net: &Net,
+        source: &Source,
+        fresh: Fresh,
+        mixed: Option<&Mixed>,
+    ) -> Result<Self> {
+        match (fresh, net.device()) {
+            (Fresh::Images(mut loaded), device) => {
+                if let Some(mixed) = mixed {
+                    mixed.apply(&mut loaded);
+                }
+                Self::new(loaded, device)
+            }
+            #[cfg(feature = "cuda")]
+            (Fresh::Shown(shown, labels), device @ Device::Cuda(gpu, _)) => {
+                let size = (shown.len(), source.side);
+                let mut images = Self::room(gpu, device, size)?;
+                let resident = net.resident(gpu, source.part, source.normalise)?;
+                resident.draw(gpu, &shown, images.buffer())?;
+                if let Some(Mixed { share, others }) = mixed {
+                    let mix = Self::room(gpu, device, size)?;
+                    gpu.mix(images.buffer(), others, *share, mix.buffer())?;
+                    images = mix;
+                }
+                Ok(Self { images, labels, lanes: Lanes::of(size.0) })
+            }
+            #[cfg(feature = "cuda")]
+            (Fresh::Shown(..), Device::Cpu) => unreachable!("the processor draws no images"),
+        }
+    }
+
+    /// Room for `images` of `side` pixels a side.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn room(
+        gpu: &std::rc::Rc<cuda::Gpu>,
+        device: &Device,
+        (images, side): (usize, usize),
+    ) -> Result<Tensor> {
+        let shape = [images, side, side, channels(device)];
+        let buffer = gpu.room(device.kind(), shape.iter().product())?;
+        Ok(Tensor::on_gpu(gpu, buffer, &shape))
+    }
+}
+
+/// Channels that images have on a GPU: 16 bytes of them, which is what its convolutions load at a
+/// time.
+#[cfg(feature = "cuda")]
+pub(crate) fn channels(device: &Device) -> usize {
+    16 / device.kind().size()
 }

@@ -6,14 +6,13 @@ use std::thread;
 use anyhow::Result;
 use artifact::Error;
 use artifact::record::{Score, Scores};
-use candle_core::Tensor;
 use cifar::{Dataset, Normalise, Part};
 use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
-use kernels::{Lanes, pack};
+use kernels::{LANES, Lanes, pack};
 use stage::interrupt;
 
-use crate::loader::{self, Source};
+use crate::loader::{self, Fresh, Source};
 use crate::{AugmentFlags, Batch, Inference, Mode, Net};
 
 /// Images of one forward pass of a recalibration.
@@ -22,6 +21,8 @@ const BATCH: usize = 128;
 /// depend on the batch that an image is in, memory does.
 const PIXELS: usize = BATCH * 32 * 32;
 const LEAST: usize = 32;
+/// How many times as many a GPU takes.
+const ON_GPU: usize = 8;
 
 /// The score of `net` on every image of `part`.
 ///
@@ -44,8 +45,10 @@ pub enum Views {
 pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
     let (mut sum, classes) = (Outcome::default(), net.graph().classes());
     walk((net, views), part, normalise, |labels, logits| {
-        let target = Target { labels, classes, smoothing: 0.0 };
-        sum.add(cross_entropy(target, logits, None));
+        let (target, lanes) = (Target { labels, classes, smoothing: 0.0 }, Lanes::of(labels.len()));
+        let mut blocks = vec![0.0; lanes.blocks() * LANES * classes];
+        pack::to_blocks(logits, classes, lanes, &mut blocks);
+        sum.add(cross_entropy(target, &blocks, None));
     })?;
     let images = part.len();
     let over = images.max(1) as f64;
@@ -58,16 +61,12 @@ pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) 
 /// # Errors
 /// As [`evaluate`].
 pub fn predict(net: &Net, part: &Part, normalise: &Normalise) -> Result<Vec<f32>> {
-    let (mut all, classes) = (Vec::new(), net.graph().classes());
-    walk((net, Views::Plain), part, normalise, |labels, logits| {
-        let mut rows = vec![0.0; labels.len() * classes];
-        pack::from_blocks(logits, classes, Lanes::of(labels.len()), &mut rows);
-        all.extend(rows);
-    })?;
+    let mut all = Vec::new();
+    walk((net, Views::Plain), part, normalise, |_, logits| all.extend(logits))?;
     Ok(all)
 }
 
-/// Shows `each` the labels and the logits, in blocks, of batch after batch.
+/// Shows `each` the labels and the logits, images x classes, of batch after batch.
 fn walk(
     (net, views): (&Net, Views),
     part: &Part,
@@ -77,30 +76,34 @@ fn walk(
     let all: Vec<usize> = (0..part.len()).collect();
     let inference = net.inference()?;
     thread::scope(|scope| {
-        let side = net.graph().side();
-        let source = Source { part, side, normalise, augment: None, workers: 1 };
-        let batch = (PIXELS / (side * side)).clamp(LEAST, BATCH);
+        let source = Source::new(net, part, normalise);
+        let pixels = source.side * source.side;
+        let batch = if net.device().is_cpu() {
+            (PIXELS / pixels).clamp(LEAST, BATCH)
+        } else {
+            (ON_GPU * PIXELS / pixels).clamp(LEAST, ON_GPU * BATCH)
+        };
         for loaded in loader::load(scope, source, &all.chunks(batch)) {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
             }
-            let labels = loaded.labels.clone();
-            each(&labels, &logits(net, &inference, loaded, views)?);
+            let labels = loaded.labels().to_vec();
+            let show = |fresh| Batch::fresh(net, &source, fresh, None);
+            each(&labels, &logits(&inference, show, (loaded, views))?);
         }
         Ok(())
     })
 }
 
-/// The logits of each image, in blocks.
+/// The logits of each image of a batch, which `show` puts on the device.
 fn logits(
-    net: &Net,
     inference: &Inference,
-    loaded: cifar::Batch,
-    views: Views,
+    show: impl Fn(Fresh) -> Result<Batch>,
+    (loaded, views): (Fresh, Views),
 ) -> Result<Vec<f32>> {
     let mirrored = (views == Views::Mirrored).then(|| loaded.mirrored());
-    let of = |images| host(&inference.logits(&Batch::new(images, net.device())?)?);
+    let of = |fresh| inference.rows(&show(fresh)?);
     let mut logits = of(loaded)?;
     if let Some(mirrored) = mirrored {
         logits.iter_mut().zip(of(mirrored)?).for_each(|(a, b)| *a = f32::midpoint(*a, b));
@@ -161,10 +164,9 @@ impl Recalibration<'_> {
         let augment = self.augment.get();
         let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
         thread::scope(|scope| {
-            let (part, side) = (&data.train, net.graph().side());
-            let source = Source { part, side, normalise: &normalise, augment, workers: 1 };
+            let source = Source { augment, ..Source::new(net, &data.train, &normalise) };
             for (k, images) in loader::load(scope, source, &order.chunks(BATCH)).enumerate() {
-                let batch = Batch::new(images, net.device())?;
+                let batch = Batch::fresh(net, &source, images, None)?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;
             }
@@ -176,15 +178,10 @@ impl Recalibration<'_> {
 /// The stream of augmentations that no epoch of training uses.
 const NO_EPOCH: usize = usize::MAX;
 
-/// A tensor's values on the host.
-pub(crate) fn host(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use crate::Device;
 
     #[test]
     fn both_views_count_alike() {
@@ -194,7 +191,13 @@ mod tests {
         let mut random = seed::stream(1, "test/views", 0);
         let images = (0..3 * 3 * 32 * 32).map(|_| random.normal() as f32).collect();
         let batch = cifar::Batch { images, labels: vec![0; 3], side: 32 };
-        let of = |batch, views| logits(&net, &inference, batch, views).expect("runs");
+        let show = |fresh| match fresh {
+            Fresh::Images(batch) => Batch::new(batch, &Device::Cpu),
+            #[cfg(feature = "cuda")]
+            Fresh::Shown(..) => unreachable!("made of images"),
+        };
+        let of =
+            |batch, views| logits(&inference, show, (Fresh::Images(batch), views)).expect("runs");
         let (own, other) = (of(batch.clone(), Views::Plain), of(batch.mirrored(), Views::Plain));
         assert_ne!(own, other);
         let mean: Vec<f32> = own.iter().zip(&other).map(|(a, b)| (a + b) / 2.0).collect();

@@ -1,16 +1,16 @@
 //! The forward walk of training: every activation that the way back needs is kept.
 
-use candle_core::{DType, Result, Tensor};
+use anyhow::Result;
 use graph::group::Group;
 use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Op};
 use kernels::Lanes;
 
 use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePool, Conv, Copy, GroupedConv, MaxPool, NormForward, NormTail, Relu, RunningUpdate,
-    Scale, Sigmoid, Silu, SparseConv, apply, apply_all,
+    Add, AveragePool, Conv, Copy, Drop, GroupedConv, MaxPool, NormForward, NormTail, Relu, Scale,
+    Sigmoid, Silu, SparseConv, apply, apply_all,
 };
-use crate::{Batch, Net, Noise};
+use crate::{Batch, Net, Noise, Tensor};
 
 /// How batch norms behave and what is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +51,7 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// The last node's output: logits `(blocks, classes, 1, 1, 16)`.
+    /// The last node's output: logits `(blocks, classes, 1, 1, 16)`, on a GPU `(images, 1, 1, classes)`.
     ///
     /// # Panics
     /// Never: the last node's output is always kept.
@@ -90,7 +90,8 @@ impl Net {
     /// Gives the walk's tensors back, to be used again.
     pub fn recycle(&self, tape: Tape) -> Result<()> {
         // The first is the batch's own.
-        tape.outputs.into_iter().skip(1).flatten().try_for_each(|t| self.workspace().give(t))
+        let outputs = tape.outputs.into_iter().skip(1);
+        outputs.chain(tape.stats).flatten().try_for_each(|t| self.workspace().give(t))
     }
 
     /// Gives the gradients of a backward walk back, to be used again.
@@ -138,8 +139,8 @@ impl Net {
                     apply(&Add, &y, &[tape.output(add)])?;
                 }
             }
-            Op::MaxPool(pool) => apply(&MaxPool(self.pooling(group.core, pool)), &y, &[x])?,
-            Op::Average(side) => apply(&AveragePool(self.grid(input, side)), &y, &[x])?,
+            Op::MaxPool(pool) => apply(&self.max_pool(group.core, pool), &y, &[x])?,
+            Op::Average(side) => apply(&self.average_pool(input, side), &y, &[x])?,
             Op::Add => {
                 apply(&Copy, &y, &[x])?;
                 apply(&Add, &y, &[tape.output(core.inputs[1])])?;
@@ -149,14 +150,14 @@ impl Net {
             Op::Sigmoid => apply(&Sigmoid, &y, &[x])?,
             Op::Scale => {
                 apply(&Copy, &y, &[x])?;
-                let pixels = core.shape.pixels();
-                apply(&Scale { pixels }, &y, &[tape.output(core.inputs[1])])?;
+                let (pixels, channels) = (core.shape.pixels(), core.shape.c);
+                apply(&Scale { pixels, channels }, &y, &[tape.output(core.inputs[1])])?;
             }
             Op::Dropout(_) | Op::StochasticDepth(_) => {
                 apply(&Copy, &y, &[x])?;
                 if let Some(noise) = mode.noise() {
                     let factors = noise.factors(core, tape.lanes, self.device())?;
-                    apply(&Scale { pixels: plane(core) }, &y, &[&factors])?;
+                    apply(&Drop { pixels: plane(core) }, &y, &[&factors])?;
                     tape.factors[group.core] = Some(factors);
                 }
             }
@@ -169,10 +170,21 @@ impl Net {
         Ok(())
     }
 
+    /// The max pooling `node`.
+    pub(crate) fn max_pool(&self, node: usize, pool: graph::Pool) -> MaxPool {
+        MaxPool { pooling: self.pooling(node, pool), channels: self.graph().nodes()[node].shape.c }
+    }
+
+    /// An average pooling of node `input`.
+    pub(crate) fn average_pool(&self, input: usize, side: usize) -> AveragePool {
+        let channels = self.graph().nodes()[input].shape.c;
+        AveragePool { grid: self.grid(input, side), channels }
+    }
+
     /// Writes the output of the convolution or linear layer `node`, its bias included, to `y`.
     fn convolve(&self, node: usize, (x, lanes): (&Tensor, Lanes), y: &Tensor) -> Result<()> {
         let conv = self.conv(node, lanes);
-        let weight = self.param(node, 0);
+        let weight = self.weight(node);
         let bias = self.biased(node).then(|| self.param(node, 1));
         if let Some(grouped) = self.grouped(node, lanes) {
             let sources: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
@@ -193,17 +205,16 @@ impl Net {
 
     fn norm(&self, group: &Group, norm: usize, tape: &mut Tape, mode: Mode) -> Result<()> {
         let plane = self.plane(norm, tape.lanes);
-        let stats = Tensor::zeros((plane.channels, 2), DType::F32, self.device())?;
+        let stats = self.workspace().take(&[plane.channels, 2], self.device())?;
         let y = self.activation(group.head, tape.lanes)?;
         let x = tape.output(self.graph().nodes()[norm].inputs[0]);
         let tail = NormTail { add: group.add.is_some(), relu: group.relu };
-        let mut sources = vec![x, self.param(norm, 0), self.param(norm, 1)];
+        let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|k| self.param(norm, k));
+        let mut sources = vec![x, weight, bias];
         sources.extend(group.add.map(|add| tape.output(add)));
-        apply_all(&NormForward { plane, eps: BATCH_NORM_EPS, tail }, &[&y, &stats], &sources)?;
-        for part in [0, 1] {
-            let update = RunningUpdate { plane, momentum: mode.momentum(), part };
-            apply(&update, self.param(norm, 2 + part), &[&stats])?;
-        }
+        let momentum = mode.momentum();
+        let op = NormForward { plane, eps: BATCH_NORM_EPS, momentum, tail };
+        apply_all(&op, &[&y, &stats, mean, variance], &sources)?;
         tape.stats[norm] = Some(stats);
         tape.outputs[group.head] = Some(y);
         Ok(())

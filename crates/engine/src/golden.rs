@@ -7,15 +7,12 @@ use std::path::Path;
 use anyhow::Result;
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, file};
-use candle_core::Device;
 use graph::{Graph, Role};
-use kernels::loss::{Target, cross_entropy};
-use kernels::{Lanes, pack};
+use kernels::loss::Target;
 use serde::{Deserialize, Serialize};
 use sparsity::Masks;
 
-use crate::evaluate::host;
-use crate::{Batch, Mode, Net, Optimiser, OptimiserKind, Sgd, Step};
+use crate::{Batch, Clip, Device, Mode, Net, Optimiser, OptimiserKind, Sgd, Step};
 
 /// A golden file: what `PyTorch` computed in f64.
 #[derive(Debug, Clone, Deserialize)]
@@ -97,14 +94,11 @@ impl Golden {
         let values = uniform(&self.salt, "input", self.batch * 3 * self.side * self.side);
         let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
         let labels = (0..self.batch).map(|n| (n % 10) as u8).collect();
-        Ok(Batch::new(cifar::Batch { images, labels, side: self.side }, device)?)
+        Batch::new(cifar::Batch { images, labels, side: self.side }, device)
     }
 
     fn compare_logits(&self, net: &Net, batch: &Batch) -> Result<Difference> {
-        let found = net.inference()?.logits(batch)?;
-        let classes = net.graph().classes();
-        let mut logits = vec![0.0; self.batch * classes];
-        pack::from_blocks(&host(&found)?, classes, Lanes::of(self.batch), &mut logits);
+        let logits = net.inference()?.rows(batch)?;
         let expected: Vec<f64> = self.logits.concat();
         let off = norm(logits.iter().zip(&expected).map(|(a, b)| f64::from(*a) - b));
         let found = off / norm(expected.iter().copied());
@@ -118,7 +112,7 @@ impl Golden {
         let floor = GRADIENT_FLOOR * self.grad_norm.values().copied().fold(0.0, f64::max);
         for (param, grad) in net.graph().params().iter().zip(&grads) {
             let Some(grad) = grad else { continue };
-            let found = norm(host(grad)?.into_iter().map(f64::from));
+            let found = norm(grad.host()?.into_iter().map(f64::from));
             let expected = self.grad_norm.get(&param.name).copied().unwrap_or(f64::NAN);
             let off = (found - expected).abs();
             let off = if off <= floor { 0.0 } else { off / expected };
@@ -126,7 +120,7 @@ impl Golden {
             all.push(Difference { what, found: off, tolerance: GRADIENT });
         }
         for (i, expected) in self.loss_after_step.iter().enumerate() {
-            optimiser.step(net, &grads, Step::Sgd(SGD))?;
+            optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
             let loss;
             (loss, grads) = gradients(net, batch)?;
             all.push(difference(&format!("loss after step {}", i + 1), loss, *expected, STEPS));
@@ -135,13 +129,12 @@ impl Golden {
     }
 }
 
-fn gradients(net: &Net, batch: &Batch) -> Result<(f64, Vec<Option<candle_core::Tensor>>)> {
+fn gradients(net: &Net, batch: &Batch) -> Result<(f64, Vec<Option<crate::Tensor>>)> {
     let tape = net.forward(batch, Mode::Train(None))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-    let mut grad = vec![0.0; tape.logits().elem_count()];
-    let outcome = cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
-    let grad = candle_core::Tensor::from_vec(grad, tape.logits().shape(), net.device())?;
-    Ok((outcome.loss / batch.labels.len() as f64, net.backward(&tape, &grad)?))
+    let (grad, outcome) = net.loss(&tape, target, None)?;
+    let loss = outcome.read()?.loss / batch.labels.len() as f64;
+    Ok((loss, net.backward(&tape, &grad)?))
 }
 
 fn difference(what: &str, found: f64, expected: f64, tolerance: f64) -> Difference {

@@ -1,16 +1,19 @@
 //! Inference: norms are folded into the weights, and each group is one pass over its output.
 
+use anyhow::Result;
 use artifact::tensors::Tensors;
-use candle_core::{Result, Tensor};
+#[cfg(feature = "cuda")]
+use std::rc::Rc;
+
 use graph::fold::{self, Folded};
 use graph::group::{self, Group, Walk};
 use graph::{BATCH_NORM_EPS, Op};
+use kernels::pack;
 
 use crate::ops::{
-    Add, AveragePool, ConvTail, Copy, MaxPool, NormApply, NormTail, Ready, ReadyConv, Relu, Scale,
-    Sigmoid, Silu, apply,
+    Add, ConvTail, Copy, NormApply, NormTail, Ready, ReadyConv, Relu, Scale, Sigmoid, Silu, apply,
 };
-use crate::{Batch, Net, choice};
+use crate::{Batch, Device, Net, Tensor, choice};
 
 /// A network whose weights are arranged to be read many times. It holds those of the moment it was
 /// made; training further does not change it.
@@ -42,17 +45,37 @@ impl Net {
         }
         let conv = self.conv(group.core, choice::measured());
         let Folded { weight, bias } = fold::folded(self.graph(), group, tensors);
-        let ready = match self.grouped(group.core, conv.lanes) {
-            Some(grouped) => Ready::Grouped(grouped, weight),
-            None => Ready::new(&conv, &weight),
+        let grouped = self.grouped(group.core, conv.lanes);
+        let ready = match (self.device(), grouped) {
+            (Device::Cpu, Some(grouped)) => Ready::Grouped(grouped, weight),
+            (Device::Cpu, None) => Ready::new(&conv, &weight),
+            #[cfg(feature = "cuda")]
+            (Device::Cuda(gpu, _), _) => {
+                Ready::OnGpu(grouped, self.arranged(gpu, group.core, weight)?)
+            }
         };
-        let bias = Tensor::from_vec(bias, conv.outputs, self.device())?;
+        let bias = Tensor::new(bias, &[conv.outputs], self.device())?;
         Ok(Some(Layer { ready, bias }))
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Net {
+    /// The values `weight` of the table as kernels read node `node`'s.
+    fn arranged(&self, gpu: &Rc<cuda::Gpu>, node: usize, weight: Vec<f32>) -> Result<Tensor> {
+        let index = self.first_param(node);
+        let param = &self.graph().params()[index];
+        let weight = self.imported(param, weight)?;
+        let Some(like) = self.copy_of(index) else { return Ok(weight) };
+        let [rows, padded] = *like.dims() else { unreachable!("copies have rows") };
+        let copy = gpu.room(self.device().kind(), rows * padded)?;
+        gpu.narrow(weight.buffer(), &copy, (param.count() / rows, padded))?;
+        Ok(Tensor::on_gpu(gpu, copy, &[rows, padded]))
+    }
+}
+
 impl Inference<'_> {
-    /// The logits `(blocks, classes, 1, 1, 16)` of `batch`.
+    /// The logits `(blocks, classes, 1, 1, 16)` of `batch`, on a GPU `(images, 1, 1, classes)`.
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
         let net = self.net;
         let count = net.graph().nodes().len();
@@ -81,6 +104,17 @@ impl Inference<'_> {
         Ok(own)
     }
 
+    /// The logits of `batch` on the host, images x classes.
+    pub fn rows(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let (logits, classes) = (self.logits(batch)?.host()?, self.net.graph().classes());
+        if !self.net.device().is_cpu() {
+            return Ok(logits);
+        }
+        let mut rows = vec![0.0; batch.lanes.images() * classes];
+        pack::from_blocks(&logits, classes, batch.lanes, &mut rows);
+        Ok(rows)
+    }
+
     fn group(
         &self,
         group: &Group,
@@ -103,21 +137,23 @@ impl Inference<'_> {
             }
             Op::BatchNorm => {
                 let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|k| net.param(group.core, k));
-                let stats = Tensor::stack(&[mean, variance], 1)?.contiguous()?;
+                let stats = mean.host()?.into_iter().zip(variance.host()?);
+                let stats = stats.flat_map(|(m, v)| [m, v]).collect();
+                let stats = Tensor::new(stats, &[node.shape.c, 2], net.device())?;
                 let plane = net.plane(group.core, batch.lanes);
                 let tail = NormTail { add: add.is_some(), relu: group.relu };
                 let sources: Vec<&Tensor> =
                     [x, &stats, weight, bias].into_iter().chain(add).collect();
                 return apply(&NormApply { plane, eps: BATCH_NORM_EPS, tail }, y, &sources);
             }
-            Op::MaxPool(pool) => apply(&MaxPool(net.pooling(group.core, pool)), y, &[x])?,
-            Op::Average(side) => apply(&AveragePool(net.grid(node.inputs[0], side)), y, &[x])?,
+            Op::MaxPool(pool) => apply(&net.max_pool(group.core, pool), y, &[x])?,
+            Op::Average(side) => apply(&net.average_pool(node.inputs[0], side), y, &[x])?,
             Op::Silu => apply(&Silu, y, &[x])?,
             Op::Sigmoid => apply(&Sigmoid, y, &[x])?,
             Op::Scale => {
                 apply(&Copy, y, &[x])?;
-                let pixels = node.shape.pixels();
-                apply(&Scale { pixels }, y, &[output(node.inputs[1])])?;
+                let (pixels, channels) = (node.shape.pixels(), node.shape.c);
+                apply(&Scale { pixels, channels }, y, &[output(node.inputs[1])])?;
             }
             Op::Add => {
                 apply(&Copy, y, &[x])?;

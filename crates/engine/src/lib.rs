@@ -1,4 +1,4 @@
-//! Runs networks on candle tensors.
+//! Runs networks on the processor, on candle's tensors, and on a GPU.
 //!
 //! A [`Net`] is a graph with its values on a device. The graph is the tape: [`Net::forward`] walks
 //! it and keeps what [`Net::backward`] needs to walk it in reverse, both through the small set of
@@ -9,21 +9,29 @@ mod backward;
 mod batch;
 pub mod bench;
 mod choice;
+#[cfg(feature = "cuda")]
+mod copies;
 pub mod device;
 mod evaluate;
 mod fit;
 mod forward;
 pub mod golden;
 mod inference;
+mod layout;
 mod loader;
+mod loss;
 mod net;
 mod noise;
 mod ops;
 mod optimiser;
+#[cfg(feature = "cuda")]
+mod resident;
 mod schedule;
+mod tensor;
 mod workspace;
 
 pub use batch::Batch;
+pub use device::{Device, Precision};
 pub use evaluate::{
     Recalibration, Views, check_fit, evaluate, evaluate_as, predict, scores, scores_as,
 };
@@ -36,3 +44,4 @@ pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};
 pub use schedule::{OneCycle, Schedule, ScheduleKind, Shape};
+pub use tensor::Tensor;

@@ -3,10 +3,21 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use cifar::{Augment, Batch, Normalise, Part};
+use cifar::{Augment, Normalise, Part};
+
+use crate::Net;
 
 /// Batches that a thread has ready before they are wanted.
 const AHEAD: usize = 2;
+
+/// A batch as threads make it.
+pub(crate) enum Fresh {
+    /// Images.
+    Images(cifar::Batch),
+    /// How images are shown that lie on the device, and their labels.
+    #[cfg(feature = "cuda")]
+    Shown(Vec<cifar::Shown>, Vec<u8>),
+}
 
 /// What batches are made of.
 #[derive(Clone, Copy)]
@@ -21,18 +32,66 @@ pub(crate) struct Source<'a> {
     pub augment: Option<(Augment, u64, usize)>,
     /// Threads that make them; what they make does not depend on it.
     pub workers: usize,
+    /// Whether the images lie on the device.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "they never do"))]
+    pub resident: bool,
+}
+
+impl<'a> Source<'a> {
+    /// The images of `part` for `net`, as they are, made by one thread.
+    pub(crate) fn new(net: &Net, part: &'a Part, normalise: &'a Normalise) -> Self {
+        let side = net.graph().side();
+        let resident = !net.device().is_cpu() && part.side() == side;
+        Self { part, side, normalise, augment: None, workers: 1, resident }
+    }
+
+    fn fresh(&self, indices: &[usize]) -> Fresh {
+        let augment = self.augment.as_ref().map(|(a, seed, epoch)| (a, *seed, *epoch));
+        #[cfg(feature = "cuda")]
+        if self.resident {
+            let labels = indices.iter().map(|&i| self.part.label(i)).collect();
+            return Fresh::Shown(cifar::shown(self.part, indices, augment), labels);
+        }
+        Fresh::Images(cifar::batch(self.part, indices, (self.normalise, self.side), augment))
+    }
+}
+
+impl Fresh {
+    /// The class of each image.
+    pub(crate) fn labels(&self) -> &[u8] {
+        match self {
+            Self::Images(batch) => &batch.labels,
+            #[cfg(feature = "cuda")]
+            Self::Shown(_, labels) => labels,
+        }
+    }
+
+    /// The same images, each flipped left to right.
+    pub(crate) fn mirrored(&self) -> Self {
+        match self {
+            Self::Images(batch) => Self::Images(batch.mirrored()),
+            #[cfg(feature = "cuda")]
+            Self::Shown(all, labels) => {
+                let mut all = all.clone();
+                for shown in &mut all {
+                    shown.pose.flip = !shown.pose.flip;
+                }
+                Self::Shown(all, labels.clone())
+            }
+        }
+    }
 }
 
 /// Batches in the order in which they were asked for, whichever thread made them.
 pub(crate) struct Loaded {
-    workers: Vec<Receiver<Batch>>,
+    workers: Vec<Receiver<Fresh>>,
     taken: usize,
 }
 
 impl Iterator for Loaded {
-    type Item = Batch;
+    type Item = Fresh;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Fresh> {
         // Threads take turns; the one whose turn it is at the end has none left.
         let batch = self.workers[self.taken % self.workers.len()].recv().ok();
         self.taken += 1;
@@ -52,10 +111,8 @@ pub(crate) fn load<'scope, 'env>(
         let (send, receive) = sync_channel(AHEAD);
         let own = batches.clone().skip(first).step_by(count);
         scope.spawn(move || {
-            let augment = source.augment.as_ref().map(|(a, seed, epoch)| (a, *seed, *epoch));
             for indices in own {
-                let how = (source.normalise, source.side);
-                if send.send(cifar::batch(source.part, indices, how, augment)).is_err() {
+                if send.send(source.fresh(indices)).is_err() {
                     return;
                 }
             }

@@ -2,8 +2,9 @@
 
 use std::cell::{Ref, RefCell};
 
+use anyhow::Result;
 use artifact::tensors::{self, Tensors};
-use candle_core::{Device, Result, Storage, Tensor};
+use candle_core::Storage;
 use graph::group::{self, Group, Walk};
 use graph::{Graph, Op, Param};
 use kernels::average::Grid;
@@ -13,8 +14,10 @@ use kernels::{LANES, Lanes, conv, norm, pool};
 use sparsity::Masks;
 
 use crate::choice::{self, Choice};
+use crate::layout::Order;
 use crate::ops::{Copy, apply};
 use crate::workspace::Workspace;
+use crate::{Device, Tensor};
 
 /// A network that can run.
 pub struct Net {
@@ -26,6 +29,13 @@ pub struct Net {
     workspace: Workspace,
     /// The layers of which a mask keeps so little that skipping the rest pays.
     sparse: Vec<Option<RefCell<Layer>>>,
+    /// On a GPU, what its kernels read instead of a parameter: rounded to activations, or with rows
+    /// as long as the images'.
+    #[cfg(feature = "cuda")]
+    copies: crate::copies::Copies,
+    /// Images on a GPU.
+    #[cfg(feature = "cuda")]
+    residents: RefCell<Vec<std::rc::Rc<crate::resident::Resident>>>,
     device: Device,
 }
 
@@ -53,8 +63,7 @@ impl Net {
     }
 
     fn build(graph: Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Self> {
-        let tensor = |(p, v): (&Param, Vec<f32>)| Tensor::from_vec(v, p.shape.as_slice(), device);
-        let values = graph.params().iter().zip(values).map(tensor).collect::<Result<_>>()?;
+        let values = on_device(&graph, values, device)?;
         let count = graph.nodes().len();
         let first = (0..count)
             .map(|n| graph.params().iter().position(|p| p.node == n).unwrap_or(usize::MAX))
@@ -62,6 +71,8 @@ impl Net {
         let readers = (0..count)
             .map(|n| graph.nodes().iter().flat_map(|m| &m.inputs).filter(|i| **i == n).count())
             .collect();
+        #[cfg(feature = "cuda")]
+        let copies = crate::copies::Copies::new(&graph, &values, device)?;
         Ok(Self {
             groups: group::groups(&graph, Walk::Training),
             workspace: Workspace::default(),
@@ -70,19 +81,33 @@ impl Net {
             values,
             first,
             readers,
+            #[cfg(feature = "cuda")]
+            copies,
+            #[cfg(feature = "cuda")]
+            residents: RefCell::default(),
             device: device.clone(),
         })
     }
 
     /// Replaces all values by those of a checkpoint of the same network.
+    ///
+    /// # Panics
+    /// As [`Self::load`].
     pub fn set(&mut self, tensors: &Tensors) -> Result<()> {
-        self.values = Self::load(self.graph.clone(), tensors, &self.device)?.values;
+        let of = |p: &Param| tensors[&p.name].as_f32().expect("checked against the table").to_vec();
+        let values = self.graph.params().iter().map(of).collect();
+        self.values = on_device(&self.graph, values, &self.device)?;
+        #[cfg(feature = "cuda")]
+        self.copies.refresh(&self.graph, &self.values, &self.device)?;
         Ok(())
     }
 
     /// Says which weights are and stay zero, so that training may skip them. What is skipped is
-    /// decided layer by layer, by measurement.
+    /// decided layer by layer, by measurement; a GPU skips none.
     pub fn set_masks(&mut self, masks: &Masks) {
+        if !self.device.is_cpu() {
+            return;
+        }
         for node in 0..self.graph.nodes().len() {
             let n = &self.graph.nodes()[node];
             // Convolutions in groups have no sparse kernels: their outputs read few weights each.
@@ -103,12 +128,12 @@ impl Net {
     pub(crate) fn refresh(&self) -> Result<()> {
         for (node, layer) in self.sparse.iter().enumerate() {
             if let Some(layer) = layer {
-                let weight = self.param(node, 0).flatten_all()?;
+                let weight = self.param(node, 0).candle();
                 let (storage, layout) = weight.storage_and_layout();
                 let (Storage::Cpu(cpu), Some((start, end))) =
                     (&*storage, layout.contiguous_offsets())
                 else {
-                    candle_core::bail!("sparse layers run on the processor alone")
+                    anyhow::bail!("sparse layers run on the processor alone")
                 };
                 layer.borrow_mut().sparse.set(&cpu.as_slice()?[start..end]);
             }
@@ -153,12 +178,62 @@ impl Net {
 
     /// All values as a checkpoint holds them.
     pub fn tensors(&self) -> Result<Tensors> {
-        export(&self.graph, &self.values)
+        self.export(&self.values)
+    }
+
+    /// `values` (in the order of the graph's parameters, on the device) as a checkpoint holds them.
+    pub(crate) fn export(&self, values: &[Tensor]) -> Result<Tensors> {
+        let one = |(p, v): (&Param, &Tensor)| Ok((p.name.clone(), self.exported(p, v)?));
+        self.graph.params().iter().zip(values).map(one).collect()
+    }
+
+    /// What goes with parameter `param`, value by value, as a checkpoint holds it.
+    pub(crate) fn exported(&self, param: &Param, value: &Tensor) -> Result<tensors::Tensor> {
+        let order = Order::of(&self.graph, param, &self.device);
+        Ok(tensors::Tensor::f32(&param.shape, order.to_table(value.host()?)))
+    }
+
+    /// What goes with parameter `param`, value by value, on the device.
+    pub(crate) fn imported(&self, param: &Param, values: Vec<f32>) -> Result<Tensor> {
+        let order = Order::of(&self.graph, param, &self.device);
+        Tensor::new(order.to_device(values), &param.shape, &self.device)
     }
 
     /// The `k`-th parameter of node `node` in the order of the table.
     pub(crate) fn param(&self, node: usize, k: usize) -> &Tensor {
         &self.values[self.first[node] + k]
+    }
+
+    /// The weight of the convolution or linear layer `node` as kernels read it.
+    pub(crate) fn weight(&self, node: usize) -> &Tensor {
+        #[cfg(feature = "cuda")]
+        if let Some(copy) = self.copies.of(self.first[node]) {
+            return copy;
+        }
+        self.param(node, 0)
+    }
+
+    /// The images of `part` on the device, put there if they are not.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn resident(
+        &self,
+        gpu: &cuda::Gpu,
+        part: &cifar::Part,
+        normalise: &cifar::Normalise,
+    ) -> Result<std::rc::Rc<crate::resident::Resident>> {
+        let mut all = self.residents.borrow_mut();
+        if let Some(known) = all.iter().find(|r| r.holds(part, normalise)) {
+            return Ok(std::rc::Rc::clone(known));
+        }
+        let new = crate::resident::Resident::new(gpu, part, normalise)?;
+        all.push(std::rc::Rc::clone(&new));
+        Ok(new)
+    }
+
+    /// What kernels read instead of parameter `index`.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn copy_of(&self, index: usize) -> Option<&Tensor> {
+        self.copies.of(index)
     }
 
     /// The index of node `node`'s first parameter.
@@ -174,12 +249,16 @@ impl Net {
     /// Room for an activation of node `node`'s output shape, holding anything.
     pub(crate) fn activation(&self, node: usize, lanes: Lanes) -> Result<Tensor> {
         let s = self.graph.nodes()[node].shape;
-        self.workspace.take((lanes.blocks(), s.c, s.h, s.w, LANES), &self.device)
+        if self.device.is_cpu() {
+            let shape = [lanes.blocks(), s.c, s.h, s.w, LANES];
+            return self.workspace.take(&shape, &self.device);
+        }
+        self.workspace.activation(&[lanes.images(), s.h, s.w, s.c], &self.device)
     }
 
     /// A copy of `tensor`.
     pub(crate) fn copied(&self, tensor: &Tensor) -> Result<Tensor> {
-        let copy = self.workspace.take(tensor.shape(), &self.device)?;
+        let copy = self.workspace.like(tensor, &self.device)?;
         apply(&Copy, &copy, &[tensor])?;
         Ok(copy)
     }
@@ -256,11 +335,10 @@ pub(crate) fn conv_of(graph: &Graph, node: usize, lanes: Lanes) -> Option<conv::
     }
 }
 
-/// `values` (in the order of the graph's parameters) by name.
-pub(crate) fn export(graph: &Graph, values: &[Tensor]) -> Result<Tensors> {
-    let one = |(p, v): (&Param, &Tensor)| {
-        let flat = v.flatten_all()?.to_vec1::<f32>()?;
-        Ok((p.name.clone(), tensors::Tensor::f32(&p.shape, flat)))
+/// `values`, in the order of the graph's parameters, on `device`.
+fn on_device(graph: &Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Vec<Tensor>> {
+    let tensor = |(p, v): (&Param, Vec<f32>)| {
+        Tensor::new(Order::of(graph, p, device).to_device(v), &p.shape, device)
     };
-    graph.params().iter().zip(values).map(one).collect()
+    graph.params().iter().zip(values).map(tensor).collect()
 }

@@ -1,8 +1,10 @@
 //! What dropout and stochastic depth multiply with.
 
-use candle_core::{Device, Result, Tensor};
+use anyhow::Result;
 use graph::{Node, Op};
 use kernels::{LANES, Lanes};
+
+use crate::{Device, Tensor};
 
 /// What dropout and stochastic depth draw from: the same for the same two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +23,26 @@ impl Noise {
         };
         let planes = node.shape.count() / plane(node);
         let mut stream = seed::stream(self.seed, &format!("noise/{}", node.name), self.step);
-        let mut factors = vec![0.0; lanes.blocks() * planes * LANES];
+        // A vector for each plane of each block; on a GPU the planes of image after image, channels
+        // innermost.
+        let blocked =
+            |image: usize, k: usize| ((image / LANES * planes) + k) * LANES + image % LANES;
+        let pixels = if planes == 1 { 1 } else { node.shape.pixels() };
+        let last = |k: usize| k % pixels * (planes / pixels) + k / pixels;
+        let (shape, cpu) = match device {
+            Device::Cpu => (vec![lanes.blocks(), planes, LANES], true),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(..) => (vec![lanes.images(), planes], false),
+        };
+        let mut factors = vec![0.0; shape.iter().product()];
         // Image by image, so that a batch's end does not change what stands before it.
         for image in 0..lanes.images() {
             for k in 0..planes {
-                let at = ((image / LANES * planes) + k) * LANES + image % LANES;
+                let at = if cpu { blocked(image, k) } else { image * planes + last(k) };
                 factors[at] = if stream.chance(p) { 0.0 } else { (1.0 / (1.0 - p)) as f32 };
             }
         }
-        Tensor::from_vec(factors, (lanes.blocks(), planes, LANES), device)
+        Tensor::new(factors, &shape, device)
     }
 }
 
@@ -52,7 +65,7 @@ mod tests {
         let named = |name: &str| graph.nodes().iter().find(|n| n.name == name).expect("a node");
         let draw = |name: &str, seed, step| -> Result<Vec<f32>> {
             let noise = Noise { seed, step };
-            noise.factors(named(name), Lanes::of(500), &Device::Cpu)?.flatten_all()?.to_vec1()
+            noise.factors(named(name), Lanes::of(500), &Device::Cpu)?.host()
         };
         let (dropout, depth) = ("classifier.0", "features.6.3.stochastic_depth");
         for (name, p) in [(dropout, 0.2), (depth, 0.175)] {

@@ -3,16 +3,21 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
+use anyhow::Result;
+
+use crate::{Device, Tensor};
 
 /// Values of a cache line.
 const LINE: usize = 16;
 
-/// Tensors that nobody uses at present, by their number of values.
+/// Bytes of a value, and number of values.
+type Size = (usize, usize);
+
+/// Tensors that nobody uses at present, by their size.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    free: RefCell<BTreeMap<usize, Vec<Tensor>>>,
-    values: Cell<usize>,
+    free: RefCell<BTreeMap<Size, Vec<Tensor>>>,
+    bytes: Cell<usize>,
     blocks: Cell<usize>,
 }
 
@@ -21,45 +26,68 @@ impl Workspace {
     /// beside those of this one: they are dropped.
     pub(crate) fn begin(&self, blocks: usize) {
         if self.blocks.replace(blocks) != blocks {
-            let unused: usize =
-                self.free.take().iter().map(|(len, tensors)| len * tensors.len()).sum();
-            self.values.set(self.values.get().saturating_sub(unused));
+            let free = self.free.take();
+            let unused: usize = free.iter().map(|((size, len), t)| size * len * t.len()).sum();
+            self.bytes.set(self.bytes.get().saturating_sub(unused));
         }
     }
 
-    /// A tensor that holds anything, on the processor at the start of a cache line.
-    pub(crate) fn take(&self, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
-        let shape = shape.into();
-        let len = shape.elem_count();
-        let free = self.free.borrow_mut().get_mut(&len).and_then(Vec::pop);
+    /// An f32 tensor that holds anything, on the processor at the start of a cache line.
+    pub(crate) fn take(&self, shape: &[usize], device: &Device) -> Result<Tensor> {
+        self.sized(size_of::<f32>(), shape, device)
+    }
+
+    /// As [`Self::take`], of what activations are on the device.
+    pub(crate) fn activation(&self, shape: &[usize], device: &Device) -> Result<Tensor> {
+        self.sized(device.activation_bytes(), shape, device)
+    }
+
+    /// As [`Self::take`], of the shape and kind of `tensor`.
+    pub(crate) fn like(&self, tensor: &Tensor, device: &Device) -> Result<Tensor> {
+        self.sized(tensor.value_bytes(), tensor.dims(), device)
+    }
+
+    fn sized(&self, bytes: usize, shape: &[usize], device: &Device) -> Result<Tensor> {
+        let len = shape.iter().product();
+        let free = self.free.borrow_mut().get_mut(&(bytes, len)).and_then(Vec::pop);
         let flat = match free {
             Some(tensor) => tensor,
-            None => self.fresh(len, device)?,
+            None => self.fresh((bytes, len), device)?,
         };
         flat.reshape(shape)
     }
 
-    fn fresh(&self, len: usize, device: &Device) -> Result<Tensor> {
-        self.values.set(self.values.get() + len);
-        if !device.is_cpu() {
-            return Tensor::zeros(len, DType::F32, device);
-        }
-        let values = vec![0.0_f32; len + LINE];
-        let first = values.as_ptr().align_offset(LINE * size_of::<f32>());
-        Tensor::from_vec(values, len + LINE, device)?.narrow(0, first, len)
+    fn fresh(&self, (bytes, len): Size, device: &Device) -> Result<Tensor> {
+        let tensor = match device {
+            Device::Cpu => {
+                let values = vec![0.0_f32; len + LINE];
+                let first = values.as_ptr().align_offset(LINE * size_of::<f32>());
+                let cpu = &candle_core::Device::Cpu;
+                let all = candle_core::Tensor::from_vec(values, len + LINE, cpu)?;
+                Tensor::Cpu(all.narrow(0, first, len)?)
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(gpu, _) => {
+                let wide = bytes == size_of::<f32>();
+                let kind = if wide { cuda::Kind::F32 } else { cuda::Kind::Bf16 };
+                Tensor::on_gpu(gpu, gpu.room(kind, len)?, &[len])
+            }
+        };
+        self.bytes.set(self.bytes.get() + bytes * len);
+        Ok(tensor)
     }
 
     /// Takes back a tensor that nobody reads any more.
     pub(crate) fn give(&self, tensor: Tensor) -> Result<()> {
-        let flat = tensor.flatten_all()?;
-        drop(tensor);
-        self.free.borrow_mut().entry(flat.elem_count()).or_default().push(flat);
+        let size = (tensor.value_bytes(), tensor.elem_count());
+        let flat = tensor.reshape(&[size.1])?;
+        self.free.borrow_mut().entry(size).or_default().push(flat);
         Ok(())
     }
 
     /// Bytes of all tensors, those in use and those that wait.
     pub(crate) fn bytes(&self) -> usize {
-        self.values.get() * size_of::<f32>()
+        self.bytes.get()
     }
 }
 
@@ -71,7 +99,7 @@ mod tests {
     fn what_another_batch_cannot_use_is_dropped() -> Result<()> {
         let workspace = Workspace::default();
         workspace.begin(2);
-        let (a, b) = (workspace.take(32, &Device::Cpu)?, workspace.take(16, &Device::Cpu)?);
+        let (a, b) = (workspace.take(&[32], &Device::Cpu)?, workspace.take(&[16], &Device::Cpu)?);
         assert_eq!(workspace.bytes(), 48 * 4);
         workspace.give(a)?;
         workspace.begin(2);
@@ -79,7 +107,7 @@ mod tests {
         workspace.begin(1);
         assert_eq!(workspace.bytes(), 16 * 4, "the one in use is left");
         workspace.give(b)?;
-        workspace.take(16, &Device::Cpu)?;
+        workspace.take(&[16], &Device::Cpu)?;
         assert_eq!(workspace.bytes(), 16 * 4, "used again");
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! The forward walk against the same graph run by candle-nn's layers, on plain NCHW tensors.
 
-use candle_core::{D, Device, IndexOp as _, Result, Tensor};
+use anyhow::Result;
+use candle_core::{D, Tensor};
 use candle_nn::{BatchNorm, Linear, Module, ModuleT};
-use engine::{Batch, Mode, Net};
+use engine::{Batch, Device, Mode, Net};
 use graph::{BATCH_NORM_EPS, Graph, Op};
-use kernels::LANES;
 
 const IMAGES: usize = 21;
 
@@ -14,9 +14,12 @@ fn images(side: usize) -> cifar::Batch {
     cifar::Batch { images, labels: vec![0; IMAGES], side }
 }
 
+const CPU: candle_core::Device = candle_core::Device::Cpu;
+
 fn param(net: &Net, name: &str) -> Tensor {
-    let at = net.graph().params().iter().position(|p| p.name == name);
-    net.values()[at.expect("in the table")].clone()
+    let at = net.graph().params().iter().position(|p| p.name == name).expect("in the table");
+    let values = net.values()[at].host().expect("reads");
+    Tensor::from_vec(values, net.graph().params()[at].shape.as_slice(), &CPU).expect("fits")
 }
 
 fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
@@ -63,10 +66,8 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
 
 /// Logits `(images, classes)` of the engine.
 fn by_engine(net: &Net, images: cifar::Batch) -> Result<Tensor> {
-    let logits = net.inference()?.logits(&Batch::new(images, net.device())?)?;
-    let classes = net.graph().classes();
-    let blocks = logits.reshape(((), classes, LANES))?.transpose(1, 2)?.contiguous()?;
-    blocks.reshape(((), classes))?.i(..IMAGES)
+    let logits = net.inference()?.rows(&Batch::new(images, net.device())?)?;
+    Ok(Tensor::from_vec(logits, (IMAGES, net.graph().classes()), &CPU)?)
 }
 
 fn check(spec: &str, side: usize) -> Result<()> {
@@ -74,7 +75,7 @@ fn check(spec: &str, side: usize) -> Result<()> {
     let net = Net::initial(graph, 3, &Device::Cpu)?;
     // A training pass moves the running statistics away from 0 and 1.
     net.forward(&Batch::new(images(side), &Device::Cpu)?, Mode::Train(None))?;
-    let x = Tensor::from_vec(images(side).images, (IMAGES, 3, side, side), &Device::Cpu)?;
+    let x = Tensor::from_vec(images(side).images, (IMAGES, 3, side, side), &CPU)?;
     let (ours, theirs) = (by_engine(&net, images(side))?, by_candle(&net, x)?);
     let off = (ours - &theirs)?.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();
     let size = theirs.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt();

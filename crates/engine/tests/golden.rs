@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::Device;
+use engine::Device;
 use engine::golden::Golden;
 
 fn check(file: &str) {

@@ -53,9 +53,9 @@ struct Config {
     #[arg(long, conflicts_with = "rewind_from", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     reinit: bool,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: device::Choice,
+    #[command(flatten)]
+    #[serde(flatten)]
+    device: device::Flags,
     #[command(flatten)]
     fit: FitFlags,
 }
@@ -67,7 +67,7 @@ impl stage::Command for Tune {
         &self.common
     }
 
-    fn run(self) -> Result<()> {
+    fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];

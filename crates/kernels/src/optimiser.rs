@@ -86,16 +86,7 @@ pub fn adam(
     let len = weight.len();
     assert!(grad.len() == len && mean.len() == len && square.len() == len, "lengths");
     assert!(mask.is_empty() || mask.len() == len, "mask");
-    let (b1, b2) = adam.betas;
-    let started = |b: f32| 1.0 - f64::from(b).powi(adam.step as i32);
-    let shrink = 1.0 - f64::from(adam.lr) * f64::from(adam.weight_decay);
-    let corrected = Corrected {
-        adam,
-        penalty: if adam.decoupled { 0.0 } else { adam.weight_decay },
-        shrink: if adam.decoupled { shrink as f32 } else { 1.0 },
-        size: (f64::from(adam.lr) / started(b1)) as f32,
-        root: started(b2).sqrt() as f32,
-    };
+    let corrected = Corrected::new(adam);
     let moments = mean.par_chunks_mut(PIECE).zip(square.par_chunks_mut(PIECE));
     let pieces = weight.par_chunks_mut(PIECE).zip(moments).zip(grad.par_chunks(PIECE));
     pieces.enumerate().for_each(|(i, ((w, (m, s)), g))| {
@@ -104,17 +95,33 @@ pub fn adam(
 }
 
 /// A step's constants, corrected for the moments' start at 0.
-#[derive(Clone, Copy)]
-struct Corrected {
+#[derive(Debug, Clone, Copy)]
+pub struct Corrected {
     adam: Adam,
     /// Factor on the weight in its gradient.
-    penalty: f32,
+    pub penalty: f32,
     /// Factor on the weight before the step.
-    shrink: f32,
+    pub shrink: f32,
     /// Learning rate over the first moment's correction.
-    size: f32,
+    pub size: f32,
     /// Root of the second moment's correction.
-    root: f32,
+    pub root: f32,
+}
+
+impl Corrected {
+    /// Those of step `adam.step`.
+    pub fn new(adam: Adam) -> Self {
+        let (b1, b2) = adam.betas;
+        let started = |b: f32| 1.0 - f64::from(b).powi(adam.step as i32);
+        let shrink = 1.0 - f64::from(adam.lr) * f64::from(adam.weight_decay);
+        Self {
+            adam,
+            penalty: if adam.decoupled { 0.0 } else { adam.weight_decay },
+            shrink: if adam.decoupled { shrink as f32 } else { 1.0 },
+            size: (f64::from(adam.lr) / started(b1)) as f32,
+            root: started(b2).sqrt() as f32,
+        }
+    }
 }
 
 /// Two running means.

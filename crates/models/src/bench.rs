@@ -38,6 +38,8 @@ pub struct Bench {
     /// Height and width of the images in pixels; 0 takes those that the network is published for
     #[arg(long, default_value_t = 0)]
     side: usize,
+    #[command(flatten)]
+    device: device::Flags,
     /// Time each convolution's shape alone instead, dense and at several sparsities
     #[arg(long, conflicts_with_all = ["work", "sparsity", "allocation"])]
     layers: bool,
@@ -62,6 +64,7 @@ struct Row {
     allocation: Allocation,
     threads: usize,
     simd: &'static str,
+    device: String,
     milliseconds: f64,
     images_per_second: f64,
     activations_mib: f64,
@@ -77,7 +80,7 @@ impl Bench {
             return Err(Error::Config(what).into());
         }
         let graph = usual(&self.network, 10, self.side)?;
-        let device = device::Choice::Cpu.open()?;
+        let device = self.device.device()?;
         if self.layers {
             layers::run(&graph, (self.batch as usize, self.repeat as usize), common.json);
             return Ok(());
@@ -95,6 +98,7 @@ impl Bench {
             allocation: self.allocation,
             threads: stage::threads(),
             simd: device::simd(),
+            device: net.device().name(),
             milliseconds: median * 1e3,
             images_per_second: f64::from(self.batch) / median,
             activations_mib: artifact::size::mib(net.activation_bytes() as u64),

@@ -8,7 +8,7 @@ use artifact::{Error, names};
 use cifar::Dataset;
 use clap::Args;
 use comfy_table::{Table, presets};
-use engine::{AugmentFlags, Net, Recalibration, Views, device};
+use engine::{AugmentFlags, Device, Net, Recalibration, Views, device};
 use serde::Serialize;
 use stage::Common;
 
@@ -33,9 +33,8 @@ pub struct Eval {
     test_flip: bool,
     #[command(flatten)]
     augment: AugmentFlags,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: device::Choice,
+    #[command(flatten)]
+    device: device::Flags,
 }
 
 /// What one checkpoint scored.
@@ -53,7 +52,9 @@ impl Eval {
         let data = Dataset::open(&self.data)?;
         let found: Vec<PathBuf> =
             self.checkpoints.iter().map(|p| below(p)).collect::<Result<Vec<_>>>()?.concat();
-        let rows = found.iter().map(|p| self.row(p, &data)).collect::<Result<Vec<_>>>()?;
+        let device = self.device.device()?;
+        let rows =
+            found.iter().map(|p| self.row(p, (&data, &device))).collect::<Result<Vec<_>>>()?;
         if common.json {
             stage::print_json(&rows);
         } else {
@@ -62,11 +63,11 @@ impl Eval {
         Ok(())
     }
 
-    fn row(&self, path: &Path, data: &Dataset) -> Result<Row> {
+    fn row(&self, path: &Path, (data, device): (&Dataset, &Device)) -> Result<Row> {
         let found = foreign::open(path, &self.fitting, data.info.classes.len())?;
         found.notes.iter().for_each(|note| tracing::info!("{}: {note}", path.display()));
         engine::check_fit(&found.graph, data, &self.data)?;
-        let net = Net::load(found.graph, &found.tensors, &self.device.open()?)?;
+        let net = Net::load(found.graph, &found.tensors, device)?;
         let (images, augment) = (self.recalibration_images, &self.augment);
         Recalibration { images, augment, seed: 0 }.apply(&net, data)?;
         let views = if self.test_flip { Views::Mirrored } else { Views::Plain };

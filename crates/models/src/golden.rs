@@ -13,16 +13,15 @@ pub struct Golden {
     /// Golden file (JSON)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: device::Choice,
+    #[command(flatten)]
+    device: device::Flags,
 }
 
 impl Golden {
     /// Prints each difference; fails where one is beyond its tolerance.
     pub fn run(&self, common: &Common) -> Result<()> {
         let golden = engine::golden::Golden::read(&self.file)?;
-        let all = golden.compare(&self.device.open()?)?;
+        let all = golden.compare(&self.device.device()?)?;
         if common.json {
             stage::print_json(&all);
         } else {

@@ -32,9 +32,8 @@ pub struct Predict {
     fresh: bool,
     #[command(flatten)]
     fitting: Fitting,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: device::Choice,
+    #[command(flatten)]
+    device: device::Flags,
 }
 
 /// A part of a dataset.
@@ -55,7 +54,7 @@ impl Predict {
         let data = Dataset::open(&self.data)?;
         let found = foreign::open(&self.checkpoint, &self.fitting, data.info.classes.len())?;
         engine::check_fit(&found.graph, &data, &self.data)?;
-        let net = Net::load(found.graph, &found.tensors, &self.device.open()?)?;
+        let net = Net::load(found.graph, &found.tensors, &self.device.device()?)?;
         let part = match self.part {
             PartName::Train => &data.train,
             PartName::Validation => &data.validation,

@@ -1,10 +1,8 @@
 //! Exported networks, run by rten, against the engine's logits.
 
 use artifact::tensors::{self, Tensors};
-use candle_core::Device;
-use engine::{Batch, Net};
+use engine::{Batch, Device, Net};
 use graph::{Graph, Param, Role};
-use kernels::LANES;
 use onnx::Model;
 use rten::Value;
 use seed::Stream;
@@ -37,13 +35,11 @@ fn images(side: usize) -> Vec<f32> {
 }
 
 /// Logits of all images, one image behind the other.
-fn by_engine(graph: &Graph, tensors: &Tensors) -> candle_core::Result<Vec<f32>> {
+fn by_engine(graph: &Graph, tensors: &Tensors) -> anyhow::Result<Vec<f32>> {
     let side = graph.side();
     let loaded = cifar::Batch { images: images(side), labels: vec![0; IMAGES], side };
     let net = Net::load(graph.clone(), tensors, &Device::Cpu)?;
-    let logits = net.inference()?.logits(&Batch::new(loaded, &Device::Cpu)?)?;
-    let blocks = logits.reshape(((), CLASSES, LANES))?.transpose(1, 2)?.contiguous()?;
-    blocks.reshape(((), CLASSES))?.narrow(0, 0, IMAGES)?.flatten_all()?.to_vec1()
+    net.inference()?.rows(&Batch::new(loaded, &Device::Cpu)?)
 }
 
 /// As [`by_engine`], of as many images as are given.

@@ -51,9 +51,10 @@ pub struct Config {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
     pub augment: AugmentFlags,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    pub device: device::Choice,
+    #[command(flatten)]
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub device: device::Flags,
 }
 
 impl stage::Command for Scanner {
@@ -63,7 +64,7 @@ impl stage::Command for Scanner {
         &self.common
     }
 
-    fn run(self) -> Result<()> {
+    fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         let flags = (&self.common, &self.produce);

@@ -48,9 +48,9 @@ struct Config {
     /// Also keep the weights after this many steps (500) or epochs (1epoch), to rewind to
     #[arg(long, value_name = "STEPS|Nepochs")]
     save_at: Option<Moment>,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "cpu")]
-    device: device::Choice,
+    #[command(flatten)]
+    #[serde(flatten)]
+    device: device::Flags,
     #[command(flatten)]
     fit: FitFlags,
 }
@@ -62,7 +62,7 @@ impl stage::Command for Train {
         &self.common
     }
 
-    fn run(self) -> Result<()> {
+    fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
         // A misspelt network is told before anything is read or written.
         graph::Spec::parse(&self.config.network)?;

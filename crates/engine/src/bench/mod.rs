@@ -5,14 +5,12 @@ mod layers;
 use std::time::Instant;
 
 use anyhow::Result;
-use candle_core::Tensor;
-use kernels::loss::{Target, cross_entropy};
+use kernels::loss::Target;
 use sparsity::Masks;
 
 pub use layers::{Layer, layers};
 
-use crate::evaluate::host;
-use crate::{Batch, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
+use crate::{Batch, Clip, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -53,9 +51,10 @@ pub fn seconds(
     for _ in 0..repeat + 2 {
         let start = Instant::now();
         match &inference {
-            Some(inference) => drop(host(&inference.logits(&batch)?)?),
+            Some(inference) => drop(inference.rows(&batch)?),
             None => step(net, &mut optimiser, &batch)?,
         }
+        net.device().wait()?;
         all.push(start.elapsed().as_secs_f64());
     }
     Ok(all.split_off(2))
@@ -66,17 +65,16 @@ fn batch(net: &Net, images: usize) -> Result<Batch> {
     let mut stream = seed::stream(0, "bench", 0);
     let values = (0..images * 3 * side * side).map(|_| stream.normal() as f32).collect();
     let labels = (0..images).map(|n| (n % net.graph().classes()) as u8).collect();
-    Ok(Batch::new(cifar::Batch { images: values, labels, side }, net.device())?)
+    Batch::new(cifar::Batch { images: values, labels, side }, net.device())
 }
 
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     let tape = net.forward(batch, Mode::Train(Some(NOISE)))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-    let mut grad = vec![0.0; tape.logits().elem_count()];
-    cross_entropy(target, &host(tape.logits())?, Some(&mut grad));
-    let grad = Tensor::from_vec(grad, tape.logits().shape(), net.device())?;
+    let (grad, _) = net.loss(&tape, target, None)?;
     let grads = net.backward(&tape, &grad)?;
-    optimiser.step(net, &grads, Step::Sgd(SGD))?;
+    optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
     net.recycle(tape)?;
-    Ok(net.recycle_gradients(grads)?)
+    net.recycle_gradients(grads)?;
+    net.workspace().give(grad)
 }

@@ -2,16 +2,17 @@
 
 use anyhow::Result;
 use artifact::tensors::Tensors;
-use candle_core::Tensor;
 
-use crate::Net;
-use crate::net::export;
 use crate::ops::{Average as Move, apply};
+use crate::{Device, Net, Tensor};
 
 /// Averages of all parameters and running statistics.
 pub(super) struct Average {
     decay: f64,
     values: Vec<Tensor>,
+    /// The table of all of them on a GPU.
+    #[cfg(feature = "cuda")]
+    fused: cuda::Fused,
 }
 
 impl Average {
@@ -20,23 +21,39 @@ impl Average {
         if decay == 0.0 {
             return Ok(None);
         }
-        let values = net.values().iter().map(Tensor::copy).collect::<candle_core::Result<_>>()?;
-        Ok(Some(Self { decay, values }))
+        let values = net.values().iter().map(Tensor::copy).collect::<Result<_>>()?;
+        Ok(Some(Self {
+            decay,
+            values,
+            #[cfg(feature = "cuda")]
+            fused: cuda::Fused::default(),
+        }))
     }
 
     /// Follows the values of `net` after step number `number`, counted from 1. The first steps
     /// count more, so that the start is soon forgotten.
     pub(super) fn follow(&mut self, net: &Net, number: usize) -> Result<()> {
         let decay = self.decay.min((1.0 + number as f64) / (10.0 + number as f64));
-        for (average, value) in self.values.iter().zip(net.values()) {
-            apply(&Move { decay: decay as f32 }, average, &[value])?;
+        let (mut each, decay) = (self.values.iter().zip(net.values()), decay as f32);
+        match net.device() {
+            Device::Cpu => each.try_for_each(|(a, v)| apply(&Move { decay }, a, &[v])),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(gpu, _) => {
+                let all: Vec<cuda::Parameter> = each
+                    .map(|(average, value)| {
+                        let (average, weight) = (Some(average.buffer()), value.buffer());
+                        let (states, row) = ([average, None], weight.len());
+                        cuda::Parameter { weight, states, grad: None, mask: None, copy: None, row }
+                    })
+                    .collect();
+                Ok(self.fused.follow(gpu, &all, decay)?)
+            }
         }
-        Ok(())
     }
 
     /// The averages as a checkpoint holds them.
     pub(super) fn tensors(&self, net: &Net) -> Result<Tensors> {
-        Ok(export(net.graph(), &self.values)?)
+        net.export(&self.values)
     }
 
     /// Takes over the averages of an interrupted run.

@@ -10,6 +10,7 @@ mod freeze;
 mod position;
 mod step;
 
+use std::collections::VecDeque;
 use std::thread;
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
 use position::Position;
 
 use crate::loader::{self, Source};
+use crate::loss::Pending;
 use crate::{Net, Optimiser, Schedule, evaluate};
 
 /// What to train on, how, and where to keep the state.
@@ -66,6 +68,8 @@ struct Run<'a> {
     optimiser: Optimiser,
     average: Option<Average>,
     position: Position,
+    /// Images, learning rate and outcome of steps that the position does not count yet.
+    pending: VecDeque<(usize, f64, Pending)>,
     best: Tensors,
     normalise: Normalise,
     schedule: Schedule,
@@ -100,6 +104,7 @@ impl<'a> Run<'a> {
             optimiser,
             average: Average::new(net, flags.ema)?,
             position: Position::default(),
+            pending: VecDeque::new(),
             best: net.tensors()?,
             normalise: Normalise::from(&fit.data.info),
             schedule: fit.flags.schedule(fit.data.train.len()).lengthened(fit.skipped),
@@ -120,28 +125,23 @@ impl<'a> Run<'a> {
         progress.advance(self.position.images as u64, String::new());
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let entered = Instant::now();
-        let (normalise, side) = (self.normalise, self.net.graph().side());
+        let normalise = self.normalise;
         thread::scope(|scope| {
             let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
-            let source = Source {
-                part: train,
-                side,
-                normalise: &normalise,
-                augment,
-                workers: flags.workers,
-            };
+            let source = Source::new(self.net, train, &normalise);
+            let source = Source { augment, workers: flags.workers, ..source };
             let left = order.chunks(flags.batch).skip(self.position.step);
             for loaded in loader::load(scope, source, &left) {
                 self.stop_if_asked(entered)?;
                 let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
-                let images = loaded.labels.len();
-                self.step(loaded, lr)?;
+                let images = loaded.labels().len();
+                self.step(loaded, &source, lr)?;
                 self.position.step += 1;
                 self.keep_early()?;
                 progress
                     .advance(images as u64, self.position.message(self.fit.data.validation.len()));
             }
-            anyhow::Ok(())
+            self.settle(0)
         })?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
         let last = self.schedule.lr(self.fit.skipped + self.steps_done() - 1);
@@ -213,6 +213,7 @@ impl<'a> Run<'a> {
         if !interrupt::asked() {
             return Ok(());
         }
+        self.settle(0)?;
         self.check_sound()?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
         self.save()?;

@@ -2,20 +2,23 @@
 
 use anyhow::Result;
 use artifact::{Error, size};
-use candle_core::Tensor;
-use kernels::loss::{Mix, Target, mixed_cross_entropy};
+use kernels::loss::{Mix, Outcome, Target};
 
 use super::Run;
-use crate::evaluate::host;
-use crate::{Batch, Mode, Noise};
+use crate::loader::{Fresh, Source};
+use crate::{Batch, Mode, Noise, Tensor};
+
+/// Steps whose outcome may still be on its way from a GPU when the next one begins.
+const AHEAD: usize = 8;
 
 impl Run<'_> {
     /// Walks forward and backward over the images, and moves the weights.
-    pub(super) fn step(&mut self, mut loaded: cifar::Batch, lr: f64) -> Result<()> {
+    pub(super) fn step(&mut self, fresh: Fresh, source: &Source, lr: f64) -> Result<()> {
         let flags = self.fit.flags;
         let place = (self.position.epoch, self.position.step);
-        let mixed = flags.mixup().map(|m| m.apply(&mut loaded, self.fit.seed, place));
-        let batch = Batch::new(loaded, self.net.device())?;
+        let mixup = flags.mixup();
+        let mixed = mixup.map(|m| m.draw(fresh.labels().len(), self.fit.seed, place));
+        let batch = Batch::fresh(self.net, source, fresh, mixed.as_ref())?;
         let noise = Noise { seed: self.fit.seed, step: self.steps_done() as u64 };
         let tape = self.net.forward(&batch, Mode::Train(Some(noise)))?;
         let target = Target {
@@ -23,25 +26,37 @@ impl Run<'_> {
             classes: self.net.graph().classes(),
             smoothing: flags.label_smoothing as f32,
         };
-        let mut grad = vec![0.0; tape.logits().elem_count()];
-        let mix = mixed.as_ref().map(|m| Mix { labels: &m.labels, share: m.share });
-        let outcome = mixed_cross_entropy(target, mix, &host(tape.logits())?, Some(&mut grad));
-        if !outcome.loss.is_finite() {
-            let what = format!("the loss is {} (learning rate {lr})", outcome.loss);
-            return Err(self.diverged(&what));
-        }
-        let grad = Tensor::from_vec(grad, tape.logits().shape(), self.net.device())?;
+        let others = mixed.as_ref().map(|m| m.labels(&batch.labels));
+        let mix = mixed.as_ref().zip(others.as_deref());
+        let mix = mix.map(|(m, labels)| Mix { labels, share: m.share });
+        let (grad, outcome) = self.net.loss(&tape, target, mix)?;
+        self.pending.push_back((batch.labels.len(), lr, outcome));
+        // On the processor it is known, and seen before any weight moves.
+        self.settle(if self.net.device().is_cpu() { 0 } else { AHEAD })?;
         let grads = self.net.backward(&tape, &grad)?;
         self.descend(&grads, lr)?;
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads)?;
-        if self.position.images == 0 {
+        self.net.workspace().give(grad)?;
+        if self.steps_done() == 0 {
             let bytes = self.net.activation_bytes() as u64;
             tracing::debug!("activations and gradients of a step: {:.0} MiB", size::mib(bytes));
         }
-        self.position.loss += outcome.loss;
-        self.position.correct += outcome.correct;
-        self.position.images += batch.labels.len();
+        Ok(())
+    }
+
+    /// Counts the outcomes of all steps but the last `left`.
+    pub(super) fn settle(&mut self, left: usize) -> Result<()> {
+        while self.pending.len() > left {
+            let Some((images, lr, pending)) = self.pending.pop_front() else { break };
+            let Outcome { loss, correct } = pending.read()?;
+            if !loss.is_finite() {
+                return Err(self.diverged(&format!("the loss is {loss} (learning rate {lr})")));
+            }
+            self.position.loss += loss;
+            self.position.correct += correct;
+            self.position.images += images;
+        }
         Ok(())
     }
 
@@ -49,8 +64,7 @@ impl Run<'_> {
     fn descend(&mut self, grads: &[Option<Tensor>], lr: f64) -> Result<()> {
         let (flags, done) = (&self.fit.flags.optimiser, self.steps_done());
         let step = flags.step((lr, self.schedule.momentum(self.fit.skipped + done)), done + 1);
-        self.optimiser.clip(grads, flags.clip())?;
-        self.optimiser.step(self.net, grads, step)?;
+        self.optimiser.step(self.net, grads, (flags.clip(), step))?;
         match &mut self.average {
             Some(average) => average.follow(self.net, done + 1),
             None => Ok(()),

@@ -1,10 +1,12 @@
 //! Convolution and linear layers (a linear layer is a 1x1 convolution of one pixel).
 
+#[cfg(feature = "cuda")]
+use cuda::{Buffer, Convolution, Gpu};
 use kernels::conv::grouped::{self, Grouped};
 use kernels::conv::{self, Dense, Epilogue, Sparse};
 
 use super::Op;
-use crate::choice;
+use crate::{Tensor, choice};
 
 /// `y = conv(x, weight)`; sources `x, weight` and the bias if there is one.
 pub(crate) struct Conv(pub conv::Conv);
@@ -46,6 +48,9 @@ pub(crate) enum Ready {
     Sparse(Sparse),
     /// Those of a convolution in groups, as they are.
     Grouped(Grouped, Vec<f32>),
+    /// Those that lie on a GPU.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "there is none"))]
+    OnGpu(Option<Grouped>, Tensor),
 }
 
 /// What follows an inference's convolution.
@@ -81,6 +86,13 @@ impl Op for Conv {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         conv::forward(&self.0, s[0], s[1], s.get(2).copied().unwrap_or_default(), outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        let v = plain(&self.0, s[0]);
+        gpu.conv(&v, s[0], s[1], outs[0])?;
+        s.get(2).map_or(Ok(()), |bias| gpu.epilogue(outs[0], bias, None, false))
+    }
 }
 
 impl Op for InputGrad {
@@ -88,6 +100,11 @@ impl Op for InputGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         conv::input_grad(&self.0, s[0], s[1], outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.conv_input_grad(&plain(&self.0, outs[0]), s[0], s[1], outs[0])
     }
 }
 
@@ -97,6 +114,11 @@ impl Op for WeightGrad {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         conv::weight_grad(&self.0, s[0], s[1], outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.conv_weight_grad(&plain(&self.0, s[1]), s[0], s[1], outs[0])
+    }
 }
 
 impl Op for BiasGrad {
@@ -104,6 +126,11 @@ impl Op for BiasGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         conv::bias_grad(&self.0, s[0], outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.bias_grad(s[0], outs[0])
     }
 }
 
@@ -114,6 +141,13 @@ impl Op for GroupedConv {
         let bias = s.get(2).copied().unwrap_or_default();
         grouped::forward(&self.0, s[0], s[1], &Epilogue { bias, ..Epilogue::default() }, outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        let v = Convolution::grouped(&self.0);
+        gpu.conv(&v, s[0], s[1], outs[0])?;
+        s.get(2).map_or(Ok(()), |bias| gpu.epilogue(outs[0], bias, None, false))
+    }
 }
 
 impl Op for GroupedInputGrad {
@@ -122,6 +156,11 @@ impl Op for GroupedInputGrad {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         grouped::input_grad(&self.0, s[0], s[1], outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.conv_input_grad(&Convolution::grouped(&self.0), s[0], s[1], outs[0])
+    }
 }
 
 impl Op for GroupedWeightGrad {
@@ -129,6 +168,11 @@ impl Op for GroupedWeightGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         grouped::weight_grad(&self.0, s[0], s[1], outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.conv_weight_grad(&Convolution::grouped(&self.0), s[0], s[1], outs[0])
     }
 }
 
@@ -172,6 +216,29 @@ impl Op for ReadyConv<'_> {
                 let grouped = Grouped { each, ..*grouped };
                 grouped::forward(&grouped, s[0], weight, &end, outs[0]);
             }
+            Ready::OnGpu(..) => unreachable!("arranged for another device"),
         }
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        let Ready::OnGpu(grouped, weight) = self.ready else {
+            unreachable!("arranged for another device")
+        };
+        let v = match grouped {
+            Some(grouped) => {
+                let each = conv::Conv { lanes: self.conv.lanes, ..grouped.each };
+                Convolution::grouped(&Grouped { each, ..*grouped })
+            }
+            None => plain(&self.conv, s[0]),
+        };
+        gpu.conv(&v, s[0], weight.buffer(), outs[0])?;
+        gpu.epilogue(outs[0], s[1], s.get(2).copied(), self.tail.relu)
+    }
+}
+
+/// The sizes on a GPU, where the input `x` may have more channels than are real.
+#[cfg(feature = "cuda")]
+fn plain(conv: &conv::Conv, x: &Buffer) -> Convolution {
+    Convolution::plain(conv, x.len() / (conv.lanes.images() * conv.h * conv.w))
 }

@@ -1,5 +1,8 @@
 //! Activations, sums, products, averages and layout changes.
+#![cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "channels are for a GPU's kernels"))]
 
+#[cfg(feature = "cuda")]
+use cuda::{Buffer, Gpu};
 use kernels::average::Grid;
 use kernels::{Lanes, activation, average, elementwise, pack};
 
@@ -17,20 +20,32 @@ pub(crate) struct SiluGrad;
 pub(crate) struct Sigmoid;
 /// Takes a gradient through it, in place; source the output.
 pub(crate) struct SigmoidGrad;
-/// Multiplies each plane of `pixels` by its value in the source, in place.
+/// Multiplies each plane of `pixels` by its value in the source, in place: a plane a channel.
 pub(crate) struct Scale {
+    pub pixels: usize,
+    pub channels: usize,
+}
+/// Multiplies each plane of `pixels` by its value in the source, in place: a value or an image.
+pub(crate) struct Drop {
     pub pixels: usize,
 }
 /// For each plane of `pixels` the sum of products; sources the two factors.
 pub(crate) struct Products {
     pub pixels: usize,
+    pub channels: usize,
 }
 /// `out += source`.
 pub(crate) struct Add;
 /// Means over a grid; source `x`.
-pub(crate) struct AveragePool(pub Grid);
+pub(crate) struct AveragePool {
+    pub grid: Grid,
+    pub channels: usize,
+}
 /// Gradient of the means; source `dy`.
-pub(crate) struct AveragePoolGrad(pub Grid);
+pub(crate) struct AveragePoolGrad {
+    pub grid: Grid,
+    pub channels: usize,
+}
 /// Images of `values` each, `(n, values)`, into blocks of sixteen; source the images.
 pub(crate) struct Pack {
     pub lanes: Lanes,
@@ -38,14 +53,17 @@ pub(crate) struct Pack {
 }
 /// The source as it is.
 pub(crate) struct Copy;
-/// Every second value of the source from `0` or `1` on.
-pub(crate) struct Column(pub usize);
 
 impl Op for Copy {
     const NAME: &'static str = "copy";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         outs[0].copy_from_slice(s[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.copy(s[0], outs[0])
     }
 }
 
@@ -55,6 +73,11 @@ impl Op for Relu {
     fn cpu(&self, outs: &mut [&mut [f32]], _: &[&[f32]]) {
         activation::relu(outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], _: &[&Buffer]) -> artifact::Result<()> {
+        gpu.relu(outs[0])
+    }
 }
 
 impl Op for ReluGrad {
@@ -62,6 +85,11 @@ impl Op for ReluGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         activation::relu_grad(outs[0], s[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.relu_grad(outs[0], s[0])
     }
 }
 
@@ -71,6 +99,11 @@ impl Op for Silu {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         activation::silu(s[0], outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.silu(s[0], outs[0])
+    }
 }
 
 impl Op for SiluGrad {
@@ -78,6 +111,11 @@ impl Op for SiluGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         activation::silu_grad(outs[0], s[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.silu_grad(outs[0], s[0])
     }
 }
 
@@ -87,6 +125,11 @@ impl Op for Sigmoid {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         activation::sigmoid(s[0], outs[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.sigmoid(s[0], outs[0])
+    }
 }
 
 impl Op for SigmoidGrad {
@@ -94,6 +137,11 @@ impl Op for SigmoidGrad {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         activation::sigmoid_grad(outs[0], s[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.sigmoid_grad(outs[0], s[0])
     }
 }
 
@@ -103,6 +151,24 @@ impl Op for Scale {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         elementwise::scale(outs[0], s[0], self.pixels);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.scale(outs[0], s[0], self.pixels, self.channels)
+    }
+}
+
+impl Op for Drop {
+    const NAME: &'static str = "drop";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        elementwise::scale(outs[0], s[0], self.pixels);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.drop_out(outs[0], s[0])
+    }
 }
 
 impl Op for Products {
@@ -110,6 +176,11 @@ impl Op for Products {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         elementwise::products(s[0], s[1], self.pixels, outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.products(s[0], s[1], outs[0], self.channels)
     }
 }
 
@@ -119,16 +190,26 @@ impl Op for Add {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         elementwise::add(outs[0], s[0]);
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.add(outs[0], s[0])
+    }
 }
 
 impl Op for AveragePool {
     const NAME: &'static str = "average";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        match self.0 {
+        match self.grid {
             Grid { h, w, side: 1 } => average::forward(s[0], h * w, outs[0]),
             grid => average::to_grid(grid, s[0], outs[0]),
         }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.average(self.grid, s[0], outs[0], self.channels)
     }
 }
 
@@ -136,10 +217,15 @@ impl Op for AveragePoolGrad {
     const NAME: &'static str = "average-grad";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        match self.0 {
+        match self.grid {
             Grid { h, w, side: 1 } => average::backward(s[0], h * w, outs[0]),
             grid => average::to_grid_grad(grid, s[0], outs[0]),
         }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.average_grad(self.grid, s[0], outs[0], self.channels)
     }
 }
 
@@ -148,13 +234,5 @@ impl Op for Pack {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         pack::to_blocks(s[0], self.values, self.lanes, outs[0]);
-    }
-}
-
-impl Op for Column {
-    const NAME: &'static str = "column";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        outs[0].iter_mut().zip(s[0][self.0..].iter().step_by(2)).for_each(|(o, v)| *o = *v);
     }
 }

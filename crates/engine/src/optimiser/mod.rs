@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
+use anyhow::{Result, bail};
 use artifact::tensors::{self, Tensors};
-use candle_core::{DType, Result, Tensor, bail};
 use graph::Param;
 use serde::Serialize;
 use sparsity::Masks;
 
-use crate::Net;
-use crate::evaluate::host;
 use crate::ops::{AdamStep, Clamp, Norm, Rescale, SgdStep, apply, apply_all};
+use crate::{Device, Net, Tensor};
 
 pub use kernels::optimiser::{Adam, Sgd};
 
@@ -60,6 +59,9 @@ pub struct Optimiser {
     states: &'static [&'static str],
     /// One for each parameter of the table; none where nothing is to be changed.
     slots: Vec<Option<Slot>>,
+    /// The table of all of them on a GPU.
+    #[cfg(feature = "cuda")]
+    fused: cuda::Fused,
 }
 
 /// What goes with one parameter.
@@ -76,12 +78,18 @@ impl Optimiser {
             if !p.trainable() {
                 return Ok(None);
             }
-            let states = states.iter().map(|_| v.zeros_like()).collect::<Result<_>>()?;
+            let zeros = || Tensor::zeros(v.dims(), net.device());
+            let states = states.iter().map(|_| zeros()).collect::<Result<_>>()?;
             Ok(Some(Slot { states, mask: mask(net, masks, p)? }))
         };
         let slots =
             net.graph().params().iter().zip(net.values()).map(slot).collect::<Result<_>>()?;
-        Ok(Self { states, slots })
+        Ok(Self {
+            states,
+            slots,
+            #[cfg(feature = "cuda")]
+            fused: cuda::Fused::default(),
+        })
     }
 
     /// Leaves the parameters that are `frozen` (in the order of the table) as they are, and keeps no
@@ -92,9 +100,26 @@ impl Optimiser {
         }
     }
 
-    /// Brings `grads` within the limits. Those of masked weights and of parameters that are not to
-    /// be changed do not count in the norm.
-    pub fn clip(&self, grads: &[Option<Tensor>], clip: Clip) -> Result<()> {
+    /// One step along `grads`, which are in the order of the parameter table and are first brought
+    /// within the limits: those of masked weights and of parameters that are not to be changed do not
+    /// count in their norm.
+    pub fn step(
+        &mut self,
+        net: &Net,
+        grads: &[Option<Tensor>],
+        (clip, step): (Clip, Step),
+    ) -> Result<()> {
+        match net.device() {
+            Device::Cpu => {
+                self.clip(grads, clip)?;
+                self.each(net, grads, step)
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(gpu, _) => self.all_at_once(gpu, net, grads, (clip, step)),
+        }
+    }
+
+    fn clip(&self, grads: &[Option<Tensor>], clip: Clip) -> Result<()> {
         let changed =
             || self.slots.iter().zip(grads).filter_map(|(s, g)| s.as_ref().zip(g.as_ref()));
         if let Some(limit) = clip.value {
@@ -109,8 +134,7 @@ impl Optimiser {
         }
     }
 
-    /// One step along `grads`, which are in the order of the parameter table.
-    pub fn step(&mut self, net: &Net, grads: &[Option<Tensor>], step: Step) -> Result<()> {
+    fn each(&self, net: &Net, grads: &[Option<Tensor>], step: Step) -> Result<()> {
         for ((slot, grad), weight) in self.slots.iter().zip(grads).zip(net.values()) {
             let (Some(slot), Some(grad)) = (slot, grad) else { continue };
             let sources: Vec<&Tensor> = [grad].into_iter().chain(&slot.mask).collect();
@@ -130,7 +154,7 @@ impl Optimiser {
     /// The whole state, each tensor named by what it is and its parameter: `velocity/fc.weight`.
     pub fn tensors(&self, net: &Net) -> Result<Tensors> {
         let of = |(param, kind, state): (&Param, &str, &Tensor)| {
-            Ok((format!("{kind}/{}", param.name), tensors::Tensor::f32(&param.shape, host(state)?)))
+            Ok((format!("{kind}/{}", param.name), net.exported(param, state)?))
         };
         self.all(net).map(of).collect()
     }
@@ -152,7 +176,7 @@ impl Optimiser {
             for (kind, state) in kinds.iter().zip(&mut slot.states) {
                 let saved = own[&format!("{kind}/{}", param.name)].as_f32();
                 let saved = saved.expect("checked against the table").to_vec();
-                *state = Tensor::from_vec(saved, param.shape.as_slice(), net.device())?;
+                *state = net.imported(param, saved)?;
             }
         }
         Ok(())
@@ -175,19 +199,27 @@ impl Optimiser {
 impl Slot {
     /// The norm of what is kept of `grad`.
     fn norm(&self, grad: &Tensor) -> Result<f64> {
-        let norm = Tensor::zeros(1, DType::F32, grad.device())?;
+        let norm = Tensor::zeros(&[1], &Device::Cpu)?;
         let sources: Vec<&Tensor> = [grad].into_iter().chain(&self.mask).collect();
         apply(&Norm, &norm, &sources)?;
-        Ok(f64::from(norm.to_vec1::<f32>()?[0]))
+        Ok(f64::from(norm.host()?[0]))
     }
 }
 
 /// 1 where a weight of `param` is kept and 0 where not, if it has a mask.
 fn mask(net: &Net, masks: &Masks, param: &Param) -> Result<Option<Tensor>> {
     let Some(mask) = masks.get(&param.name) else { return Ok(None) };
-    let kept: Vec<f32> = mask.kept().iter().map(|k| f32::from(u8::from(*k))).collect();
-    Tensor::from_vec(kept, param.shape.as_slice(), net.device()).map(Some)
+    match net.device() {
+        Device::Cpu => {
+            let kept = mask.kept().iter().map(|k| f32::from(u8::from(*k))).collect();
+            Ok(Some(net.imported(param, kept)?))
+        }
+        #[cfg(feature = "cuda")]
+        Device::Cuda(gpu, _) => Ok(Some(fused::mask(gpu, net, (param, mask.kept()))?)),
+    }
 }
 
+#[cfg(feature = "cuda")]
+mod fused;
 #[cfg(test)]
 mod tests;

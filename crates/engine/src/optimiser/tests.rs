@@ -1,15 +1,14 @@
 //! States, masks, freezing and clipping on a small network.
 
 use super::*;
-use candle_core::Device;
 use graph::Graph;
 use sparsity::Mask;
 
 const PATH: &str = "state";
 
-fn step(kind: OptimiserKind, step: u32) -> Step {
+fn step(kind: OptimiserKind, step: u32) -> (Clip, Step) {
     let (lr, weight_decay) = (0.1, 0.01);
-    match kind {
+    let step = match kind {
         OptimiserKind::Sgd => Step::Sgd(Sgd { lr, momentum: 0.9, weight_decay, nesterov: true }),
         _ => Step::Adam(Adam {
             lr,
@@ -19,7 +18,8 @@ fn step(kind: OptimiserKind, step: u32) -> Step {
             decoupled: kind == OptimiserKind::AdamW,
             step,
         }),
-    }
+    };
+    (Clip::default(), step)
 }
 
 /// A network and the masks of half of its classifier.
@@ -33,8 +33,10 @@ fn network() -> (Net, Masks) {
 
 /// Gradients that follow from the weights.
 fn grads(net: &Net) -> Vec<Option<Tensor>> {
-    let of =
-        |(p, v): (&Param, &Tensor)| p.trainable().then(|| v.affine(0.25, 0.125).expect("scales"));
+    let of = |(p, v): (&Param, &Tensor)| {
+        let values = v.host().expect("reads").into_iter().map(|v| v * 0.25 + 0.125).collect();
+        p.trainable().then(|| Tensor::new(values, &p.shape, net.device()).expect("fits"))
+    };
     net.graph().params().iter().zip(net.values()).map(of).collect()
 }
 
@@ -99,7 +101,7 @@ fn gradients_are_clipped_by_value_and_then_by_norm() {
         _ => vec![0.0; p.count()],
     };
     let all = || -> Vec<Option<Tensor>> {
-        let of = |p: &Param| Tensor::from_vec(of(p), p.shape.as_slice(), net.device());
+        let of = |p: &Param| Tensor::new(of(p), &p.shape, net.device());
         net.graph().params().iter().map(|p| Some(of(p).expect("fits"))).collect()
     };
     let biases = |p: &&Param| p.role == graph::Role::NormBias;
@@ -109,7 +111,7 @@ fn gradients_are_clipped_by_value_and_then_by_norm() {
         let grads = all();
         optimiser.clip(&grads, Clip { value, norm }).expect("clips");
         for (p, grad) in net.graph().params().iter().zip(&grads).filter(|(p, _)| biases(p)) {
-            let found = host(grad.as_ref().expect("given")).expect("reads");
+            let found = grad.as_ref().expect("given").host().expect("reads");
             let off = found.iter().map(|v| (f64::from(*v) - expected).abs());
             assert!(off.fold(0.0, f64::max) < 1e-6, "{}: {found:?}, not {expected}", p.name);
         }

@@ -1,0 +1,69 @@
+// The stand-in for libcudnn, the older interface of convolutions: what its files share.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#define API extern "C" __attribute__((visibility("default")))
+
+enum Status : unsigned {
+    SUCCESS = 0,
+    BAD_PARAM = 2000,
+    NOT_SUPPORTED = 3000,
+    // What cuDNN 9 calls a failed allocation: of an algorithm whose workspace was too small.
+    ALLOC_FAILED = 4003,
+};
+
+enum Type : unsigned { FLOAT = 0, BFLOAT16 = 9 };
+enum Format : unsigned { NCHW = 0, NHWC = 1 };
+enum : unsigned { CROSS_CORRELATION = 1, FMA_MATH = 3 };
+
+struct Handle {
+    void* stream;
+    // EMULATED_CUDNN_REFUSES: no algorithm is ever found.
+    bool refuses;
+};
+
+// Sizes and strides in the order n, c, h, w.
+struct Tensor {
+    Type type;
+    int size[4], stride[4];
+};
+
+// Sizes in the order k, c, r, s.
+struct Filter {
+    Type type;
+    Format format;
+    int size[4];
+};
+
+struct Convolution {
+    int pad[2], stride[2], dilation[2];
+    unsigned mode, type, math;
+    int groups;
+};
+
+// A convolution whose sizes agree. Arrays lie as NHWC and KRSC here.
+struct Sizes {
+    int n, c, h, w, k, r, s, oh, ow, groups;
+    int pad[2], stride[2], dilation[2];
+};
+
+// Sums in a fixed order. What they write is zero before.
+void sum_forward(const Sizes& z, const float* x, const float* w, float* y);
+void sum_data(const Sizes& z, const float* w, const float* dy, float* dx);
+void sum_filter(const Sizes& z, const float* x, const float* dy, float* dw);
+
+// An array on the device: strides in the order n, c, h, w, whatever the order in memory.
+struct Array {
+    Type type;
+    int size[4];
+    size_t stride[4];
+    size_t count() const;
+    size_t bytes() const;
+};
+
+// Values in the order n, h, w, c, as f32; rounded to TF32 if asked.
+std::vector<float> load(const Array& a, const void* from, bool tf32);
+// `to = alpha * values + beta * to`, rounded to the type. With beta 0 nothing is read.
+void store(const Array& a, void* to, const std::vector<float>& values, float alpha, float beta);

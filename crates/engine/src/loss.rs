@@ -1,0 +1,63 @@
+//! The loss of a batch and the gradient of its logits.
+
+use anyhow::Result;
+use kernels::loss::{Mix, Outcome, Target, mixed_cross_entropy};
+
+use crate::{Net, Tape, Tensor};
+
+/// What a batch scored: known, or on its way from a GPU.
+pub(crate) enum Pending {
+    Known(Outcome),
+    #[cfg(feature = "cuda")]
+    Later(cuda::Outcome, std::rc::Rc<cuda::Gpu>),
+}
+
+impl Pending {
+    /// The outcome, as soon as it is known.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::unnecessary_wraps, reason = "reading from a GPU can fail")
+    )]
+    pub(crate) fn read(self) -> Result<Outcome> {
+        match self {
+            Self::Known(outcome) => Ok(outcome),
+            #[cfg(feature = "cuda")]
+            Self::Later(outcome, gpu) => {
+                let (loss, correct) = outcome.read(&gpu)?;
+                Ok(Outcome { loss, correct: correct as usize })
+            }
+        }
+    }
+}
+
+impl Net {
+    /// The gradient of the mean loss of the logits on `tape`, and what the batch scored.
+    pub(crate) fn loss(
+        &self,
+        tape: &Tape,
+        target: Target,
+        mix: Option<Mix>,
+    ) -> Result<(Tensor, Pending)> {
+        let logits = tape.logits();
+        match logits {
+            Tensor::Cpu(_) => {
+                let mut grad = vec![0.0; logits.elem_count()];
+                let outcome = mixed_cross_entropy(target, mix, &logits.host()?, Some(&mut grad));
+                let grad = Tensor::new(grad, logits.dims(), self.device())?;
+                Ok((grad, Pending::Known(outcome)))
+            }
+            #[cfg(feature = "cuda")]
+            Tensor::Cuda(on) => {
+                let grad = self.workspace().like(logits, self.device())?;
+                let target = cuda::Target {
+                    labels: target.labels,
+                    classes: target.classes,
+                    smoothing: target.smoothing,
+                    mixed: mix.map(|m| (m.labels, m.share)),
+                };
+                let outcome = on.gpu.cross_entropy(target, &on.buffer, grad.buffer())?;
+                Ok((grad, Pending::Later(outcome, std::rc::Rc::clone(&on.gpu))))
+            }
+        }
+    }
+}
