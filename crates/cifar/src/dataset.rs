@@ -69,6 +69,12 @@ impl Dataset {
 }
 
 impl Part {
+    /// All of `images`, `side` pixels a side.
+    pub fn whole(images: Images, side: usize) -> Self {
+        let indices = (0..images.len()).collect();
+        Self { images: Arc::new(images), indices, side }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.indices.len()

@@ -103,6 +103,27 @@ pub fn cpu() -> Result<Device> {
     Ok(Device::Cpu)
 }
 
+/// The GPU of this `number`, rounding so.
+///
+/// # Errors
+/// `Resource` where there is none, or this program was built without CUDA.
+pub fn cuda(number: usize, precision: Precision) -> Result<Device> {
+    #[cfg(feature = "cuda")]
+    {
+        let gpu = cuda::Gpu::open(number, precision == Precision::Tf32)?;
+        Ok(Device::Cuda(Rc::new(gpu), precision))
+    }
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = (number, precision);
+        Err(Error::Resource(
+            "this program was built without CUDA; use --device cpu, or build it with --features \
+             cuda"
+                .into(),
+        ))
+    }
+}
+
 impl Flags {
     /// Opens the device, and notes what was chosen: `auto` is one or the other from here on.
     ///
@@ -144,23 +165,12 @@ impl Flags {
         }
     }
 
-    #[cfg(feature = "cuda")]
     fn cuda(&mut self, number: usize) -> Result<Device> {
         let precision = self.precision.unwrap_or(Precision::Bf16);
-        let gpu = cuda::Gpu::open(number, precision == Precision::Tf32)
-            .map_err(|e| Error::Resource(format!("--device cuda: {e}")))?;
+        let device =
+            cuda(number, precision).map_err(|e| Error::Resource(format!("--device cuda: {e}")))?;
         (self.device, self.precision) = (Choice::Cuda(number), Some(precision));
-        Ok(Device::Cuda(Rc::new(gpu), precision))
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    #[allow(clippy::unused_self, reason = "the other build's form")]
-    fn cuda(&mut self, _: usize) -> Result<Device> {
-        Err(Error::Resource(
-            "--device cuda: this program was built without CUDA; use --device cpu, or build it \
-             with --features cuda"
-                .into(),
-        ))
+        Ok(device)
     }
 }
 

@@ -9,6 +9,7 @@ mod backward;
 mod batch;
 pub mod bench;
 mod choice;
+pub mod conformance;
 #[cfg(feature = "cuda")]
 mod copies;
 pub mod device;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use kernels::loss::{Mix, Outcome, Target, mixed_cross_entropy};
 
-use crate::{Net, Tape, Tensor};
+use crate::{Device, Net, Tape, Tensor};
 
 /// What a batch scored: known, or on its way from a GPU.
 pub(crate) enum Pending {
@@ -30,6 +30,34 @@ impl Pending {
     }
 }
 
+/// The gradient of the mean loss of `logits`, and what their batch scored. On a GPU the gradient goes
+/// to a tensor of `room`.
+pub(crate) fn of(
+    (logits, device): (&Tensor, &Device),
+    (target, mix): (Target, Option<Mix>),
+    room: impl FnOnce() -> Result<Tensor>,
+) -> Result<(Tensor, Pending)> {
+    match logits {
+        Tensor::Cpu(_) => {
+            let mut grad = vec![0.0; logits.elem_count()];
+            let outcome = mixed_cross_entropy(target, mix, &logits.host()?, Some(&mut grad));
+            Ok((Tensor::new(grad, logits.dims(), device)?, Pending::Known(outcome)))
+        }
+        #[cfg(feature = "cuda")]
+        Tensor::Cuda(on) => {
+            let grad = room()?;
+            let target = cuda::Target {
+                labels: target.labels,
+                classes: target.classes,
+                smoothing: target.smoothing,
+                mixed: mix.map(|m| (m.labels, m.share)),
+            };
+            let outcome = on.gpu.cross_entropy(target, &on.buffer, grad.buffer())?;
+            Ok((grad, Pending::Later(outcome, std::rc::Rc::clone(&on.gpu))))
+        }
+    }
+}
+
 impl Net {
     /// The gradient of the mean loss of the logits on `tape`, and what the batch scored.
     pub(crate) fn loss(
@@ -38,26 +66,7 @@ impl Net {
         target: Target,
         mix: Option<Mix>,
     ) -> Result<(Tensor, Pending)> {
-        let logits = tape.logits();
-        match logits {
-            Tensor::Cpu(_) => {
-                let mut grad = vec![0.0; logits.elem_count()];
-                let outcome = mixed_cross_entropy(target, mix, &logits.host()?, Some(&mut grad));
-                let grad = Tensor::new(grad, logits.dims(), self.device())?;
-                Ok((grad, Pending::Known(outcome)))
-            }
-            #[cfg(feature = "cuda")]
-            Tensor::Cuda(on) => {
-                let grad = self.workspace().like(logits, self.device())?;
-                let target = cuda::Target {
-                    labels: target.labels,
-                    classes: target.classes,
-                    smoothing: target.smoothing,
-                    mixed: mix.map(|m| (m.labels, m.share)),
-                };
-                let outcome = on.gpu.cross_entropy(target, &on.buffer, grad.buffer())?;
-                Ok((grad, Pending::Later(outcome, std::rc::Rc::clone(&on.gpu))))
-            }
-        }
+        let room = || self.workspace().like(tape.logits(), self.device());
+        of((tape.logits(), self.device()), (target, mix), room)
     }
 }

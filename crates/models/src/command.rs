@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use stage::Common;
 
-use crate::{bench, diff, eval, export, golden, import, list, predict, summary};
+use crate::{bench, conformance, diff, eval, export, golden, import, list, predict, summary};
 
 /// Lists, summarises, evaluates, imports and exports networks.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ enum Task {
     Diff(diff::Diff),
     /// Recompute reference numbers and compare; exit code 1 beyond the tolerances
     Golden(golden::Golden),
+    /// Hold every operation on a GPU to the processor; exit code 1 beyond the tolerances
+    Conformance(conformance::Conformance),
     /// Milliseconds of a training step or an inference, dense or pruned
     Bench(bench::Bench),
 }
@@ -55,6 +57,7 @@ impl stage::Command for Models {
             Task::Predict(predict) => predict.run(&self.common),
             Task::Diff(diff) => diff.run(&self.common),
             Task::Golden(golden) => golden.run(&self.common),
+            Task::Conformance(conformance) => conformance.run(&self.common),
             Task::Bench(bench) => bench.run(&self.common),
         }
     }

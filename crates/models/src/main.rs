@@ -4,6 +4,7 @@
 
 mod bench;
 mod command;
+mod conformance;
 mod diff;
 mod eval;
 mod export;

@@ -130,11 +130,11 @@ extern "C" __global__ void row_sums(const T* x, size_t rows, int channels, float
 }
 
 // Adds the partial sums of `blocks` up, each of `count` values.
-extern "C" __global__ void sum_partial(const float* partial, int blocks, size_t count, float* out) {
+extern "C" __global__ void sum_partial(const float* partial, int blocks, size_t count, T* out) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
         double sum = 0;
         for (int b = 0; b < blocks; b++) sum += partial[b * count + i];
-        out[i] = (float)sum;
+        from_float((float)sum, out[i]);
     }
 }
 

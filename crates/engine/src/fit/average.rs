@@ -7,7 +7,7 @@ use crate::ops::{Average as Move, apply};
 use crate::{Device, Net, Tensor};
 
 /// Averages of all parameters and running statistics.
-pub(super) struct Average {
+pub(crate) struct Average {
     decay: f64,
     values: Vec<Tensor>,
     /// The table of all of them on a GPU.
@@ -17,7 +17,7 @@ pub(super) struct Average {
 
 impl Average {
     /// One that starts at the values of `net`; none with `decay` 0.
-    pub(super) fn new(net: &Net, decay: f64) -> Result<Option<Self>> {
+    pub(crate) fn new(net: &Net, decay: f64) -> Result<Option<Self>> {
         if decay == 0.0 {
             return Ok(None);
         }
@@ -32,7 +32,7 @@ impl Average {
 
     /// Follows the values of `net` after step number `number`, counted from 1. The first steps
     /// count more, so that the start is soon forgotten.
-    pub(super) fn follow(&mut self, net: &Net, number: usize) -> Result<()> {
+    pub(crate) fn follow(&mut self, net: &Net, number: usize) -> Result<()> {
         let decay = self.decay.min((1.0 + number as f64) / (10.0 + number as f64));
         let (mut each, decay) = (self.values.iter().zip(net.values()), decay as f32);
         match net.device() {
@@ -52,12 +52,12 @@ impl Average {
     }
 
     /// The averages as a checkpoint holds them.
-    pub(super) fn tensors(&self, net: &Net) -> Result<Tensors> {
+    pub(crate) fn tensors(&self, net: &Net) -> Result<Tensors> {
         net.export(&self.values)
     }
 
     /// Takes over the averages of an interrupted run.
-    pub(super) fn restore(&mut self, net: &Net, saved: &Tensors) -> Result<()> {
+    pub(crate) fn restore(&mut self, net: &Net, saved: &Tensors) -> Result<()> {
         let saved = Net::load(net.graph().clone(), saved, net.device())?;
         self.values = saved.values().to_vec();
         Ok(())

@@ -22,7 +22,7 @@ use cifar::{Dataset, Normalise};
 use sparsity::Masks;
 use stage::{Job, Progress, interrupt};
 
-use average::Average;
+pub(crate) use average::Average;
 pub use early::{Early, Moment};
 pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
 use position::Position;

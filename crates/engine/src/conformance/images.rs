@@ -1,0 +1,112 @@
+//! Batches of images and their losses.
+
+use anyhow::Result;
+use cifar::{Augment, Mixup, Normalise, Part, synth};
+use kernels::loss::{Mix, Target};
+
+use super::{Case, Kind};
+use crate::{Batch, Device, loss};
+
+pub(super) fn cases() -> Vec<Case> {
+    let plain = Augment::default();
+    let cropped = Augment { padding: 4, flip: true, ..plain };
+    let blanked = Augment { cutout: 9, erasing: 0.9, ..cropped };
+    let mut all = vec![
+        drawn("still", None),
+        drawn("cropped", Some(cropped)),
+        drawn("blanked", Some(blanked)),
+        loaded(),
+    ];
+    let kinds = [("plain", 0.0, None), ("smoothed", 0.1, None), ("mixed", 0.1, Some(0.7))];
+    for (name, smoothing, share) in kinds {
+        let sizes = [(3, 10), (40, 10), (300, 7)];
+        all.extend(sizes.map(|size| cross_entropy(name, size, (smoothing, share))));
+    }
+    all
+}
+
+/// Images and how they are normalised.
+fn part() -> (Part, Normalise) {
+    let normalise = Normalise { mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] };
+    (Part::whole(synth::generate(3, 40, 1).train, synth::SIDE), normalise)
+}
+
+/// Images drawn on the device, mixed with each other.
+fn drawn(name: &str, augment: Option<Augment>) -> Case {
+    Case::new(format!("images {name}"), Kind::Moved, move |place| {
+        let (part, normalise) = part();
+        let indices: Vec<usize> = (0..20).map(|i| i * 7 % part.len()).collect();
+        let augment = augment.as_ref().map(|a| (a, 5, 2));
+        let mixed = Mixup { alpha: 1.0 }.draw(indices.len(), 1, (2, 3));
+        match &place.device {
+            Device::Cpu => {
+                let how = (&normalise, part.side());
+                let mut images = cifar::batch(&part, &indices, how, augment);
+                mixed.apply(&mut images);
+                Ok(images.images)
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(gpu, _) => {
+                let room = || Batch::room(gpu, &place.device, (indices.len(), part.side()));
+                let (images, mix) = (room()?, room()?);
+                let resident = crate::resident::Resident::new(gpu, &part, &normalise)?;
+                let shown = cifar::shown(&part, &indices, augment);
+                resident.draw(gpu, &shown, images.buffer())?;
+                gpu.mix(images.buffer(), &mixed.others, mixed.share, mix.buffer())?;
+                three(&mix.host()?, indices.len())
+            }
+        }
+    })
+}
+
+/// Images that were made on the host.
+fn loaded() -> Case {
+    Case::new("images loaded", Kind::Moved, |place| {
+        let side = 9;
+        let images = place.random("images", 5 * 3 * side * side);
+        let loaded = cifar::Batch { images, labels: vec![0; 5], side };
+        let batch = Batch::new(loaded, &place.device)?;
+        if place.device.is_cpu() {
+            return place.read(&batch.images, 5, [3, side, side]);
+        }
+        three(&batch.images.host()?, 5)
+    })
+}
+
+/// `(images, 3, pixels)` of images with zeros behind the third channel.
+fn three(values: &[f32], images: usize) -> Result<Vec<f32>> {
+    let (part, _) = part();
+    let image = values.len() / images;
+    let channels = [part.side().pow(2), 81].into_iter().find_map(|p| {
+        (image.is_multiple_of(p) && [4, 8].contains(&(image / p))).then_some(image / p)
+    });
+    let Some(channels) = channels else { anyhow::bail!("{image} values of an image") };
+    let surplus = values.chunks(channels).flat_map(|pixel| &pixel[3..]);
+    anyhow::ensure!(surplus.into_iter().all(|v| *v == 0.0), "channels that should be zero");
+    let each = values.chunks(image).flat_map(|image| {
+        (0..3).flat_map(move |c| image.chunks(channels).map(move |pixel| pixel[c]))
+    });
+    Ok(each.collect())
+}
+
+fn cross_entropy(
+    name: &str,
+    (images, classes): (usize, usize),
+    (smoothing, share): (f32, Option<f32>),
+) -> Case {
+    Case::new(format!("loss {name} {images}x{classes}"), Kind::Operation, move |place| {
+        let size = [classes, 1, 1];
+        let logits = place.activation(&place.random("logits", images * classes), size)?;
+        let class = |i: usize| (i * 5 % classes) as u8;
+        let (labels, others): (Vec<u8>, Vec<u8>) =
+            (0..images).map(|i| (class(i), class(i + 1))).unzip();
+        let mix = share.map(|share| Mix { labels: &others, share });
+        let target = Target { labels: &labels, classes, smoothing };
+        let room = || place.activation_room(images, size);
+        let (grad, outcome) = loss::of((&logits, &place.device), (target, mix), room)?;
+        let outcome = outcome.read()?;
+        let mut found = place.read(&grad, images, size)?;
+        found.extend([outcome.loss as f32 / images as f32, outcome.correct as f32 / images as f32]);
+        Ok(found)
+    })
+}

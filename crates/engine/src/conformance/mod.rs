@@ -1,0 +1,139 @@
+//! The operations on a GPU held to those on the processor: the same cases, sizes that do not divide
+//! evenly among them, and small networks from images to changed weights.
+
+mod conv;
+mod images;
+mod net;
+mod norm;
+mod optimiser;
+mod place;
+mod pool;
+mod simple;
+
+use anyhow::Result;
+
+use crate::golden::Difference;
+use crate::{Device, Precision};
+use place::Place;
+
+/// One case: what is computed, from its name, on a device, as values in the order of `PyTorch`.
+struct Case {
+    name: String,
+    kind: Kind,
+    run: Box<Run>,
+}
+
+type Run = dyn Fn(&Place) -> Result<Vec<f32>>;
+
+/// How errors add up in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Values are moved: what comes out is what went in, rounded at most.
+    Moved,
+    /// One operation.
+    Operation,
+    /// A network, with what rounding does to it layer by layer.
+    Network,
+    /// Its gradients: where an activation is near zero, rounding decides on which side.
+    Gradients,
+}
+
+impl Case {
+    fn new(
+        name: impl Into<String>,
+        kind: Kind,
+        run: impl Fn(&Place) -> Result<Vec<f32>> + 'static,
+    ) -> Self {
+        Self { name: name.into(), kind, run: Box::new(run) }
+    }
+}
+
+/// The largest norm of a difference over the norm of the reference, by precision: the one place
+/// where they are written.
+fn tolerance(kind: Kind, precision: Precision) -> f64 {
+    match (kind, precision) {
+        (Kind::Moved, Precision::F32 | Precision::Tf32) => 1e-7,
+        (Kind::Moved, Precision::Bf16) => 4e-3,
+        (Kind::Operation, Precision::F32) => 1e-5,
+        (Kind::Operation, Precision::Tf32) => 2e-3,
+        (Kind::Operation, Precision::Bf16) => 1e-2,
+        (Kind::Network, Precision::F32) => 1e-4,
+        (Kind::Network, Precision::Tf32) => 2e-2,
+        (Kind::Network, Precision::Bf16) => 2e-1,
+        (Kind::Gradients, Precision::F32) => 1e-2,
+        (Kind::Gradients, Precision::Tf32) => 2e-1,
+        (Kind::Gradients, Precision::Bf16) => 5e-1,
+    }
+}
+
+/// Runs every case on the processor and on `device`, which rounds to `precision`, and tells `each`
+/// the difference.
+pub fn run(
+    device: &Device,
+    precision: Precision,
+    mut each: impl FnMut(&Difference),
+) -> Result<Vec<Difference>> {
+    let (here, there) = (Place::new(&Device::Cpu, precision), Place::new(device, precision));
+    let mut all = Vec::new();
+    for case in cases() {
+        let (expected, found) = ((case.run)(&here)?, (case.run)(&there)?);
+        let difference = Difference {
+            what: case.name,
+            found: distance(&found, &expected),
+            tolerance: tolerance(case.kind, precision),
+        };
+        each(&difference);
+        all.push(difference);
+    }
+    Ok(all)
+}
+
+fn cases() -> Vec<Case> {
+    let all = [
+        simple::cases(),
+        pool::cases(),
+        conv::cases(),
+        norm::cases(),
+        images::cases(),
+        optimiser::cases(),
+        net::cases(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The norm of the difference over that of `expected`; 0 where both are zero, no number where they
+/// differ in length or one is none.
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    if found.len() != expected.len() {
+        return f64::NAN;
+    }
+    let norm = |all: &mut dyn Iterator<Item = f64>| all.map(|v| v * v).sum::<f64>().sqrt();
+    let pairs = found.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b));
+    let (off, size) = (norm(&mut pairs.clone()), norm(&mut expected.iter().map(|v| f64::from(*v))));
+    if off == 0.0 { 0.0 } else { off / size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_conforms_to_itself() {
+        let mut count = 0;
+        let all = run(&Device::Cpu, Precision::F32, |_| count += 1).expect("runs");
+        assert!(count == all.len() && count > 80, "{count} cases");
+        assert!(all.iter().all(|d| d.found == 0.0), "{all:#?}");
+        let mut names: Vec<&str> = all.iter().map(|d| d.what.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name is there twice");
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance(&[0.0], &[0.0]), 0.0);
+        assert_eq!(distance(&[3.0, 5.0], &[3.0, 4.0]), 0.2);
+        assert!(distance(&[f32::NAN], &[1.0]).is_nan() && distance(&[1.0], &[]).is_nan());
+        assert_eq!(distance(&[1.0], &[0.0]), f64::INFINITY);
+    }
+}
