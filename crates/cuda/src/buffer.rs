@@ -88,7 +88,7 @@ impl Gpu {
     /// `bytes` on the device.
     pub fn upload_bytes(&self, bytes: &[u8]) -> Result<Buffer> {
         let mut buffer = self.room(Kind::U8, bytes.len())?;
-        self.check("copying to the device", self.stream().memcpy_htod(bytes, &mut buffer.bytes))?;
+        self.copy_up(bytes, &mut buffer.bytes)?;
         Ok(buffer)
     }
 

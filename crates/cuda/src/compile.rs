@@ -93,7 +93,8 @@ impl Programs {
     }
 }
 
-fn nvrtc_version() -> (i32, i32) {
+/// NVRTC's version: major, minor.
+pub(crate) fn nvrtc_version() -> (i32, i32) {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: it writes two numbers.
     unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };

@@ -50,6 +50,11 @@ pub struct Convolution {
 // SAFETY: eleven 32-bit integers, as the kernels declare it.
 unsafe impl cudarc::driver::DeviceRepr for Convolution {}
 
+/// Values of an activation that cuDNN does not take.
+const MOST_VALUES: usize = 1 << 31;
+/// Bytes of workspace that an algorithm may have.
+const MOST_WORKSPACE: usize = 1 << 30;
+
 /// What is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
@@ -177,6 +182,13 @@ impl Gpu {
         assert_eq!(x.len(), conv.input_len(), "input of {conv:?}");
         assert_eq!(w.len(), conv.weight_len(), "weight of {conv:?}");
         assert_eq!(y.len(), conv.output_len(), "output of {conv:?}");
+        let largest = conv.input_len().max(conv.output_len());
+        if largest >= MOST_VALUES {
+            return Err(Error::Resource(format!(
+                "{conv:?} has an activation of {largest} values, and cuDNN takes less than \
+                 {MOST_VALUES}: use a smaller --batch"
+            )));
+        }
         let dnn = self.dnn()?;
         let [x, w, y] = [x, w, y].map(|b| b.address() as *mut c_void);
         let at = Addresses { x, w, y };
@@ -205,13 +217,17 @@ impl Gpu {
         let mut descriptors = Descriptors::new(direction, &conv, kind)?;
         descriptors.set_math(algorithm::math(kind, self.tf32()))?;
         let name = algorithm::name(self, dnn.version, key);
+        let room = MOST_WORKSPACE.min(self.memory()?.0 / 4);
         let known = algorithm::known(&name).filter(|chosen| {
-            descriptors.workspace(dnn.handle, *chosen).is_ok() && chosen.fits(kind, self.tf32())
+            let workspace = descriptors.workspace(dnn.handle, *chosen);
+            workspace.is_ok_and(|size| size <= room) && chosen.fits(kind, self.tf32())
         });
         let chosen = if let Some(known) = known {
             known
-        } else if let Some(found) = self.find(dnn, &descriptors, at)? {
-            algorithm::keep(&name, found.with_math(kind, self.tf32()))
+        } else if let Some(found) = self.find(dnn, &descriptors, (at, room))? {
+            let found = found.with_math(kind, self.tf32());
+            // What was found with little memory left is no answer for other times.
+            if room == MOST_WORKSPACE { algorithm::keep(&name, found) } else { found }
         } else {
             tracing::warn!("cuDNN has nothing for {direction:?} of {conv:?}: plain loops");
             return Ok(None);
@@ -222,14 +238,18 @@ impl Gpu {
         Ok(Some(Plan { descriptors, chosen, workspace }))
     }
 
-    /// The fastest algorithm, by running them all.
-    fn find(&self, dnn: &Dnn, descriptors: &Descriptors, at: Addresses) -> Result<Option<Chosen>> {
-        /// Bytes of workspace, at most, and the part of the free memory.
-        const MOST: usize = 1 << 30;
-        let (free, _) = self.memory()?;
-        let room = self.room(Kind::U8, MOST.min(free / 4))?;
+    /// The fastest algorithm, by running them all in `room` bytes of workspace.
+    fn find(
+        &self,
+        dnn: &Dnn,
+        descriptors: &Descriptors,
+        (at, room): (Addresses, usize),
+    ) -> Result<Option<Chosen>> {
+        let room = self.room(Kind::U8, room)?;
+        let workspace = (room.address() as *mut c_void, room.len());
         // SAFETY: addresses of the descriptors' sizes; what is written there is written over.
-        Ok(unsafe { descriptors.find(dnn.handle, at, (room.address() as *mut c_void, room.len())) })
+        let found = unsafe { descriptors.find(dnn.handle, at, workspace) };
+        found.map_err(|status| failed(status, "looking for an algorithm"))
     }
 
     /// Room of at least `bytes`, the same for all convolutions.

@@ -8,9 +8,10 @@ use artifact::{Error, Result};
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result, sys};
 
-use crate::compile::Programs;
+use crate::compile::{Programs, nvrtc_version};
 use crate::dnn::Dnn;
-use crate::libraries::{CUDNN, DRIVER, NVRTC};
+use crate::libraries::{CUDNN, DRIVER, NVRTC, open_builtins};
+use crate::staging::Staging;
 use crate::{Buffer, Kind, Outcome};
 
 /// The oldest driver that will do, as `cuDriverGetVersion` counts: 12.0.
@@ -18,17 +19,19 @@ const OLDEST: i32 = 12_000;
 
 /// A GPU with a stream of its own; everything is done in the order it was asked for.
 pub struct Gpu {
-    context: Arc<CudaContext>,
-    stream: Arc<CudaStream>,
-    name: String,
-    tf32: bool,
-    pub(crate) programs: RefCell<Programs>,
+    // What uses the stream goes before it.
     pub(crate) dnn: OnceCell<Dnn>,
+    pub(crate) staging: RefCell<Staging>,
+    pub(crate) programs: RefCell<Programs>,
     /// Room for sums of blocks, shared by all kernels, since no two run at a time.
     pub(crate) partial: RefCell<Option<Buffer>>,
     /// Outcomes that were read, to be used again.
     pub(crate) outcomes: RefCell<Vec<Outcome>>,
     exhausted: Cell<Option<Exhausted>>,
+    name: String,
+    tf32: bool,
+    stream: Arc<CudaStream>,
+    context: Arc<CudaContext>,
 }
 
 /// An allocation that failed.
@@ -53,7 +56,9 @@ impl Gpu {
         check_driver()?;
         check_number(number)?;
         NVRTC.open()?;
+        open_builtins(nvrtc_version());
         CUDNN.open()?;
+        check_cudnn()?;
         let failed = |e| Error::Resource(format!("device {number} does not open: {}", words(e)));
         let context = CudaContext::new(number).map_err(failed)?;
         // SAFETY: there is one stream, so that nothing runs beside anything else.
@@ -70,6 +75,7 @@ impl Gpu {
             name,
             tf32,
             dnn: OnceCell::new(),
+            staging: RefCell::default(),
             partial: RefCell::default(),
             outcomes: RefCell::default(),
             exhausted: Cell::default(),
@@ -193,6 +199,17 @@ fn check_number(number: usize) -> Result<()> {
         count => Err(Error::Resource(format!(
             "there is no device {number}: this machine has {count}, from --device cuda:0 to cuda:{}",
             count - 1
+        ))),
+    }
+}
+
+fn check_cudnn() -> Result<()> {
+    // A library without a version in its name is found before the one that was opened.
+    match cudarc::cudnn::result::get_version() {
+        found if found / 10_000 == 9 => Ok(()),
+        found => Err(Error::Resource(format!(
+            "cuDNN 9 is needed, and a library of version {found} was found first; is there a \
+             libcudnn.so of it in LD_LIBRARY_PATH or the system's folders?"
         ))),
     }
 }

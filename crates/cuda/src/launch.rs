@@ -98,8 +98,8 @@ fn tile(lanes: usize) -> (usize, usize, usize) {
 /// The launch that adds up the sums of blocks for `channels`.
 pub(crate) fn channels(channels: usize) -> LaunchConfig {
     LaunchConfig {
-        grid_dim: (channels.div_ceil(32) as u32, 1, 1),
-        block_dim: (32, 8, 1),
+        grid_dim: (channels.div_ceil(8) as u32, 1, 1),
+        block_dim: (8, 32, 1),
         shared_mem_bytes: 0,
     }
 }

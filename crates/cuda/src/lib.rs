@@ -16,6 +16,7 @@ mod launch;
 mod libraries;
 mod ops;
 mod outcome;
+mod staging;
 
 pub use buffer::{Buffer, Kind};
 pub use dnn::Convolution;

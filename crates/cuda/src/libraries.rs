@@ -43,13 +43,13 @@ pub(crate) const DRIVER: Needed = Needed {
 pub(crate) const NVRTC: Needed = Needed {
     what: "CUDA's run-time compiler",
     names: &["libnvrtc.so.13", "libnvrtc.so.12"],
-    before: &["libnvrtc-builtins.so.13.0", "libnvrtc-builtins.so.13.1"],
+    before: &[],
     advice: "install the package nvidia-cuda-nvrtc, or a CUDA toolkit",
 };
 pub(crate) const CUDNN: Needed = Needed {
     what: "cuDNN 9",
     names: &["libcudnn.so.9"],
-    before: &["libcublasLt.so.13", "libcublas.so.13"],
+    before: &["libcublasLt.so.13", "libcublasLt.so.12"],
     advice: "install the package nvidia-cudnn-cu13 (PyTorch's CUDA wheels bring it)",
 };
 
@@ -73,6 +73,12 @@ impl Needed {
             self.advice
         )))
     }
+}
+
+/// NVRTC opens its builtins by their plain name, which is that of its version: they are found only if
+/// they were opened before, or are on the system's path.
+pub(crate) fn open_builtins((major, minor): (i32, i32)) {
+    find(&format!("libnvrtc-builtins.so.{major}.{minor}"));
 }
 
 /// Opens the library `name` from the first place that has it; whether there was one.

@@ -2,20 +2,23 @@
 #![allow(unsafe_code, reason = "memory that the device copies to is unset at first")]
 
 use artifact::Result;
-use cudarc::driver::{CudaSlice, DevicePtr, PinnedHostSlice};
+use cudarc::driver::{CudaEvent, CudaSlice, DevicePtr, PinnedHostSlice};
 
 use crate::Gpu;
 
 /// Loss and hits of a batch on their way to the host.
 pub struct Outcome {
-    pub(crate) device: CudaSlice<f64>,
+    device: CudaSlice<f64>,
     host: PinnedHostSlice<f64>,
+    /// Behind the last copy to the host: cudarc's own events are off.
+    copied: CudaEvent,
 }
 
 impl Outcome {
     /// The sum of the losses, and how many images were classified rightly, as soon as they are
     /// known.
     pub fn read(self, gpu: &Gpu) -> Result<(f64, f64)> {
+        gpu.check("reading the loss", self.copied.synchronize())?;
         let read = gpu.check("reading the loss", self.host.as_slice());
         let [loss, correct] = *read? else { unreachable!("two numbers") };
         gpu.outcomes.borrow_mut().push(self);
@@ -28,7 +31,16 @@ impl Outcome {
 
     /// Asks for the numbers; the host goes on.
     pub(crate) fn fetch(&mut self, gpu: &Gpu) -> Result<()> {
-        gpu.check("reading the loss", gpu.stream().memcpy_dtoh(&self.device, &mut self.host))
+        let copy = gpu.stream().memcpy_dtoh(&self.device, &mut self.host);
+        gpu.check("reading the loss", copy.and_then(|()| self.copied.record(gpu.stream())))
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        // The copy may be under way, and the memory it goes to is about to be freed. A device that
+        // fails here says so at the next call.
+        let _ = self.copied.synchronize();
     }
 }
 
@@ -41,6 +53,8 @@ impl Gpu {
         let device = self.check("allocating memory", self.stream().alloc_zeros::<f64>(2))?;
         // SAFETY: read only after the device wrote it.
         let host = unsafe { self.context().alloc_pinned_with_flags::<f64>(2, 0) };
-        Ok(Outcome { device, host: self.check("allocating pinned memory", host)? })
+        let host = self.check("allocating pinned memory", host)?;
+        let copied = self.check("making an event", self.context().new_event(None))?;
+        Ok(Outcome { device, host, copied })
     }
 }

@@ -126,7 +126,7 @@ impl Walk<'_> {
         let (first, weight) = (net.first_param(index), net.weight(index));
         let sparse = net.sparse(index);
         let x = self.tape.output(input);
-        let dw = net.workspace().like(weight, net.device())?;
+        let dw = net.workspace().gradient(first, weight, net.device())?;
         let grouped = net.grouped(index, self.tape.lanes);
         match (&sparse, grouped) {
             (_, Some(grouped)) => apply(&GroupedWeightGrad(grouped), &dw, &[&grad, x])?,
@@ -137,7 +137,8 @@ impl Walk<'_> {
         }
         self.params[first] = Some(dw);
         if net.biased(index) {
-            let db = net.workspace().take(&[conv.outputs], net.device())?;
+            let bias = net.param(index, 1);
+            let db = net.workspace().gradient(first + 1, bias, net.device())?;
             apply(&BiasGrad(conv), &db, &[&grad])?;
             self.params[first + 1] = Some(db);
         }
@@ -164,8 +165,9 @@ impl Walk<'_> {
         let plane = net.plane(norm, self.tape.lanes);
         let x = self.tape.output(net.graph().nodes()[norm].inputs[0]);
         let stats = self.tape.stats[norm].as_ref().expect("kept in training mode");
-        let sums = || net.workspace().take(&[plane.channels], net.device());
-        let (dweight, dbias) = (sums()?, sums()?);
+        let first = net.first_param(norm);
+        let sums = |k| net.workspace().gradient(first + k, net.param(norm, k), net.device());
+        let (dweight, dbias) = (sums(0)?, sums(1)?);
         let tail = NormTail { add: group.add.is_some(), relu: group.relu };
         let op = NormGrad { plane, eps: BATCH_NORM_EPS, tail };
         let mut sources = vec![x, stats, net.param(norm, 0), net.param(norm, 1)];
@@ -179,7 +181,6 @@ impl Walk<'_> {
             apply_all(&op, &[&grad, &dweight, &dbias], &sources)?;
             grad
         };
-        let first = net.first_param(norm);
         (self.params[first], self.params[first + 1]) = (Some(dweight), Some(dbias));
         Ok(dx)
     }

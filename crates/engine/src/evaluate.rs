@@ -43,8 +43,17 @@ pub enum Views {
 
 /// As [`evaluate`], by these `views` of each image.
 pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
+    score((net, &net.inference()?, views), part, normalise)
+}
+
+/// As [`evaluate_as`] by what was arranged already.
+pub(crate) fn score(
+    (net, inference, views): (&Net, &Inference, Views),
+    part: &Part,
+    normalise: &Normalise,
+) -> Result<Score> {
     let (mut sum, classes) = (Outcome::default(), net.graph().classes());
-    walk((net, views), part, normalise, |labels, logits| {
+    walk((net, inference, views), part, normalise, |labels, logits| {
         let (target, lanes) = (Target { labels, classes, smoothing: 0.0 }, Lanes::of(labels.len()));
         let mut blocks = vec![0.0; lanes.blocks() * LANES * classes];
         pack::to_blocks(logits, classes, lanes, &mut blocks);
@@ -62,19 +71,19 @@ pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) 
 /// As [`evaluate`].
 pub fn predict(net: &Net, part: &Part, normalise: &Normalise) -> Result<Vec<f32>> {
     let mut all = Vec::new();
-    walk((net, Views::Plain), part, normalise, |_, logits| all.extend(logits))?;
+    let inference = net.inference()?;
+    walk((net, &inference, Views::Plain), part, normalise, |_, logits| all.extend(logits))?;
     Ok(all)
 }
 
 /// Shows `each` the labels and the logits, images x classes, of batch after batch.
 fn walk(
-    (net, views): (&Net, Views),
+    (net, inference, views): (&Net, &Inference, Views),
     part: &Part,
     normalise: &Normalise,
     mut each: impl FnMut(&[u8], &[f32]),
 ) -> Result<()> {
     let all: Vec<usize> = (0..part.len()).collect();
-    let inference = net.inference()?;
     thread::scope(|scope| {
         let source = Source::new(net, part, normalise);
         let pixels = source.side * source.side;
@@ -90,7 +99,7 @@ fn walk(
             }
             let labels = loaded.labels().to_vec();
             let show = |fresh| Batch::fresh(net, &source, fresh, None);
-            each(&labels, &logits(&inference, show, (loaded, views))?);
+            each(&labels, &logits(inference, show, (loaded, views))?);
         }
         Ok(())
     })

@@ -75,7 +75,7 @@ impl Net {
             lanes: batch.lanes,
         };
         tape.outputs[0] = Some(batch.images.clone());
-        self.workspace().begin(batch.lanes.blocks());
+        self.workspace().begin(self.batch_size(batch.lanes));
         self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
         for group in self.groups() {
@@ -95,8 +95,9 @@ impl Net {
     }
 
     /// Gives the gradients of a backward walk back, to be used again.
-    pub fn recycle_gradients(&self, grads: Vec<Option<Tensor>>) -> Result<()> {
-        grads.into_iter().flatten().try_for_each(|t| self.workspace().give(t))
+    pub fn recycle_gradients(&self, grads: Vec<Option<Tensor>>) {
+        let each = grads.into_iter().enumerate().filter_map(|(index, grad)| Some((index, grad?)));
+        each.for_each(|(index, grad)| self.workspace().give_gradient(index, grad));
     }
 
     /// Gives back what no later group reads.

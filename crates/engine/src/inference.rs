@@ -24,24 +24,32 @@ pub struct Inference<'a> {
     layers: Vec<Option<Layer>>,
 }
 
-struct Layer {
-    ready: Ready,
-    bias: Tensor,
+enum Layer {
+    /// A convolution or linear layer, its norm folded.
+    Conv { ready: Ready, bias: Tensor },
+    /// A norm that follows none: mean and variance interleaved, weight, bias.
+    Norm([Tensor; 3]),
 }
 
 impl Net {
     /// Arranges the weights; exact zeros are skipped where that was measured to be faster.
     pub fn inference(&self) -> Result<Inference<'_>> {
+        self.inference_of(&self.tensors()?)
+    }
+
+    /// As [`Self::inference`], of these values.
+    pub(crate) fn inference_of(&self, tensors: &Tensors) -> Result<Inference<'_>> {
         let groups = group::groups(self.graph(), Walk::Inference);
-        let tensors = self.tensors()?;
-        let layers = groups.iter().map(|g| self.layer(g, &tensors)).collect::<Result<_>>()?;
+        let layers = groups.iter().map(|g| self.layer(g, tensors)).collect::<Result<_>>()?;
         Ok(Inference { net: self, groups, layers })
     }
 
     fn layer(&self, group: &Group, tensors: &Tensors) -> Result<Option<Layer>> {
         let node = &self.graph().nodes()[group.core];
-        if !matches!(node.op, Op::Conv(_) | Op::Linear(_)) {
-            return Ok(None);
+        match node.op {
+            Op::Conv(_) | Op::Linear(_) => {}
+            Op::BatchNorm => return Ok(Some(self.norm_layer(group.core, tensors)?)),
+            _ => return Ok(None),
         }
         let conv = self.conv(group.core, choice::measured());
         let Folded { weight, bias } = fold::folded(self.graph(), group, tensors);
@@ -55,7 +63,21 @@ impl Net {
             }
         };
         let bias = Tensor::new(bias, &[conv.outputs], self.device())?;
-        Ok(Some(Layer { ready, bias }))
+        Ok(Some(Layer::Conv { ready, bias }))
+    }
+
+    fn norm_layer(&self, node: usize, tensors: &Tensors) -> Result<Layer> {
+        let of = |k: usize| {
+            let param = &self.graph().params()[self.first_param(node) + k];
+            tensors[&param.name].as_f32().expect("a checkpoint's").to_vec()
+        };
+        let [weight, bias, mean, variance] = [0, 1, 2, 3].map(of);
+        let stats = mean.into_iter().zip(variance).flat_map(|(m, v)| [m, v]).collect();
+        let put = |values: Vec<f32>| {
+            let len = values.len();
+            Tensor::new(values, &[len], self.device())
+        };
+        Ok(Layer::Norm([put(stats)?, put(weight)?, put(bias)?]))
     }
 }
 
@@ -79,7 +101,7 @@ impl Inference<'_> {
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
         let net = self.net;
         let count = net.graph().nodes().len();
-        net.workspace().begin(batch.lanes.blocks());
+        net.workspace().begin(net.batch_size(batch.lanes));
         let mut outputs: Vec<Option<Tensor>> = vec![None; count];
         outputs[0] = Some(batch.images.clone());
         let mut unread: Vec<usize> = (0..count).map(|n| net.readers(n)).collect();
@@ -129,21 +151,22 @@ impl Inference<'_> {
         let add = group.add.map(output);
         match node.op {
             Op::Conv(_) | Op::Linear(_) => {
-                let Layer { ready, bias } = layer.expect("made for every convolution");
+                let Some(Layer::Conv { ready, bias }) = layer else {
+                    unreachable!("made for every convolution")
+                };
                 let conv = net.conv(group.core, batch.lanes);
                 let tail = ConvTail { add: add.is_some(), relu: group.relu };
                 let sources: Vec<&Tensor> = [x, bias].into_iter().chain(add).collect();
                 return apply(&ReadyConv { conv, ready, tail }, y, &sources);
             }
             Op::BatchNorm => {
-                let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|k| net.param(group.core, k));
-                let stats = mean.host()?.into_iter().zip(variance.host()?);
-                let stats = stats.flat_map(|(m, v)| [m, v]).collect();
-                let stats = Tensor::new(stats, &[node.shape.c, 2], net.device())?;
+                let Some(Layer::Norm([stats, weight, bias])) = layer else {
+                    unreachable!("made for every norm")
+                };
                 let plane = net.plane(group.core, batch.lanes);
                 let tail = NormTail { add: add.is_some(), relu: group.relu };
                 let sources: Vec<&Tensor> =
-                    [x, &stats, weight, bias].into_iter().chain(add).collect();
+                    [x, stats, weight, bias].into_iter().chain(add).collect();
                 return apply(&NormApply { plane, eps: BATCH_NORM_EPS, tail }, y, &sources);
             }
             Op::MaxPool(pool) => apply(&net.max_pool(group.core, pool), y, &[x])?,

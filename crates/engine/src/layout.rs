@@ -71,8 +71,13 @@ impl Order {
 /// `(rows, a, b)` as `(rows, b, a)`.
 fn swapped<T: Copy>(values: &[T], rows: usize, (a, b): (usize, usize)) -> Vec<T> {
     assert_eq!(values.len(), rows * a * b, "rows of {a} by {b}");
-    let row = |row: &[T]| (0..a * b).map(|i| row[i % a * b + i / a]).collect::<Vec<T>>();
-    values.chunks(a * b).flat_map(row).collect()
+    let mut all = Vec::with_capacity(values.len());
+    for row in values.chunks(a * b) {
+        for first in 0..b {
+            all.extend(row[first..].iter().step_by(b));
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ impl Pending {
 
 /// The gradient of the mean loss of `logits`, and what their batch scored. On a GPU the gradient goes
 /// to a tensor of `room`.
+#[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "room on a GPU"))]
 pub(crate) fn of(
     (logits, device): (&Tensor, &Device),
     (target, mix): (Target, Option<Mix>),

@@ -256,6 +256,11 @@ impl Net {
         self.workspace.activation(&[lanes.images(), s.h, s.w, s.c], &self.device)
     }
 
+    /// What activations of a batch have the size of.
+    pub(crate) fn batch_size(&self, lanes: Lanes) -> usize {
+        if self.device.is_cpu() { lanes.blocks() } else { lanes.images() }
+    }
+
     /// A copy of `tensor`.
     pub(crate) fn copied(&self, tensor: &Tensor) -> Result<Tensor> {
         let copy = self.workspace.like(tensor, &self.device)?;

@@ -17,15 +17,18 @@ type Size = (usize, usize);
 #[derive(Default)]
 pub(crate) struct Workspace {
     free: RefCell<BTreeMap<Size, Vec<Tensor>>>,
+    /// Gradients of parameters that nobody uses, by the parameter's index: each has a place of its own,
+    /// so that a table of them on a device holds from step to step.
+    gradients: RefCell<BTreeMap<usize, Tensor>>,
     bytes: Cell<usize>,
-    blocks: Cell<usize>,
+    batch: Cell<usize>,
 }
 
 impl Workspace {
-    /// Begins a walk over batches of `blocks`. Tensors of other batches' sizes would lie unused
-    /// beside those of this one: they are dropped.
-    pub(crate) fn begin(&self, blocks: usize) {
-        if self.blocks.replace(blocks) != blocks {
+    /// Begins a walk over batches of a size, in whatever activations come in. Tensors of other batches'
+    /// sizes would lie unused beside those of this one: they are dropped.
+    pub(crate) fn begin(&self, batch: usize) {
+        if self.batch.replace(batch) != batch {
             let free = self.free.take();
             let unused: usize = free.iter().map(|((size, len), t)| size * len * t.len()).sum();
             self.bytes.set(self.bytes.get().saturating_sub(unused));
@@ -45,6 +48,21 @@ impl Workspace {
     /// As [`Self::take`], of the shape and kind of `tensor`.
     pub(crate) fn like(&self, tensor: &Tensor, device: &Device) -> Result<Tensor> {
         self.sized(tensor.value_bytes(), tensor.dims(), device)
+    }
+
+    /// As [`Self::like`] of parameter `index`, for its gradient.
+    pub(crate) fn gradient(&self, index: usize, like: &Tensor, device: &Device) -> Result<Tensor> {
+        match self.gradients.borrow_mut().remove(&index) {
+            Some(tensor) => Ok(tensor),
+            None => {
+                self.fresh((like.value_bytes(), like.elem_count()), device)?.reshape(like.dims())
+            }
+        }
+    }
+
+    /// Takes back the gradient of parameter `index`.
+    pub(crate) fn give_gradient(&self, index: usize, gradient: Tensor) {
+        self.gradients.borrow_mut().insert(index, gradient);
     }
 
     fn sized(&self, bytes: usize, shape: &[usize], device: &Device) -> Result<Tensor> {

@@ -1,5 +1,5 @@
 //! Every operation on a GPU against the processor. Where there is no GPU a line says so: that is no
-//! pass. With SECATEUR_NEEDS_CUDA=1 it is a failure.
+//! pass. With `SECATEUR_NEEDS_CUDA=1` it is a failure.
 #![cfg(feature = "cuda")]
 
 use std::io::Write as _;

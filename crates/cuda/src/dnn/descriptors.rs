@@ -161,7 +161,11 @@ impl Descriptors {
         }
     }
 
-    /// The fastest algorithm that sums in a fixed order, else the fastest; none where all fail.
+    /// The fastest algorithm that sums in a fixed order, else the fastest; none where cuDNN has none for
+    /// this shape.
+    ///
+    /// # Errors
+    /// The status, where all fail for another reason.
     ///
     /// # Safety
     /// As of [`Self::run`].
@@ -170,7 +174,7 @@ impl Descriptors {
         handle: sys::cudnnHandle_t,
         at: Addresses,
         (workspace, bytes): (*mut c_void, usize),
-    ) -> Option<Chosen> {
+    ) -> Result<Option<Chosen>, Status> {
         let Self { x, w, y, conv, .. } = *self;
         let (most, mut count) = (RESULTS as c_int, 0);
         let to = &raw mut count;
@@ -183,14 +187,27 @@ impl Descriptors {
                         handle, $($argument,)+ most, to, all.as_mut_ptr(), workspace, bytes,
                     )
                 };
-                status.result().ok()?;
+                if refused(status) {
+                    return Ok(None);
+                }
+                status.result().map_err(|e| e.0)?;
                 let all = &all[..(count as usize).min(RESULTS)];
                 let usable = || {
                     all.iter().filter(|p| p.status == Status::CUDNN_STATUS_SUCCESS)
                 };
                 let fixed = sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC;
-                let best = usable().find(|p| p.determinism == fixed).or_else(|| usable().next());
-                best.map(|p| Chosen::new(p.algo as u32, p.mathType))
+                let best = usable().find(|p| p.determinism == fixed).or_else(|| {
+                    let other = usable().next();
+                    if other.is_some() {
+                        tracing::warn!("sums of a convolution in an order that may change");
+                    }
+                    other
+                });
+                match (best, all.iter().find(|p| !refused(p.status))) {
+                    (Some(p), _) => Ok(Some(Chosen::new(p.algo as u32, p.mathType))),
+                    (None, Some(p)) => Err(p.status),
+                    (None, None) => Ok(None),
+                }
             }};
         }
         match self.direction {
@@ -219,6 +236,14 @@ impl Descriptors {
             ),
         }
     }
+}
+
+/// Whether cuDNN does not serve a shape, as opposed to failing at it.
+fn refused(status: Status) -> bool {
+    // The kinds of refusal have numbers of their own behind the general ones.
+    let number = status as u32;
+    let (bad, unsupported) = (Status::CUDNN_STATUS_BAD_PARAM, Status::CUDNN_STATUS_NOT_SUPPORTED);
+    [bad as u32, unsupported as u32].iter().any(|first| (*first..first + 1000).contains(&number))
 }
 
 impl Drop for Descriptors {

@@ -75,24 +75,30 @@ __device__ __forceinline__ Column column(int channels) {
     return c;
 }
 
+// Threads of a block, at most.
+#define BLOCK 256
+
 // Sums each of the N values over the threads of a column of the block; the first has the sums.
-// Every thread of the block must come here. `shared` holds N values for each thread.
+// Every thread of the block must come here. `shared` holds N values for each thread: those of all
+// threads side by side, so that they fall into different banks.
 template <int N> __device__ __forceinline__ void sum_column(float (&values)[N], float* shared) {
     int width = blockDim.x, self = threadIdx.y * width + threadIdx.x;
 #pragma unroll
-    for (int i = 0; i < N; i++) shared[self * N + i] = values[i];
+    for (int i = 0; i < N; i++) shared[i * BLOCK + self] = values[i];
     __syncthreads();
     for (int left = blockDim.y; left > 1;) {
         int half = (left + 1) / 2;
         if ((int)threadIdx.y + half < left) {
 #pragma unroll
-            for (int i = 0; i < N; i++) shared[self * N + i] += shared[(self + half * width) * N + i];
+            for (int i = 0; i < N; i++) {
+                shared[i * BLOCK + self] += shared[i * BLOCK + self + half * width];
+            }
         }
         __syncthreads();
         left = half;
     }
 #pragma unroll
-    for (int i = 0; i < N; i++) values[i] = shared[self * N + i];
+    for (int i = 0; i < N; i++) values[i] = shared[i * BLOCK + self];
 }
 
 // The sum over the threads of a block of up to 256 in one dimension, in a fixed order; the first
@@ -110,6 +116,3 @@ __device__ __forceinline__ double sum_block(double value, double* shared) {
     __syncthreads();
     return sum;
 }
-
-// Threads of a block, at most.
-#define BLOCK 256

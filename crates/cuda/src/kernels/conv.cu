@@ -59,37 +59,46 @@ extern "C" __global__ void depthwise_input_grad(
     }
 }
 
+// Taps of a kernel's row whose sums a thread keeps at the same time.
+#define TAPS 5
+
 // For each block of output pixels: partial[block, tap, c] = sum of dy * x at the tap. A launch over
-// columns whose third dimension is the kernel's row.
+// columns whose third dimension is the kernel's row: dy is read once a row of TAPS.
 extern "C" __global__ void depthwise_weight_grad(
     const T* dy, const T* x, float* partial, const Conv v) {
     __shared__ float shared[BLOCK * V];
     Column c = column(v.c);
     int r = blockIdx.z;
     size_t rows = (size_t)v.n * v.oh * v.ow;
-    for (int s = 0; s < v.kernel; s++) {
-        float sums[V] = {};
-        if (c.in) {
-            for (size_t row = c.row; row < rows; row += c.step) {
-                int iy = (int)(row / v.ow % v.oh) * v.stride - v.padding + r;
-                int ix = (int)(row % v.ow) * v.stride - v.padding + s;
-                if (iy < 0 || iy >= v.h || ix < 0 || ix >= v.w) continue;
-                float a[V], b[V];
-                load(dy + row * v.c + c.lane, a);
-                size_t image = row / (v.oh * v.ow);
-                load(x + ((image * v.h + iy) * v.w + ix) * v.c + c.lane, b);
+    for (int first = 0; first < v.kernel; first += TAPS) {
+        float sums[TAPS][V] = {};
+        for (size_t row = c.in ? c.row : rows; row < rows; row += c.step) {
+            int iy = (int)(row / v.ow % v.oh) * v.stride - v.padding + r;
+            if (iy < 0 || iy >= v.h) continue;
+            int left = (int)(row % v.ow) * v.stride - v.padding + first;
+            size_t line = (row / (v.oh * v.ow) * v.h + iy) * v.w;
+            float a[V], b[V];
+            load(dy + row * v.c + c.lane, a);
 #pragma unroll
-                for (int k = 0; k < V; k++) sums[k] += a[k] * b[k];
+            for (int s = 0; s < TAPS; s++) {
+                int ix = left + s;
+                if (first + s >= v.kernel || ix < 0 || ix >= v.w) continue;
+                load(x + (line + ix) * v.c + c.lane, b);
+#pragma unroll
+                for (int k = 0; k < V; k++) sums[s][k] += a[k] * b[k];
             }
         }
-        sum_column(sums, shared);
-        if (c.in && threadIdx.y == 0) {
-            size_t tap = blockIdx.x * (size_t)(v.kernel * v.kernel) + r * v.kernel + s;
-            float* to = partial + tap * v.c + c.lane;
 #pragma unroll
-            for (int k = 0; k < V; k++) to[k] = sums[k];
+        for (int s = 0; s < TAPS; s++) {
+            if (first + s >= v.kernel) break;
+            sum_column(sums[s], shared);
+            if (c.in && threadIdx.y == 0) {
+                size_t tap = blockIdx.x * (size_t)(v.kernel * v.kernel) + r * v.kernel + first + s;
+#pragma unroll
+                for (int k = 0; k < V; k++) partial[tap * v.c + c.lane + k] = sums[s][k];
+            }
+            __syncthreads();
         }
-        __syncthreads();
     }
 }
 

@@ -133,6 +133,7 @@ extern "C" __global__ void row_sums(const T* x, size_t rows, int channels, float
 extern "C" __global__ void sum_partial(const float* partial, int blocks, size_t count, T* out) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
         double sum = 0;
+#pragma unroll 8
         for (int b = 0; b < blocks; b++) sum += partial[b * count + i];
         from_float((float)sum, out[i]);
     }

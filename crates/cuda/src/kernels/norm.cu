@@ -33,6 +33,8 @@ __device__ __forceinline__ void add_blocks(
     const float* partial, int blocks, int channels, int c, double* shared, double& a, double& b) {
     a = 0, b = 0;
     if (c < channels) {
+        // Many loads in flight: one after the other they would wait for memory each time.
+#pragma unroll 8
         for (int k = threadIdx.y; k < blocks; k += blockDim.y) {
             a += partial[(k * (size_t)channels + c) * 2];
             b += partial[(k * (size_t)channels + c) * 2 + 1];
@@ -115,7 +117,7 @@ extern "C" __global__ void norm_apply(
 // For each block and channel: the sums of the gradient before the activation and of its product
 // with (x - mean). With `y`, what came out behind sum and activation, that gradient is written over
 // `dy`: it is the summand's too. Without it the activation is computed again.
-extern "C" __global__ void norm_grad_sums(
+extern "C" __global__ void __launch_bounds__(BLOCK, 3) norm_grad_sums(
     T* dy, const T* x, const float* stats, const float* weight, const float* bias, const T* y,
     size_t rows, int channels, float eps, int relu, float* partial) {
     __shared__ float shared[BLOCK * 2 * V];

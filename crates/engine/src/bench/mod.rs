@@ -75,6 +75,6 @@ fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     let grads = net.backward(&tape, &grad)?;
     optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
     net.recycle(tape)?;
-    net.recycle_gradients(grads)?;
+    net.recycle_gradients(grads);
     net.workspace().give(grad)
 }

@@ -111,7 +111,7 @@ fn train(
         let grads = net.backward(&tape, &grad)?;
         optimiser.step(net, &grads, (Clip::default(), Step::Sgd(sgd)))?;
         net.recycle(tape)?;
-        net.recycle_gradients(grads)?;
+        net.recycle_gradients(grads);
     }
     Ok(())
 }

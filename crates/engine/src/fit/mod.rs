@@ -25,11 +25,12 @@ use stage::{Job, Progress, interrupt};
 pub(crate) use average::Average;
 pub use early::{Early, Moment};
 pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
-use position::Position;
+use position::{Position, Saved, State};
 
+use crate::evaluate::{Views, score};
 use crate::loader::{self, Source};
 use crate::loss::Pending;
-use crate::{Net, Optimiser, Schedule, evaluate};
+use crate::{Net, Optimiser, Schedule};
 
 /// What to train on, how, and where to keep the state.
 pub struct Fit<'a> {
@@ -74,6 +75,7 @@ struct Run<'a> {
     normalise: Normalise,
     schedule: Schedule,
     started: Instant,
+    saved: Saved,
 }
 
 /// Trains `net`, continuing where the job's folder holds an unfinished state.
@@ -109,6 +111,7 @@ impl<'a> Run<'a> {
             normalise: Normalise::from(&fit.data.info),
             schedule: fit.flags.schedule(fit.data.train.len()).lengthened(fit.skipped),
             started: Instant::now(),
+            saved: Saved::default(),
             net,
             fit,
         };
@@ -159,13 +162,12 @@ impl<'a> Run<'a> {
 
     /// Scores the epoch, keeps the best, logs it and saves the state.
     fn end_epoch(&mut self, lr: f64, progress: &Progress) -> Result<()> {
-        self.check_sound()?;
-        let now = self.net.tensors()?;
-        let average = self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?;
-        let revived = self.revived([Some(&now), average.as_ref()])?;
-        let validation = match self.score(average.as_ref().map(|average| (average, &now))) {
+        let state = self.state()?;
+        self.check_sound(&state)?;
+        let revived = self.revived(&state)?;
+        let validation = match self.score(&state) {
             Err(e) if interrupt::asked() => {
-                self.save()?;
+                self.save(&state)?;
                 return Err(e);
             }
             other => other?,
@@ -175,19 +177,23 @@ impl<'a> Run<'a> {
         }
         self.position.epoch += 1;
         if self.position.is_best(validation.correct) {
-            self.best = average.unwrap_or(now);
+            self.best = state.scored().clone();
         }
         let record = self.position.record((lr, revived), validation);
         progress.line(&epoch_line(&record));
         let metrics = self.fit.job.path(names::METRICS);
         file::append_line(&metrics, &serde_json::to_string(&record)?)?;
         self.position.begin_epoch();
-        self.save()
+        if self.position.epoch == self.fit.flags.epochs || self.is_due() {
+            self.save(&state)?;
+        }
+        Ok(())
     }
 
     /// The number of pruned weights that are alive, which must be none.
-    fn revived(&self, of: [Option<&Tensors>; 2]) -> Result<u64> {
-        match of.into_iter().flatten().map(|t| self.fit.masks.revived(t)).sum() {
+    fn revived(&self, state: &State) -> Result<u64> {
+        let all = [Some(&state.now), state.average.as_ref()];
+        match all.into_iter().flatten().map(|t| self.fit.masks.revived(t)).sum() {
             0 => Ok(0),
             alive => Err(Error::Integrity(format!(
                 "{alive} pruned weights are alive after an epoch: a mask leaked"
@@ -196,16 +202,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The score of the network, or of its average, after which it has its weights again.
-    fn score(&mut self, average: Option<(&Tensors, &Tensors)>) -> Result<Score> {
-        let validation = &self.fit.data.validation;
-        let Some((average, now)) = average else {
-            return evaluate(self.net, validation, &self.normalise);
-        };
-        self.net.set(average)?;
-        let score = evaluate(self.net, validation, &self.normalise);
-        self.net.set(now)?;
-        score
+    /// The score of the network, or of its average.
+    fn score(&self, state: &State) -> Result<Score> {
+        let inference = self.net.inference_of(state.scored())?;
+        score((self.net, &inference, Views::Plain), &self.fit.data.validation, &self.normalise)
     }
 
     /// Saves and stops where that was asked for; the epoch's work was `entered` at that time.
@@ -214,9 +214,10 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.settle(0)?;
-        self.check_sound()?;
+        let state = self.state()?;
+        self.check_sound(&state)?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
-        self.save()?;
+        self.save(&state)?;
         Err(Error::Interrupted(format!(
             "interrupted in epoch {} after {} steps; the state is saved: run the same command \
              again to go on",

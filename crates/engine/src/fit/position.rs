@@ -1,7 +1,7 @@
 //! Where a run stands, and its state on disk.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use artifact::record::{Epoch, Score};
@@ -74,31 +74,66 @@ impl Position {
     }
 }
 
+/// What a run is made of at a moment, on the host.
+pub(super) struct State {
+    pub now: Tensors,
+    pub average: Option<Tensors>,
+    optimiser: Tensors,
+}
+
+impl State {
+    /// The values that count: the average, if there is one.
+    pub(super) fn scored(&self) -> &Tensors {
+        self.average.as_ref().unwrap_or(&self.now)
+    }
+}
+
+/// When a state was last saved, and how long that took.
+#[derive(Default)]
+pub(super) struct Saved(Option<(Instant, Duration)>);
+
+/// Time between two saves on a GPU, in the time that one takes: there an epoch may take no longer.
+const SAVES_APART: u32 = 20;
+
 impl Run<'_> {
+    pub(super) fn state(&self) -> Result<State> {
+        Ok(State {
+            now: self.net.tensors()?,
+            average: self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?,
+            optimiser: self.optimiser.tensors(self.net)?,
+        })
+    }
+
     /// Refuses weights and optimiser states that are no numbers: nothing is ever saved of them.
-    pub(super) fn check_sound(&self) -> Result<()> {
+    pub(super) fn check_sound(&self, state: &State) -> Result<()> {
         let sound = |t: &Tensor| t.as_f32().is_some_and(|v| v.iter().all(|x| x.is_finite()));
-        let mut all = self.net.tensors()?.into_iter().chain(self.optimiser.tensors(self.net)?);
-        match all.find(|(_, t)| !sound(t)) {
+        match state.now.iter().chain(&state.optimiser).find(|(_, t)| !sound(t)) {
             Some((name, _)) => Err(self.diverged(&format!("{name} is no number"))),
             None => Ok(()),
         }
     }
 
+    /// Whether a save would not take a large part of the time.
+    pub(super) fn is_due(&self) -> bool {
+        let cheap = |(at, took): (Instant, Duration)| at.elapsed() >= took * SAVES_APART;
+        self.net.device().is_cpu() || self.saved.0.is_none_or(cheap)
+    }
+
     /// Saves weights, their average, the optimiser's state, the best weights and the position in
     /// one atomic file.
-    pub(super) fn save(&mut self) -> Result<()> {
+    pub(super) fn save(&mut self, state: &State) -> Result<()> {
         self.position.seconds += self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
         let mut all = Tensors::new();
-        add(&mut all, "now", self.net.tensors()?);
-        add(&mut all, "best", self.best.clone());
-        all.extend(self.optimiser.tensors(self.net)?);
-        if let Some(average) = &self.average {
-            add(&mut all, "average", average.tensors(self.net)?);
+        add(&mut all, "now", &state.now);
+        add(&mut all, "best", &self.best);
+        all.extend(state.optimiser.iter().map(|(name, t)| (name.clone(), t.clone())));
+        if let Some(average) = &state.average {
+            add(&mut all, "average", average);
         }
         let note = serde_json::to_string(&self.position)?;
         tensors::write(&self.fit.job.path(names::STATE), &all, Some(&note))?;
+        self.saved = Saved(Some((Instant::now(), self.started.elapsed())));
         Ok(())
     }
 
@@ -143,8 +178,8 @@ fn keep_lines(path: &Path, epochs: usize) -> Result<()> {
     Ok(file::write(path, kept.as_bytes())?)
 }
 
-fn add(all: &mut Tensors, group: &str, tensors: Tensors) {
-    all.extend(tensors.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
+fn add(all: &mut Tensors, group: &str, tensors: &Tensors) {
+    all.extend(tensors.iter().map(|(name, t)| (format!("{group}/{name}"), t.clone())));
 }
 
 fn take(all: &Tensors, group: &str, graph: &graph::Graph, path: &Path) -> Result<Tensors> {

@@ -36,7 +36,7 @@ impl Run<'_> {
         let grads = self.net.backward(&tape, &grad)?;
         self.descend(&grads, lr)?;
         self.net.recycle(tape)?;
-        self.net.recycle_gradients(grads)?;
+        self.net.recycle_gradients(grads);
         self.net.workspace().give(grad)?;
         if self.steps_done() == 0 {
             let bytes = self.net.activation_bytes() as u64;
