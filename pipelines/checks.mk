@@ -1,6 +1,6 @@
 # What must hold before a change lands.
 
-.PHONY: check unit test
+.PHONY: check check-cuda unit test emulated-cuda cuda
 
 check: ## Format, lints, documentation
 	cargo fmt --all --check
@@ -10,7 +10,26 @@ check: ## Format, lints, documentation
 unit: build ## Unit, property and pipeline tests
 	cargo test --release --workspace --locked
 
-test: check unit ## Everything that CI runs
+# The device that tests run the CUDA path on where there is no GPU.
+EMULATOR := $(abspath target/emulator)
+# What it compiles of the path, and the tests that need a device.
+CUDA_TESTS := -p engine --test conformance -p house-tests --test cuda
+
+check-cuda: ## Lints of the feature cuda; neither a GPU nor anything of CUDA is needed
+	cargo clippy --workspace --all-targets --locked --features cuda -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -p cuda -p engine --features cuda --no-deps --document-private-items --locked --quiet
+
+emulated-cuda: ## The tests of the feature cuda on an emulated device
+	crates/cuda/emulator/build $(EMULATOR)
+	cargo build --release --workspace --locked --features cuda
+	SECATEUR_NEEDS_CUDA=1 SECATEUR_EMULATOR=$(EMULATOR) LD_LIBRARY_PATH=$(EMULATOR) EMULATED_MEMORY=400000000 \
+		SECATEUR_CACHE=$(EMULATOR)/measured cargo test --release --locked --features cuda $(CUDA_TESTS)
+
+cuda: ## The tests of the feature cuda on this machine's GPU
+	cargo build --release --workspace --locked --features cuda
+	SECATEUR_NEEDS_CUDA=1 cargo test --release --locked --features cuda $(CUDA_TESTS)
+
+test: check check-cuda unit emulated-cuda ## Everything that CI runs
 
 .PHONY: bench-peers bench-layers parity
 

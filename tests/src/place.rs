@@ -116,6 +116,12 @@ impl Place {
         self.command(line).output().expect("the binary starts").into()
     }
 
+    /// Runs the command `line` with these environment variables besides.
+    pub fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Said {
+        let variables = variables.iter().copied();
+        self.command(line).envs(variables).output().expect("the binary starts").into()
+    }
+
     /// Runs the command `line`, which must succeed.
     pub fn succeeds(&self, line: &str) -> Said {
         let said = self.run(line);

@@ -62,6 +62,7 @@ API const char* cudnnGetErrorString(Status status) {
         case BAD_PARAM: return "CUDNN_STATUS_BAD_PARAM";
         case NOT_SUPPORTED: return "CUDNN_STATUS_NOT_SUPPORTED";
         case ALLOC_FAILED: return "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED";
+        case EXECUTION_FAILED: return "CUDNN_STATUS_EXECUTION_FAILED";
     }
     return "CUDNN_UNKNOWN_STATUS";
 }

@@ -1,4 +1,4 @@
-// The three convolutions: what is asked is checked, algorithms are told, sums are left to cudnn_sums.cpp.
+// The three convolutions: what is asked is checked and queued, algorithms are told.
 
 #include "cudnn.h"
 
@@ -6,12 +6,9 @@
 #include <cstring>
 #include <utility>
 
-extern "C" size_t emulated_room(const void* p);  // of libcuda
-
 namespace {
 
 constexpr size_t WORKSPACE = 4096;
-enum Direction { FORWARD, DATA, FILTER };
 
 // All three structs of cuDNN's that tell of an algorithm are laid out like this one.
 struct Perf {
@@ -113,7 +110,8 @@ Arrays arrays(const Given& g) {
     return {of(g.x), of(g.w), of(g.y)};
 }
 
-// As `algorithms`, with memory: what it would write is overwritten.
+// As `algorithms`, with memory: what it would write is overwritten. Tries are timed, so that this waits
+// for the stream and is done at once.
 Status try_algorithms(const Given& g, Direction direction, const void* x, const void* w, const void* y, int asked,
                       int* returned, Perf* to, void* workspace, size_t size) {
     Sizes z;
@@ -124,6 +122,7 @@ Status try_algorithms(const Given& g, Direction direction, const void* x, const 
     if (workspace && emulated_room(workspace) < size) return BAD_PARAM;
     status = algorithms(g, direction, asked, returned, to, workspace ? size : 0);
     if (status != SUCCESS) return status;
+    if (emulated_finish(g.handle->stream)) return EXECUTION_FAILED;
     const void* written[] = {y, x, w};
     size_t bytes[] = {a.y.bytes(), a.x.bytes(), a.w.bytes()};
     memset(const_cast<void*>(written[direction]), 0xff, bytes[direction]);
@@ -149,27 +148,14 @@ Status convolve(const Given& g, Direction direction, const void* alpha, const vo
     if (algorithm > 1) return NOT_SUPPORTED;
     Arrays a = arrays(g);
     if (!alpha || !beta || !there(a.x, x) || !there(a.w, w) || !there(a.y, y)) return BAD_PARAM;
-    if (algorithm == 1) {
-        if (size < WORKSPACE || emulated_room(workspace) < size || uintptr_t(workspace) % 16) return BAD_PARAM;
-        memset(workspace, 0xff, WORKSPACE);
-    }
+    bool bad = size < WORKSPACE || emulated_room(workspace) < size || uintptr_t(workspace) % 16;
+    if (algorithm == 1 && bad) return BAD_PARAM;
+    auto at = [](const void* p) { return const_cast<void*>(p); };
     bool tf32 = g.w->type == FLOAT && g.conv->math != FMA_MATH;
-    auto values = [&](const Array& array, const void* p) { return load(array, p, tf32); };
     float scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-    if (direction == FORWARD) {
-        std::vector<float> sums(a.y.count());
-        sum_forward(z, values(a.x, x).data(), values(a.w, w).data(), sums.data());
-        store(a.y, const_cast<void*>(y), sums, scale, keep);
-    } else if (direction == DATA) {
-        std::vector<float> sums(a.x.count());
-        sum_data(z, values(a.w, w).data(), values(a.y, y).data(), sums.data());
-        store(a.x, const_cast<void*>(x), sums, scale, keep);
-    } else {
-        std::vector<float> sums(a.w.count());
-        sum_filter(z, values(a.x, x).data(), values(a.y, y).data(), sums.data());
-        store(a.w, const_cast<void*>(w), sums, scale, keep);
-    }
-    return SUCCESS;
+    Job job = {direction, z, a.x, a.w, a.y, at(x), at(w), at(y), scale, keep, tf32,
+               algorithm == 1 ? workspace : nullptr, WORKSPACE};
+    return queue_job(job, g.handle->stream) ? SUCCESS : EXECUTION_FAILED;
 }
 
 // Without a limit on workspace.

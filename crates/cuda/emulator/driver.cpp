@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "driver_work.h"
+
 namespace {
 
 constexpr int MOST_DEVICES = 16;
@@ -31,6 +33,7 @@ void die(const char* format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fputs("emulated CUDA: ", stderr);
+    if (const Work* work = work_running()) fprintf(stderr, "%s: ", work->name.c_str());
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -40,6 +43,10 @@ void die(const char* format, ...) {
 size_t memory_total() { return total; }
 
 Context* current(Result& error) {
+    if (work_running()) {
+        error = NOT_PERMITTED;
+        return nullptr;
+    }
     error = !initialized ? NOT_INITIALIZED : INVALID_CONTEXT;
     // A context that was released by its last owner is none.
     return initialized && bound && bound->retained > 0 ? bound : nullptr;
@@ -133,6 +140,7 @@ API Result cuDevicePrimaryCtxRetain(Context** to, Device d) {
 
 API Result cuDevicePrimaryCtxReset_v2(Device d) {
     if (!exists(d)) return INVALID_DEVICE;
+    work_finish_all(d);
     memory_free_all(d);
     return SUCCESS;
 }
@@ -141,8 +149,10 @@ API Result cuDevicePrimaryCtxRelease_v2(Device d) {
     if (!exists(d)) return INVALID_DEVICE;
     std::lock_guard<std::mutex> guard(lock);
     if (primary[d].retained == 0) return INVALID_CONTEXT;
-    // With its last owner a context goes, and all of its memory.
-    if (--primary[d].retained == 0) memory_free_all(d);
+    if (--primary[d].retained > 0) return SUCCESS;
+    // With its last owner a context goes, and all of its memory; what was queued is done before.
+    work_finish_all(d);
+    memory_free_all(d);
     return SUCCESS;
 }
 
@@ -189,12 +199,6 @@ API Result cuCtxGetFlags(unsigned* to) {
     return SUCCESS;
 }
 
-API Result cuCtxSynchronize() {
-    NEEDS_CONTEXT(context);
-    memory_check();
-    return SUCCESS;
-}
-
 API Result cuCtxGetStreamPriorityRange(int* least, int* greatest) {
     NEEDS_CONTEXT(context);
     if (least) *least = 0;
@@ -221,6 +225,8 @@ constexpr Name NAMES[] = {
     {FILE_NOT_FOUND, "CUDA_ERROR_FILE_NOT_FOUND", "file not found"},
     {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+    {NOT_PERMITTED, "CUDA_ERROR_NOT_PERMITTED", "operation not permitted"},
     {NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
 };
 

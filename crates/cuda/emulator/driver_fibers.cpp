@@ -7,10 +7,8 @@
 #include "driver.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -39,8 +37,7 @@ struct Thread {
     Fiber* fiber;
 };
 
-// The launch that runs. There is one at a time.
-std::mutex lock;
+// The launch that runs. There is one at a time, and `state` is null while there is none.
 const Function* kernel;
 void** parameters;
 EmulatedState* state;
@@ -67,7 +64,7 @@ void make_order() {
 
 [[noreturn]] void die_of(const char* what, int a, int b) {
     const EmulatedIndex& at = state->block;
-    die("kernel %s, block (%u, %u, %u): %s (%d, %d)", kernel->name, at.x, at.y, at.z, what, a, b);
+    die("block (%u, %u, %u): %s (%d, %d)", at.x, at.y, at.z, what, a, b);
 }
 
 // Switching between stacks: the first switch to one by `setcontext`; all others by `longjmp`, which does
@@ -191,37 +188,17 @@ void run_block(unsigned dynamic) {
     }
 }
 
-// Names the kernel and the place of a fault; the fault then takes its usual way.
-struct sigaction before[2];
-constexpr int FAULTS[] = {SIGSEGV, SIGBUS};
-pthread_t owner;
-
-void on_fault(int, siginfo_t* info, void*) {
-    if (pthread_equal(owner, pthread_self())) {
-        // The stack of signals is small: nothing of stdio's that has a buffer.
-        char place[96], text[320];
-        memory_describe(uintptr_t(info->si_addr), place, sizeof place);
-        const EmulatedIndex &b = state->block, &t = state->thread;
-        int length = snprintf(text, sizeof text,
-                              "emulated CUDA: kernel %.64s, block (%u, %u, %u), thread (%u, %u, %u): fault at %s\n",
-                              kernel->name, b.x, b.y, b.z, t.x, t.y, t.z, place);
-        if (write(2, text, size_t(length)) < 0) abort();
-    }
-    for (int i = 0; i < 2; i++) sigaction(FAULTS[i], &before[i], nullptr);
-}
-
-void watch_faults() {
-    owner = pthread_self();
-    struct sigaction action = {};
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    for (int i = 0; i < 2; i++) sigaction(FAULTS[i], &action, &before[i]);
-}
-
 }  // namespace
 
+void grid_describe(char* text, size_t size) {
+    // Called from a signal handler.
+    *text = 0;
+    if (!state) return;
+    const EmulatedIndex &b = state->block, &t = state->thread;
+    snprintf(text, size, ", block (%u, %u, %u), thread (%u, %u, %u)", b.x, b.y, b.z, t.x, t.y, t.z);
+}
+
 void run_grid(const Function& f, EmulatedIndex grid, EmulatedIndex block, unsigned dynamic, void** given) {
-    std::lock_guard<std::mutex> guard(lock);
     kernel = &f;
     parameters = given;
     state = f.state;
@@ -237,7 +214,6 @@ void run_grid(const Function& f, EmulatedIndex grid, EmulatedIndex block, unsign
     }
     make_order();
     memset(state->dynamic + dynamic, 0xa5, EMULATED_MARGIN);
-    watch_faults();
     block_number = 0;
     for (unsigned z = 0; z < grid.z; z++) {
         for (unsigned y = 0; y < grid.y; y++) {
@@ -247,5 +223,5 @@ void run_grid(const Function& f, EmulatedIndex grid, EmulatedIndex block, unsign
             }
         }
     }
-    for (int i = 0; i < 2; i++) sigaction(FAULTS[i], &before[i], nullptr);
+    state = nullptr;
 }

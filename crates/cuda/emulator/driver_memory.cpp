@@ -4,7 +4,7 @@
 // next multiple of 256 is filled with a pattern that is looked at later; behind that nothing is
 // mapped. No address is given out twice, so what uses freed memory faults.
 
-#include "driver.h"
+#include "driver_memory.h"
 
 #include <sys/mman.h>
 
@@ -24,13 +24,14 @@ struct Allocation {
     bool host;
     unsigned char* mapping;
     size_t mapped;
+    bool leaving;   // its free is queued
+    unsigned held;  // by copies that are queued
 };
 
 std::mutex lock;
 // Never destroyed, like all such tables here: threads may outlive the end of `main`.
 auto& live = *new std::map<uintptr_t, Allocation>();
 size_t used[16], highest[16];
-unsigned long long kept[16];
 uintptr_t next_address = 0x100000000000;
 
 size_t rounded(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -75,7 +76,30 @@ unsigned char* map(size_t size) {
     return nullptr;
 }
 
-Result allocate(Pointer* to, size_t size, Device device, bool host) {
+using Entry = std::map<uintptr_t, Allocation>::iterator;
+
+// The allocation that an address lies in, or the end of `live`.
+Entry around(const void* p) {
+    auto at = live.upper_bound(uintptr_t(p));
+    if (at == live.begin()) return live.end();
+    --at;
+    return uintptr_t(p) - at->first < at->second.size ? at : live.end();
+}
+
+size_t room_in(Entry at, const void* p) { return at->second.size - (uintptr_t(p) - at->first); }
+
+void drop(Entry at) {
+    const Allocation& a = at->second;
+    if (a.held) die("pinned memory of %zu bytes is freed that a queued copy still uses", a.size);
+    check(at->first, a);
+    munmap(a.mapping, a.mapped);
+    if (!a.host) used[a.device] -= rounded(a.size, ALIGNMENT);
+    live.erase(at);
+}
+
+}  // namespace
+
+Result memory_allocate(Pointer* to, size_t size, Device device, bool host) {
     if (!to || size == 0) return INVALID_VALUE;
     std::lock_guard<std::mutex> guard(lock);
     if (size > (size_t(1) << 46)) return OUT_OF_MEMORY;
@@ -87,7 +111,7 @@ Result allocate(Pointer* to, size_t size, Device device, bool host) {
     fill_pattern(begin, start);
     memset(start, 0xff, size);
     fill_pattern(start + size, begin + mapped);
-    live[uintptr_t(start)] = {size, device, host, begin, mapped};
+    live[uintptr_t(start)] = {size, device, host, begin, mapped, false, 0};
     if (!host) {
         used[device] += room;
         highest[device] = std::max(highest[device], used[device]);
@@ -96,25 +120,22 @@ Result allocate(Pointer* to, size_t size, Device device, bool host) {
     return SUCCESS;
 }
 
-using Entry = std::map<uintptr_t, Allocation>::iterator;
-
-void drop(Entry at) {
-    const Allocation& a = at->second;
-    check(at->first, a);
-    munmap(a.mapping, a.mapped);
-    if (!a.host) used[a.device] -= rounded(a.size, ALIGNMENT);
-    live.erase(at);
+Result memory_leave(Pointer p, size_t* size) {
+    std::lock_guard<std::mutex> guard(lock);
+    auto at = live.find(uintptr_t(p));
+    if (at == live.end() || at->second.host || at->second.leaving) return INVALID_VALUE;
+    at->second.leaving = true;
+    *size = at->second.size;
+    return SUCCESS;
 }
 
-Result release(Pointer p, bool host) {
+Result memory_release(Pointer p, bool host) {
     std::lock_guard<std::mutex> guard(lock);
     auto at = live.find(uintptr_t(p));
     if (at == live.end() || at->second.host != host) return INVALID_VALUE;
     drop(at);
     return SUCCESS;
 }
-
-}  // namespace
 
 void memory_check() {
     std::lock_guard<std::mutex> guard(lock);
@@ -144,78 +165,37 @@ void memory_describe(uintptr_t address, char* text, size_t size) {
 
 API size_t emulated_room(const void* p) {
     std::lock_guard<std::mutex> guard(lock);
-    auto at = live.upper_bound(uintptr_t(p));
-    if (at == live.begin()) return 0;
-    --at;
-    size_t offset = uintptr_t(p) - at->first;
-    return at->second.host || offset >= at->second.size ? 0 : at->second.size - offset;
+    auto at = around(p);
+    return at == live.end() || at->second.host || at->second.leaving ? 0 : room_in(at, p);
 }
 
-API Result cuMemGetInfo_v2(size_t* unused, size_t* total) {
-    NEEDS_CONTEXT(context);
+bool memory_there(const void* p, size_t size) {
     std::lock_guard<std::mutex> guard(lock);
-    *total = memory_total();
-    *unused = *total - used[context->device];
-    return SUCCESS;
+    auto at = around(p);
+    return at != live.end() && !at->second.host && room_in(at, p) >= size;
 }
 
-API Result cuMemAlloc_v2(Pointer* to, size_t size) {
-    NEEDS_CONTEXT(context);
-    return allocate(to, size, context->device, false);
-}
-
-API Result cuMemAllocAsync(Pointer* to, size_t size, void* stream) {
-    return stream_lives(stream) ? cuMemAlloc_v2(to, size) : INVALID_HANDLE;
-}
-
-API Result cuMemFree_v2(Pointer p) {
-    NEEDS_CONTEXT(context);
-    return p ? release(p, false) : SUCCESS;
-}
-
-API Result cuMemFreeAsync(Pointer p, void* stream) {
-    return stream_lives(stream) ? cuMemFree_v2(p) : INVALID_HANDLE;
-}
-
-API Result cuMemHostAlloc(void** to, size_t size, unsigned) {
-    NEEDS_CONTEXT(context);
-    Pointer p = 0;
-    Result result = to ? allocate(&p, size, context->device, true) : INVALID_VALUE;
-    if (result == SUCCESS) *to = reinterpret_cast<void*>(uintptr_t(p));
-    return result;
-}
-
-API Result cuMemAllocHost_v2(void** to, size_t size) { return cuMemHostAlloc(to, size, 0); }
-
-API Result cuMemFreeHost(void* p) {
-    NEEDS_CONTEXT(context);
-    return release(Pointer(uintptr_t(p)), true);
-}
-
-// Pools: a device has its default one, whose handle is the address of its threshold.
-
-API Result cuDeviceGetDefaultMemPool(unsigned long long** to, Device d) {
-    if (d < 0 || d >= 16) return INVALID_DEVICE;
-    *to = &kept[d];
-    return SUCCESS;
-}
-
-API Result cuDeviceGetMemPool(unsigned long long** to, Device d) { return cuDeviceGetDefaultMemPool(to, d); }
-
-API Result cuMemPoolSetAttribute(unsigned long long* pool, int attribute, void* value) {
-    if (!pool || !value) return INVALID_VALUE;
-    if (attribute == 4) *pool = *static_cast<unsigned long long*>(value);
-    return SUCCESS;
-}
-
-API Result cuMemPoolGetAttribute(unsigned long long* pool, int attribute, void* value) {
-    if (!pool || !value || attribute < 4 || attribute > 8) return INVALID_VALUE;
+Pinned memory_hold(const void* p, size_t size) {
     std::lock_guard<std::mutex> guard(lock);
-    size_t d = size_t(pool - kept);
-    // Threshold; reserved now and at most; used now and at most.
-    unsigned long long values[] = {*pool, used[d], highest[d], used[d], highest[d]};
-    *static_cast<unsigned long long*>(value) = values[attribute - 4];
-    return SUCCESS;
+    auto at = around(p);
+    if (at == live.end() || !at->second.host) return Pinned::NOT;
+    if (room_in(at, p) < size) return Pinned::SHORT;
+    at->second.held++;
+    return Pinned::HELD;
 }
 
-API Result cuMemPoolTrimTo(unsigned long long* pool, size_t) { return pool ? SUCCESS : INVALID_VALUE; }
+void memory_let_go(const void* p) {
+    std::lock_guard<std::mutex> guard(lock);
+    auto at = around(p);
+    if (at != live.end()) at->second.held--;
+}
+
+size_t memory_used(Device device) {
+    std::lock_guard<std::mutex> guard(lock);
+    return used[device];
+}
+
+size_t memory_highest(Device device) {
+    std::lock_guard<std::mutex> guard(lock);
+    return highest[device];
+}

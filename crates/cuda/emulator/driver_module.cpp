@@ -1,9 +1,8 @@
 // Modules, which are shared libraries that libnvrtc made, and their kernels.
 
-#include "driver.h"
-
 #include <dlfcn.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -11,6 +10,9 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
+
+#include "driver_work.h"
 
 namespace {
 
@@ -26,6 +28,26 @@ auto& modules = *new std::set<Module*>();
 
 // What libnvrtc gives as PTX: this, the path of a library, a line end.
 constexpr char MARK[] = "EMULATED ";
+
+// The parameters of a launch, copied at the call, each where any type may lie.
+class Parameters {
+    std::vector<std::max_align_t> room;
+    std::vector<size_t> places;
+
+public:
+    Parameters(const unsigned* sizes, void** given) {
+        for (; *sizes; sizes++, given++) {
+            places.push_back(room.size());
+            room.resize(room.size() + (*sizes + sizeof room[0] - 1) / sizeof room[0]);
+            memcpy(&room[places.back()], *given, *sizes);
+        }
+    }
+    std::vector<void*> addresses() const {
+        std::vector<void*> all;
+        for (size_t place : places) all.push_back(const_cast<std::max_align_t*>(&room[place]));
+        return all;
+    }
+};
 
 }  // namespace
 
@@ -62,6 +84,8 @@ API Result cuModuleLoad(Module** to, const char* path) {
 
 API Result cuModuleUnload(Module* module) {
     NEEDS_CONTEXT(context);
+    // Its kernels may be queued.
+    work_finish_all(context->device);
     std::lock_guard<std::mutex> guard(lock);
     if (!modules.erase(module)) return INVALID_HANDLE;
     dlclose(module->library);
@@ -77,12 +101,13 @@ API Result cuModuleGetFunction(Function** to, Module* module, const char* name) 
     if (at == module->functions.end()) {
         auto symbol = [&](const char* prefix) { return dlsym(module->library, (prefix + std::string(name)).c_str()); };
         void* call = symbol("emulated_");
-        if (!call) return NOT_FOUND;
+        auto* sizes = reinterpret_cast<const unsigned* (*)()>(symbol("emulator_sizes_"));
+        if (!call || !sizes) return NOT_FOUND;
         // What `__launch_bounds__` says, if it was there.
         auto* bound = static_cast<int*>(symbol("emulator_bound_"));
         at = module->functions.emplace(name, Function{}).first;
         at->second = {at->first.c_str(), reinterpret_cast<void (*)(void**)>(call), module->state,
-                      bound ? *bound : 1024, 49152};
+                      sizes(), bound ? *bound : 1024, 49152};
     }
     *to = &at->second;
     return SUCCESS;
@@ -122,9 +147,10 @@ API Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int* to, Function* f, int
 }
 
 API Result cuLaunchKernel(Function* f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y,
-                          unsigned z, unsigned dynamic, void* stream, void** parameters, void** extra) {
+                          unsigned z, unsigned dynamic, void* handle, void** given, void** extra) {
     NEEDS_CONTEXT(context);
-    if (!f || !stream_lives(stream)) return INVALID_HANDLE;
+    Stream* stream = stream_of(handle);
+    if (!f || !stream) return INVALID_HANDLE;
     // Parameters in a buffer are not emulated.
     if (extra) return NOT_SUPPORTED;
     bool grid = grid_x > 0 && grid_y > 0 && grid_z > 0 && grid_x <= 0x7fffffff && grid_y <= 65535 && grid_z <= 65535;
@@ -132,6 +158,9 @@ API Result cuLaunchKernel(Function* f, unsigned grid_x, unsigned grid_y, unsigne
     if (!grid || !block || int(x * y * z) > f->most_threads || int(dynamic) > f->most_dynamic || int(dynamic) < 0) {
         return INVALID_VALUE;
     }
-    run_grid(*f, {grid_x, grid_y, grid_z}, {x, y, z}, dynamic, parameters);
+    if (*f->sizes && !given) return INVALID_VALUE;
+    work_give(stream, {std::string("kernel ") + f->name, [=, parameters = Parameters(f->sizes, given)] {
+        run_grid(*f, {grid_x, grid_y, grid_z}, {x, y, z}, dynamic, parameters.addresses().data());
+    }});
     return SUCCESS;
 }

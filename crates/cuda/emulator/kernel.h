@@ -190,6 +190,14 @@ inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
 }
 inline void __syncwarp(unsigned mask = 0xffffffff) { emulated.exchange(mask, 0, emulator_lane()); }
 
+// The sizes of a kernel's parameters, and a 0: a launch copies them.
+
+template <class... A>
+inline const unsigned* emulate_sizes(void (*)(A...)) {
+    static const unsigned sizes[] = {(unsigned)sizeof(A)..., 0u};
+    return sizes;
+}
+
 // Calls a kernel with parameters as a launch gives them: the address of each.
 
 template <class... A, size_t... I>

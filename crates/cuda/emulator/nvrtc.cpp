@@ -95,6 +95,8 @@ std::string translated(const Program& p) {
     out += std::regex_replace(p.source, dynamic, "EMULATED_EXTERN($1, $2);") + "\n}\n";
     for (const auto& [kernel, bound] : kernels(p.source)) {
         out += "extern \"C\" void emulated_" + kernel + "(void** p) { emulate_call(" + kernel + ", p); }\n";
+        out += "extern \"C\" const unsigned* emulator_sizes_" + kernel + "() { return emulate_sizes(";
+        out += kernel + "); }\n";
         if (!bound.empty()) out += "extern \"C\" { int emulator_bound_" + kernel + " = " + bound + "; }\n";
     }
     return out;

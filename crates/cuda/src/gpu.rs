@@ -140,13 +140,13 @@ impl Gpu {
         }
         let (free, total) = self.context.mem_get_info().unwrap_or_default();
         self.exhausted.set(Some(Exhausted { wanted: bytes, free, total }));
-        let gib = |b: usize| b as f64 / f64::from(1 << 30);
+        let mib = |bytes: usize| artifact::size::mib(bytes as u64);
         Error::Resource(format!(
-            "{}: out of memory: {:.2} GiB were wanted, {:.2} of {:.2} GiB are free",
+            "{}: out of memory: {:.1} MiB were wanted, {:.0} of {:.0} MiB are free",
             self.name,
-            gib(bytes),
-            gib(free),
-            gib(total)
+            mib(bytes),
+            mib(free),
+            mib(total)
         ))
     }
 

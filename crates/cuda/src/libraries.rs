@@ -65,8 +65,8 @@ impl Needed {
         }
         let folders: Vec<String> = folders().iter().map(|f| f.display().to_string()).collect();
         Err(Error::Resource(format!(
-            "{} is missing: {} was looked for in LD_LIBRARY_PATH and the system's folders, and in \
-             {}; {}, and name its folder in {FOLDERS}",
+            "{} is missing: {} was looked for in LD_LIBRARY_PATH, the system's folders, {}; {}. One \
+             that is elsewhere is found with {FOLDERS}=FOLDER",
             self.what,
             self.names.join(" or "),
             folders.join(", "),

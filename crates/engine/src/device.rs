@@ -134,11 +134,13 @@ impl Flags {
         cpu()?;
         let device = match self.device {
             Choice::Cpu => self.cpu()?,
-            Choice::Cuda(number) => self.cuda(number)?,
+            Choice::Cuda(number) => {
+                self.cuda(number).map_err(|e| Error::Resource(format!("--device cuda: {e}")))?
+            }
             Choice::Auto => match self.cuda(0) {
                 Ok(device) => device,
                 Err(e) => {
-                    tracing::info!("--device auto: the processor ({e})");
+                    tracing::info!("--device auto: the processor, since {e}");
                     self.cpu()?
                 }
             },
@@ -167,8 +169,7 @@ impl Flags {
 
     fn cuda(&mut self, number: usize) -> Result<Device> {
         let precision = self.precision.unwrap_or(Precision::Bf16);
-        let device =
-            cuda(number, precision).map_err(|e| Error::Resource(format!("--device cuda: {e}")))?;
+        let device = cuda(number, precision)?;
         (self.device, self.precision) = (Choice::Cuda(number), Some(precision));
         Ok(device)
     }

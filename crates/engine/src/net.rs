@@ -161,6 +161,17 @@ impl Net {
         self.workspace.bytes()
     }
 
+    /// About how many bytes an image takes in training on this device: the outputs that the way back
+    /// needs, and the largest three for gradients on their way.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn image_bytes(&self) -> usize {
+        let values = |n: usize| self.graph.nodes()[n].shape.count();
+        let kept = |g: &Group| values(g.head) + if g.norm.is_some() { values(g.core) } else { 0 };
+        let largest = self.groups.iter().map(|g| values(g.head)).max().unwrap_or(0);
+        let all = self.groups.iter().map(kept).sum::<usize>() + 3 * largest;
+        all * self.device.activation_bytes()
+    }
+
     /// The graph.
     pub fn graph(&self) -> &Graph {
         &self.graph

@@ -7,6 +7,8 @@ mod average;
 mod early;
 mod flags;
 mod freeze;
+#[cfg(feature = "cuda")]
+mod memory;
 mod position;
 mod step;
 
@@ -138,7 +140,10 @@ impl<'a> Run<'a> {
                 self.stop_if_asked(entered)?;
                 let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
                 let images = loaded.labels().len();
-                self.step(loaded, &source, lr)?;
+                let stepped = self.step(loaded, &source, lr);
+                #[cfg(feature = "cuda")]
+                let stepped = stepped.map_err(|e| self.fitting(e));
+                stepped?;
                 self.position.step += 1;
                 self.keep_early()?;
                 progress
