@@ -13,7 +13,8 @@
 #: ROUND_RATE  fraction of what remains that a round of `make iterative` prunes
 #: ROUND_EPOCHS, FINAL_EPOCHS  epochs of fine-tuning a round and at the end
 #: THREADS     worker threads (default: one a core; results do not depend on it)
-#: DEVICE      cpu, cuda or auto
+#: DEVICE      cpu, cuda, cuda:N or auto; all but cpu build with --features cuda
+#: PRECISION   on a GPU: f32, tf32 or bf16 (default)
 #: OUT         folder of the run
 #: PYTHON      a Python with torch, torchvision, onnxruntime, for make bench-peers and parity
 #: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
@@ -42,6 +43,7 @@ ROUND_EPOCHS ?= 1
 FINAL_EPOCHS ?= 6
 THREADS ?=
 DEVICE ?= cpu
+PRECISION ?=
 NORMALISE ?=
 SIDE ?=
 WEIGHTS ?=
@@ -57,9 +59,10 @@ FRESH ?=
 PYTHON ?= python3
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
 BIN ?= target/release
-BUILD ?= cargo build --release --locked --quiet
+BUILD ?= cargo build --release --locked --quiet$(if $(filter cpu,$(DEVICE)),, --features cuda)
 
 # $(call checked,NAME,VALUE,awk condition on v,what was expected)
+comma := ,
 quoted = '$(subst ','\'',$(1))'
 checked = $(if $(shell printf %s $(call quoted,$(2)) | awk '{ v = $$0 } END { exit !(NR == 1 && ($(3))) }' && echo fine),,$(error $(1)=$(2): expected $(4)))
 fraction = v ~ /^(0?\.[0-9]+|0\.[0-9]+)$$/ && v > 0 && v < 1
@@ -71,6 +74,8 @@ $(call checked,SEED,$(SEED),$(whole),a whole number)
 $(foreach n,BATCH EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
+$(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
+$(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/,f32$(comma) tf32 or bf16))
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
 $(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
@@ -80,19 +85,20 @@ $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected on
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
 $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE); there are: $(notdir $(basename $(wildcard pipelines/recipes/*.yaml)))))
 
+# What rounds as another processor does is another run: a GPU's has its precision in its path.
+ON_GPU := $(if $(filter cpu,$(DEVICE)),,-$(firstword $(subst :, ,$(DEVICE)))$(PRECISION))
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
-RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
-comma := ,
 RATIO_SUFFIX := $(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))
 SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 VALUES_FLAG := $(addprefix --values ,$(VALUES))
-ON_DEVICE := --device $(DEVICE)
+ON_DEVICE := --device $(DEVICE) $(addprefix --precision ,$(PRECISION))
 BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
 RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))
 NORMALISE_FLAG := $(if $(NORMALISE),--normalise $(NORMALISE))

@@ -40,7 +40,8 @@ pub struct Bench {
     side: usize,
     #[command(flatten)]
     device: device::Flags,
-    /// Time each convolution's shape alone instead, dense and at several sparsities
+    /// Time each convolution's shape alone instead: dense and at several sparsities, on a GPU in each
+    /// direction and norms too
     #[arg(long, conflicts_with_all = ["work", "sparsity", "allocation"])]
     layers: bool,
 }
@@ -65,6 +66,8 @@ struct Row {
     threads: usize,
     simd: &'static str,
     device: String,
+    #[serde(skip)]
+    place: String,
     milliseconds: f64,
     images_per_second: f64,
     activations_mib: f64,
@@ -81,6 +84,12 @@ impl Bench {
         }
         let graph = usual(&self.network, 10, self.side)?;
         let device = self.device.device()?;
+        #[cfg(feature = "cuda")]
+        if self.layers && !device.is_cpu() {
+            let net = Net::initial(graph, 42, &device)?;
+            let counts = (self.batch as usize, self.repeat as usize);
+            return layers::on_gpu(&net, counts, common.json);
+        }
         if self.layers {
             layers::run(&graph, (self.batch as usize, self.repeat as usize), common.json);
             return Ok(());
@@ -99,6 +108,11 @@ impl Bench {
             threads: stage::threads(),
             simd: device::simd(),
             device: net.device().name(),
+            place: if net.device().is_cpu() {
+                format!("{} threads, {}", stage::threads(), device::simd())
+            } else {
+                net.device().name()
+            },
             milliseconds: median * 1e3,
             images_per_second: f64::from(self.batch) / median,
             activations_mib: artifact::size::mib(net.activation_bytes() as u64),
@@ -153,14 +167,13 @@ fn median(seconds: &[f64]) -> f64 {
 
 fn text(row: &Row) -> String {
     format!(
-        "{} {}, batch {}, {:.0} % pruned, {} threads, {}:\n\
+        "{} {}, batch {}, {:.0} % pruned, {}:\n\
          {:.1} ms a step, {:.1} images/s; activations and gradients take {:.0} MiB",
         row.network,
         row.work,
         row.batch,
         row.sparsity * 100.0,
-        row.threads,
-        row.simd,
+        row.place,
         row.milliseconds,
         row.images_per_second,
         row.activations_mib

@@ -85,3 +85,46 @@ pub fn run(graph: &Graph, (images, repeat): (usize, usize), json: bool) {
         stage::print_json(&rows);
     }
 }
+
+/// Times and prints each operation on a GPU, a line at a time.
+#[cfg(feature = "cuda")]
+pub fn on_gpu(
+    net: &engine::Net,
+    (images, repeat): (usize, usize),
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    if !json {
+        stage::print(&format!(
+            "{}, batch {images}, {}\n\n{:<34}{:>14}{:>14}{:>14}",
+            net.graph().spec(),
+            net.device().name(),
+            "milliseconds",
+            "forward",
+            "input grad",
+            "weight grad"
+        ));
+    }
+    bench::on_gpu(net, images, repeat, |row| {
+        if json {
+            rows.push(row.clone());
+            return;
+        }
+        let shape = match row.shape[..] {
+            [c, h, w, k, kernel, stride, groups] => {
+                let groups = if groups > 1 { format!(" in {groups}") } else { String::new() };
+                format!("{c}x{h}x{w} -> {k}, {kernel}x{kernel} /{stride}{groups}")
+            }
+            ref other => {
+                let sizes: Vec<String> = other.iter().map(ToString::to_string).collect();
+                format!("{} {}", row.op, sizes.join("x"))
+            }
+        };
+        let times = row.milliseconds.iter().map(|ms| format!("{ms:>14.4}"));
+        stage::print(&format!("{shape:<34}{}", times.collect::<Vec<_>>().concat()));
+    })?;
+    if json {
+        stage::print_json(&rows);
+    }
+    Ok(())
+}

@@ -1,6 +1,8 @@
 //! What a training step or an inference takes, on images that need not be loaded.
 
 mod layers;
+#[cfg(feature = "cuda")]
+mod on_gpu;
 
 use std::time::Instant;
 
@@ -9,6 +11,8 @@ use kernels::loss::Target;
 use sparsity::Masks;
 
 pub use layers::{Layer, layers};
+#[cfg(feature = "cuda")]
+pub use on_gpu::{Timed, on_gpu};
 
 use crate::{Batch, Clip, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
 
@@ -71,10 +75,12 @@ fn batch(net: &Net, images: usize) -> Result<Batch> {
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     let tape = net.forward(batch, Mode::Train(Some(NOISE)))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-    let (grad, _) = net.loss(&tape, target, None)?;
+    let (grad, outcome) = net.loss(&tape, target, None)?;
     let grads = net.backward(&tape, &grad)?;
     optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
     net.recycle(tape)?;
     net.recycle_gradients(grads);
-    net.workspace().give(grad)
+    net.workspace().give(grad)?;
+    // Last: the host is not to wait for it in the middle of a step.
+    outcome.read().map(drop)
 }
