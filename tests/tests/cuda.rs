@@ -132,7 +132,8 @@ fn what_is_missing_is_told() {
     check(&large, &[memory], &["out of memory", "--batch 144 does not fit", "would fit"]);
     // Without a compiler the emulated NVRTC compiles nothing, and says so in its log.
     let cache = house.place.path("kernels").display().to_string();
-    let without = [("PATH", "/nonexistent"), ("EMULATOR_CACHE", cache.as_str())];
+    let cache = cache.as_str();
+    let without = [("PATH", "/nonexistent"), ("EMULATOR_CACHE", cache), ("SECATEUR_CACHE", cache)];
     check(&line, &without, &["NVRTC", "does not compile", "could not be run"]);
     for (library, words) in [("libnvrtc.so.13", "run-time compiler"), ("libcudnn.so.9", "cuDNN 9")]
     {

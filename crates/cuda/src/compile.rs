@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use artifact::{Error, Result};
-use cudarc::driver::{CudaContext, CudaFunction, CudaModule};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, DriverError};
 use cudarc::nvrtc::{Ptx, result, sys};
 
 use crate::Kind;
@@ -79,15 +79,14 @@ impl Programs {
         if let Some(module) = self.modules.get(&key) {
             return Ok(Arc::clone(module));
         }
-        let code = compile(kernel, self.capability)?;
-        let loaded = self.context.load_module(Ptx::from_binary(code)).map_err(|e| {
-            let (major, minor) = nvrtc_version();
-            Error::Resource(format!(
-                "kernels of {:?} do not load: {e}; they were compiled by NVRTC {major}.{minor} for \
-                 compute capability {}.{}: a driver of an older CUDA cannot load them",
-                kernel.source, self.capability.0, self.capability.1
-            ))
-        })?;
+        let text = Text::of(kernel, self.capability);
+        let load = |code| self.context.load_module(Ptx::from_binary(code));
+        let kept = tuning::made(&text.name, &text.all(), || text.compile())?;
+        // What was kept may be of another time: then it is compiled again.
+        let loaded = match load(kept) {
+            Ok(loaded) => loaded,
+            Err(_) => load(text.compile()?).map_err(|e| text.does_not_load(e))?,
+        };
         self.modules.insert(key, Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -101,29 +100,57 @@ pub(crate) fn nvrtc_version() -> (i32, i32) {
     (major, minor)
 }
 
-/// Machine code of the kernel's source.
-fn compile(kernel: Kernel, (major, minor): (i32, i32)) -> Result<Vec<u8>> {
-    let text = CString::new(format!("{COMMON}\n{}", kernel.source.text())).expect("our own text");
-    let name = CString::new(format!("{:?}.cu", kernel.source)).expect("a name");
-    let failed = |what: &str| Error::Resource(format!("{what} of {name:?} failed"));
-    let program =
-        Program(result::create_program(&text, Some(&name)).map_err(|_| failed("NVRTC's start"))?);
-    let mut options = vec![format!("--gpu-architecture=sm_{major}{minor}")];
-    options.extend((kernel.kind == Kind::Bf16).then(|| "-DBF16".to_owned()));
-    options.extend(kernel.wide.then(|| "-DWIDE".to_owned()));
-    // SAFETY: the program is alive; the options are plain text.
-    let compiled = unsafe { result::compile_program(program.0, &options) };
-    compiled.map_err(|e| {
+/// A source as NVRTC gets it.
+struct Text {
+    name: String,
+    source: String,
+    options: Vec<String>,
+}
+
+impl Text {
+    fn of(kernel: Kernel, (major, minor): (i32, i32)) -> Self {
+        let mut options = vec![format!("--gpu-architecture=sm_{major}{minor}")];
+        options.extend((kernel.kind == Kind::Bf16).then(|| "-DBF16".to_owned()));
+        options.extend(kernel.wide.then(|| "-DWIDE".to_owned()));
+        let source = format!("{COMMON}\n{}", kernel.source.text());
+        Self { name: format!("{:?}.cu", kernel.source), source, options }
+    }
+
+    /// All that the code depends on.
+    fn all(&self) -> String {
+        format!("{:?} {:?}\n{}", nvrtc_version(), self.options, self.source)
+    }
+
+    /// Machine code.
+    fn compile(&self) -> Result<Vec<u8>> {
+        let c_text = |text: &str| CString::new(text).expect("our own text");
+        let failed = |what: &str| Error::Resource(format!("{what} of {} failed", self.name));
+        let program = result::create_program(&c_text(&self.source), Some(&c_text(&self.name)));
+        let program = Program(program.map_err(|_| failed("NVRTC's start"))?);
+        // SAFETY: the program is alive; the options are plain text.
+        let compiled = unsafe { result::compile_program(program.0, &self.options) };
+        compiled.map_err(|e| {
+            let (major, minor) = nvrtc_version();
+            let options = self.options.join(" ");
+            Error::Resource(format!(
+                "NVRTC {major}.{minor} does not compile {} with {options}: {:?}\n{}",
+                self.name,
+                e.0,
+                program.log()
+            ))
+        })?;
+        program.code().ok_or_else(|| failed("reading the code"))
+    }
+
+    fn does_not_load(&self, error: DriverError) -> Error {
+        let (major, minor) = nvrtc_version();
         Error::Resource(format!(
-            "NVRTC {}.{} does not compile {name:?} with {}: {:?}\n{}",
-            nvrtc_version().0,
-            nvrtc_version().1,
-            options.join(" "),
-            e.0,
-            program.log()
+            "{}, compiled by NVRTC {major}.{minor} with {}, does not load: {error}; the driver may be \
+             of an older CUDA than that",
+            self.name,
+            self.options.join(" ")
         ))
-    })?;
-    program.code().ok_or_else(|| failed("reading the code"))
+    }
 }
 
 /// A program of NVRTC's, destroyed in the end.

@@ -110,3 +110,24 @@ fn folders_named() -> Vec<PathBuf> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nowhere_is_told() {
+        let needed = Needed {
+            what: "a library",
+            names: &["libnowhere.so.1", "libnowhere.so"],
+            before: &["libneither.so"],
+            advice: "write it",
+        };
+        let error = needed.open().expect_err("there is none");
+        assert_eq!(error.exit_code(), 6);
+        let text = error.to_string();
+        for words in ["a library is missing", "libnowhere.so.1 or", "/usr/local/cuda", "write it"] {
+            assert!(text.contains(words), "{text}");
+        }
+    }
+}

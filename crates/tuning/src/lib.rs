@@ -1,4 +1,4 @@
-//! Measurements of this machine, kept from run to run.
+//! Measurements of this machine, and what was compiled for it, kept from run to run.
 //!
 //! Which of two kernels is faster depends on the machine: it is measured, once, and kept in a file
 //! of the user's cache folder by the processor's name. A second run decides as the first did, which
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use artifact::{Result, file, yaml};
+use artifact::{Result, digest, file, yaml};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,6 +80,29 @@ impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
     }
 }
 
+/// The bytes that `make` makes of `source`, kept in the cache folder under `name` and the digest of
+/// `source`; made anew where they are not there or not whole.
+pub fn made(name: &str, source: &str, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    let Some(folder) = folder() else { return make() };
+    let path = folder.join(format!("{name}-{}", &digest::of_bytes(source.as_bytes())[..16]));
+    if let Some(bytes) = whole(&path) {
+        return Ok(bytes);
+    }
+    let bytes = make()?;
+    let kept = [digest::of_bytes(&bytes).as_bytes(), &bytes].concat();
+    if let Err(e) = file::make_folder(&folder).and_then(|()| file::write(&path, &kept)) {
+        tracing::warn!("{} is not kept: {e}", path.display());
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a file behind their digest, if they are what it says.
+fn whole(path: &Path) -> Option<Vec<u8>> {
+    let all = file::read(path).ok()?;
+    let (digest, bytes) = all.split_at_checked(64)?;
+    (digest == digest::of_bytes(bytes).as_bytes()).then(|| bytes.to_vec())
+}
+
 /// The fastest of some runs, in seconds, after one that does not count: of many where they are
 /// short and noise is large beside them, of few where they are long.
 pub fn seconds(mut run: impl FnMut()) -> f64 {
@@ -144,6 +167,20 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(70));
         });
         assert_eq!(runs, 2);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_made_anew() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("made");
+        let write = |bytes: &[u8]| file::write(&path, bytes).expect("writes");
+        assert_eq!(whole(&path), None, "no file");
+        write(&[digest::of_bytes(b"code").as_bytes(), b"code"].concat());
+        assert_eq!(whole(&path).as_deref(), Some(&b"code"[..]));
+        write(&[digest::of_bytes(b"code").as_bytes(), b"cod"].concat());
+        assert_eq!(whole(&path), None, "cut short");
+        write(b"short");
+        assert_eq!(whole(&path), None, "no digest");
     }
 
     #[test]

@@ -238,8 +238,16 @@ impl Descriptors {
     }
 }
 
-/// Whether cuDNN does not serve a shape, as opposed to failing at it.
+/// Whether cuDNN does not serve a shape, as opposed to failing at it or being half installed.
 fn refused(status: Status) -> bool {
+    let installation = [
+        Status::CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER,
+        Status::CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDART,
+        Status::CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE,
+    ];
+    if installation.contains(&status) {
+        return false;
+    }
     // The kinds of refusal have numbers of their own behind the general ones.
     let number = status as u32;
     let (bad, unsupported) = (Status::CUDNN_STATUS_BAD_PARAM, Status::CUDNN_STATUS_NOT_SUPPORTED);
@@ -264,5 +272,23 @@ impl Drop for Descriptors {
                 let _ = result::destroy_convolution_descriptor(self.conv);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_no_failures() {
+        let check = |status, expected| assert_eq!(refused(status), expected, "{status:?}");
+        check(Status::CUDNN_STATUS_NOT_SUPPORTED, true);
+        check(Status::CUDNN_STATUS_BAD_PARAM, true);
+        check(Status::CUDNN_STATUS_NOT_SUPPORTED_SHAPE, true);
+        check(Status::CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE, false);
+        check(Status::CUDNN_STATUS_SUCCESS, false);
+        check(Status::CUDNN_STATUS_EXECUTION_FAILED, false);
+        check(Status::CUDNN_STATUS_ALLOC_FAILED, false);
+        check(Status::CUDNN_STATUS_INTERNAL_ERROR, false);
     }
 }
