@@ -104,10 +104,11 @@ pub fn batch(
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
 }
 
-/// How [`batch`] shows the images `indices` of `part`, where they are not resized.
+/// How [`batch`] shows the images `indices` of `part`, resized to `side`.
 pub fn shown(
     part: &Part,
     indices: &[usize],
+    side: usize,
     augment: Option<(&Augment, u64, usize)>,
 ) -> Vec<Shown> {
     let one = |&i: &usize| {
@@ -115,7 +116,7 @@ pub fn shown(
         let Some((augment, seed, epoch)) = augment else {
             return Shown { image, pose: Pose::STILL, patches: vec![] };
         };
-        let patches = augment.patches((seed, epoch), i, part.side()).collect();
+        let patches = augment.patches((seed, epoch), i, side).collect();
         Shown { image, pose: augment.pose(seed, epoch, i), patches }
     };
     indices.iter().map(one).collect()

@@ -26,3 +26,4 @@ pub use dataset::{Dataset, Part, STAGE};
 pub use mixup::{Mixed, Mixup};
 pub use patch::Patch;
 pub use raw::{Images, Raw};
+pub use resize::{Tap, taps};

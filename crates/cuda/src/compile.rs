@@ -112,6 +112,9 @@ impl Text {
         let mut options = vec![format!("--gpu-architecture=sm_{major}{minor}")];
         options.extend((kernel.kind == Kind::Bf16).then(|| "-DBF16".to_owned()));
         options.extend(kernel.wide.then(|| "-DWIDE".to_owned()));
+        // Grey levels come out as on the processor: products are rounded before they are summed.
+        let exact = kernel.source == Source::Images;
+        options.extend(exact.then(|| "--fmad=false".to_owned()));
         let source = format!("{COMMON}\n{}", kernel.source.text());
         Self { name: format!("{:?}.cu", kernel.source), source, options }
     }

@@ -21,5 +21,5 @@ mod staging;
 pub use buffer::{Buffer, Kind};
 pub use dnn::Convolution;
 pub use gpu::{Exhausted, Gpu};
-pub use ops::{Draw, Fused, Norm, NormParams, Parameter, Target};
+pub use ops::{Draw, Fused, Images, Norm, NormParams, Parameter, Target};
 pub use outcome::Outcome;

@@ -10,7 +10,7 @@ mod norm;
 mod optimiser;
 mod pool;
 
-pub use images::Draw;
+pub use images::{Draw, Images};
 pub use loss::Target;
 pub use norm::{Norm, NormParams};
 pub use optimiser::{Fused, Parameter};

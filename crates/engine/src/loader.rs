@@ -40,8 +40,7 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     /// The images of `part` for `net`, as they are, made by one thread.
     pub(crate) fn new(net: &Net, part: &'a Part, normalise: &'a Normalise) -> Self {
-        let side = net.graph().side();
-        let resident = !net.device().is_cpu() && part.side() == side;
+        let (side, resident) = (net.graph().side(), !net.device().is_cpu());
         Self { part, side, normalise, augment: None, workers: 1, resident }
     }
 
@@ -50,7 +49,7 @@ impl<'a> Source<'a> {
         #[cfg(feature = "cuda")]
         if self.resident {
             let labels = indices.iter().map(|&i| self.part.label(i)).collect();
-            return Fresh::Shown(cifar::shown(self.part, indices, augment), labels);
+            return Fresh::Shown(cifar::shown(self.part, indices, self.side, augment), labels);
         }
         Fresh::Images(cifar::batch(self.part, indices, (self.normalise, self.side), augment))
     }

@@ -232,11 +232,11 @@ impl Net {
         part: &cifar::Part,
         normalise: &cifar::Normalise,
     ) -> Result<std::rc::Rc<crate::resident::Resident>> {
-        let mut all = self.residents.borrow_mut();
-        if let Some(known) = all.iter().find(|r| r.holds(part, normalise)) {
+        let (mut all, how) = (self.residents.borrow_mut(), (normalise, self.graph.side()));
+        if let Some(known) = all.iter().find(|r| r.holds(part, how)) {
             return Ok(std::rc::Rc::clone(known));
         }
-        let new = crate::resident::Resident::new(gpu, part, normalise)?;
+        let new = crate::resident::Resident::new(gpu, part, how)?;
         all.push(std::rc::Rc::clone(&new));
         Ok(new)
     }

@@ -4,35 +4,40 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use cifar::{Normalise, Part, Shown};
-use cuda::{Buffer, Draw, Gpu};
+use cuda::{Buffer, Draw, Gpu, Images};
 
-/// All images of a dataset's file on a GPU.
+/// All images of a dataset's file on a GPU, to be shown in one size.
 pub(crate) struct Resident {
     /// Keeps what the bytes are a copy of.
     part: Part,
     normalise: Normalise,
-    bytes: Buffer,
-    /// The normalised value of each byte, channel by channel.
-    table: Buffer,
+    side: usize,
+    images: Images,
 }
 
 impl Resident {
-    pub(crate) fn new(gpu: &Gpu, part: &Part, normalise: &Normalise) -> Result<Rc<Self>> {
-        let bytes = gpu.upload_bytes(part.pixels())?;
-        let table = gpu.upload(&normalise.table().concat())?;
-        Ok(Rc::new(Self { part: part.clone(), normalise: *normalise, bytes, table }))
+    /// The images that `part` is of, shown with `side` pixels a side.
+    pub(crate) fn new(
+        gpu: &Gpu,
+        part: &Part,
+        (normalise, side): (&Normalise, usize),
+    ) -> Result<Rc<Self>> {
+        let taps = (part.side() != side).then(|| cifar::taps(part.side(), side));
+        let table = normalise.table().concat();
+        let images = Images::new(gpu, (part.pixels(), part.side()), &table, taps.as_deref())?;
+        Ok(Rc::new(Self { part: part.clone(), normalise: *normalise, side, images }))
     }
 
-    /// Whether it holds the images of `part`, normalised so.
-    pub(crate) fn holds(&self, part: &Part, normalise: &Normalise) -> bool {
-        self.part.shares_pixels(part) && self.normalise == *normalise
+    /// Whether it holds the images of `part`, to be shown so.
+    pub(crate) fn holds(&self, part: &Part, (normalise, side): (&Normalise, usize)) -> bool {
+        self.part.shares_pixels(part) && self.normalise == *normalise && self.side == side
     }
 
     /// Draws the images to `x` (images, side, side, channels).
     pub(crate) fn draw(&self, gpu: &Gpu, shown: &[Shown], x: &Buffer) -> Result<()> {
         let padding = shown.first().map_or(0, |s| s.pose.padding);
         let draws: Vec<Draw> = shown.iter().map(draw).collect();
-        Ok(gpu.draw((&self.bytes, &self.table), &draws, (self.part.side(), padding), x)?)
+        Ok(gpu.draw(&self.images, &draws, padding, x)?)
     }
 }
 

@@ -8,28 +8,78 @@ struct Draw {
     int patch[2][4];
 };
 
-// x[n, row, column, 0..3] for each of `draws`, other channels zero. `table` holds the normalised
-// value of every byte, channel by channel.
+// Where the images lie: the bytes of all, and how one is cropped.
+struct Images {
+    const unsigned char* bytes;
+    // The normalised value of every byte, channel by channel.
+    const float* table;
+    int side, padding;
+};
+
+// The byte of channel c at (row, column) of the crop, black outside of the image.
+__device__ __forceinline__ int cropped(const Images& all, const Draw& d, int c, int row, int column) {
+    // Flipping comes after cropping.
+    int x = (d.flip ? all.side - 1 - column : column) + d.x - all.padding;
+    int y = row + d.y - all.padding;
+    if (x < 0 || x >= all.side || y < 0 || y >= all.side) return 0;
+    return all.bytes[((d.image * (size_t)3 + c) * all.side + y) * all.side + x];
+}
+
+__device__ __forceinline__ bool blank(const Draw& d, int row, int column) {
+    bool found = false;
+    for (int k = 0; k < 2; k++) {
+        const int* p = d.patch[k];
+        found = found || (row >= p[0] && row < p[1] && column >= p[2] && column < p[3]);
+    }
+    return found;
+}
+
+// x[n, row, column, 0..3] for each of `draws`, other channels zero.
 extern "C" __global__ void draw(
-    const unsigned char* bytes, const Draw* draws, const float* table, T* x, size_t count, int side,
-    int padding, int channels) {
+    const Images all, const Draw* draws, T* x, size_t count, int channels) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
-        int column = i % side, row = i / side % side;
-        const Draw d = draws[i / side / side];
-        // Flipping comes after cropping.
-        int from_x = (d.flip ? side - 1 - column : column) + d.x - padding;
-        int from_y = row + d.y - padding;
-        bool inside = from_x >= 0 && from_x < side && from_y >= 0 && from_y < side;
-        bool blank = false;
-        for (int k = 0; k < 2; k++) {
-            const int* p = d.patch[k];
-            blank = blank || (row >= p[0] && row < p[1] && column >= p[2] && column < p[3]);
+        int column = i % all.side, row = i / all.side % all.side;
+        const Draw d = draws[i / all.side / all.side];
+        bool none = blank(d, row, column);
+        for (int c = 0; c < channels; c++) {
+            float v = c < 3 && !none ? all.table[c * 256 + cropped(all, d, c, row, column)] : 0.0f;
+            from_float(v, x[i * channels + c]);
         }
+    }
+}
+
+// How a side is resized: for each output its first input, and the weights of `most` inputs from there,
+// zero behind the last.
+struct Taps {
+    const int* first;
+    const float* weights;
+    int most, side;
+};
+
+// As `draw`, resized in between: across, then down, rounded to a whole grey level.
+extern "C" __global__ void draw_resized(
+    const Images all, const Taps taps, const Draw* draws, T* x, size_t count, int channels) {
+    for (size_t i = thread_index(); i < count; i += thread_count()) {
+        int column = i % taps.side, row = i / taps.side % taps.side;
+        const Draw d = draws[i / taps.side / taps.side];
+        bool none = blank(d, row, column);
+        const float* down = taps.weights + row * taps.most;
+        const float* across = taps.weights + column * taps.most;
         for (int c = 0; c < channels; c++) {
             float v = 0;
-            if (c < 3 && !blank) {
-                size_t plane = d.image * (size_t)3 + c;
-                v = table[c * 256 + (inside ? bytes[(plane * side + from_y) * side + from_x] : 0)];
+            if (c < 3 && !none) {
+                float sum = 0.5f;
+                for (int r = 0; r < taps.most; r++) {
+                    if (down[r] == 0) continue;
+                    float wide = 0;
+                    for (int s = 0; s < taps.most; s++) {
+                        if (across[s] == 0) continue;
+                        int y = taps.first[row] + r, left = taps.first[column] + s;
+                        wide += (float)cropped(all, d, c, y, left) * across[s];
+                    }
+                    sum += down[r] * wide;
+                }
+                v = all.table[c * 256 + (int)sum];
             }
             from_float(v, x[i * channels + c]);
         }

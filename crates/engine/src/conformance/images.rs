@@ -12,9 +12,11 @@ pub(super) fn cases() -> Vec<Case> {
     let cropped = Augment { padding: 4, flip: true, ..plain };
     let blanked = Augment { cutout: 9, erasing: 0.9, ..cropped };
     let mut all = vec![
-        drawn("still", None),
-        drawn("cropped", Some(cropped)),
-        drawn("blanked", Some(blanked)),
+        drawn("still", 32, None),
+        drawn("cropped", 32, Some(cropped)),
+        drawn("blanked", 32, Some(blanked)),
+        drawn("larger", 45, Some(blanked)),
+        drawn("smaller", 13, Some(cropped)),
         loaded(),
     ];
     let kinds = [("plain", 0.0, None), ("smoothed", 0.1, None), ("mixed", 0.1, Some(0.7))];
@@ -31,8 +33,8 @@ fn part() -> (Part, Normalise) {
     (Part::whole(synth::generate(3, 40, 1).train, synth::SIDE), normalise)
 }
 
-/// Images drawn on the device, mixed with each other.
-fn drawn(name: &str, augment: Option<Augment>) -> Case {
+/// Images drawn on the device with `side` pixels a side, mixed with each other.
+fn drawn(name: &str, side: usize, augment: Option<Augment>) -> Case {
     Case::new(format!("images {name}"), Kind::Moved, move |place| {
         let (part, normalise) = part();
         let indices: Vec<usize> = (0..20).map(|i| i * 7 % part.len()).collect();
@@ -40,20 +42,20 @@ fn drawn(name: &str, augment: Option<Augment>) -> Case {
         let mixed = Mixup { alpha: 1.0 }.draw(indices.len(), 1, (2, 3));
         match &place.device {
             Device::Cpu => {
-                let how = (&normalise, part.side());
+                let how = (&normalise, side);
                 let mut images = cifar::batch(&part, &indices, how, augment);
                 mixed.apply(&mut images);
                 Ok(images.images)
             }
             #[cfg(feature = "cuda")]
             Device::Cuda(gpu, _) => {
-                let room = || Batch::room(gpu, &place.device, (indices.len(), part.side()));
+                let room = || Batch::room(gpu, &place.device, (indices.len(), side));
                 let (images, mix) = (room()?, room()?);
-                let resident = crate::resident::Resident::new(gpu, &part, &normalise)?;
-                let shown = cifar::shown(&part, &indices, augment);
+                let resident = crate::resident::Resident::new(gpu, &part, (&normalise, side))?;
+                let shown = cifar::shown(&part, &indices, side, augment);
                 resident.draw(gpu, &shown, images.buffer())?;
                 gpu.mix(images.buffer(), &mixed.others, mixed.share, mix.buffer())?;
-                three(&mix.host()?, indices.len())
+                three(&mix.host()?, indices.len(), side)
             }
         }
     })
@@ -69,18 +71,14 @@ fn loaded() -> Case {
         if place.device.is_cpu() {
             return place.read(&batch.images, 5, [3, side, side]);
         }
-        three(&batch.images.host()?, 5)
+        three(&batch.images.host()?, 5, side)
     })
 }
 
 /// `(images, 3, pixels)` of images with zeros behind the third channel.
-fn three(values: &[f32], images: usize) -> Result<Vec<f32>> {
-    let (part, _) = part();
+fn three(values: &[f32], images: usize, side: usize) -> Result<Vec<f32>> {
     let image = values.len() / images;
-    let channels = [part.side().pow(2), 81].into_iter().find_map(|p| {
-        (image.is_multiple_of(p) && [4, 8].contains(&(image / p))).then_some(image / p)
-    });
-    let Some(channels) = channels else { anyhow::bail!("{image} values of an image") };
+    let channels = image / (side * side);
     let surplus = values.chunks(channels).flat_map(|pixel| &pixel[3..]);
     anyhow::ensure!(surplus.into_iter().all(|v| *v == 0.0), "channels that should be zero");
     let each = values.chunks(image).flat_map(|image| {
