@@ -13,7 +13,7 @@ unit: build ## Unit, property and pipeline tests
 # The device that tests run the CUDA path on where there is no GPU.
 EMULATOR := $(abspath target/emulator)
 # What it compiles of the path, and the tests that need a device.
-CUDA_TESTS := -p engine --test conformance -p house-tests --test cuda
+CUDA_TESTS := -p cuda --lib -p engine --test conformance -p house-tests --test cuda
 
 check-cuda: ## Lints of the feature cuda; neither a GPU nor anything of CUDA is needed
 	cargo clippy --workspace --all-targets --locked --features cuda -- -D warnings

@@ -188,3 +188,37 @@ impl Drop for Program {
         let _ = unsafe { result::destroy_program(self.0) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libraries::{NVRTC, open_builtins};
+    use std::io::Write as _;
+
+    /// Needs NVRTC alone, no device.
+    #[test]
+    fn every_source_compiles() {
+        if let Err(e) = NVRTC.open() {
+            let line = format!("SKIPPED: compiling kernels, nothing was checked: {e}\n");
+            std::io::stderr().write_all(line.as_bytes()).expect("prints");
+            return;
+        }
+        open_builtins(nvrtc_version());
+        let sources = [
+            Source::Conv,
+            Source::Elementwise,
+            Source::Images,
+            Source::Loss,
+            Source::Norm,
+            Source::Optimiser,
+        ];
+        let kinds = [Kind::F32, Kind::Bf16].into_iter().flat_map(|k| [(k, false), (k, true)]);
+        for (kind, wide) in kinds {
+            for source in sources {
+                let kernel = Kernel { source, name: "", kind, wide };
+                let code = Text::of(kernel, (8, 0)).compile();
+                assert!(!code.expect("compiles").is_empty(), "{kernel:?}");
+            }
+        }
+    }
+}
