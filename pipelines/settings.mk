@@ -86,7 +86,7 @@ RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
 $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE); there are: $(notdir $(basename $(wildcard pipelines/recipes/*.yaml)))))
 
 # What rounds as another processor does is another run: a GPU's has its precision in its path.
-ON_GPU := $(if $(filter cpu,$(DEVICE)),,-$(firstword $(subst :, ,$(DEVICE)))$(PRECISION))
+ON_GPU := $(if $(filter cpu,$(DEVICE)),,-$(firstword $(subst :, ,$(DEVICE)))-$(or $(PRECISION),bf16))
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
 RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)

@@ -12,8 +12,9 @@ pub(crate) struct Resize {
 /// For an output along a side: its first input, and the weights of the inputs from there.
 pub type Tap = (usize, Vec<f32>);
 
-/// How a side of `from` pixels becomes one of `to`: an output is a mean of the inputs around its centre, weighted by a triangle that reaches the
-/// neighbouring pixels' centres: the outputs' pixels where the image shrinks.
+/// How a side of `from` pixels becomes one of `to`: an output is a mean of the inputs around its centre,
+/// weighted by a triangle that reaches the neighbouring pixels' centres: the outputs' pixels where the
+/// image shrinks.
 pub fn taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = from as f64 / to as f64;
     let reach = scale.max(1.0);

@@ -186,7 +186,7 @@ impl Gpu {
         if largest >= MOST_VALUES {
             return Err(Error::Resource(format!(
                 "{conv:?} has an activation of {largest} values, and cuDNN takes less than \
-                 {MOST_VALUES}: use a smaller --batch"
+                 {MOST_VALUES}: take fewer images at a time"
             )));
         }
         let dnn = self.dnn()?;
@@ -217,7 +217,8 @@ impl Gpu {
         let mut descriptors = Descriptors::new(direction, &conv, kind)?;
         descriptors.set_math(algorithm::math(kind, self.tf32()))?;
         let name = algorithm::name(self, dnn.version, key);
-        let room = MOST_WORKSPACE.min(self.memory()?.0 / 4);
+        // Of all memory, not of what is free: what is chosen must not depend on that.
+        let room = MOST_WORKSPACE.min(self.memory()?.1 / 16);
         let known = algorithm::known(&name).filter(|chosen| {
             let workspace = descriptors.workspace(dnn.handle, *chosen);
             workspace.is_ok_and(|size| size <= room) && chosen.fits(kind, self.tf32())
@@ -225,13 +226,14 @@ impl Gpu {
         let chosen = if let Some(known) = known {
             known
         } else if let Some(found) = self.find(dnn, &descriptors, (at, room))? {
-            let found = found.with_math(kind, self.tf32());
-            // What was found with little memory left is no answer for other times.
-            if room == MOST_WORKSPACE { algorithm::keep(&name, found) } else { found }
+            algorithm::keep(&name, found.with_math(kind, self.tf32()))
         } else {
             tracing::warn!("cuDNN has nothing for {direction:?} of {conv:?}: plain loops");
             return Ok(None);
         };
+        if !chosen.is_fixed() {
+            tracing::warn!("{direction:?} of {conv:?} sums in an order that may change");
+        }
         descriptors.set_math(chosen.math())?;
         let size = descriptors.workspace(dnn.handle, chosen);
         let workspace = size.map_err(|status| failed(status, "sizing a workspace"))?;

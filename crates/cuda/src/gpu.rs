@@ -87,6 +87,11 @@ impl Gpu {
         &self.name
     }
 
+    /// Compute capability: major, minor.
+    pub fn capability(&self) -> (i32, i32) {
+        self.programs.borrow().capability()
+    }
+
     /// Whether f32 products may be rounded.
     pub(crate) fn tf32(&self) -> bool {
         self.tf32

@@ -21,7 +21,8 @@ const ROWS: usize = 4;
 macro_rules! launch {
     ($gpu:expr, $kernel:expr, $config:expr, $($argument:expr),+ $(,)?) => {{
         use cudarc::driver::PushKernelArg as _;
-        let (function, config) = ($gpu.function($kernel)?, $config);
+        let (kernel, config) = ($kernel, $config);
+        let function = $gpu.function(kernel)?;
         let stream = $gpu.stream();
         let mut launch = stream.launch_builder(&function);
         $(
@@ -31,7 +32,7 @@ macro_rules! launch {
         // SAFETY: each call below `ops` checks that the buffers hold what the kernel reads and
         // writes, and passes arguments of the types that it declares.
         let launched = unsafe { launch.launch(config) };
-        $gpu.check(concat!("launching ", stringify!($kernel)), launched.map(drop))?;
+        $gpu.check(kernel.name, launched.map(drop))?;
     }};
 }
 pub(crate) use launch;

@@ -1,7 +1,7 @@
 //! The operations of training and inference on an NVIDIA GPU.
 //!
-//! A [`Gpu`] is an opened device with one stream, on which everything is done in order; a
-//! [`Buffer`] is memory of it. Operations take buffers and the sizes that `kernels` uses on the
+//! A `Gpu` is an opened device with one stream, on which everything is done in order; a
+//! `Buffer` is memory of it. Operations take buffers and the sizes that `kernels` uses on the
 //! processor; activations lie in NHWC order, f32 or bf16, and what is summed is f32. Our kernels are
 //! compiled when first used (NVRTC), convolutions are cuDNN's, both libraries are opened at run time:
 //! a program with this crate in it runs where there is none of them. What is computed, and in which

@@ -10,11 +10,11 @@ use cudarc::driver::{CudaEvent, CudaSlice, DevicePtrMut, PinnedHostSlice, result
 use crate::Gpu;
 
 /// Bytes of the largest upload that goes this way.
-const MOST: usize = 16 << 20;
+const MOST: usize = 64 << 20;
 
 /// Bytes of the smallest pinned memory, and how many there are at most.
 const LEAST: usize = 1 << 12;
-const MANY: usize = 64;
+const MANY: usize = 256;
 
 /// Pinned memory that the device reads or has read, oldest first.
 pub(crate) type Staging = VecDeque<Pinned>;
@@ -59,11 +59,17 @@ impl Gpu {
         if let Some(k) = staging.iter().position(usable) {
             return Ok(staging.remove(k).expect("just found"));
         }
-        if staging.len() >= MANY {
-            // Dropping waits until it was read.
-            staging.pop_front();
-        }
         let doing = "allocating pinned memory";
+        if staging.len() >= MANY {
+            let long = |p: &Pinned| p.memory.len() >= bytes;
+            // Dropping one waits until it was read.
+            let oldest = staging.iter().position(long).unwrap_or(0);
+            let oldest = staging.remove(oldest).expect("there are many");
+            if long(&oldest) {
+                self.check(doing, oldest.read.synchronize())?;
+                return Ok(oldest);
+            }
+        }
         let length = bytes.next_power_of_two().max(LEAST);
         // SAFETY: written before it is read.
         let memory = unsafe { self.context().alloc_pinned_with_flags::<u8>(length, 0) };

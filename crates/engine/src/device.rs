@@ -55,7 +55,7 @@ pub struct Flags {
     precision: Option<Precision>,
 }
 
-/// Manifests say `cuda` of any number: another one computes the same.
+/// Manifests say `cuda` of any number: which of a machine's GPUs it was is no setting.
 impl Serialize for Choice {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(match self {
@@ -111,6 +111,14 @@ pub fn cuda(number: usize, precision: Precision) -> Result<Device> {
     #[cfg(feature = "cuda")]
     {
         let gpu = cuda::Gpu::open(number, precision == Precision::Tf32)?;
+        let (major, minor) = gpu.capability();
+        if precision == Precision::Bf16 && major < 8 {
+            return Err(Error::Resource(format!(
+                "{} (compute capability {major}.{minor}) does not compute in bf16, which takes 8.0 or \
+                 later; use --precision f32",
+                gpu.name()
+            )));
+        }
         Ok(Device::Cuda(Rc::new(gpu), precision))
     }
     #[cfg(not(feature = "cuda"))]
@@ -154,6 +162,11 @@ impl Flags {
     /// As [`Self::open`], where nothing notes what was chosen.
     pub fn device(mut self) -> Result<Device> {
         self.open()
+    }
+
+    /// As [`Self::device`], in f32 unless another precision was asked for.
+    pub fn in_f32(self) -> Result<Device> {
+        Self { precision: self.precision.or(Some(Precision::F32)), ..self }.device()
     }
 
     fn cpu(&mut self) -> Result<Device> {

@@ -60,6 +60,12 @@ pub(crate) fn of(
 }
 
 impl Net {
+    /// Gives the gradient of a loss back, to be used again. On the processor it is no tensor of the
+    /// workspace's.
+    pub(crate) fn recycle_loss(&self, grad: Tensor) -> Result<()> {
+        if self.device().is_cpu() { Ok(()) } else { self.workspace().give(grad) }
+    }
+
     /// The gradient of the mean loss of the logits on `tape`, and what the batch scored.
     pub(crate) fn loss(
         &self,

@@ -224,6 +224,20 @@ impl Net {
         self.param(node, 0)
     }
 
+    /// Puts the images of `part` on the device, if it is a GPU, before any step asks for them.
+    ///
+    /// # Errors
+    /// `Resource` where they do not fit.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn hold(&self, part: &cifar::Part, normalise: &cifar::Normalise) -> Result<()> {
+        let Device::Cuda(gpu, _) = &self.device else { return Ok(()) };
+        let held = self.resident(gpu, part, normalise).map(drop);
+        held.map_err(|e| {
+            let mib = artifact::size::mib(part.pixels().len() as u64);
+            artifact::Error::Resource(format!("{e:#}: the images take {mib:.0} MiB there")).into()
+        })
+    }
+
     /// The images of `part` on the device, put there if they are not.
     #[cfg(feature = "cuda")]
     pub(crate) fn resident(

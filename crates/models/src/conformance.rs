@@ -8,9 +8,9 @@ use stage::Common;
 /// Flags of `models conformance`.
 #[derive(Debug, Args)]
 pub struct Conformance {
-    /// The GPU's number
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    number: usize,
+    /// The GPU: cuda, or cuda:N for that of this number
+    #[arg(long, default_value = "cuda", value_name = "DEVICE")]
+    device: device::Choice,
     /// How to round; all ways if none is given
     #[arg(long, value_enum, value_delimiter = ',')]
     precision: Vec<Precision>,
@@ -19,11 +19,15 @@ pub struct Conformance {
 impl Conformance {
     /// Runs all cases and prints a line each.
     pub fn run(&self, common: &Common) -> Result<()> {
+        let device::Choice::Cuda(number) = self.device else {
+            let what = "--device: expected cuda or cuda:N, which is held to the processor";
+            return Err(artifact::Error::Config(what.into()).into());
+        };
         let every = [Precision::F32, Precision::Tf32, Precision::Bf16];
         let asked = if self.precision.is_empty() { &every[..] } else { &self.precision };
         let (mut rows, mut bad) = (Vec::new(), 0);
         for precision in asked {
-            let device = device::cuda(self.number, *precision)?;
+            let device = device::cuda(number, *precision)?;
             tracing::info!("{}", device.name());
             let all = conformance::run(&device, *precision, |d| {
                 if !common.json {

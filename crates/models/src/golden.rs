@@ -21,7 +21,7 @@ impl Golden {
     /// Prints each difference; fails where one is beyond its tolerance.
     pub fn run(&self, common: &Common) -> Result<()> {
         let golden = engine::golden::Golden::read(&self.file)?;
-        let all = golden.compare(&self.device.device()?)?;
+        let all = golden.compare(&self.device.in_f32()?)?;
         if common.json {
             stage::print_json(&all);
         } else {

@@ -16,6 +16,8 @@ use crate::{Gpu, Kind};
 pub(super) struct Chosen {
     algorithm: u32,
     math: u32,
+    /// Whether it sums in the same order each time.
+    fixed: bool,
 }
 
 /// What was found on this machine's devices. A later run decides as this one did, so that it rounds
@@ -57,8 +59,12 @@ pub(super) const FILTER: [Filter; 7] = [
 ];
 
 impl Chosen {
-    pub(super) fn new(algorithm: u32, math: Math) -> Self {
-        Self { algorithm, math: math as u32 }
+    pub(super) fn new(algorithm: u32, math: Math, fixed: bool) -> Self {
+        Self { algorithm, math: math as u32, fixed }
+    }
+
+    pub(super) fn is_fixed(self) -> bool {
+        self.fixed
     }
 
     /// The one of `all` that it is; the first for a number that is none of theirs.

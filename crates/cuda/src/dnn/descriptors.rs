@@ -196,15 +196,12 @@ impl Descriptors {
                     all.iter().filter(|p| p.status == Status::CUDNN_STATUS_SUCCESS)
                 };
                 let fixed = sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC;
-                let best = usable().find(|p| p.determinism == fixed).or_else(|| {
-                    let other = usable().next();
-                    if other.is_some() {
-                        tracing::warn!("sums of a convolution in an order that may change");
-                    }
-                    other
-                });
+                let best = usable().find(|p| p.determinism == fixed).or_else(|| usable().next());
                 match (best, all.iter().find(|p| !refused(p.status))) {
-                    (Some(p), _) => Ok(Some(Chosen::new(p.algo as u32, p.mathType))),
+                    (Some(p), _) => {
+                        let same = p.determinism == fixed;
+                        Ok(Some(Chosen::new(p.algo as u32, p.mathType, same)))
+                    }
                     (None, Some(p)) => Err(p.status),
                     (None, None) => Ok(None),
                 }

@@ -319,8 +319,3 @@ extern "C" __global__ void narrow(const float* x, T* y, size_t rows, int from, i
         from_float(c < from ? x[i / to * from + c] : 0.0f, y[i]);
     }
 }
-
-// Activations to f32.
-extern "C" __global__ void widen(const T* x, float* y, size_t count) {
-    for (size_t i = thread_index(); i < count; i += thread_count()) y[i] = to_float(x[i]);
-}

@@ -66,14 +66,18 @@ struct Known {
 }
 
 impl Parameter<'_> {
-    fn entry(&self) -> Entry {
+    /// As the kernels for activations of `kind` read it.
+    fn entry(&self, kind: Kind) -> Entry {
         let count = self.weight.len();
         let rows = count / self.row;
+        assert_eq!(rows * self.row, count, "rows of {}", self.row);
         let plain = |b: &&Buffer| b.kind() == Kind::F32 && b.len() == count;
         assert!(self.states.iter().flatten().all(plain) && plain(&self.weight), "f32 values");
         assert!(self.mask.is_none_or(|m| m.kind() == Kind::U8 && m.len() == count), "mask");
-        let padded = [self.grad, self.copy].into_iter().flatten();
-        padded.for_each(|b| assert!(b.len() >= count && b.len().is_multiple_of(rows), "rows"));
+        for padded in [self.grad, self.copy].into_iter().flatten() {
+            assert!(padded.kind() == Kind::F32 || padded.kind() == kind, "f32 or activations");
+            assert!(padded.len() >= count && padded.len().is_multiple_of(rows), "rows");
+        }
         let long = |b: Option<&Buffer>| b.map_or(self.row, |b| b.len() / rows) as i32;
         let narrow = |b: Option<&Buffer>| i32::from(b.is_some_and(|b| b.kind() != Kind::F32));
         Entry {
@@ -104,7 +108,7 @@ impl Fused {
         clip: (Option<f32>, Option<f32>),
     ) -> Result<()> {
         assert!(parameters.iter().all(|p| p.grad.is_some() && p.states[0].is_some()), "a velocity");
-        self.with(gpu, parameters, |known| {
+        self.with((gpu, kind), parameters, |known| {
             let (limit, factor) = known.clip(gpu, kind, clip)?;
             launch!(
                 gpu,
@@ -133,7 +137,7 @@ impl Fused {
     ) -> Result<()> {
         let two = |p: &Parameter| p.grad.is_some() && p.states.iter().all(Option::is_some);
         assert!(parameters.iter().all(two), "two moments");
-        self.with(gpu, parameters, |known| {
+        self.with((gpu, kind), parameters, |known| {
             let (limit, factor) = known.clip(gpu, kind, clip)?;
             let c = Corrected::new(adam);
             launch!(
@@ -159,7 +163,7 @@ impl Fused {
     /// Moves each parameter's first state, its average, towards it.
     pub fn follow(&self, gpu: &Gpu, parameters: &[Parameter], decay: f32) -> Result<()> {
         assert!(parameters.iter().all(|p| p.states[0].is_some()), "an average");
-        self.with(gpu, parameters, |known| {
+        self.with((gpu, Kind::F32), parameters, |known| {
             let (kernel, grid) = (kernel("follow", Kind::F32), blocks(known.blocks));
             launch!(gpu, kernel, grid, known.table.address(), known.pieces.address(), decay);
             Ok(())
@@ -168,7 +172,7 @@ impl Fused {
 
     /// Writes each parameter's copy, of activations of `kind` or f32.
     pub fn copy(&self, (gpu, kind): (&Gpu, Kind), parameters: &[Parameter]) -> Result<()> {
-        self.with(gpu, parameters, |known| {
+        self.with((gpu, kind), parameters, |known| {
             let (kernel, grid) = (kernel("copy", kind), blocks(known.blocks));
             launch!(gpu, kernel, grid, known.table.address(), known.pieces.address());
             Ok(())
@@ -179,11 +183,11 @@ impl Fused {
     /// moved since.
     fn with(
         &self,
-        gpu: &Gpu,
+        (gpu, kind): (&Gpu, Kind),
         parameters: &[Parameter],
         then: impl FnOnce(&Known) -> Result<()>,
     ) -> Result<()> {
-        let entries: Vec<Entry> = parameters.iter().map(Parameter::entry).collect();
+        let entries: Vec<Entry> = parameters.iter().map(|p| p.entry(kind)).collect();
         if entries.is_empty() {
             return Ok(());
         }

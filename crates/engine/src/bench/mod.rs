@@ -80,7 +80,7 @@ fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
     net.recycle(tape)?;
     net.recycle_gradients(grads);
-    net.workspace().give(grad)?;
+    net.recycle_loss(grad)?;
     // Last: the host is not to wait for it in the middle of a step.
     outcome.read().map(drop)
 }

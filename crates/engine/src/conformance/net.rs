@@ -61,15 +61,15 @@ fn loss(spec: &'static str, side: usize) -> Case {
 
 /// How each weight moves by a step without momentum: its gradient.
 fn gradients(spec: &'static str, side: usize) -> Case {
-    Case::new(format!("gradients of {spec}"), Kind::Gradients, move |place| {
+    Case::of_parts(format!("gradients of {spec}"), Kind::Gradients, move |place| {
         let net = network(spec, side, place)?;
         let before = net.tensors()?;
         train(&net, side, place, (&Masks::default(), 1, 1.0))?;
         let after = net.tensors()?;
         let pairs = before.values().zip(after.values());
-        let moves = pairs.flat_map(|(a, b)| {
+        let moves = pairs.map(|(a, b)| {
             let (a, b) = (a.as_f32().expect("f32"), b.as_f32().expect("f32"));
-            a.iter().zip(b).map(|(a, b)| b - a).collect::<Vec<_>>()
+            a.iter().zip(b).map(|(a, b)| b - a).collect()
         });
         Ok(moves.collect())
     })

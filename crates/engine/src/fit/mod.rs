@@ -118,6 +118,8 @@ impl<'a> Run<'a> {
             fit,
         };
         run.net.set_masks(fit.masks);
+        #[cfg(feature = "cuda")]
+        run.net.hold(&fit.data.train, &run.normalise)?;
         run.check_early()?;
         run.resume()?;
         run.keep_early()?;
@@ -172,7 +174,7 @@ impl<'a> Run<'a> {
         let revived = self.revived(&state)?;
         let validation = match self.score(&state) {
             Err(e) if interrupt::asked() => {
-                self.save(&state)?;
+                self.save(state)?;
                 return Err(e);
             }
             other => other?,
@@ -190,7 +192,7 @@ impl<'a> Run<'a> {
         file::append_line(&metrics, &serde_json::to_string(&record)?)?;
         self.position.begin_epoch();
         if self.position.epoch == self.fit.flags.epochs || self.is_due() {
-            self.save(&state)?;
+            self.save(state)?;
         }
         Ok(())
     }
@@ -222,7 +224,7 @@ impl<'a> Run<'a> {
         let state = self.state()?;
         self.check_sound(&state)?;
         self.position.epoch_seconds += entered.elapsed().as_secs_f64();
-        self.save(&state)?;
+        self.save(state)?;
         Err(Error::Interrupted(format!(
             "interrupted in epoch {} after {} steps; the state is saved: run the same command \
              again to go on",

@@ -88,9 +88,14 @@ impl State {
     }
 }
 
-/// When a state was last saved, and how long that took.
+/// The state on disk.
 #[derive(Default)]
-pub(super) struct Saved(Option<(Instant, Duration)>);
+pub(super) struct Saved {
+    /// Its complete epochs.
+    pub epoch: usize,
+    /// When it was written by this process, and how long that took.
+    written: Option<(Instant, Duration)>,
+}
 
 /// Time between two saves on a GPU, in the time that one takes: there an epoch may take no longer.
 const SAVES_APART: u32 = 20;
@@ -116,24 +121,25 @@ impl Run<'_> {
     /// Whether a save would not take a large part of the time.
     pub(super) fn is_due(&self) -> bool {
         let cheap = |(at, took): (Instant, Duration)| at.elapsed() >= took * SAVES_APART;
-        self.net.device().is_cpu() || self.saved.0.is_none_or(cheap)
+        self.net.device().is_cpu() || self.saved.written.is_none_or(cheap)
     }
 
     /// Saves weights, their average, the optimiser's state, the best weights and the position in
     /// one atomic file.
-    pub(super) fn save(&mut self, state: &State) -> Result<()> {
+    pub(super) fn save(&mut self, state: State) -> Result<()> {
         self.position.seconds += self.started.elapsed().as_secs_f64();
         self.started = Instant::now();
         let mut all = Tensors::new();
-        add(&mut all, "now", &state.now);
-        add(&mut all, "best", &self.best);
-        all.extend(state.optimiser.iter().map(|(name, t)| (name.clone(), t.clone())));
-        if let Some(average) = &state.average {
+        add(&mut all, "now", state.now);
+        add(&mut all, "best", self.best.clone());
+        all.extend(state.optimiser);
+        if let Some(average) = state.average {
             add(&mut all, "average", average);
         }
         let note = serde_json::to_string(&self.position)?;
         tensors::write(&self.fit.job.path(names::STATE), &all, Some(&note))?;
-        self.saved = Saved(Some((Instant::now(), self.started.elapsed())));
+        let written = Some((Instant::now(), self.started.elapsed()));
+        self.saved = Saved { epoch: self.position.epoch, written };
         Ok(())
     }
 
@@ -147,6 +153,7 @@ impl Run<'_> {
                     "an unfinished run cannot go on; start over with --fresh, or delete {folder}"
                 )
             })?;
+            self.saved.epoch = self.position.epoch;
             let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
             tracing::info!("going on at epoch {epoch}, step {step}");
         }
@@ -178,8 +185,8 @@ fn keep_lines(path: &Path, epochs: usize) -> Result<()> {
     Ok(file::write(path, kept.as_bytes())?)
 }
 
-fn add(all: &mut Tensors, group: &str, tensors: &Tensors) {
-    all.extend(tensors.iter().map(|(name, t)| (format!("{group}/{name}"), t.clone())));
+fn add(all: &mut Tensors, group: &str, tensors: Tensors) {
+    all.extend(tensors.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
 }
 
 fn take(all: &Tensors, group: &str, graph: &graph::Graph, path: &Path) -> Result<Tensors> {

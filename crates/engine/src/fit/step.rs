@@ -37,7 +37,7 @@ impl Run<'_> {
         self.descend(&grads, lr)?;
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads);
-        self.net.workspace().give(grad)?;
+        self.net.recycle_loss(grad)?;
         if self.steps_done() == 0 {
             let bytes = self.net.activation_bytes() as u64;
             tracing::debug!("activations and gradients of a step: {:.0} MiB", size::mib(bytes));
@@ -73,7 +73,7 @@ impl Run<'_> {
 
     /// The error of numbers that are none, before any state was made of them.
     pub(super) fn diverged(&self, what: &str) -> anyhow::Error {
-        let kept = match self.position.epoch {
+        let kept = match self.saved.epoch {
             0 => "no epoch was complete".to_owned(),
             n => format!("the state of epoch {n} is intact in {}", self.fit.job.folder().display()),
         };
