@@ -20,6 +20,7 @@ pub(crate) enum Source {
     Loss,
     Norm,
     Optimiser,
+    Pool,
 }
 
 /// A kernel for activations of a kind, one or 16 bytes of them at a time.
@@ -42,6 +43,7 @@ impl Source {
             Self::Loss => include_str!("kernels/loss.cu"),
             Self::Norm => include_str!("kernels/norm.cu"),
             Self::Optimiser => include_str!("kernels/optimiser.cu"),
+            Self::Pool => include_str!("kernels/pool.cu"),
         }
     }
 }
@@ -217,6 +219,7 @@ mod tests {
             Source::Loss,
             Source::Norm,
             Source::Optimiser,
+            Source::Pool,
         ];
         let kinds = [Kind::F32, Kind::Bf16].into_iter().flat_map(|k| [(k, false), (k, true)]);
         for (kind, wide) in kinds {

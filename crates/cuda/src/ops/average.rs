@@ -3,7 +3,7 @@
 use artifact::Result;
 use kernels::average::Grid;
 
-use super::elementwise;
+use crate::compile::Source;
 use crate::launch::{groups, launch, line};
 use crate::{Buffer, Gpu};
 
@@ -11,7 +11,7 @@ impl Gpu {
     /// `y` = the mean over each window of `x`, of `channels`.
     pub fn average(&self, grid: Grid, x: &Buffer, y: &Buffer, channels: usize) -> Result<()> {
         let images = check(grid, x, y, channels);
-        let kernel = elementwise("average", x, channels);
+        let kernel = Source::Pool.kernel("average", x.kind(), channels);
         let windows = groups(images * grid.side * grid.side, channels / kernel.vector());
         let [h, w, channels, side] = [grid.h, grid.w, channels, grid.side].map(|v| v as i32);
         launch!(self, kernel, windows, x.address(), y.address(), h, w, channels, side);
@@ -21,7 +21,7 @@ impl Gpu {
     /// `dx` = for each pixel the sum over the windows that hold it of their `dy` over their pixels.
     pub fn average_grad(&self, grid: Grid, dy: &Buffer, dx: &Buffer, count: usize) -> Result<()> {
         check(grid, dx, dy, count);
-        let kernel = elementwise("average_grad", dx, count);
+        let kernel = Source::Pool.kernel("average_grad", dx.kind(), count);
         let packs = dx.len() / kernel.vector();
         let [h, w, count, side] = [grid.h, grid.w, count, grid.side].map(|v| v as i32);
         launch!(self, kernel, line(packs), dy.address(), dx.address(), packs, h, w, count, side);

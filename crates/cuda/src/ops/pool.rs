@@ -3,7 +3,7 @@
 use artifact::Result;
 use kernels::pool::Pooling;
 
-use super::elementwise;
+use crate::compile::Source;
 use crate::launch::{launch, line};
 use crate::{Buffer, Gpu};
 
@@ -28,7 +28,7 @@ impl Gpu {
     /// `y` = the maximum over each window of `x`, of `channels`.
     pub fn max_pool(&self, p: Pooling, x: &Buffer, y: &Buffer, channels: usize) -> Result<()> {
         let sizes = check(p, x, y, channels);
-        let kernel = elementwise("max_pool", x, channels);
+        let kernel = Source::Pool.kernel("max_pool", x.kind(), channels);
         let packs = y.len() / kernel.vector();
         launch!(self, kernel, line(packs), x.address(), y.address(), packs, sizes);
         Ok(())
@@ -44,7 +44,7 @@ impl Gpu {
     ) -> Result<()> {
         let sizes = check(p, x, dy, channels);
         assert!(dx.len() == x.len() && dx.kind() == x.kind(), "gradient of the input");
-        let kernel = elementwise("max_pool_grad", x, channels);
+        let kernel = Source::Pool.kernel("max_pool_grad", x.kind(), channels);
         let packs = x.len() / kernel.vector();
         let grid = line(packs);
         launch!(self, kernel, grid, x.address(), dy.address(), dx.address(), packs, sizes);
