@@ -35,7 +35,7 @@ pub struct Net {
     copies: crate::copies::Copies,
     /// Images on a GPU.
     #[cfg(feature = "cuda")]
-    residents: RefCell<Vec<std::rc::Rc<crate::resident::Resident>>>,
+    pub(crate) residents: RefCell<Vec<std::rc::Rc<crate::resident::Resident>>>,
     device: Device,
 }
 
@@ -161,17 +161,6 @@ impl Net {
         self.workspace.bytes()
     }
 
-    /// About how many bytes an image takes in training on this device: the outputs that the way back
-    /// needs, and the largest three for gradients on their way.
-    #[cfg(feature = "cuda")]
-    pub(crate) fn image_bytes(&self) -> usize {
-        let values = |n: usize| self.graph.nodes()[n].shape.count();
-        let kept = |g: &Group| values(g.head) + if g.norm.is_some() { values(g.core) } else { 0 };
-        let largest = self.groups.iter().map(|g| values(g.head)).max().unwrap_or(0);
-        let all = self.groups.iter().map(kept).sum::<usize>() + 3 * largest;
-        all * self.device.activation_bytes()
-    }
-
     /// The graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
@@ -222,37 +211,6 @@ impl Net {
             return copy;
         }
         self.param(node, 0)
-    }
-
-    /// Puts the images of `part` on the device, if it is a GPU, before any step asks for them.
-    ///
-    /// # Errors
-    /// `Resource` where they do not fit.
-    #[cfg(feature = "cuda")]
-    pub(crate) fn hold(&self, part: &cifar::Part, normalise: &cifar::Normalise) -> Result<()> {
-        let Device::Cuda(gpu, _) = &self.device else { return Ok(()) };
-        let held = self.resident(gpu, part, normalise).map(drop);
-        held.map_err(|e| {
-            let mib = artifact::size::mib(part.pixels().len() as u64);
-            artifact::Error::Resource(format!("{e:#}: the images take {mib:.0} MiB there")).into()
-        })
-    }
-
-    /// The images of `part` on the device, put there if they are not.
-    #[cfg(feature = "cuda")]
-    pub(crate) fn resident(
-        &self,
-        gpu: &cuda::Gpu,
-        part: &cifar::Part,
-        normalise: &cifar::Normalise,
-    ) -> Result<std::rc::Rc<crate::resident::Resident>> {
-        let (mut all, how) = (self.residents.borrow_mut(), (normalise, self.graph.side()));
-        if let Some(known) = all.iter().find(|r| r.holds(part, how)) {
-            return Ok(std::rc::Rc::clone(known));
-        }
-        let new = crate::resident::Resident::new(gpu, part, how)?;
-        all.push(std::rc::Rc::clone(&new));
-        Ok(new)
     }
 
     /// What kernels read instead of parameter `index`.

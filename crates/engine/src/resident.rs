@@ -6,6 +6,8 @@ use anyhow::Result;
 use cifar::{Normalise, Part, Shown};
 use cuda::{Buffer, Draw, Gpu, Images};
 
+use crate::{Device, Net};
+
 /// All images of a dataset's file on a GPU, to be shown in one size.
 pub(crate) struct Resident {
     /// Keeps what the bytes are a copy of.
@@ -38,6 +40,37 @@ impl Resident {
         let padding = shown.first().map_or(0, |s| s.pose.padding);
         let draws: Vec<Draw> = shown.iter().map(draw).collect();
         Ok(gpu.draw(&self.images, &draws, padding, x)?)
+    }
+}
+
+impl Net {
+    /// Puts the images of `part` on the device, if it is a GPU, before any step asks for them.
+    ///
+    /// # Errors
+    /// `Resource` where they do not fit.
+    pub(crate) fn hold(&self, part: &Part, normalise: &Normalise) -> Result<()> {
+        let Device::Cuda(gpu, _) = self.device() else { return Ok(()) };
+        let held = self.resident(gpu, part, normalise).map(drop);
+        held.map_err(|e| {
+            let mib = artifact::size::mib(part.pixels().len() as u64);
+            artifact::Error::Resource(format!("{e:#}: the images take {mib:.0} MiB there")).into()
+        })
+    }
+
+    /// The images of `part` on the device, put there if they are not.
+    pub(crate) fn resident(
+        &self,
+        gpu: &Gpu,
+        part: &Part,
+        normalise: &Normalise,
+    ) -> Result<Rc<Resident>> {
+        let (mut all, how) = (self.residents.borrow_mut(), (normalise, self.graph().side()));
+        if let Some(known) = all.iter().find(|r| r.holds(part, how)) {
+            return Ok(Rc::clone(known));
+        }
+        let new = Resident::new(gpu, part, how)?;
+        all.push(Rc::clone(&new));
+        Ok(new)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What to say where a step does not fit into a GPU's memory.
 
 use artifact::{Error, size};
+use graph::group::Group;
 
 use super::Run;
-use crate::Device;
+use crate::{Device, Net};
 
 impl Run<'_> {
     /// The `error` of a step; if memory was missing, with a batch that would fit.
@@ -26,5 +27,17 @@ impl Run<'_> {
             size::mib(image as u64)
         ))
         .into()
+    }
+}
+
+impl Net {
+    /// About how many bytes an image takes in training on this device: the outputs that the way back
+    /// needs, and the largest three for gradients on their way.
+    fn image_bytes(&self) -> usize {
+        let values = |n: usize| self.graph().nodes()[n].shape.count();
+        let kept = |g: &Group| values(g.head) + if g.norm.is_some() { values(g.core) } else { 0 };
+        let largest = self.groups().iter().map(|g| values(g.head)).max().unwrap_or(0);
+        let all = self.groups().iter().map(kept).sum::<usize>() + 3 * largest;
+        all * self.device().activation_bytes()
     }
 }
