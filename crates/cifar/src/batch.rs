@@ -88,18 +88,16 @@ pub fn batch(
     let table = normalise.table();
     let mut images = vec![0.0; indices.len() * 3 * side * side];
     let mut resized = Resized::new(part.side(), side);
-    for (out, &i) in images.chunks_mut(3 * side * side).zip(indices) {
-        let pose = augment.map_or(Pose::STILL, |(a, seed, epoch)| a.pose(seed, epoch, i));
+    let all = shown(part, indices, side, augment);
+    for ((out, &i), shown) in images.chunks_mut(3 * side * side).zip(indices).zip(all) {
+        let pose = shown.pose;
         for (c, (out, plane)) in planes(out, part.image(i)).enumerate() {
             match &mut resized {
                 None => crop(out, plane, &table[c], pose),
                 Some(resized) => resized.apply(plane, pose, (&table[c], out)),
             }
         }
-        if let Some((augment, seed, epoch)) = augment {
-            let patches = augment.patches((seed, epoch), i, side);
-            patches.for_each(|patch| patch.blank(out, side));
-        }
+        shown.patches.iter().for_each(|patch| patch.blank(out, side));
     }
     Batch { images, labels: indices.iter().map(|&i| part.label(i)).collect(), side }
 }

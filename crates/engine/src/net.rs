@@ -57,8 +57,7 @@ impl Net {
     /// # Panics
     /// If a tensor of the table is missing or is not f32.
     pub fn load(graph: Graph, tensors: &Tensors, device: &Device) -> Result<Self> {
-        let of = |p: &Param| tensors[&p.name].as_f32().expect("checked against the table").to_vec();
-        let values = graph.params().iter().map(of).collect();
+        let values = checked(&graph, tensors);
         Self::build(graph, values, device)
     }
 
@@ -94,9 +93,7 @@ impl Net {
     /// # Panics
     /// As [`Self::load`].
     pub fn set(&mut self, tensors: &Tensors) -> Result<()> {
-        let of = |p: &Param| tensors[&p.name].as_f32().expect("checked against the table").to_vec();
-        let values = self.graph.params().iter().map(of).collect();
-        self.values = on_device(&self.graph, values, &self.device)?;
+        self.values = on_device(&self.graph, checked(&self.graph, tensors), &self.device)?;
         #[cfg(feature = "cuda")]
         self.copies.refresh(&self.graph, &self.values, &self.device)?;
         Ok(())
@@ -195,8 +192,7 @@ impl Net {
 
     /// What goes with parameter `param`, value by value, on the device.
     pub(crate) fn imported(&self, param: &Param, values: Vec<f32>) -> Result<Tensor> {
-        let order = Order::of(&self.graph, param, &self.device);
-        Tensor::new(order.to_device(values), &param.shape, &self.device)
+        put(&self.graph, param, values, &self.device)
     }
 
     /// The `k`-th parameter of node `node` in the order of the table.
@@ -325,8 +321,16 @@ pub(crate) fn conv_of(graph: &Graph, node: usize, lanes: Lanes) -> Option<conv::
 
 /// `values`, in the order of the graph's parameters, on `device`.
 fn on_device(graph: &Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Vec<Tensor>> {
-    let tensor = |(p, v): (&Param, Vec<f32>)| {
-        Tensor::new(Order::of(graph, p, device).to_device(v), &p.shape, device)
-    };
-    graph.params().iter().zip(values).map(tensor).collect()
+    graph.params().iter().zip(values).map(|(p, v)| put(graph, p, v, device)).collect()
+}
+
+/// `values` of the table, what goes with `param` value by value, on `device`.
+fn put(graph: &Graph, param: &Param, values: Vec<f32>, device: &Device) -> Result<Tensor> {
+    Tensor::new(Order::of(graph, param, device).to_device(values), &param.shape, device)
+}
+
+/// The values of a checkpoint that was checked, in the order of the graph's parameters.
+fn checked(graph: &Graph, tensors: &Tensors) -> Vec<Vec<f32>> {
+    let of = |p: &Param| tensors[&p.name].as_f32().expect("checked against the table").to_vec();
+    graph.params().iter().map(of).collect()
 }

@@ -92,7 +92,7 @@ fn cross_entropy(
     (images, classes): (usize, usize),
     (smoothing, share): (f32, Option<f32>),
 ) -> Case {
-    Case::new(format!("loss {name} {images}x{classes}"), Kind::Operation, move |place| {
+    Case::of_parts(format!("loss {name} {images}x{classes}"), Kind::Operation, move |place| {
         let size = [classes, 1, 1];
         let logits = place.activation(&place.random("logits", images * classes), size)?;
         let class = |i: usize| (i * 5 % classes) as u8;
@@ -103,8 +103,7 @@ fn cross_entropy(
         let room = || place.activation_room(images, size);
         let (grad, outcome) = loss::of((&logits, &place.device), (target, mix), room)?;
         let outcome = outcome.read()?;
-        let mut found = place.read(&grad, images, size)?;
-        found.extend([outcome.loss as f32 / images as f32, outcome.correct as f32 / images as f32]);
-        Ok(found)
+        let grad = place.read(&grad, images, size)?;
+        Ok(vec![grad, vec![outcome.loss as f32], vec![outcome.correct as f32]])
     })
 }

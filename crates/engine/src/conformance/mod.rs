@@ -86,7 +86,7 @@ pub fn run(
         let (expected, found) = ((case.run)(&here)?, (case.run)(&there)?);
         let difference = Difference {
             what: case.name,
-            found: distance(&found, &expected),
+            found: distance(&found, &expected, least(case.kind)),
             tolerance: tolerance(case.kind, precision),
         };
         each(&difference);
@@ -108,13 +108,18 @@ fn cases() -> Vec<Case> {
     all.into_iter().flatten().collect()
 }
 
-/// Of all results' norms a single one's counts as no less than this part: a gradient that is nothing but
-/// rounding has no digits to compare.
-const LEAST: f64 = 1e-3;
+/// Of a whole network's results a single one's norm counts as no less than this part of all: a gradient
+/// that is nothing but rounding has no digits to compare. An operation's have them all.
+fn least(kind: Kind) -> f64 {
+    match kind {
+        Kind::Moved | Kind::Operation => 0.0,
+        Kind::Network | Kind::Gradients => 1e-3,
+    }
+}
 
 /// The largest, over the results, of the norm of the difference over that of `expected`; no number where
 /// they differ in length or one value is none.
-fn distance(found: &[Vec<f32>], expected: &[Vec<f32>]) -> f64 {
+fn distance(found: &[Vec<f32>], expected: &[Vec<f32>], least: f64) -> f64 {
     let lengths = |all: &[Vec<f32>]| all.iter().map(Vec::len).collect::<Vec<_>>();
     if lengths(found) != lengths(expected) {
         return f64::NAN;
@@ -122,7 +127,7 @@ fn distance(found: &[Vec<f32>], expected: &[Vec<f32>]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let whole = norm(&mut expected.iter().flatten().map(|v| f64::from(*v)));
     let one = |(found, expected): (&Vec<f32>, &Vec<f32>)| {
-        let size = norm(&mut expected.iter().map(|v| f64::from(*v))).max(LEAST * whole);
+        let size = norm(&mut expected.iter().map(|v| f64::from(*v))).max(least * whole);
         let pairs = found.iter().zip(expected);
         let off = norm(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
         if off == 0.0 { 0.0 } else { off / size }
@@ -152,7 +157,7 @@ mod tests {
     fn distances() {
         let of = |found: &[&[f32]], expected: &[&[f32]]| {
             let all = |parts: &[&[f32]]| parts.iter().map(|p| p.to_vec()).collect::<Vec<_>>();
-            distance(&all(found), &all(expected))
+            distance(&all(found), &all(expected), 1e-3)
         };
         assert_eq!(of(&[&[0.0]], &[&[0.0]]), 0.0);
         assert_eq!(of(&[&[3.0, 5.0]], &[&[3.0, 4.0]]), 0.2);

@@ -5,6 +5,7 @@ use graph::Graph;
 use kernels::loss::Target;
 use sparsity::{Mask, Masks};
 
+use super::optimiser::parts;
 use super::place::Place;
 use super::{Case, Kind};
 use crate::{Batch, Clip, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
@@ -77,7 +78,7 @@ fn gradients(spec: &'static str, side: usize) -> Case {
 
 /// Masked training: the weights it leaves, and how many pruned ones are alive.
 fn masked() -> Case {
-    Case::new("masked training", Kind::Network, |place| {
+    Case::of_parts("masked training", Kind::Gradients, |place| {
         let net = network("resnet18@0.125", 32, place)?;
         let mut masks = Masks::default();
         for param in net.graph().prunable() {
@@ -88,10 +89,7 @@ fn masked() -> Case {
         let net = Net::load(net.graph().clone(), &tensors, &place.device)?;
         train(&net, 32, place, (&masks, 3, 0.01))?;
         let after = net.tensors()?;
-        let mut all: Vec<f32> =
-            after.values().flat_map(|t| t.as_f32().expect("f32").to_vec()).collect();
-        all.push(masks.revived(&after) as f32 * 1e6);
-        Ok(all)
+        Ok([parts(&after), vec![vec![masks.revived(&after) as f32]]].concat())
     })
 }
 

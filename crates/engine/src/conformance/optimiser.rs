@@ -1,6 +1,7 @@
 //! Steps of the optimisers under masks, and moving averages.
 
 use anyhow::Result;
+use artifact::tensors::Tensors;
 use graph::{Graph, Param};
 use sparsity::{Mask, Masks};
 
@@ -58,9 +59,14 @@ fn constants(kind: OptimiserKind, step: u32) -> Step {
     }
 }
 
+/// The values of each tensor.
+pub(super) fn parts(all: &Tensors) -> Vec<Vec<f32>> {
+    all.values().map(|t| t.as_f32().expect("f32").to_vec()).collect()
+}
+
 /// Three steps: what became of weights and states, and how many masked weights are alive.
 fn steps(name: &str, kind: OptimiserKind, clip: Clip) -> Case {
-    Case::new(name, Kind::Operation, move |place| {
+    Case::of_parts(name, Kind::Operation, move |place| {
         let (net, masks) = network(place)?;
         let mut optimiser = Optimiser::new(&net, &masks, kind)?;
         for step in 1..=3 {
@@ -68,16 +74,12 @@ fn steps(name: &str, kind: OptimiserKind, clip: Clip) -> Case {
             optimiser.step(&net, &grads, (clip, constants(kind, step)))?;
         }
         let (weights, states) = (net.tensors()?, optimiser.tensors(&net)?);
-        let all = weights.values().chain(states.values());
-        let mut found: Vec<f32> =
-            all.flat_map(|t| t.as_f32().expect("f32").iter().copied()).collect();
-        found.push(masks.revived(&weights) as f32 * 1e6);
-        Ok(found)
+        Ok([parts(&weights), parts(&states), vec![vec![masks.revived(&weights) as f32]]].concat())
     })
 }
 
 fn average() -> Case {
-    Case::new("moving-average", Kind::Operation, |place| {
+    Case::of_parts("moving-average", Kind::Operation, |place| {
         let (mut net, _) = network(place)?;
         let mut average = Average::new(&net, 0.9)?.expect("a decay");
         for number in 1..=3 {
@@ -89,7 +91,6 @@ fn average() -> Case {
             net.set(&tensors)?;
             average.follow(&net, number)?;
         }
-        let all = average.tensors(&net)?;
-        Ok(all.values().flat_map(|t| t.as_f32().expect("f32").to_vec()).collect())
+        Ok(parts(&average.tensors(&net)?))
     })
 }

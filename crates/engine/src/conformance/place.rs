@@ -3,6 +3,7 @@
 use anyhow::Result;
 use kernels::{LANES, Lanes, pack};
 
+use crate::layout::Order;
 use crate::{Device, Precision, Tensor};
 
 /// A device with the order that activations have there.
@@ -55,8 +56,8 @@ impl Place {
             pack::to_blocks(values, c * h * w, lanes, &mut blocks);
             return Tensor::new(blocks, &[lanes.blocks(), c, h, w, LANES], &self.device);
         }
-        let each = values.chunks(c * h * w).flat_map(|image| turned(image, c));
-        self.narrow(&each.collect::<Vec<_>>(), &[images, h, w, c])
+        let order = Order::Last { rows: images, channels: c, pixels: h * w };
+        self.narrow(&order.to_device(values.to_vec()), &[images, h, w, c])
     }
 
     /// An activation of anything.
@@ -73,7 +74,7 @@ impl Place {
             pack::from_blocks(&values, c * h * w, Lanes::of(images), &mut nchw);
             return Ok(nchw);
         }
-        Ok(values.chunks(c * h * w).flat_map(|image| turned(image, h * w)).collect())
+        Ok(Order::Last { rows: images, channels: c, pixels: h * w }.to_table(values))
     }
 
     /// A weight `(rows, channels, pixels)` as kernels of this device read it.
@@ -86,8 +87,8 @@ impl Place {
         if self.device.is_cpu() {
             return self.plain(values);
         }
-        let rows = values.chunks(channels * pixels);
-        let values: Vec<f32> = rows.flat_map(|row| turned(row, channels)).collect();
+        let rows = values.len() / (channels * pixels);
+        let values = Order::Last { rows, channels, pixels }.to_device(values);
         self.narrow(&values, &[values.len()])
     }
 
@@ -102,7 +103,8 @@ impl Place {
         if self.device.is_cpu() {
             return Ok(values);
         }
-        Ok(values.chunks(channels * pixels).flat_map(|row| turned(row, pixels)).collect())
+        let rows = values.len() / (channels * pixels);
+        Ok(Order::Last { rows, channels, pixels }.to_table(values))
     }
 
     /// Values as activations are on the device.
@@ -119,10 +121,4 @@ impl Place {
         }
         unreachable!("{} values of {shape:?} for a GPU", values.len())
     }
-}
-
-/// One image or row `(a, b)` as `(b, a)`.
-fn turned(values: &[f32], a: usize) -> Vec<f32> {
-    let b = values.len() / a;
-    (0..values.len()).map(|i| values[i % a * b + i / a]).collect()
 }
