@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::yaml::{self, Value};
 use crate::{Error, Result, digest, file, names, timings};
 
-/// The manifest format that this program writes. It reads this and [`WITH_TIMES`].
+/// The manifest format that this program writes: sealed, and without times. It reads this and [`WITH_TIMES`].
 pub const FORMAT: u32 = 2;
 /// The format whose results hold times. Digests of such manifests are those of their bytes.
 pub(crate) const WITH_TIMES: u32 = 1;
@@ -85,7 +85,12 @@ impl Manifest {
         if !file::exists(&path)? {
             return Err(Error::Missing(absent(folder)?));
         }
-        let manifest: Self = yaml::read(&path)?;
+        let text = yaml::sealed_text(&path)?;
+        // Those of format 1 have no seal; a damaged first line must not pass for one of them.
+        let old =
+            text.starts_with(&format!("format: {WITH_TIMES}\n")) && !text.contains("\ndigest: ");
+        let text = if old { &text } else { yaml::unsealed(&text, &path)? };
+        let manifest: Self = yaml::parse(text, &path)?;
         if ![WITH_TIMES, FORMAT].contains(&manifest.format) {
             return Err(Error::Config(format!(
                 "{}: manifest format {}; this program reads {WITH_TIMES} and {FORMAT}",
@@ -248,8 +253,7 @@ mod tests {
     #[test]
     fn a_manifest_read_back_has_the_same_digest() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let text = yaml::text(&manifest());
-        file::write(&dir.path().join(names::MANIFEST), text.as_bytes()).expect("writes");
+        yaml::write_sealed(&dir.path().join(names::MANIFEST), &manifest()).expect("writes");
         let input = input("dense", dir.path(), dir.path()).expect("reads");
         assert_eq!(input.sha256, manifest().digest());
     }

@@ -5,6 +5,9 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use crate::manifest::{self, Manifest};
 use crate::{Begun, Error, Result, Timings, file, names, yaml};
 
@@ -45,16 +48,19 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Completes what a kill cut short: a commit to `out` whose manifest stands in the hidden folder,
-    /// or, where there is none, the return of the old artifact to its name.
-    pub fn recover(out: &Path) -> Result<()> {
+    /// Completes what a kill cut short: a commit to `out`, or what was left to tidy up behind one.
+    ///
+    /// A finished artifact in the hidden folder that still has its [`names::RUN`] waits for its name.
+    /// Without, it is the old one: the new one has taken its name (see `replace`).
+    ///
+    /// # Errors
+    /// [`Error::Integrity`] where what waits for its name is damaged; with `fresh` it is discarded.
+    pub fn recover(out: &Path, fresh: bool) -> Result<()> {
         let out = file::resolved(out)?;
         let (folder, old) = (file::sibling(&out, "partial"), file::sibling(&out, "old"));
         if file::exists(&folder.join(names::MANIFEST))? {
             let mut staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
-            let manifest = Manifest::read(&staging.folder)?;
-            let outputs: Vec<String> = manifest.outputs.into_iter().map(|o| o.file).collect();
-            return staging.put_in_place(&outputs);
+            return staging.complete(fresh);
         }
         match (file::exists(&out)?, file::exists(&old)?) {
             (true, true) => remove(&old),
@@ -63,10 +69,30 @@ impl Staging {
         }
     }
 
+    fn complete(&mut self, fresh: bool) -> Result<()> {
+        let waits = file::exists(&self.folder.join(names::RUN))?;
+        if !waits && file::exists(&self.out)? {
+            // Whoever made the new one may be tidying up right now.
+            let _new = lock(&self.out)?;
+            self.committed = true;
+            return self.tidy_up();
+        }
+        match whole(&self.folder) {
+            Ok(outputs) => self.put_in_place(&outputs),
+            Err(Error::Integrity(_)) if fresh => self.keep_only(&[]),
+            Err(Error::Integrity(what)) => Err(Error::Integrity(format!(
+                "{what}; a finished artifact waits there for its name and is damaged: discard it with \
+                 --fresh, or delete {}",
+                self.folder.display()
+            ))),
+            Err(other) => Err(other),
+        }
+    }
+
     /// Whether an unfinished run of just these settings stands beside `out`.
     pub fn unfinished(out: &Path, begun: &Begun) -> Result<bool> {
         let path = file::sibling(&file::resolved(out)?, "partial").join(names::RUN);
-        Ok(file::exists(&path)? && begun.difference(&yaml::read(&path)?).is_none())
+        Ok(file::exists(&path)? && begun.difference(&yaml::read_sealed(&path)?).is_none())
     }
 
     /// The folder to write into.
@@ -88,12 +114,12 @@ impl Staging {
         let outputs_described = manifest::describe(&self.folder, outputs)?;
         let manifest = Manifest { outputs: outputs_described, ..finished.manifest };
         // From here on the run is done: a kill leaves what `recover` completes.
-        file::write(&self.folder.join(names::MANIFEST), yaml::text(&manifest).as_bytes())?;
+        yaml::write_sealed(&self.folder.join(names::MANIFEST), &manifest)?;
         self.put_in_place(outputs)
     }
 
     fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
-        let own = [names::MANIFEST, names::TIMINGS].map(str::to_owned);
+        let own = [names::MANIFEST, names::TIMINGS, names::RUN].map(str::to_owned);
         let keep: Vec<String> = outputs.iter().cloned().chain(own).collect();
         self.keep_only(&keep)?;
         file::sync_folder(&self.folder)?;
@@ -105,10 +131,16 @@ impl Staging {
     fn resume_or_begin(&self, begun: &Begun) -> Result<()> {
         let path = self.folder.join(names::RUN);
         if file::exists(&path)? {
-            let before: Begun = yaml::read(&path)?;
-            match begun.difference(&before) {
-                None if before.fresh || !begun.fresh => return Ok(()),
-                Some(what) if !begun.fresh => {
+            let before = yaml::read_sealed::<Begun>(&path);
+            match before.map(|before| (begun.difference(&before), before.fresh)) {
+                Err(Error::Integrity(what)) if !begun.fresh => {
+                    return Err(Error::Integrity(format!(
+                        "{what}; an unfinished run cannot go on: discard it with --fresh (make: FRESH=1)"
+                    )));
+                }
+                Err(e) if !begun.fresh => return Err(e),
+                Ok((None, fresh)) if fresh || !begun.fresh => return Ok(()),
+                Ok((Some(what), _)) if !begun.fresh => {
                     return Err(Error::Config(format!(
                         "{}: an unfinished run stands here with {what}; go on with its settings, \
                          choose another --out, or discard it with --fresh (make: FRESH=1)",
@@ -119,7 +151,7 @@ impl Staging {
             }
         }
         self.keep_only(&[])?;
-        file::write(&path, yaml::text(begun).as_bytes())
+        yaml::write_sealed(&path, begun)
     }
 
     fn keep_only(&self, keep: &[String]) -> Result<()> {
@@ -134,26 +166,43 @@ impl Staging {
         Ok(())
     }
 
-    /// Puts the finished folder at its name. The old artifact steps aside for one rename and comes
-    /// back should that fail; it is deleted once the new one is there for good.
+    /// Puts the finished folder at its name. Where an old artifact has that name the two are
+    /// exchanged, so that at each moment one of them has it, and the old one is then deleted.
     fn replace(&self) -> Result<()> {
-        let old = file::sibling(&self.out, "old");
-        let replaces = file::exists(&self.out)?;
-        if replaces {
-            if file::exists(&old)? {
-                remove(&old)?;
-            }
-            rename(&self.out, &old).map_err(|e| Error::write(&self.out, &e))?;
+        if !file::exists(&self.out)? {
+            rename(&self.folder, &self.out).map_err(|e| self.not_in_place(None, &e))?;
+            return self.tidy_up();
         }
-        if let Err(error) = rename(&self.folder, &self.out) {
-            return Err(self.put_back(replaces.then_some(&old), &error));
+        // Held until it is deleted: for a while it has the name of the hidden folder.
+        let _old = lock(&self.out)?;
+        match renameat_with(CWD, &self.folder, CWD, &self.out, RenameFlags::EXCHANGE) {
+            Ok(()) => self.tidy_up(),
+            // Some file systems (NFS) cannot exchange names.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.step_aside(),
+            Err(e) => Err(self.not_in_place(None, &e.into())),
         }
-        file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))?;
-        if replaces { remove(&old) } else { Ok(()) }
     }
 
-    /// The error of a commit whose last rename failed, after `old` went back to its name.
-    fn put_back(&self, old: Option<&PathBuf>, error: &io::Error) -> Error {
+    /// As [`Staging::replace`], in two renames: the old artifact has no name between them, and goes
+    /// back to its own should the second fail.
+    fn step_aside(&self) -> Result<()> {
+        let old = file::sibling(&self.out, "old");
+        remove(&old)?;
+        rename(&self.out, &old).map_err(|e| Error::write(&self.out, &e))?;
+        rename(&self.folder, &self.out).map_err(|e| self.not_in_place(Some(&old), &e))?;
+        self.tidy_up()?;
+        remove(&old)
+    }
+
+    /// What is left to do once the new artifact has its name for good.
+    fn tidy_up(&self) -> Result<()> {
+        file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))?;
+        remove(&self.out.join(names::RUN))?;
+        remove(&self.folder)
+    }
+
+    /// The error of a commit whose last rename failed, after `old`, if it stepped aside, went back.
+    fn not_in_place(&self, old: Option<&PathBuf>, error: &io::Error) -> Error {
         let (out, new) = (self.out.display(), self.folder.display());
         let stands = match old.map(|old| (old, rename(old, &self.out))) {
             None => String::new(),
@@ -181,14 +230,31 @@ impl Drop for Staging {
     }
 }
 
+/// The outputs of the finished artifact in `folder`, after all of their digests were compared.
+fn whole(folder: &Path) -> Result<Vec<String>> {
+    let manifest = Manifest::read(folder)?;
+    for output in &manifest.outputs {
+        manifest.verified(folder, &output.file)?;
+    }
+    Ok(manifest.outputs.into_iter().map(|o| o.file).collect())
+}
+
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Removes what stands at `path`, if anything does.
 fn remove(path: &Path) -> Result<()> {
-    let found = fs::symlink_metadata(path).map_err(|e| Error::write(path, &e))?;
-    let done = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    done.map_err(|e| Error::write(path, &e))
+    let found = fs::symlink_metadata(path);
+    let done = match found {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match done {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::write(path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn lock(folder: &Path) -> Result<File> {
@@ -206,17 +272,22 @@ fn lock(folder: &Path) -> Result<File> {
     };
     match file.try_lock() {
         // The holder may have committed (renamed) the folder just before the lock was granted.
-        Ok(()) if same(&file, folder) => Ok(file),
+        Ok(()) if same(&file, folder)? => Ok(file),
         Ok(()) | Err(TryLockError::WouldBlock) => Err(held()),
         Err(TryLockError::Error(e)) => Err(Error::write(folder, &e)),
     }
 }
 
 /// Whether `path` still leads to the open `file`.
-fn same(file: &File, path: &Path) -> bool {
+fn same(file: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let identity = |m: fs::Metadata| (m.dev(), m.ino());
-    file.metadata().ok().map(identity) == fs::metadata(path).ok().map(identity)
+    let ours = file.metadata().map(identity).map_err(|e| Error::read(path, &e))?;
+    match fs::metadata(path).map(identity) {
+        Ok(there) => Ok(there == ours),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::read(path, &e)),
+    }
 }
 
 #[cfg(test)]
@@ -275,7 +346,7 @@ mod tests {
         made(&out, b"old").expect("commits");
         let old = file::sibling(&out, "old");
         fs::rename(&out, &old).expect("renames");
-        Staging::recover(&out).expect("returns");
+        Staging::recover(&out, false).expect("returns");
         assert_eq!(file::read(&out.join("x")).expect("there"), b"old");
     }
 
@@ -286,10 +357,10 @@ mod tests {
         made(&out, b"old").expect("commits");
         let old = file::sibling(&out, "old");
         let staging = Staging::open(&out, &begun(1)).expect("opens");
-        let error = staging.put_back(None, &io::Error::other("no room"));
+        let error = staging.not_in_place(None, &io::Error::other("no room"));
         assert!(error.to_string().contains("cannot be put in place: no room"), "{error}");
         fs::rename(&out, &old).expect("renames");
-        let error = staging.put_back(Some(&old), &io::Error::other("no room"));
+        let error = staging.not_in_place(Some(&old), &io::Error::other("no room"));
         assert!(error.to_string().contains("stands at its name as before"), "{error}");
         assert_eq!(file::read(&out.join("x")).expect("there"), b"old");
     }
@@ -332,19 +403,61 @@ mod tests {
     fn a_commit_cut_short_is_completed() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("a");
-        Staging::recover(&out).expect("nothing to do");
+        Staging::recover(&out, false).expect("nothing to do");
         let staging = Staging::open(&out, &begun(1)).expect("opens");
         file::write(&staging.folder().join("x"), b"data").expect("writes");
         let outputs = manifest::describe(staging.folder(), &["x".into()]).expect("describes");
         let whole = Manifest { outputs, ..manifest() };
         let path = staging.folder().join(names::MANIFEST);
-        file::write(&path, yaml::text(&whole).as_bytes()).expect("writes");
+        yaml::write_sealed(&path, &whole).expect("writes");
         drop(staging);
-        Staging::recover(&out).expect("completes");
+        Staging::recover(&out, false).expect("completes");
         assert_eq!(Manifest::read(&out).expect("complete"), whole);
         let left: Vec<_> = fs::read_dir(dir.path()).expect("listing").collect();
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(!out.join(names::RUN).exists());
+    }
+
+    #[test]
+    fn a_commit_cut_short_behind_the_exchange_is_tidied_up() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        made(&out, b"new").expect("commits");
+        yaml::write_sealed(&out.join(names::RUN), &begun(1)).expect("writes");
+        made(&dir.path().join("b"), b"old").expect("commits");
+        fs::rename(dir.path().join("b"), file::sibling(&out, "partial")).expect("renames");
+        Staging::recover(&out, false).expect("tidies up");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"new");
+        assert!(!out.join(names::RUN).exists());
+        assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 1);
+    }
+
+    #[test]
+    fn what_waits_for_its_name_and_is_damaged_is_not_put_in_place() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (out, other) = (dir.path().join("a"), dir.path().join("b"));
+        made(&other, b"data").expect("commits");
+        yaml::write_sealed(&other.join(names::RUN), &begun(1)).expect("writes");
+        file::write(&other.join("x"), b"Data").expect("writes");
+        fs::rename(&other, file::sibling(&out, "partial")).expect("renames");
+        let error = Staging::recover(&out, false).expect_err("damaged");
+        assert_eq!(error.exit_code(), 5, "{error}");
+        assert!(error.to_string().contains("discard it with --fresh"), "{error}");
+        assert!(!out.exists());
+        Staging::recover(&out, true).expect("discards");
+        made(&out, b"again").expect("commits");
+    }
+
+    #[test]
+    fn without_an_exchange_the_old_artifact_steps_aside() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        made(&out, b"old").expect("commits");
+        let staging = Staging::open(&out, &begun(1)).expect("opens");
+        file::write(&staging.folder().join("x"), b"new").expect("writes");
+        staging.step_aside().expect("replaces");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"new");
+        assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 1);
     }
 
     #[test]

@@ -74,11 +74,11 @@ impl Timings {
     /// deleted.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) where the file is not what a stage writes.
+    /// [`Error::Integrity`](crate::Error::Integrity) where the file is not what a stage wrote.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(names::TIMINGS);
         if file::exists(&path)? {
-            return yaml::read(&path);
+            return yaml::read_sealed(&path);
         }
         let manifest = Manifest::read(folder)?;
         match manifest.format {
@@ -88,7 +88,7 @@ impl Timings {
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        file::write(&folder.join(names::TIMINGS), yaml::text(self).as_bytes())
+        yaml::write_sealed(&folder.join(names::TIMINGS), self)
     }
 
     /// Those that manifests of format 1 held among the results.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Error, Result, file};
+use crate::{Error, Result, digest, file};
 
 pub use serde_yaml::{Mapping, Value};
 
@@ -22,6 +22,45 @@ pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     let bad = |e: serde_yaml::Error| Error::Config(format!("{}: {e}", path.display()));
     serde_yaml::from_str::<NoRepeats>(text).map_err(bad)?;
     serde_yaml::from_str(text).map_err(bad)
+}
+
+/// Key of the last line of a sealed file.
+const SEAL: &str = "digest: ";
+
+/// Writes `value` to `path`, with the digest of its text as the last line.
+pub fn write_sealed<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = text(value);
+    let seal = format!("{text}{SEAL}{}\n", digest::of_bytes(text.as_bytes()));
+    file::write(path, seal.as_bytes())
+}
+
+/// Reads what [`write_sealed`] wrote.
+///
+/// # Errors
+/// [`Error::Integrity`] where the text is not what its last line says.
+pub fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    parse(unsealed(&sealed_text(path)?, path)?, path)
+}
+
+/// The text of `path`. That it is not UTF-8 is damage where a digest is expected.
+pub(crate) fn sealed_text(path: &Path) -> Result<String> {
+    String::from_utf8(file::read(path)?)
+        .map_err(|e| Error::Integrity(format!("{}: not UTF-8 text: {e}", path.display())))
+}
+
+/// `text` without its last line, after that was compared with the rest.
+pub(crate) fn unsealed<'a>(text: &'a str, path: &Path) -> Result<&'a str> {
+    let body = text.rfind(SEAL).map(|at| text.split_at(at));
+    match body {
+        Some((body, seal)) if seal == format!("{SEAL}{}\n", digest::of_bytes(body.as_bytes())) => {
+            Ok(body)
+        }
+        _ => Err(Error::Integrity(format!(
+            "{}: its text is not what the digest in its last line says: it was changed since it was \
+             written; restore it or make it again",
+            path.display()
+        ))),
+    }
 }
 
 /// `value` as YAML text.
@@ -114,6 +153,26 @@ mod tests {
         check("layers:\n  conv: 0.5\n  conv: 0.6\n", "`conv` stands twice");
         check("layers:\n  conv: 0.5\n  conv: 0.6\n", "line");
         check("- {x: 1, x: 1}\n", "`x` stands twice");
+    }
+
+    #[test]
+    fn a_seal_notices_every_change() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("s.yaml");
+        write_sealed(&path, &["a", "b"]).expect("writes");
+        assert_eq!(read_sealed::<Vec<String>>(&path).expect("reads"), ["a", "b"]);
+        let bytes = file::read(&path).expect("reads");
+        let changed = (0..bytes.len()).map(|at| {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            changed
+        });
+        let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());
+        for damaged in changed.chain(cut) {
+            file::write(&path, &damaged).expect("writes");
+            let found = read_sealed::<Vec<String>>(&path).map_err(|e| e.exit_code());
+            assert_eq!(found, Err(5), "{}", String::from_utf8_lossy(&damaged));
+        }
     }
 
     #[test]

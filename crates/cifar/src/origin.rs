@@ -2,21 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{Error, Manifest, Result, manifest, record};
+use artifact::{Error, Manifest, Result, file, manifest, names, record};
 
 use crate::STAGE;
 
 /// The dataset at the beginning of the checkpoint's history, where that is still there as it was.
-pub fn of(checkpoint: &Path) -> Option<PathBuf> {
-    let manifest = Manifest::read(checkpoint).ok()?;
-    let input = |role: &str| manifest.inputs.iter().find(|i| i.role == role);
-    let input = input("dataset").or_else(|| input("checkpoint"))?;
-    let folder = manifest.input(checkpoint, &input.role)?;
-    // One that was made again may have other means. (Digests also end what would be a circle.)
-    if manifest::digest_of(&folder).ok()? != input.sha256 {
-        return None;
+///
+/// # Errors
+/// Where a manifest or a dataset on the way is there and cannot be read.
+pub fn of(checkpoint: &Path) -> Result<Option<PathBuf>> {
+    if !file::exists(&checkpoint.join(names::MANIFEST))? {
+        return Ok(None);
     }
-    if input.role == "dataset" { Some(folder) } else { self::of(&folder) }
+    let manifest = Manifest::read(checkpoint)?;
+    let input = |role: &str| manifest.inputs.iter().find(|i| i.role == role);
+    let Some(input) = input("dataset").or_else(|| input("checkpoint")) else { return Ok(None) };
+    let Some(folder) = manifest.input(checkpoint, &input.role) else { return Ok(None) };
+    if !file::exists(&folder.join(names::MANIFEST))? {
+        return Ok(None);
+    }
+    // One that was made again may have other means. (Digests also end what would be a circle.)
+    if manifest::digest_of(&folder)? != input.sha256 {
+        return Ok(None);
+    }
+    if input.role == "dataset" { Ok(Some(folder)) } else { self::of(&folder) }
 }
 
 /// What the manifest of the dataset in `folder` says: class names, mean and deviation of three

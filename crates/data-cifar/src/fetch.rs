@@ -15,11 +15,12 @@ const SHA256: &str = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59
 
 /// Downloads the archive where it is not there yet, checks it, imports it.
 pub fn fetch(common: &Common, flags: &Fetch) -> Result<()> {
-    if flags.produce.dry_run && !flags.archive.exists() {
+    let there = file::exists(&flags.archive)?;
+    if flags.produce.dry_run && !there {
         stage::print(&format!("would download {URL} to {}", flags.archive.display()));
         return Ok(());
     }
-    if !flags.archive.exists() {
+    if !there {
         let bytes = download()?;
         check(&digest::of_bytes(&bytes), URL)?;
         file::make_folder(flags.archive.parent().unwrap_or(Path::new(".")))?;

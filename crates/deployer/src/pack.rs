@@ -163,7 +163,9 @@ pub fn contents(
     data: Option<&Path>,
     classes: ClassFlags,
 ) -> artifact::Result<Contents> {
-    let Some(folder) = data.map(Path::to_owned).or_else(|| origin::of(&checkpoint.folder)) else {
+    let named = data.map(Path::to_owned);
+    let Some(folder) = named.map_or_else(|| origin::of(&checkpoint.folder), |d| Ok(Some(d)))?
+    else {
         return Err(Error::Config(format!(
             "{}: its manifests lead to no dataset that is still there as it was; name one with \
              --data: the file takes its class names, mean and deviation along",

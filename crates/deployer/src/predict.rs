@@ -101,7 +101,7 @@ const TOGETHER: usize = 64;
 fn pictures(named: &[PathBuf]) -> artifact::Result<Vec<PathBuf>> {
     let mut all = vec![];
     for path in named {
-        if path.is_dir() {
+        if file::is_folder(path)? {
             all.extend(of_folder(path)?);
         } else {
             all.push(path.clone());

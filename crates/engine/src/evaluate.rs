@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use artifact::Error;
 use artifact::record::{Score, Scores};
 use cifar::{Dataset, Normalise, Part};
@@ -25,12 +25,13 @@ const ON_GPU: usize = 8;
 /// The score of `net` on every image of `part`.
 ///
 /// # Errors
-/// `Interrupted` where a stop was asked for.
+/// `Interrupted` where a stop was asked for, `Integrity` where a logit is not finite: an accuracy of
+/// such answers would mean nothing.
 pub fn evaluate(net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
     evaluate_as(Views::Plain, net, part, normalise)
 }
 
-/// What of an image is looked at.
+/// Which views of an image are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Views {
     /// It alone.
@@ -41,7 +42,20 @@ pub enum Views {
 
 /// As [`evaluate`], by these `views` of each image.
 pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
-    score((net, &net.inference()?, views), part, normalise)
+    let scored = score((net, &net.inference()?, views), part, normalise)?;
+    scored.not_finite.map_or(Ok(scored.score), |i| Err(not_finite(i)))
+}
+
+/// A score, and whether it means anything.
+pub(crate) struct Scored {
+    pub score: Score,
+    /// The first image with a logit that is not finite, counted from 0.
+    pub not_finite: Option<usize>,
+}
+
+fn not_finite(image: usize) -> anyhow::Error {
+    let what = "its logits are not finite: the weights are too large for f32, or damaged";
+    Error::Integrity(format!("image {image} (counted from 0): {what}")).into()
 }
 
 /// As [`evaluate_as`] by what was arranged already.
@@ -49,9 +63,9 @@ pub(crate) fn score(
     (net, inference, views): (&Net, &Inference, Views),
     part: &Part,
     normalise: &Normalise,
-) -> Result<Score> {
+) -> Result<Scored> {
     let (mut sum, classes) = (Outcome::default(), net.graph().classes());
-    walk((net, inference, views), part, normalise, |labels, logits| {
+    let not_finite = walk((net, inference, views), part, normalise, |labels, logits| {
         let (target, lanes) = (Target { labels, classes, smoothing: 0.0 }, Lanes::of(labels.len()));
         let mut blocks = vec![0.0; lanes.blocks() * LANES * classes];
         pack::to_blocks(logits, classes, lanes, &mut blocks);
@@ -60,7 +74,8 @@ pub(crate) fn score(
     let images = part.len();
     let over = images.max(1) as f64;
     let accuracy = sum.correct as f64 / over;
-    Ok(Score { loss: sum.loss / over, accuracy, correct: sum.correct, images })
+    let score = Score { loss: sum.loss / over, accuracy, correct: sum.correct, images };
+    Ok(Scored { score, not_finite })
 }
 
 /// The logits of every image of `part`, images x classes.
@@ -70,17 +85,20 @@ pub(crate) fn score(
 pub fn predict(net: &Net, part: &Part, normalise: &Normalise) -> Result<Vec<f32>> {
     let mut all = Vec::new();
     let inference = net.inference()?;
-    walk((net, &inference, Views::Plain), part, normalise, |_, logits| all.extend(logits))?;
-    Ok(all)
+    let keep = |_: &[_], logits: &[f32]| all.extend(logits);
+    let bad = walk((net, &inference, Views::Plain), part, normalise, keep)?;
+    bad.map_or(Ok(all), |i| Err(not_finite(i)))
 }
 
-/// Shows `each` the labels and the logits, images x classes, of batch after batch.
+/// Shows `each` the labels and the logits, images x classes, of batch after batch; gives the first
+/// image with a logit that is not finite.
 fn walk(
     (net, inference, views): (&Net, &Inference, Views),
     part: &Part,
     normalise: &Normalise,
     mut each: impl FnMut(&[u8], &[f32]),
-) -> Result<()> {
+) -> Result<Option<usize>> {
+    let (classes, mut seen, mut bad) = (net.graph().classes(), 0, None);
     let all: Vec<usize> = (0..part.len()).collect();
     thread::scope(|scope| {
         let source = Source::new(net, part, normalise);
@@ -90,16 +108,20 @@ fn walk(
         } else {
             (ON_GPU * PIXELS / pixels).clamp(LEAST, ON_GPU * BATCH)
         };
-        for loaded in loader::load(scope, source, &all.chunks(batch)) {
+        for loaded in loader::load(scope, source, &all.chunks(batch))? {
             if interrupt::asked() {
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
             }
             let labels = loaded.labels().to_vec();
             let show = |fresh| Batch::fresh(net, &source, fresh, None);
-            each(&labels, &logits(inference, show, (loaded, views))?);
+            let logits = logits(inference, show, (loaded, views))?;
+            let first = logits.iter().position(|v| !v.is_finite());
+            bad = bad.or(first.map(|at| seen + at / classes));
+            seen += labels.len();
+            each(&labels, &logits);
         }
-        Ok(())
+        Ok(bad)
     })
 }
 
@@ -127,8 +149,9 @@ pub fn scores(net: &Net, data: &Dataset) -> Result<Scores> {
 pub fn scores_as(views: Views, net: &Net, data: &Dataset) -> Result<Scores> {
     let normalise = Normalise::from(&data.info);
     Ok(Scores {
-        validation: evaluate_as(views, net, &data.validation, &normalise)?,
-        test: evaluate_as(views, net, &data.test, &normalise)?,
+        validation: evaluate_as(views, net, &data.validation, &normalise)
+            .context("validation images")?,
+        test: evaluate_as(views, net, &data.test, &normalise).context("test images")?,
     })
 }
 
@@ -157,7 +180,7 @@ impl Recalibration<'_> {
         let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
         thread::scope(|scope| {
             let source = Source { augment, ..Source::new(net, &data.train, &normalise) };
-            for (k, images) in loader::load(scope, source, &order.chunks(BATCH)).enumerate() {
+            for (k, images) in loader::load(scope, source, &order.chunks(BATCH))?.enumerate() {
                 let batch = Batch::fresh(net, &source, images, None)?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;

@@ -1,8 +1,9 @@
 //! Batches made ready beside the computation, by threads of their own.
 
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
+use artifact::Error;
 use cifar::{Augment, Normalise, Part};
 
 use crate::Net;
@@ -100,23 +101,29 @@ impl Iterator for Loaded {
 
 /// The batches of `batches`, one list of images each, in this order. The threads end with the last
 /// batches, or when nobody receives any more.
+///
+/// # Errors
+/// `Resource` where no thread can be started.
 pub(crate) fn load<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     source: Source<'scope>,
     batches: &(impl Iterator<Item = &'scope [usize]> + Clone + Send + 'scope),
-) -> Loaded {
+) -> artifact::Result<Loaded> {
     let count = source.workers.max(1);
     let worker = |first: usize| {
         let (send, receive) = sync_channel(AHEAD);
         let own = batches.clone().skip(first).step_by(count);
-        scope.spawn(move || {
+        let work = move || {
             for indices in own {
                 if send.send(source.fresh(indices)).is_err() {
                     return;
                 }
             }
-        });
-        receive
+        };
+        Builder::new().spawn_scoped(scope, work).map_err(|e| {
+            Error::Resource(format!("--workers {count}: a thread cannot be started: {e}"))
+        })?;
+        Ok(receive)
     };
-    Loaded { workers: (0..count).map(worker).collect(), taken: 0 }
+    Ok(Loaded { workers: (0..count).map(worker).collect::<artifact::Result<_>>()?, taken: 0 })
 }

@@ -7,6 +7,9 @@ use artifact::{Error, Result, digest};
 
 use crate::{Conv, Linear, Node, Op, Param, Pool, Shape, Spec, params, zoo};
 
+/// The largest side of the input: with it no product of sizes overflows 64 bits.
+const MOST_SIDE: usize = 1 << 20;
+
 /// A network: nodes in topological order, the first of which is the input and the last the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
@@ -21,9 +24,9 @@ impl Graph {
     /// `side` x `side` pixels and `classes` classes.
     pub fn build(spec: &str, classes: usize, side: usize) -> Result<Self> {
         let spec = Spec::parse(spec)?;
-        if classes == 0 || side == 0 {
+        if classes == 0 || !(1..=MOST_SIDE).contains(&side) {
             return Err(Error::Config(format!(
-                "{classes} classes, side {side}: expected 1 or more"
+                "{classes} classes, side {side}: expected 1 class or more and 1 to {MOST_SIDE} pixels"
             )));
         }
         let input = Node {

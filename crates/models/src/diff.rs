@@ -66,7 +66,7 @@ impl Diff {
 }
 
 fn read(path: &Path, key: Option<&str>) -> Result<Tensors> {
-    if path.is_dir() {
+    if artifact::file::is_folder(path)? {
         let manifest = artifact::Manifest::read(path)?;
         return Ok(tensors::read(&manifest.verified(path, names::MODEL)?)?.0);
     }

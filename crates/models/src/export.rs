@@ -61,7 +61,8 @@ impl Export {
     }
 
     fn onnx(&self, found: &Found) -> Result<Vec<u8>> {
-        let data = self.data.clone().or_else(|| origin::of(&self.checkpoint));
+        let named = self.data.clone();
+        let data = named.map_or_else(|| origin::of(&self.checkpoint), |d| Ok(Some(d)))?;
         let data = data.map(|folder| origin::describe(&folder)).transpose()?;
         if data.is_none() {
             tracing::warn!(

@@ -143,7 +143,7 @@ fn text((network, scan): (&str, &Scan), entries: &[Entry], flags: &PlanFrom) -> 
 /// Writes `text` unless a plan that says something else stands there.
 fn write(text: &str, flags: &PlanFrom) -> Result<()> {
     let out = &flags.out;
-    if out.exists() && !flags.fresh && file::read_text(out)? != text {
+    if file::exists(out)? && !flags.fresh && file::read_text(out)? != text {
         return Err(Error::Config(format!(
             "{}: another plan stands here, perhaps edited; choose another --out or overwrite it \
              with --fresh",

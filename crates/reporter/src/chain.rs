@@ -215,13 +215,10 @@ impl Walk<'_> {
 
     fn link(&mut self, folder: &Path, recorded: &Input) -> Result<Link> {
         let path = folder.join(&recorded.path);
-        let now = match manifest::input(&recorded.role, &path, self.out) {
-            Ok(now) => now,
-            Err(Error::Missing(_)) => {
-                return Ok(Link { input: recorded.clone(), state: State::Missing, stage: None });
-            }
-            Err(other) => return Err(other),
-        };
+        if !file::exists(&path)? {
+            return Ok(Link { input: recorded.clone(), state: State::Missing, stage: None });
+        }
+        let now = manifest::input(&recorded.role, &path, self.out)?;
         let state = if now.sha256 == recorded.sha256 { State::Same } else { State::Changed };
         let whole = file::exists(&path.join(names::MANIFEST))?;
         let stage = if whole { Some(self.visit(&path)?) } else { None };

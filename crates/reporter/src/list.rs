@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{Error, Manifest, Result, names};
+use artifact::{Error, Manifest, Result, file, names};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use serde::Serialize;
 
@@ -85,7 +85,7 @@ fn room(entries: &[Entry]) -> usize {
 
 /// Hidden folders are unfinished artifacts; links could lead in circles.
 fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    if folder.join(names::MANIFEST).is_file() {
+    if file::exists(&folder.join(names::MANIFEST))? {
         found.push(folder.to_owned());
     }
     if depth == 0 {

@@ -165,8 +165,7 @@ mod tests {
         let mut manifest = described(&graph);
         file::write(&dir.path().join(names::MODEL), b"as it was").expect("writes");
         manifest.outputs = manifest::describe(dir.path(), &[names::MODEL.into()]).expect("there");
-        let text = artifact::yaml::text(&manifest);
-        file::write(&dir.path().join(names::MANIFEST), text.as_bytes()).expect("writes");
+        artifact::yaml::write_sealed(&dir.path().join(names::MANIFEST), &manifest).expect("writes");
         file::write(&dir.path().join(names::MODEL), b"as it is!").expect("writes");
         assert_eq!(Checkpoint::open(dir.path()).err().expect("changed").exit_code(), 5);
     }

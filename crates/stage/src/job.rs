@@ -45,7 +45,7 @@ impl Job {
             output::print(yaml::text(&begun).trim_end());
             return Ok(None);
         }
-        Staging::recover(&produce.out)?;
+        Staging::recover(&produce.out, produce.fresh)?;
         if !produce.fresh && finished(&produce.out, &begun, common)? {
             return Ok(None);
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use artifact::{Result, digest, file, yaml};
+use artifact::{Error, Result, digest, file, yaml};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,7 +42,9 @@ impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
         // back here meanwhile.
         let found = measure();
         let found = self.keep_first(&key, found).unwrap_or_else(|e| {
-            tracing::warn!("measurements of kernels are not kept: {e}");
+            tracing::warn!(
+                "measurements of kernels are not kept, and another run may round to other weights: {e}"
+            );
             found
         });
         *self.lock().entry(key).or_insert(found)
@@ -60,7 +62,10 @@ impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
 
     /// Adds a measurement to the file; where another process was first, its stands.
     fn keep_first(&self, key: &str, found: T) -> Result<T> {
-        let Some(folder) = folder() else { return Ok(found) };
+        let Some(folder) = folder() else {
+            let what = "neither SECATEUR_CACHE nor XDG_CACHE_HOME nor HOME names a folder";
+            return Err(Error::Missing(what.into()));
+        };
         file::make_folder(&folder)?;
         file::alone(&folder, || {
             let mut all = self.read();
@@ -71,10 +76,16 @@ impl<T: Copy + Serialize + DeserializeOwned> Table<T> {
     }
 
     fn read(&self) -> BTreeMap<String, T> {
-        let path = folder().map(|folder| folder.join(self.file)).filter(|p| p.exists());
-        let Some(path) = path else { return BTreeMap::new() };
-        yaml::read(&path).unwrap_or_else(|e| {
-            tracing::warn!("{e}; measuring anew");
+        let Some(path) = folder().map(|folder| folder.join(self.file)) else {
+            return BTreeMap::new();
+        };
+        let known = match file::exists(&path) {
+            Ok(false) => return BTreeMap::new(),
+            Ok(true) => yaml::read(&path),
+            Err(e) => Err(e),
+        };
+        known.unwrap_or_else(|e| {
+            tracing::warn!("{e}; measuring anew: other measurements may round to other weights");
             BTreeMap::new()
         })
     }
@@ -127,10 +138,31 @@ pub fn seconds(mut run: impl FnMut()) -> f64 {
 pub fn processor() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| {
-        let text = file::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
-        let model = text.lines().find_map(|line| line.strip_prefix("model name"));
-        let name = model.map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim().to_owned());
-        name.filter(|n| !n.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+        let text = file::read_text(Path::new("/proc/cpuinfo")).unwrap_or_else(|e| {
+            tracing::warn!("{e}");
+            String::new()
+        });
+        named(&text).unwrap_or_else(|| {
+            let name = std::env::consts::ARCH;
+            tracing::warn!(
+                "the processor's name is not known; measurements are kept for {name}: those of \
+                 another processor of this kind may round to other weights"
+            );
+            name.to_owned()
+        })
+    })
+}
+
+/// The processor's name in the text of `/proc/cpuinfo`. (On Arm it holds numbers in its place.)
+fn named(cpuinfo: &str) -> Option<String> {
+    let value = |key: &str| {
+        let rest = cpuinfo.lines().find_map(|line| line.strip_prefix(key))?;
+        let value = rest.trim_start_matches([' ', '\t', ':']).trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    value("model name").or_else(|| {
+        let (maker, part) = (value("CPU implementer")?, value("CPU part")?);
+        Some(format!("Arm implementer {maker} part {part}"))
     })
 }
 
@@ -167,6 +199,17 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(70));
         });
         assert_eq!(runs, 2);
+    }
+
+    #[test]
+    fn processors_have_names() {
+        let check =
+            |text: &str, expected: Option<&str>| assert_eq!(named(text).as_deref(), expected);
+        check("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t: fpu", Some("AMD EPYC"));
+        let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n";
+        check(arm, Some("Arm implementer 0x41 part 0xd0c"));
+        check("model name\t: \n", None);
+        check("", None);
     }
 
     #[test]

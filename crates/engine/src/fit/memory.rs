@@ -1,13 +1,46 @@
-//! What to say where a step does not fit into a GPU's memory.
+//! What to say where a step does not fit into memory.
 
-use artifact::{Error, size};
+use artifact::{Error, Result, size};
 use graph::group::Group;
+use kernels::LANES;
+use stage::memory;
 
 use super::Run;
-use crate::{Device, Net};
+#[cfg(feature = "cuda")]
+use crate::Device;
+use crate::Net;
 
 impl Run<'_> {
-    /// The `error` of a step; if memory was missing, with a batch that would fit.
+    /// Refuses a batch whose step would not fit into what is left of the processor's memory, before
+    /// anything of it is allocated. A GPU says so itself (`Run::fitting`).
+    pub(super) fn check_memory(&self) -> Result<()> {
+        let known = memory::available().filter(|_| self.net.device().is_cpu());
+        let Some(available) = known else { return Ok(()) };
+        let block = self.net.image_bytes().saturating_mul(LANES) as u64;
+        let blocks = self.fit.flags.batch.div_ceil(LANES) as u64;
+        let needed = block.saturating_mul(blocks);
+        tracing::debug!("a step takes about {:.0} MiB", size::mib(needed));
+        if needed <= available {
+            return Ok(());
+        }
+        let (batch, side) = (self.fit.flags.batch, self.net.graph().side());
+        let advice = match available / block.max(1) {
+            0 => {
+                let fits = side as f64 * (available as f64 / block as f64).sqrt();
+                format!("not even a batch of {LANES} would fit; --side {} would", fits as usize)
+            }
+            fits => format!("--batch {} would fit", fits as usize * LANES),
+        };
+        Err(Error::Resource(format!(
+            "--batch {batch} at {side} x {side} pixels takes about {:.0} MiB; {:.0} MiB are \
+             available; {advice}",
+            size::mib(needed),
+            size::mib(available)
+        )))
+    }
+
+    /// The `error` of a step; if a GPU's memory was short, with a batch that would fit.
+    #[cfg(feature = "cuda")]
     pub(super) fn fitting(&self, error: anyhow::Error) -> anyhow::Error {
         let Device::Cuda(gpu, _) = self.net.device() else { return error };
         let Some(exhausted) = gpu.exhausted() else { return error };
@@ -31,8 +64,8 @@ impl Run<'_> {
 }
 
 impl Net {
-    /// About how many bytes an image takes in training on this device: the outputs that the way back
-    /// needs, and the largest three for gradients on their way.
+    /// About how many bytes an image takes in training on this device: the outputs that the backward
+    /// pass needs, and the largest three for gradients on their way.
     fn image_bytes(&self) -> usize {
         let values = |n: usize| self.graph().nodes()[n].shape.count();
         let kept = |g: &Group| values(g.head) + if g.norm.is_some() { values(g.core) } else { 0 };

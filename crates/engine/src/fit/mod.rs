@@ -7,7 +7,6 @@ mod average;
 mod early;
 mod flags;
 mod freeze;
-#[cfg(feature = "cuda")]
 mod memory;
 mod position;
 mod step;
@@ -122,6 +121,7 @@ impl<'a> Run<'a> {
         #[cfg(feature = "cuda")]
         run.net.hold(&fit.data.train, &run.normalise)?;
         run.check_early()?;
+        run.check_memory()?;
         run.resume()?;
         run.keep_early()?;
         Ok(run)
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
             let source = Source::new(self.net, train, &normalise);
             let source = Source { augment, workers: flags.workers, ..source };
             let left = order.chunks(flags.batch).skip(self.position.step);
-            for loaded in loader::load(scope, source, &left) {
+            for loaded in loader::load(scope, source, &left)? {
                 self.stop_if_asked(entered)?;
                 let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
                 let images = loaded.labels().len();
@@ -180,9 +180,6 @@ impl<'a> Run<'a> {
             }
             other => other?,
         };
-        if !validation.loss.is_finite() {
-            return Err(self.diverged(&format!("the validation loss is {}", validation.loss)));
-        }
         self.position.epoch += 1;
         if self.position.is_best(validation.correct) {
             self.best = state.scored().clone();
@@ -212,7 +209,16 @@ impl<'a> Run<'a> {
     /// The score of the network, or of its average.
     fn score(&self, state: &State) -> Result<Score> {
         let inference = self.net.inference_of(state.scored())?;
-        score((self.net, &inference, Views::Plain), &self.fit.data.validation, &self.normalise)
+        let validation = &self.fit.data.validation;
+        let scored = score((self.net, &inference, Views::Plain), validation, &self.normalise)?;
+        let loss = scored.score.loss;
+        match scored.not_finite {
+            _ if !loss.is_finite() => Err(self.diverged(&format!("the validation loss is {loss}"))),
+            Some(i) => {
+                Err(self.diverged(&format!("the logits of validation image {i} are not finite")))
+            }
+            None => Ok(scored.score),
+        }
     }
 
     /// Saves and stops where that was asked for; the epoch's work was `entered` at that time.
