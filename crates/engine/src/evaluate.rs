@@ -81,7 +81,7 @@ fn walk(
     (net, inference, views): (&Net, &Inference, Views),
     part: &Part,
     normalise: &Normalise,
-    mut each: impl FnMut(&[u8], &[f32]),
+    mut each: impl FnMut(&[u16], &[f32]),
 ) -> Result<()> {
     let all: Vec<usize> = (0..part.len()).collect();
     thread::scope(|scope| {
