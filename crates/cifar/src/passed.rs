@@ -77,8 +77,7 @@ pub(crate) fn is_hidden(name: &str) -> bool {
 /// Whether `name` has an ending of those that torchvision's `ImageFolder` takes, in any case. Not all of
 /// these formats can be read; one that cannot is refused rather than left out.
 pub(crate) fn is_picture(name: &str) -> bool {
-    const ENDINGS: [&str; 9] =
-        ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+    const ENDINGS: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }

@@ -45,7 +45,9 @@ impl Raw {
     pub fn digest(&self) -> String {
         let labels = |labels: &[u16]| match narrow(labels, self.classes.len()) {
             Some(bytes) => digest::of_bytes(&bytes),
-            None => digest::of_bytes(&labels.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<_>>()),
+            None => {
+                digest::of_bytes(&labels.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<_>>())
+            }
         };
         let part = |i: &Images| digest::of_bytes(&i.pixels) + &labels(&i.labels);
         let all = [self.classes.join("\n"), self.side.to_string(), part(&self.train)];

@@ -86,7 +86,8 @@ fn parts_hold_every_image_once() {
         .flat_map(|p| (0..p.len()).map(|i| [p.image(i), &[p.label(i) as u8]].concat()))
         .collect();
     let all = raw.train.pixels.chunks(48).zip(&raw.train.labels);
-    let mut all: Vec<Vec<u8>> = all.map(|(image, label)| [image, &[*label as u8]].concat()).collect();
+    let mut all: Vec<Vec<u8>> =
+        all.map(|(image, label)| [image, &[*label as u8]].concat()).collect();
     seen.sort();
     all.sort();
     assert_eq!(seen, all);
@@ -138,7 +139,11 @@ fn what_does_not_fit_the_manifest_is_refused() {
         5,
         "test.labels has shape [2, 5]; expected [10]",
     );
-    refused(|t, _| set(t, "test.labels", Tensor::f32(&[10], vec![0.0; 10])), 5, "is neither U8 nor U16");
+    refused(
+        |t, _| set(t, "test.labels", Tensor::f32(&[10], vec![0.0; 10])),
+        5,
+        "is neither U8 nor U16",
+    );
     refused(
         |t, _| set(t, "test.images", Tensor::u8(&[10, 3, 2, 8], vec![0; 480])),
         5,
@@ -227,7 +232,10 @@ fn a_record_that_was_edited_is_noticed() {
     };
     refused(|r| r.mean[0] = 0.5, "were written with mean [");
     refused(|r| r.std[2] = 0.5, "were written with std [");
-    refused(|r| r.classes.swap(0, 1), "were written with classes [\"a\",\"b\"]; the manifest says [\"b\"");
+    refused(
+        |r| r.classes.swap(0, 1),
+        "were written with classes [\"a\",\"b\"]; the manifest says [\"b\"",
+    );
     refused(|r| r.split_seed = 4, "were written with split_seed 3; the manifest says 4");
     refused(|r| r.validation = 0.5, "were written with validation 0.25");
 }

@@ -107,7 +107,8 @@ fn tell(place: &str, record: &Dataset) {
         without.next().map(|first| (first.class.clone(), 1 + without.count()))
     };
     let parts = [("training", lacks(|c| c.train)), ("test", lacks(|c| c.test))];
-    for (part, without) in parts.into_iter().filter(|(part, _)| *part != "test" || images.test > 0) {
+    for (part, without) in parts.into_iter().filter(|(part, _)| *part != "test" || images.test > 0)
+    {
         if let Some((class, n)) = without {
             tracing::warn!("{place}: {n} classes without {part} images, such as {class}");
         }

@@ -83,7 +83,9 @@ fn classes<'a>(tree: &'a Tree, folders: &'a BTreeSet<String>) -> Result<BTreeMap
             tree.place(&format!("train/{empty}"))
         )));
     }
-    let label = |(label, class)| Ok((class, u16::try_from(label).map_err(|_| too_many(tree, filled.len()))?));
+    let label = |(label, class)| {
+        Ok((class, u16::try_from(label).map_err(|_| too_many(tree, filled.len()))?))
+    };
     filled.iter().copied().enumerate().map(label).collect()
 }
 
@@ -171,9 +173,11 @@ mod tests {
     }
 
     fn check(files: &[(&str, Vec<u8>)], more: &[&str], expected: &str) {
-        let files: BTreeMap<_, _> = files.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
+        let files: BTreeMap<_, _> =
+            files.iter().map(|(n, b)| ((*n).to_owned(), b.clone())).collect();
         let of = |name: &String| split(name).map(|(part, class)| format!("{part}/{class}"));
-        let folders = files.keys().filter_map(of).chain(more.iter().map(|f| (*f).to_owned())).collect();
+        let folders =
+            files.keys().filter_map(of).chain(more.iter().map(|f| (*f).to_owned())).collect();
         let found = match decode(&Tree { origin: "d".into(), files }, &folders) {
             Ok(raw) => format!("{raw:?}"),
             Err(e) => format!("exit {}: {e}", e.exit_code()),
@@ -227,9 +231,17 @@ mod tests {
     #[test]
     fn defects_are_named() {
         let good = || ("train/cat/1.png", png(2, 2, [0; 3]));
-        let many = [good(), ("train/cat/2.png", png(2, 3, [0; 3])), ("train/cat/3.png", png(2, 2, [1; 3]))];
-        check(&many, &[], "exit 3: d: pictures as wide x high in pixels: 2 of 2 x 2 (such as train/cat/1.png), \
-                           1 of 2 x 3 (such as train/cat/2.png); expected squares, all of one size");
+        let many = [
+            good(),
+            ("train/cat/2.png", png(2, 3, [0; 3])),
+            ("train/cat/3.png", png(2, 2, [1; 3])),
+        ];
+        check(
+            &many,
+            &[],
+            "exit 3: d: pictures as wide x high in pixels: 2 of 2 x 2 (such as train/cat/1.png), \
+                           1 of 2 x 3 (such as train/cat/2.png); expected squares, all of one size",
+        );
         check(&[("train/cat/1.png", png(2, 3, [0; 3]))], &[], "1 of 2 x 3");
         check(&[("train/cat/1.png", png(1025, 1025, [0; 3]))], &[], "at most 1024 pixels wide");
         let other = [good(), ("test/fox/2.png", png(2, 2, [0; 3]))];

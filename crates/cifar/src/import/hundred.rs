@@ -14,9 +14,8 @@ pub fn binary(tree: &Tree, labels: Labels) -> Result<Raw> {
         Labels::Fine => (1, fine),
     };
     let classes = official::class_names(tree.file(meta)?, &tree.place(meta))?;
-    let part = |name: &str| {
-        official::records(tree.file(name)?, (at, 2), classes.len(), &tree.place(name))
-    };
+    let part =
+        |name: &str| official::records(tree.file(name)?, (at, 2), classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
     Ok(Raw { train, test, ..Raw::empty("cifar-100-binary", classes, official::SIDE) })
 }
@@ -41,7 +40,9 @@ mod tests {
         let mut tree = Tree { origin: "d".into(), files };
         change(&mut tree);
         let found = match binary(&tree, labels) {
-            Ok(raw) => format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels[3072]),
+            Ok(raw) => {
+                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels[3072])
+            }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };
         assert!(found.contains(expected), "{found} lacks {expected}");

@@ -53,7 +53,8 @@ pub fn decode(tree: &Tree, prefix: &str) -> Result<Raw> {
     let part = |test: bool| {
         let image = find(tree, &Name { prefix, test, labels: false })?;
         let label = find(tree, &Name { prefix, test, labels: true })?;
-        let ((shape, pixels), (counted, labels)) = (numbers(tree, image, 3)?, numbers(tree, label, 1)?);
+        let ((shape, pixels), (counted, labels)) =
+            (numbers(tree, image, 3)?, numbers(tree, label, 1)?);
         if shape[0] != counted[0] {
             return Err(Error::Integrity(format!(
                 "{}: {} labels of the {} images in {image}",
@@ -133,7 +134,8 @@ fn numbers(tree: &Tree, name: &str, rank: usize) -> Result<(Vec<usize>, Vec<u8>)
 
 /// Reads a header, the numbers that it promises, and no more: a compressed file may be endless.
 fn values(stream: &mut impl Read, rank: usize) -> Result<(Vec<usize>, Vec<u8>), String> {
-    let broken = |e: std::io::Error| format!("it cannot be read: {}", crate::printable(&e.to_string()));
+    let broken =
+        |e: std::io::Error| format!("it cannot be read: {}", crate::printable(&e.to_string()));
     let mut header = vec![];
     let length = 4 + 4 * rank;
     stream.take(length as u64).read_to_end(&mut header).map_err(broken)?;
@@ -254,7 +256,8 @@ mod tests {
                      7, 8], labels: [2, 0] }";
         check(|_| (), &format!(r#"["0", "1", "2"] 2 {train}"#));
         let pack = |files: &mut BTreeMap<String, Vec<u8>>| {
-            let packed = |(name, bytes): (&String, &Vec<u8>)| (format!("{name}.gz"), gzipped(bytes));
+            let packed =
+                |(name, bytes): (&String, &Vec<u8>)| (format!("{name}.gz"), gzipped(bytes));
             *files = files.iter().map(packed).collect();
         };
         check(pack, train);
@@ -280,7 +283,10 @@ mod tests {
         check(edit(0, |f| f.truncate(9)), "exit 5: d/train-images-idx3-ubyte: it begins with");
         check(edit(0, |f| f[4] = 255), "exit 5: d/train-images-idx3-ubyte: its header promises");
         check(edit(1, |f| *f = idx(&[1], &[0])), "1 labels of the 2 images");
-        check(edit(0, |f| *f = idx(&[2, 1, 4], &[0; 8])), "exit 3: d/train-images-idx3-ubyte: images of 4");
+        check(
+            edit(0, |f| *f = idx(&[2, 1, 4], &[0; 8])),
+            "exit 3: d/train-images-idx3-ubyte: images of 4",
+        );
         check(edit(2, |f| *f = idx(&[1, 1, 1], &[0])), "exit 3: d: training images of 2 x 2");
         let lost = |f: &mut BTreeMap<String, Vec<u8>>| drop(f.remove(FILES[3]));
         check(lost, "exit 4: d/t10k-labels-idx1-ubyte: no such file");
@@ -295,7 +301,10 @@ mod tests {
                 files.insert(format!("{}.gz", FILES[0]), bytes);
             }
         };
-        check(packed(|b| b.truncate(b.len() - 4)), "exit 5: d/train-images-idx3-ubyte.gz: unpacked, it");
+        check(
+            packed(|b| b.truncate(b.len() - 4)),
+            "exit 5: d/train-images-idx3-ubyte.gz: unpacked, it",
+        );
         check(packed(|b| b.push(1)), "something else follows");
     }
 

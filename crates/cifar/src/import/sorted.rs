@@ -126,7 +126,11 @@ impl Sorted {
             Kind::File if self.set.layout != Layout::Images => Some(Why::OtherFile),
             Kind::File => Some(match within.and_then(|name| name.split_once('/')) {
                 Some((part, name)) if PARTS.contains(&part) => {
-                    if is_picture(name) { Why::NoClass } else { Why::NotPicture }
+                    if is_picture(name) {
+                        Why::NoClass
+                    } else {
+                        Why::NotPicture
+                    }
                 }
                 _ => Why::OtherFile,
             }),

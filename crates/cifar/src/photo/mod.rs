@@ -4,8 +4,9 @@
 //! would have been trained on. Of a PNG, JPEG, WebP or BMP the 8-bit RGB pixels are taken as Pillow's
 //! `convert("RGB")` gives them to torchvision's `ImageFolder`: grey becomes three equal channels, palettes
 //! are looked up, CMYK is multiplied out, an alpha channel is dropped (the colours below it stay, whatever
-//! they are), and of 16 bits the upper eight are kept, grey included. Of an animation the first
-//! picture is taken. Beyond what `ImageFolder` does, a picture is turned as its EXIF data says.
+//! they are), and of 16 bits the upper eight are kept. Of an animation the first picture is taken. Two
+//! things differ: a picture is turned as its EXIF data says, and grey of 16 bits keeps its upper eight
+//! too, where Pillow clips all above 255 to white.
 
 mod own;
 

@@ -35,9 +35,11 @@ fn entries<R: Read>(archive: &mut Archive<R>, unpacked: &mut Unpacked) -> Result
         let mut entry = match entry {
             Ok(entry) => entry,
             Err(_) if unpacked.entries.is_empty() => {
-                return Err("neither a tar archive (.tar, .tar.gz) nor a .zip, or its first header is \
+                return Err(
+                    "neither a tar archive (.tar, .tar.gz) nor a .zip, or its first header is \
                             damaged"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             Err(e) => return Err(broken(&e)),
         };
@@ -114,7 +116,9 @@ pub mod tests {
             .map_err(artifact::Error::Integrity)
             .and_then(|unpacked| unpacked.tree("a.tar"))
         {
-            Ok((sorted, tree)) => format!("{:?} {} {:?}", sorted.set.layout, tree.origin, tree.files),
+            Ok((sorted, tree)) => {
+                format!("{:?} {} {:?}", sorted.set.layout, tree.origin, tree.files)
+            }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };
         assert!(found.contains(expected), "{found} lacks {expected}");
@@ -143,7 +147,10 @@ pub mod tests {
         check(b"no archive at all, only some text", "exit 5: neither a tar archive");
         check(&[27; 700], "exit 5: neither a tar archive");
         let whole = archive(&[("test_batch", FILE, &[1; 2000])]);
-        check(&whole[..1500], "exit 5: entry \"test_batch\": the archive ends 988 bytes into its 2000");
+        check(
+            &whole[..1500],
+            "exit 5: entry \"test_batch\": the archive ends 988 bytes into its 2000",
+        );
         check(&whole[..300], "exit 5");
     }
 

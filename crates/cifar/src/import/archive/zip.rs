@@ -65,9 +65,11 @@ fn check<R: Read + Seek>(
         ));
     }
     if end != length {
-        return Err("a zip archive whose end is not where the file ends: it was cut off, or something \
+        return Err(
+            "a zip archive whose end is not where the file ends: it was cut off, or something \
                     else follows"
-            .to_owned());
+                .to_owned(),
+        );
     }
     for (name, at) in files {
         if own_name(stream, at).map_err(|e| told(&e))? != name {
@@ -88,7 +90,8 @@ fn directory<R: Read + Seek>(stream: &mut R, at: u64) -> io::Result<Listed> {
         match number(&bytes(stream, 4)?) {
             CENTRAL => {
                 let fixed = bytes(stream, 42)?;
-                let length = |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
+                let length =
+                    |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
                 let name = bytes(stream, length(24))?;
                 bytes(stream, length(26) + length(28))?;
                 files.push((name, u64::from(number(&fixed[38..]))));
