@@ -245,3 +245,60 @@ fn palettes_are_looked_up_whatever_their_transparency() {
     // Grey of one bit is black and white.
     assert_eq!(decoded(&png_of(1, 0, &[], &[0b0100_0000])).as_raw()[..], [0, 0, 0, 255, 255, 255]);
 }
+
+/// A JPEG of 8 x 8 pixels of one colour: four components as a press takes them, stored inverted as Adobe's
+/// programs do and say. All values are 8 times the coefficient of the mean, each category of which has a
+/// code of four bits; nothing else is coded but the block's end, by one bit.
+fn cmyk_jpeg(stored: [u8; 4]) -> Vec<u8> {
+    let segment = |code: u8, content: &[u8]| {
+        let length = (content.len() as u16 + 2).to_be_bytes();
+        [&[0xFF, code][..], &length, content].concat()
+    };
+    let components: Vec<u8> = (1..=4).flat_map(|id| [id, 0x11, 0]).collect();
+    let frame = [&[8, 0, 8, 0, 8, 4][..], &components].concat();
+    let of_scan: Vec<u8> = (1..=4).flat_map(|id| [id, 0]).collect();
+    let scan = [&[4][..], &of_scan, &[0, 63, 0]].concat();
+    let means = [&[0, 0, 0, 0, 9][..], &[0; 12], &[0, 1, 2, 3, 4, 5, 6, 7, 8]].concat();
+    let ends = [&[0x10, 1][..], &[0; 15], &[0]].concat();
+    let mut bits = String::new();
+    for value in stored {
+        let value = i32::from(value) - 128;
+        let category = 32 - value.unsigned_abs().leading_zeros();
+        let coded = if value < 0 { value + (1 << category) - 1 } else { value };
+        bits += &format!("{category:04b}");
+        if category > 0 {
+            bits += &format!("{coded:0width$b}", width = category as usize);
+        }
+        bits += "0";
+    }
+    bits += &"1".repeat((8 - bits.len() % 8) % 8);
+    let byte = |at: usize| u8::from_str_radix(&bits[at..at + 8], 2).expect("eight bits");
+    let coded = (0..bits.len()).step_by(8).map(byte);
+    let coded: Vec<u8> = coded.flat_map(|b| if b == 0xFF { vec![b, 0] } else { vec![b] }).collect();
+    [
+        vec![0xFF, 0xD8],
+        segment(0xEE, b"Adobe\0\x64\0\0\0\0\0"),
+        segment(0xDB, &[&[0][..], &[8; 64]].concat()),
+        segment(0xC0, &frame),
+        segment(0xC4, &means),
+        segment(0xC4, &ends),
+        segment(0xDA, &scan),
+        coded,
+        vec![0xFF, 0xD9],
+    ]
+    .concat()
+}
+
+#[test]
+fn inks_are_multiplied_out() {
+    for (stored, expected) in [
+        ([255, 128, 0, 255], [255, 128, 0]),
+        ([255, 128, 0, 128], [128, 64, 0]),
+        ([90, 200, 255, 0], [0, 0, 0]),
+    ] {
+        let image = decoded(&cmyk_jpeg(stored));
+        assert_eq!(image.dimensions(), (8, 8));
+        let close = |p: &Rgb<u8>| p.0.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1);
+        assert!(image.pixels().all(close), "{stored:?}: {:?}", image.get_pixel(0, 0));
+    }
+}

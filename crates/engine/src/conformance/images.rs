@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
     ];
     let kinds = [("plain", 0.0, None), ("smoothed", 0.1, None), ("mixed", 0.1, Some(0.7))];
     for (name, smoothing, share) in kinds {
-        let sizes = [(3, 10), (40, 10), (300, 7)];
+        let sizes = [(3, 10), (40, 10), (300, 7), (70, 1000)];
         all.extend(sizes.map(|size| cross_entropy(name, size, (smoothing, share))));
     }
     all

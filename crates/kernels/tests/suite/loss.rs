@@ -83,6 +83,15 @@ fn first_of_equal_logits_is_the_answer() {
 }
 
 #[test]
+fn labels_go_beyond_a_byte() {
+    let mut logits = vec![0.0; 700];
+    logits[600] = 50.0;
+    assert_eq!(one(&logits, 600).correct, 1);
+    assert!(one(&logits, 600).loss < 1e-6);
+    assert_eq!(one(&logits, 600 - 256).correct, 0);
+}
+
+#[test]
 fn large_logits_do_not_overflow() {
     let check = |logits: &[f64], expected: f64| assert_eq!(one(logits, 0).loss, expected);
     check(&[1e30, -1e30], 0.0);
