@@ -37,11 +37,14 @@ pub fn of_folder(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PassedOver>)> {
 fn why(path: &Path) -> Option<Why> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = path.is_dir();
-    match () {
-        () if is_hidden(&name) => Some(if folder { Why::HiddenFolder } else { Why::HiddenFile }),
-        () if folder => Some(Why::OtherFolder),
-        () if !is_picture(&name) => Some(Why::NotPicture),
-        () => None,
+    if is_hidden(&name) {
+        Some(if folder { Why::HiddenFolder } else { Why::HiddenFile })
+    } else if folder {
+        Some(Why::OtherFolder)
+    } else if !is_picture(&name) {
+        Some(Why::NotPicture)
+    } else {
+        None
     }
 }
 

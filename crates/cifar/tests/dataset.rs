@@ -28,13 +28,13 @@ fn commit(dir: &Path, stage: &str, change: impl Fn(&mut Tensors, &mut record::Da
     let dropped = |tensors: &mut Tensors, record: &mut record::Dataset, _: &mut Option<String>| {
         change(tensors, record);
     };
-    commit_of((&raw(), None), dir, stage, dropped)
+    commit_of((&raw(), false), dir, stage, dropped)
 }
 
 /// Commits a set under `dir` after its tensors, its record and the copy of that were changed; the copy is
-/// left out where `note` is none.
+/// left out where it is not `noted`.
 fn commit_of(
-    (raw, note): (&Raw, Option<()>),
+    (raw, noted): (&Raw, bool),
     dir: &Path,
     stage: &str,
     change: impl Fn(&mut Tensors, &mut record::Dataset, &mut Option<String>),
@@ -46,7 +46,7 @@ fn commit_of(
     store::write(staging.folder(), raw.clone(), &record).expect("writes");
     let path = staging.folder().join(names::DATASET);
     let (mut named, written) = tensors::read(&path).expect("reads");
-    let mut kept = note.and(written);
+    let mut kept = written.filter(|_| noted);
     change(&mut named, &mut record, &mut kept);
     tensors::write(&path, &named, kept.as_deref()).expect("writes");
     let manifest = Manifest {
@@ -222,7 +222,7 @@ fn a_record_that_was_edited_is_noticed() {
     let changed = |change: fn(&mut record::Dataset)| {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let edit = |_: &mut Tensors, r: &mut record::Dataset, _: &mut Option<String>| change(r);
-        Dataset::open(&commit_of((&raw(), Some(())), dir.path(), "data-cifar", edit))
+        Dataset::open(&commit_of((&raw(), true), dir.path(), "data-cifar", edit))
     };
     assert!(changed(|_| ()).is_ok());
     let refused = |change, expected: &str| {
@@ -253,7 +253,7 @@ fn with_validation(test: usize) -> Raw {
 
 fn opened(raw: &Raw) -> Dataset {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let folder = commit_of((raw, Some(())), dir.path(), "data-cifar", |_, _, _| ());
+    let folder = commit_of((raw, true), dir.path(), "data-cifar", |_, _, _| ());
     Dataset::open(&folder).expect("opens")
 }
 
@@ -281,7 +281,7 @@ fn labels_of_more_than_256_classes_have_16_bits() {
     many.classes = (0..300).map(|i| format!("c{i}")).collect();
     many.train.labels[7] = 299;
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let folder = commit_of((&many, Some(())), dir.path(), "data-cifar", |_, _, _| ());
+    let folder = commit_of((&many, true), dir.path(), "data-cifar", |_, _, _| ());
     let (tensors, _) = tensors::read(&folder.join(names::DATASET)).expect("reads");
     assert_eq!(tensors["train.labels"], Tensor::u16(&[40], many.train.labels.clone()));
     let data = Dataset::open(&folder).expect("opens");

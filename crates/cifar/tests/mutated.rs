@@ -57,7 +57,7 @@ fn check(whole: &[u8], path: &Path, source: &Path, sealed: bool) {
             }
         }
     }
-    assert!(refused > CHANGES / 4, "{} of {CHANGES} refused", refused);
+    assert!(refused > CHANGES / 4, "{refused} of {CHANGES} refused");
 }
 
 fn picture(format: ImageFormat, i: u32) -> Vec<u8> {

@@ -56,12 +56,12 @@ fn set(dir: &TempDir, others: &[&str]) -> std::path::PathBuf {
 /// Imports `source`; what is told, and what `inspect` says of the dataset.
 fn imported(dir: &TempDir, source: &Path, flags: &[&str]) -> (String, String) {
     let out = dir.path().join("out");
-    let run_ = run(&[&["import", text(source), "--out", text(&out)], flags].concat());
-    assert_eq!(run_.code, 0, "{}", run_.err);
+    let done = run(&[&["import", text(source), "--out", text(&out)], flags].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
     let shown = run(&["inspect", text(&out), "--json"]);
     assert_eq!(shown.code, 0, "{}", shown.err);
     fs::remove_dir_all(&out).expect("removes");
-    (run_.err, shown.out)
+    (done.err, shown.out)
 }
 
 fn refused(dir: &TempDir, source: &Path, flags: &[&str], (code, expected): (i32, &str)) {

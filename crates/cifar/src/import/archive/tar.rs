@@ -93,12 +93,12 @@ impl<R: Read> Read for Watched<R> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use tar::Builder;
 
     /// An archive of entries (name, type, content); names are put in as they are.
-    pub fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+    fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
         let mut builder = Builder::new(Vec::new());
         for (name, kind, content) in entries {
             let mut header = tar::Header::new_ustar();

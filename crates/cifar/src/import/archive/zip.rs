@@ -135,14 +135,14 @@ fn number(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use std::io::{Cursor, Write as _};
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
     /// A zip of (name, content).
-    pub fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(vec![]));
         for (name, content) in entries {
             zip.start_file(*name, SimpleFileOptions::default()).expect("into memory");
