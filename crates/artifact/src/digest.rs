@@ -1,12 +1,11 @@
 //! SHA-256 of files and bytes, in lower-case hexadecimal.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 /// Digest of `bytes`.
 pub fn of_bytes(bytes: &[u8]) -> String {
@@ -15,7 +14,7 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 
 /// Digest and length of the file at `path`.
 pub fn of_file(path: &Path) -> Result<(String, u64)> {
-    let mut file = File::open(path).map_err(|e| Error::read(path, &e))?;
+    let (mut file, _) = file::open(path)?;
     let (mut hash, mut length, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
     loop {
         let n = file.read(&mut buffer).map_err(|e| Error::read(path, &e))?;

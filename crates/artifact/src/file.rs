@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::{Error, Result};
@@ -37,9 +37,42 @@ pub fn read_text(path: &Path) -> Result<String> {
         .map_err(|e| Error::Config(format!("{}: not UTF-8 text: {e}", path.display())))
 }
 
-/// The whole content of `path`.
+/// The whole content of `path`, a regular file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::read(path, &e))
+    read_at_most(path, u64::MAX)
+}
+
+/// As [`read`]; a file of more than `most` bytes is refused before any of it is read.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let (mut file, length) = open(path)?;
+    let place = path.display();
+    if length > most {
+        let text = format!("{place}: has {length} bytes; expected at most {most}");
+        return Err(Error::Config(text));
+    }
+    let mut bytes = Vec::new();
+    let reserved = usize::try_from(length).is_ok_and(|n| bytes.try_reserve_exact(n).is_ok());
+    if !reserved {
+        let text = format!("{place}: its {length} bytes do not fit into memory");
+        return Err(Error::Resource(text));
+    }
+    file.read_to_end(&mut bytes).map_err(|e| Error::read(path, &e))?;
+    Ok(bytes)
+}
+
+/// The regular file at `path`, opened for reading, and its length.
+///
+/// Anything else is refused before it is opened: to open a pipe would wait for a writer, and a device
+/// may never end.
+pub fn open(path: &Path) -> Result<(File, u64)> {
+    let about = fs::metadata(path).map_err(|e| Error::read(path, &e))?;
+    if !about.is_file() {
+        let what = if about.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+        let place = path.display();
+        return Err(Error::Config(format!("{place}: is {what}; expected a regular file")));
+    }
+    let file = File::open(path).map_err(|e| Error::read(path, &e))?;
+    Ok((file, about.len()))
 }
 
 /// Whether anything stands at `path`, links followed.
@@ -202,6 +235,23 @@ mod tests {
         symlink(real.join("nowhere"), real.join("dangling")).expect("links");
         let error = resolved(&real.join("dangling")).expect_err("leads nowhere");
         assert_eq!(error.exit_code(), 3, "{error}");
+    }
+
+    #[test]
+    fn only_regular_files_of_the_expected_length_are_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a");
+        write(&path, b"four").expect("writes");
+        assert_eq!(read_at_most(&path, 4).expect("reads"), b"four");
+        let refused = |path: &Path, expected: &str| {
+            let error = read_at_most(path, 3).expect_err("refused");
+            assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+            assert_eq!(error.exit_code(), 3, "{error}");
+        };
+        refused(&path, "has 4 bytes; expected at most 3");
+        refused(dir.path(), "is a folder");
+        #[cfg(unix)]
+        refused(Path::new("/dev/zero"), "a pipe, a socket or a device");
     }
 
     #[test]

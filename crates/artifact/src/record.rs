@@ -18,7 +18,8 @@ macro_rules! record {
 record!(
     /// Result of `data-cifar`.
     Dataset {
-        /// Where the images came from: `synthetic`, `binary`, `python`, `folder`.
+        /// Where the images came from: `synthetic`, or the layout that was imported: `binary`,
+        /// `python`, `cifar-100-binary`, `cifar-100-python`, `idx`, `folder`.
         source: String,
         /// Class names by label.
         classes: Vec<String>,
@@ -28,7 +29,8 @@ record!(
         counts: Vec<ClassCount>,
         /// Images of the training, validation and test parts.
         images: Parts,
-        /// Fraction of the training images set apart for validation.
+        /// Fraction of the training images set apart for validation; 0 where the source had a
+        /// validation part of its own.
         validation: f64,
         /// Seed of the split.
         split_seed: u64,
@@ -36,6 +38,21 @@ record!(
         mean: Vec<f64>,
         /// Standard deviation of each channel, likewise.
         std: Vec<f64>,
+        /// What lay in the source and was not taken.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<PassedOver>,
+    }
+);
+
+record!(
+    /// Entries of a source that were not taken, all for the same reason.
+    PassedOver {
+        /// What they are, in words: `hidden file`, `not a picture`.
+        kind: String,
+        /// How many there are.
+        count: usize,
+        /// The first of them, its path within the source.
+        example: String,
     }
 );
 
@@ -44,9 +61,9 @@ record!(
     ClassCount {
         /// The class.
         class: String,
-        /// Images in the training file, validation included.
+        /// Training images, validation included.
         train: usize,
-        /// Images in the test file.
+        /// Test images.
         test: usize,
     }
 );
@@ -58,7 +75,7 @@ record!(
         train: usize,
         /// Selected on.
         validation: usize,
-        /// Read once, at a stage's end.
+        /// Read once, at a stage's end. Where there are none, the validation images are scored then.
         test: usize,
     }
 );

@@ -16,6 +16,8 @@ pub enum Values {
     F32(Vec<f32>),
     /// Bytes: images, masks.
     U8(Vec<u8>),
+    /// 16-bit unsigned numbers: labels of more than 256 classes.
+    U16(Vec<u16>),
 }
 
 /// A shape and its values.
@@ -41,11 +43,17 @@ impl Tensor {
         Self { shape: shape.to_vec(), values: Values::U8(values) }
     }
 
+    /// A tensor of 16-bit unsigned numbers.
+    pub fn u16(shape: &[usize], values: Vec<u16>) -> Self {
+        Self { shape: shape.to_vec(), values: Values::U16(values) }
+    }
+
     /// Number of values.
     fn len(&self) -> usize {
         match &self.values {
             Values::F32(v) => v.len(),
             Values::U8(v) => v.len(),
+            Values::U16(v) => v.len(),
         }
     }
 
@@ -65,6 +73,7 @@ impl View for &Tensor {
         match self.values {
             Values::F32(_) => Dtype::F32,
             Values::U8(_) => Dtype::U8,
+            Values::U16(_) => Dtype::U16,
         }
     }
 
@@ -76,6 +85,7 @@ impl View for &Tensor {
         match &self.values {
             Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Values::U8(v) => Cow::Borrowed(v),
+            Values::U16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
     }
 
@@ -83,6 +93,7 @@ impl View for &Tensor {
         match &self.values {
             Values::F32(v) => v.len() * 4,
             Values::U8(v) => v.len(),
+            Values::U16(v) => v.len() * 2,
         }
     }
 }
@@ -180,7 +191,11 @@ fn values(name: &str, dtype: Dtype, data: &[u8]) -> Result<Values, String> {
             }
         }
         Dtype::U8 => Ok(Values::U8(data.to_vec())),
-        other => Err(format!("tensor {name}: element type {other:?}; expected F32 or U8")),
+        Dtype::U16 => {
+            let v = data.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b));
+            Ok(Values::U16(v.collect()))
+        }
+        other => Err(format!("tensor {name}: element type {other:?}; expected F32, U8 or U16")),
     }
 }
 
@@ -238,6 +253,7 @@ mod tests {
             ("a".to_owned(), Tensor::f32(&[2, 2], vec![1.0, -2.0, 0.0, 0.5])),
             ("m".to_owned(), Tensor::u8(&[3], vec![0, 1, 1])),
             ("n".to_owned(), Tensor::f32(&[], vec![-7.0])),
+            ("w".to_owned(), Tensor::u16(&[2], vec![1, 65_534])),
         ]
         .into()
     }

@@ -22,7 +22,7 @@ pub struct Batch {
     /// n x 3 x side x side: (pixel / 255 - mean) / std.
     pub images: Vec<f32>,
     /// n class numbers.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// Height and width in pixels.
     pub side: usize,
 }

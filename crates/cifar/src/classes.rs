@@ -23,7 +23,7 @@ pub struct Agreed {
     /// The name of each class, in the order of the logits.
     pub names: Vec<String>,
     /// The number of each of the dataset's classes among `names`, where that is not its label.
-    pub renumbered: Option<Vec<usize>>,
+    pub renumbered: Option<Vec<u16>>,
 }
 
 /// The classes that a checkpoint, whose manifest names `known` (none where it does not know them), and a
@@ -47,8 +47,9 @@ pub fn agree(
         Some(ClassesOf::Data) => Ok(of(found)),
         Some(ClassesOf::Ignore) => Ok(of(known)),
         Some(ClassesOf::Checkpoint) => {
-            let number = |name: &String| known.iter().position(|k| k == name);
-            let renumbered: Option<Vec<usize>> = found.iter().map(number).collect();
+            // There are at most as many classes as labels of 16 bits.
+            let number = |name: &String| known.iter().position(|k| k == name).map(|at| at as u16);
+            let renumbered: Option<Vec<u16>> = found.iter().map(number).collect();
             match renumbered {
                 Some(numbers) => Ok(Agreed { renumbered: Some(numbers), ..of(known) }),
                 None => Err(unknown(known, found, data)),

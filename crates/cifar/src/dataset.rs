@@ -21,7 +21,8 @@ pub struct Dataset {
     pub train: Part,
     /// Selected on.
     pub validation: Part,
-    /// Read once, at a stage's end.
+    /// Read once, at a stage's end. Where the set has no test images these are the validation images
+    /// again: [`Dataset::has_test`].
     pub test: Part,
 }
 
@@ -31,6 +32,8 @@ pub struct Part {
     images: Arc<Images>,
     indices: Arc<[usize]>,
     side: usize,
+    /// The class of each label, where these are not the same.
+    numbers: Option<Arc<[u16]>>,
 }
 
 impl Dataset {
@@ -47,43 +50,64 @@ impl Dataset {
         let info: record::Dataset = manifest.result(folder)?;
         check_info(&info, folder)?;
         let path = manifest.verified(folder, names::DATASET)?;
-        let (tensors, _) = tensors::read(&path)?;
-        let [train, test] = images(tensors, info.side)
+        let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
+        let (tensors, note) = tensors::read(&path)?;
+        // Datasets of earlier versions have no note.
+        note.map_or(Ok(()), |note| store::check_note(&note, &info)).map_err(bad)?;
+        let parts = images(tensors, info.side)
             .and_then(|parts| check_counts(&parts, &info).map(|()| parts))
-            .map_err(|what| Error::Integrity(format!("{}: {what}", path.display())))?;
-        Self::assemble(info, train, test)
+            .map_err(bad)?;
+        let opened = Self::assemble(info, parts)?;
+        if !opened.has_test() {
+            tracing::warn!(
+                "{}: has no test images; what is called a test score here is that of its {} validation \
+                 images, by which networks are chosen",
+                folder.display(),
+                opened.validation.len()
+            );
+        }
+        Ok(opened)
     }
 
     /// The same images, class `i` renamed and renumbered to `numbers[i]` among `names`.
-    pub(crate) fn renumbered(mut self, numbers: &[usize], names: &[String]) -> Self {
+    pub(crate) fn renumbered(mut self, numbers: &[u16], names: &[String]) -> Self {
         let counts = |name: &String| {
             let same = self.info.counts.iter().find(|c| c.class == *name).cloned();
             same.unwrap_or(record::ClassCount { class: name.clone(), train: 0, test: 0 })
         };
         self.info.counts = names.iter().map(counts).collect();
         self.info.classes = names.to_vec();
-        let relabelled = |images: &Arc<Images>| {
-            let labels = images.labels.iter().map(|l| numbers[usize::from(*l)] as _).collect();
-            Arc::new(Images { labels, ..Images::clone(images) })
-        };
-        let (training, test) = (relabelled(&self.train.images), relabelled(&self.test.images));
-        self.train.images = Arc::clone(&training);
-        self.validation.images = training;
-        self.test.images = test;
+        let numbers: Arc<[u16]> = numbers.into();
+        for part in [&mut self.train, &mut self.validation, &mut self.test] {
+            part.numbers = Some(Arc::clone(&numbers));
+        }
         self
     }
 
-    fn assemble(info: record::Dataset, train: Images, test: Images) -> Result<Self> {
-        let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
-        let all = (0..test.len()).collect();
-        let (train, test) = (Arc::new(train), Arc::new(test));
+    /// Whether there are test images. Where there are none, [`Dataset::test`] is the validation part.
+    pub fn has_test(&self) -> bool {
+        self.info.images.test > 0
+    }
+
+    fn assemble(info: record::Dataset, [train, test, own]: [Option<Images>; 3]) -> Result<Self> {
+        let side = info.side;
         let part = |images: &Arc<Images>, indices: Vec<usize>| Part {
             images: Arc::clone(images),
             indices: indices.into(),
-            side: info.side,
+            side,
+            numbers: None,
         };
-        let (fit, held, test) = (part(&train, fit), part(&train, held), part(&test, all));
-        Ok(Self { info, train: fit, validation: held, test })
+        let train = Arc::new(train.unwrap_or_default());
+        let (fit, validation) = match own {
+            Some(own) => (part(&train, (0..train.len()).collect()), Part::whole(own, side)),
+            None => {
+                let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
+                (part(&train, fit), part(&train, held))
+            }
+        };
+        let test = test.filter(|test| !test.is_empty());
+        let test = test.map_or_else(|| validation.clone(), |test| Part::whole(test, side));
+        Ok(Self { info, train: fit, validation, test })
     }
 }
 
@@ -91,7 +115,7 @@ impl Part {
     /// All of `images`, `side` pixels a side.
     pub fn whole(images: Images, side: usize) -> Self {
         let indices = (0..images.len()).collect();
-        Self { images: Arc::new(images), indices, side }
+        Self { images: Arc::new(images), indices, side, numbers: None }
     }
 
     /// Number of images.
@@ -132,42 +156,59 @@ impl Part {
     }
 
     /// The class number of image `i`.
-    pub fn label(&self, i: usize) -> u8 {
-        self.images.labels[self.indices[i]]
+    pub fn label(&self, i: usize) -> u16 {
+        let label = self.images.labels[self.indices[i]];
+        self.numbers.as_ref().map_or(label, |numbers| numbers[usize::from(label)])
     }
 }
 
 fn check_info(info: &record::Dataset, folder: &Path) -> Result<()> {
     let origin = folder.join(names::MANIFEST).display().to_string();
     check_classes(&info.classes, &origin)?;
-    let channel = |v: &[f64]| v.len() == 3 && v.iter().all(|x| x.is_finite());
-    if channel(&info.mean) && channel(&info.std) && info.std.iter().all(|s| *s > 0.0) {
-        return Ok(());
-    }
-    Err(Error::Config(format!(
-        "{origin}: mean {:?} and std {:?}; expected three finite numbers each, std above 0",
-        info.mean, info.std
-    )))
+    check_normalisation(&info.mean, &info.std)
+        .map_err(|what| Error::Config(format!("{origin}: {what}")))
 }
 
-/// The training and the test images, where `tensors` holds just these.
-fn images(mut tensors: Tensors, side: usize) -> Result<[Images; 2], String> {
+/// Checks a mean and a deviation of three channels, pixels in `[0, 1]`. No values in that range have a mean
+/// beyond it or a deviation above a half; one up to 1 is in use for scaling to `[-1, 1]` and back.
+pub fn check_normalisation(mean: &[f64], std: &[f64]) -> Result<(), String> {
+    let fine = mean.len() == 3
+        && std.len() == 3
+        && mean.iter().all(|m| (0.0..=1.0).contains(m))
+        && std.iter().all(|s| *s > 0.0 && *s <= 1.0);
+    if fine {
+        return Ok(());
+    }
+    Err(format!(
+        "mean {mean:?} and std {std:?}; expected three numbers each for pixels from 0 to 1: means from 0 to \
+         1, deviations above 0 and at most 1"
+    ))
+}
+
+/// The images of each part of [`store::TENSORS`], where `tensors` holds just these.
+fn images(mut tensors: Tensors, side: usize) -> Result<[Option<Images>; 3], String> {
     let found: Vec<String> = tensors.keys().cloned().collect();
-    let mut take = |name: &str| match tensors.remove(name) {
-        Some(t) => match t.values {
-            Values::U8(values) => Ok((t.shape, values)),
-            Values::F32(_) => Err(format!("tensor {name} is not U8")),
-        },
-        None => Err(format!("tensor {name} is missing (found: {})", found.join(", "))),
-    };
-    let mut part = |images: &str, labels: &str| -> Result<Images, String> {
-        let ((shape, pixels), (counted, values)) = (take(images)?, take(labels)?);
-        check_shape(labels, &counted, &[values.len()])?;
-        check_shape(images, &shape, &[values.len(), 3, side, side])?;
+    let mut part = |(images, labels): (&str, &str)| -> Result<Images, String> {
+        let mut take = |name: &str| {
+            let tensor = tensors.remove(name);
+            tensor.ok_or_else(|| format!("tensor {name} is missing (found: {})", found.join(", ")))
+        };
+        let (images_tensor, labels_tensor) = (take(images)?, take(labels)?);
+        let values = match labels_tensor.values {
+            Values::U8(values) => values.into_iter().map(u16::from).collect(),
+            Values::U16(values) => values,
+            Values::F32(_) => return Err(format!("tensor {labels} is neither U8 nor U16")),
+        };
+        let Values::U8(pixels) = images_tensor.values else {
+            return Err(format!("tensor {images} is not U8"));
+        };
+        check_shape(labels, &labels_tensor.shape, &[values.len()])?;
+        check_shape(images, &images_tensor.shape, &[values.len(), 3, side, side])?;
         Ok(Images { pixels, labels: values })
     };
-    let [a, b, c, d] = store::TENSORS;
-    let parts = [part(a, b)?, part(c, d)?];
+    let [train, test, own] = store::TENSORS;
+    let of_its_own = [own.0, own.1].iter().any(|name| found.iter().any(|f| f == name));
+    let parts = [Some(part(train)?), Some(part(test)?), of_its_own.then(|| part(own)).transpose()?];
     match tensors.keys().next() {
         Some(name) => Err(format!("tensor {name} is surplus in a dataset")),
         None => Ok(parts),
@@ -182,27 +223,41 @@ fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<(), St
 }
 
 /// Labels lie below the number of classes; each class has as many images as the manifest says.
-fn check_counts(parts: &[Images; 2], info: &record::Dataset) -> Result<(), String> {
+fn check_counts(parts: &[Option<Images>; 3], info: &record::Dataset) -> Result<(), String> {
     let classes = info.classes.len();
-    for (name, part) in ["train", "test"].iter().zip(parts) {
-        if let Some(i) = part.labels.iter().position(|l| usize::from(*l) >= classes) {
-            let label = part.labels[i];
-            return Err(format!(
-                "{name}.labels: image {i} has label {label}; expected below {classes}"
-            ));
+    for ((_, name), part) in store::TENSORS.iter().zip(parts) {
+        let labels = part.as_ref().map_or(&[][..], |part| &part.labels);
+        if let Some(i) = labels.iter().position(|l| usize::from(*l) >= classes) {
+            let label = labels[i];
+            return Err(format!("{name}: image {i} has label {label}; expected below {classes}"));
         }
     }
-    let found: Vec<_> =
-        parts[0].counts(classes).into_iter().zip(parts[1].counts(classes)).collect();
+    let [train, test, own] = parts.each_ref().map(|part| {
+        part.as_ref().map_or((0, vec![0; classes]), |part| (part.len(), part.counts(classes)))
+    });
+    let sums = train.1.iter().zip(&own.1).map(|(a, b)| a + b);
+    let found: Vec<(usize, usize)> = sums.zip(test.1).collect();
     let listed: Vec<_> = info.counts.iter().map(|c| (c.train, c.test)).collect();
-    let named: Vec<_> = info.counts.iter().map(|c| &c.class).collect();
-    let total = (info.images.train + info.images.validation, info.images.test);
-    let whole = (parts[0].len(), parts[1].len());
-    if found == listed
-        && total == whole
-        && named.iter().eq(&info.classes.iter().collect::<Vec<_>>())
-    {
+    let named = info.counts.iter().map(|c| &c.class);
+    let of_its_own = parts[2].is_some();
+    let totals = info.images.train + info.images.validation == train.0 + own.0
+        && info.images.test == test.0
+        && (!of_its_own || info.images.validation == own.0)
+        && of_its_own == (info.validation == 0.0);
+    if found == listed && totals && named.eq(&info.classes) {
         return Ok(());
     }
-    Err(format!("(train, test) images a class are {found:?}; the manifest says {listed:?}"))
+    let differing = found.iter().zip(&listed).position(|(f, l)| f != l).unwrap_or(0);
+    Err(format!(
+        "found {} training and validation and {} test images of {} classes, {:?} of class {differing}; the \
+         manifest says {}, {} and {}, {:?}",
+        train.0 + own.0,
+        test.0,
+        found.len(),
+        found.get(differing).copied().unwrap_or_default(),
+        info.images.train + info.images.validation,
+        info.images.test,
+        listed.len(),
+        listed.get(differing).copied().unwrap_or_default()
+    ))
 }

@@ -43,7 +43,7 @@ impl Mixed {
     }
 
     /// The class of what the rest of each image is of.
-    pub fn labels(&self, own: &[u8]) -> Vec<u8> {
+    pub fn labels(&self, own: &[u16]) -> Vec<u16> {
         self.others.iter().map(|&o| own[o]).collect()
     }
 }
@@ -54,7 +54,7 @@ mod tests {
 
     /// Images of one pixel, all of whose channels are their label.
     fn batch(n: usize) -> Batch {
-        let labels: Vec<u8> = (0..n as u8).collect();
+        let labels: Vec<u16> = (0..n as u16).collect();
         let images = labels.iter().flat_map(|l| [f32::from(*l); 3]).collect();
         Batch { images, labels, side: 1 }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use artifact::{Error, Manifest, Result, file, manifest, names, record};
 
 use crate::STAGE;
+use crate::dataset::check_normalisation;
 
 /// The dataset at the beginning of the checkpoint's history, where that is still there as it was.
 ///
@@ -43,8 +44,7 @@ pub fn describe(folder: &Path) -> Result<record::Dataset> {
         )));
     }
     let info: record::Dataset = manifest.result(folder)?;
-    if info.mean.len() == 3 && info.std.len() == 3 {
-        return Ok(info);
-    }
-    Err(Error::Config(format!("{}: mean and std are not of three channels", folder.display())))
+    check_normalisation(&info.mean, &info.std)
+        .map_err(|what| Error::Config(format!("{}: {what}", folder.display())))?;
+    Ok(info)
 }

@@ -1,21 +1,28 @@
 //! Writing a set into an artifact's folder.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use artifact::record::{ClassCount, Dataset, Parts};
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{Error, Result, names};
+use serde_json::{Map, Value};
 
-use crate::{Images, Raw, split, statistics};
+use crate::split::{self, Indices};
+use crate::{Raw, raw, statistics};
 
-/// Names of the tensors of `dataset.safetensors`: images u8 N x 3 x side x side, labels u8 N.
-pub(crate) const TENSORS: [&str; 4] =
-    ["train.images", "train.labels", "test.images", "test.labels"];
+/// Names of the tensors of `dataset.safetensors`, (images, labels) of each part: images u8
+/// N x 3 x side x side, labels u8 N, or u16 where there are more than 256 classes.
+pub(crate) const TENSORS: [(&str, &str); 3] = [
+    ("train.images", "train.labels"),
+    ("test.images", "test.labels"),
+    ("validation.images", "validation.labels"),
+];
 
 /// How the training file is split.
 #[derive(Debug, Clone, Copy)]
 pub struct Split {
-    /// Fraction of the training images set apart for validation.
+    /// Fraction of the training images set apart for validation, where the set has no part for it.
     pub validation: f64,
     /// Seed of the split.
     pub seed: u64,
@@ -35,24 +42,58 @@ pub enum Normaliser {
 /// Mean and deviation of `ImageNet`'s channels R, G, B, as torchvision has them.
 const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// Writes `folder/dataset.safetensors`.
-pub fn write(folder: &Path, raw: Raw) -> Result<()> {
-    let shape = |i: &Images| [i.len(), 3, raw.side, raw.side];
-    let pair =
-        |i: Images| [Tensor::u8(&shape(&i), i.pixels), Tensor::u8(&[i.labels.len()], i.labels)];
-    let values = pair(raw.train).into_iter().chain(pair(raw.test));
-    let named: Tensors = TENSORS.map(str::to_owned).into_iter().zip(values).collect();
-    tensors::write(&folder.join(names::DATASET), &named, None)
+/// Writes `folder/dataset.safetensors`, with a copy of `record` that [`crate::Dataset::open`] compares.
+pub fn write(folder: &Path, raw: Raw, record: &Dataset) -> Result<()> {
+    let (side, classes) = (raw.side, raw.classes.len());
+    let parts = [Some(raw.train), Some(raw.test), raw.validation];
+    let mut named = Tensors::new();
+    for ((images, labels), part) in TENSORS.into_iter().zip(parts) {
+        let Some(part) = part else { continue };
+        let shape = [part.len(), 3, side, side];
+        named.insert(images.to_owned(), Tensor::u8(&shape, part.pixels));
+        named.insert(labels.to_owned(), raw::labels_tensor(part.labels, classes));
+    }
+    tensors::write(&folder.join(names::DATASET), &named, Some(&note(record)))
+}
+
+/// The record as text, beside the images that it describes.
+fn note(record: &Dataset) -> String {
+    serde_json::to_string(record).expect("plain fields, names and finite numbers")
+}
+
+/// Compares the manifest's `record` with the copy beside the images, in which only what differs from it
+/// was changed by hand.
+pub(crate) fn check_note(note: &str, record: &Dataset) -> Result<(), String> {
+    let bad = |e: serde_json::Error| format!("its note is not the record of a dataset: {e}");
+    let noted: Map<String, Value> = serde_json::from_str(note).map_err(bad)?;
+    let Value::Object(found) = serde_json::to_value(record).map_err(bad)? else {
+        unreachable!("a record has named fields")
+    };
+    let empty = Value::Array(vec![]);
+    let keys: BTreeSet<&String> = noted.keys().chain(found.keys()).collect();
+    for key in keys {
+        let (was, is) = (noted.get(key).unwrap_or(&empty), found.get(key).unwrap_or(&empty));
+        if was != is {
+            return Err(format!(
+                "the images were written with {key} {was}; the manifest says {is}: it was changed; \
+                 restore it or make the dataset again"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The record of `raw`, the result of its manifest.
 ///
 /// Refuses an empty part and a channel that never varies.
 pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
-    if raw.test.is_empty() {
-        return Err(Error::Config(format!("the {} set has no test images", raw.source)));
+    if raw.test.is_empty() && raw.validation.is_none() {
+        return Err(Error::Config(format!(
+            "the {} set has no test images; add a test part, or a validation part to score on instead",
+            raw.source
+        )));
     }
-    let (train, validation) = split::split(raw.train.len(), split.validation, split.seed)?;
+    let (train, held, validation) = parts(raw, split)?;
     let (mean, std) = statistics::of(&raw.train.pixels, raw.side, &train);
     if let Some(channel) = std.iter().position(|s| *s <= 0.0) {
         return Err(Error::Config(format!(
@@ -68,17 +109,33 @@ pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
         classes: raw.classes.clone(),
         side: raw.side,
         counts: counts(raw),
-        images: Parts { train: train.len(), validation: validation.len(), test: raw.test.len() },
-        validation: split.validation,
+        images: Parts { train: train.len(), validation: held, test: raw.test.len() },
+        validation,
         split_seed: split.seed,
         mean,
         std,
+        passed_over: raw.passed_over.clone(),
     })
+}
+
+/// The training images, how many validate, and the fraction of the training images that this is: 0 where
+/// they are a part of their own.
+fn parts(raw: &Raw, split: &Split) -> Result<(Indices, usize, f64)> {
+    let Some(own) = &raw.validation else {
+        let (train, held) = split::split(raw.train.len(), split.validation, split.seed)?;
+        return Ok((train, held.len(), split.validation));
+    };
+    if raw.train.is_empty() || own.is_empty() {
+        return Err(Error::Config(format!("the {} set has an empty part", raw.source)));
+    }
+    Ok(((0..raw.train.len()).collect(), own.len(), 0.0))
 }
 
 fn counts(raw: &Raw) -> Vec<ClassCount> {
     let classes = raw.classes.len();
-    let both = raw.train.counts(classes).into_iter().zip(raw.test.counts(classes));
+    let own = raw.validation.as_ref().map_or(vec![0; classes], |own| own.counts(classes));
+    let train = raw.train.counts(classes).into_iter().zip(own).map(|(a, b)| a + b);
+    let both = train.zip(raw.test.counts(classes));
     raw.classes
         .iter()
         .zip(both)

@@ -16,23 +16,39 @@ const SPLIT: Split = Split { validation: 0.25, seed: 3, normaliser: Normaliser::
 fn raw() -> Raw {
     let images = |n: usize| Images {
         pixels: (0..n * 48).map(|i| (i * 37 % 251) as u8).collect(),
-        labels: (0..n).map(|i| (i % 2) as u8).collect(),
+        labels: (0..n).map(|i| (i % 2) as u16).collect(),
     };
     let classes = vec!["a".into(), "b".into()];
-    Raw { source: "binary", classes, side: 4, train: images(40), test: images(10) }
+    Raw { train: images(40), test: images(10), ..Raw::empty("binary", classes, 4) }
 }
 
-/// Commits `raw` under `dir` after its tensors and its record were changed.
+/// Commits `raw()` under `dir` after its tensors and its record were changed; as earlier versions did,
+/// without a copy of the record beside the images.
 fn commit(dir: &Path, stage: &str, change: impl Fn(&mut Tensors, &mut record::Dataset)) -> PathBuf {
+    let dropped = |tensors: &mut Tensors, record: &mut record::Dataset, _: &mut Option<String>| {
+        change(tensors, record);
+    };
+    commit_of((&raw(), false), dir, stage, dropped)
+}
+
+/// Commits a set under `dir` after its tensors, its record and the copy of that were changed; the copy is
+/// left out where it is not `noted`.
+fn commit_of(
+    (raw, noted): (&Raw, bool),
+    dir: &Path,
+    stage: &str,
+    change: impl Fn(&mut Tensors, &mut record::Dataset, &mut Option<String>),
+) -> PathBuf {
     let begun =
         Begun { stage: stage.into(), seed: 1, config: Value::Null, inputs: vec![], fresh: true };
     let staging = Staging::open(&dir.join("d"), &begun).expect("opens");
-    let mut record = store::describe(&raw(), &SPLIT).expect("fine");
-    store::write(staging.folder(), raw()).expect("writes");
+    let mut record = store::describe(raw, &SPLIT).expect("fine");
+    store::write(staging.folder(), raw.clone(), &record).expect("writes");
     let path = staging.folder().join(names::DATASET);
-    let (mut named, _) = tensors::read(&path).expect("reads");
-    change(&mut named, &mut record);
-    tensors::write(&path, &named, None).expect("writes");
+    let (mut named, written) = tensors::read(&path).expect("reads");
+    let mut kept = written.filter(|_| noted);
+    change(&mut named, &mut record, &mut kept);
+    tensors::write(&path, &named, kept.as_deref()).expect("writes");
     let manifest = Manifest {
         format: manifest::FORMAT,
         stage: stage.into(),
@@ -69,10 +85,11 @@ fn parts_hold_every_image_once() {
     assert_eq!([data.train.len(), data.validation.len(), data.test.len()], [30, 10, 10]);
     let mut seen: Vec<Vec<u8>> = [&data.train, &data.validation]
         .iter()
-        .flat_map(|p| (0..p.len()).map(|i| [p.image(i), &[p.label(i)]].concat()))
+        .flat_map(|p| (0..p.len()).map(|i| [p.image(i), &[p.label(i) as u8]].concat()))
         .collect();
     let all = raw.train.pixels.chunks(48).zip(&raw.train.labels);
-    let mut all: Vec<Vec<u8>> = all.map(|(image, label)| [image, &[*label]].concat()).collect();
+    let mut all: Vec<Vec<u8>> =
+        all.map(|(image, label)| [image, &[*label as u8]].concat()).collect();
     seen.sort();
     all.sort();
     assert_eq!(seen, all);
@@ -124,7 +141,11 @@ fn what_does_not_fit_the_manifest_is_refused() {
         5,
         "test.labels has shape [2, 5]; expected [10]",
     );
-    refused(|t, _| set(t, "test.labels", Tensor::f32(&[10], vec![0.0; 10])), 5, "is not U8");
+    refused(
+        |t, _| set(t, "test.labels", Tensor::f32(&[10], vec![0.0; 10])),
+        5,
+        "is neither U8 nor U16",
+    );
     refused(
         |t, _| set(t, "test.images", Tensor::u8(&[10, 3, 2, 8], vec![0; 480])),
         5,
@@ -138,8 +159,11 @@ fn what_does_not_fit_the_manifest_is_refused() {
     refused(|t, _| set(t, "test.labels", Tensor::u8(&[10], vec![1; 10])), 5, "the manifest says");
     refused(|_, r| r.images.test = 9, 5, "images");
     refused(|_, r| r.images.train = 29, 5, "images");
-    refused(|_, r| r.std[1] = 0.0, 3, "std above 0");
-    refused(|_, r| r.mean.truncate(2), 3, "three finite numbers");
+    refused(|_, r| r.std[1] = 0.0, 3, "deviations above 0");
+    refused(|_, r| r.std[1] = 2.0, 3, "and at most 1");
+    refused(|_, r| r.mean[0] = 5.0, 3, "means from 0 to 1");
+    refused(|_, r| r.mean[0] = f64::NAN, 3, "means from 0 to 1");
+    refused(|_, r| r.mean.truncate(2), 3, "three numbers each");
     refused(|_, r| r.classes[1] = "a".into(), 3, "class 1 is named");
     refused(|_, r| r.validation = 1.5, 3, "validation 1.5");
 }
@@ -193,4 +217,79 @@ fn imagenets_constants_on_request() {
     let split = Split { normaliser: Normaliser::ImageNet, ..SPLIT };
     let record = store::describe(&raw(), &split).expect("fine");
     assert_eq!((record.mean[0], record.std[2]), (0.485, 0.225));
+}
+
+#[test]
+fn a_record_that_was_edited_is_noticed() {
+    let changed = |change: fn(&mut record::Dataset)| {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let edit = |_: &mut Tensors, r: &mut record::Dataset, _: &mut Option<String>| change(r);
+        Dataset::open(&commit_of((&raw(), true), dir.path(), "data-cifar", edit))
+    };
+    assert!(changed(|_| ()).is_ok());
+    let refused = |change, expected: &str| {
+        let error = changed(change).expect_err("refused");
+        assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+        assert_eq!(error.exit_code(), 5);
+    };
+    refused(|r| r.mean[0] = 0.5, "were written with mean [");
+    refused(|r| r.std[2] = 0.5, "were written with std [");
+    refused(
+        |r| r.classes.swap(0, 1),
+        "were written with classes [\"a\",\"b\"]; the manifest says [\"b\"",
+    );
+    refused(|r| r.split_seed = 4, "were written with split_seed 3; the manifest says 4");
+    refused(|r| r.validation = 0.5, "were written with validation 0.25");
+}
+
+/// `raw()` with its first five test images as a validation part, and `test` images left for testing.
+fn with_validation(test: usize) -> Raw {
+    let mut raw = raw();
+    let of = |n: usize| Images {
+        pixels: raw.test.pixels[..n * 48].to_vec(),
+        labels: raw.test.labels[..n].to_vec(),
+    };
+    (raw.validation, raw.test) = (Some(of(5)), of(test));
+    raw
+}
+
+fn opened(raw: &Raw) -> Dataset {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = commit_of((raw, true), dir.path(), "data-cifar", |_, _, _| ());
+    Dataset::open(&folder).expect("opens")
+}
+
+#[test]
+fn a_validation_part_of_its_own_validates_and_all_else_trains() {
+    let data = opened(&with_validation(3));
+    assert_eq!([data.train.len(), data.validation.len(), data.test.len()], [40, 5, 3]);
+    assert_eq!(data.validation.image(4), &raw().test.pixels[4 * 48..5 * 48]);
+    assert!(data.has_test() && data.info.validation == 0.0);
+    let counts: Vec<_> = data.info.counts.iter().map(|c| (c.train, c.test)).collect();
+    assert_eq!(counts, [(23, 2), (22, 1)]);
+}
+
+#[test]
+fn without_test_images_the_validation_images_are_scored() {
+    let data = opened(&with_validation(0));
+    assert_eq!([data.train.len(), data.validation.len(), data.test.len()], [40, 5, 5]);
+    assert!(!data.has_test() && data.info.images.test == 0);
+    assert!(data.test.shares_pixels(&data.validation));
+}
+
+#[test]
+fn labels_of_more_than_256_classes_have_16_bits() {
+    let mut many = raw();
+    many.classes = (0..300).map(|i| format!("c{i}")).collect();
+    many.train.labels[7] = 299;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = commit_of((&many, true), dir.path(), "data-cifar", |_, _, _| ());
+    let (tensors, _) = tensors::read(&folder.join(names::DATASET)).expect("reads");
+    assert_eq!(tensors["train.labels"], Tensor::u16(&[40], many.train.labels.clone()));
+    let data = Dataset::open(&folder).expect("opens");
+    let labels = |part: &cifar::Part| (0..part.len()).map(|i| part.label(i)).max();
+    assert_eq!(labels(&data.train).max(labels(&data.validation)), Some(299));
+    let same = commit(dir.path(), "data-cifar", |_, _| ());
+    let (tensors, _) = tensors::read(&same.join(names::DATASET)).expect("reads");
+    assert!(tensors["train.labels"].as_u8().is_some(), "few classes keep their bytes");
 }

@@ -146,6 +146,6 @@ impl Gpu {
 
 /// The bytes of plain values.
 pub(crate) fn bytes_of<T: Copy>(values: &[T]) -> &[u8] {
-    // SAFETY: callers pass numbers and structs of 32-bit fields and addresses, without padding.
+    // SAFETY: callers pass numbers, and structs of 32-bit fields and addresses, without padding.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cifar::import::Labels;
 use cifar::store::{Normaliser, Split};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -9,7 +10,7 @@ use stage::{Common, Produce};
 
 use crate::{fetch, inspect, make, preview};
 
-/// Makes a dataset artifact: from the official CIFAR-10 files, an image folder, or nothing
+/// Makes a dataset artifact: from CIFAR's or MNIST's files, an image folder, or nothing
 #[derive(Debug, Parser)]
 #[command(name = "data-cifar")]
 pub struct Cli {
@@ -23,8 +24,9 @@ pub struct Cli {
 enum Action {
     /// Download the official archive, check it, import it
     Fetch(Fetch),
-    /// Import a folder or an archive (.tar, .tar.gz): the official binary files, the official
-    /// Python batches, or images as train/CLASS/*.{jpg,jpeg,png} and test/CLASS/*
+    /// Import a folder or an archive (.tar, .tar.gz, .zip): CIFAR-10's or CIFAR-100's binary or Python
+    /// files, IDX files (MNIST and its kin), or pictures (.jpg, .png, .webp, .bmp) as train/CLASS/*,
+    /// test/CLASS/* and, for validation, val/CLASS/*
     Import(Import),
     /// Render the built-in set: ten classes of 32 x 32 colour images
     Synth(Synth),
@@ -37,12 +39,12 @@ enum Action {
 /// How the training images are split.
 #[derive(Debug, Clone, Args)]
 pub struct SplitFlags {
-    /// Fraction of the training images set apart for validation
-    #[arg(long, default_value_t = 0.1)]
-    validation: f64,
-    /// Seed of that split
-    #[arg(long, default_value_t = 42)]
-    split_seed: u64,
+    /// Fraction of the training images set apart for validation [default: 0.1]
+    #[arg(long)]
+    validation: Option<f64>,
+    /// Seed of that split [default: 42]
+    #[arg(long)]
+    split_seed: Option<u64>,
     /// Mean and deviation that pixels are normalised by
     #[arg(long, value_enum, default_value_t = NormaliseBy::Measured)]
     pub normalise: NormaliseBy,
@@ -66,7 +68,13 @@ impl SplitFlags {
             NormaliseBy::Measured => Normaliser::Measured,
             NormaliseBy::ImageNet => Normaliser::ImageNet,
         };
-        Split { validation: self.validation, seed: self.split_seed, normaliser }
+        let (validation, seed) = (self.validation.unwrap_or(0.1), self.split_seed.unwrap_or(42));
+        Split { validation, seed, normaliser }
+    }
+
+    /// Whether a fraction or a seed was asked for.
+    pub fn is_given(&self) -> bool {
+        self.validation.is_some() || self.split_seed.is_some()
     }
 }
 
@@ -91,6 +99,27 @@ pub struct Import {
     pub produce: Produce,
     #[command(flatten)]
     pub split: SplitFlags,
+    /// Which labels of CIFAR-100 [default: fine]
+    #[arg(long, value_enum)]
+    pub labels: Option<LabelKind>,
+}
+
+/// The values of `--labels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LabelKind {
+    /// Its hundred classes
+    Fine,
+    /// The twenty that these are grouped into
+    Coarse,
+}
+
+impl From<LabelKind> for Labels {
+    fn from(kind: LabelKind) -> Self {
+        match kind {
+            LabelKind::Fine => Self::Fine,
+            LabelKind::Coarse => Self::Coarse,
+        }
+    }
 }
 
 /// `synth`.

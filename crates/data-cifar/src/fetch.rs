@@ -27,7 +27,7 @@ pub fn fetch(common: &Common, flags: &Fetch) -> Result<()> {
         file::write(&flags.archive, &bytes)?;
     }
     check(&digest::of_file(&flags.archive)?.0, &flags.archive.display().to_string())?;
-    make::import_from(common, &flags.produce, &flags.split, &flags.archive)
+    make::import_from(common, &flags.produce, &flags.split, (&flags.archive, None))
 }
 
 fn check(found: &str, place: &str) -> Result<()> {

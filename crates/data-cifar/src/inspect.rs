@@ -35,16 +35,28 @@ fn text(printed: &Printed) -> String {
     let mut lines = vec![
         format!("{}, {} x {} pixels, {} classes", d.source, d.side, d.side, d.classes.len()),
         format!(
-            "{} training, {} validation, {} test images (validation {}, split seed {})",
-            d.images.train, d.images.validation, d.images.test, d.validation, d.split_seed
+            "{} training, {} validation, {} test images ({})",
+            d.images.train,
+            d.images.validation,
+            d.images.test,
+            split(d)
         ),
         classes(d).trim_fmt(),
         statistics(d).trim_fmt(),
     ];
+    lines.extend(cifar::told(&d.passed_over));
     for f in &printed.files {
         lines.push(format!("{}  {} bytes  sha256 {}", f.file, f.bytes, f.sha256));
     }
     lines.join("\n")
+}
+
+/// Where the validation images come from.
+fn split(d: &record::Dataset) -> String {
+    if d.validation == 0.0 {
+        return "validation as in the source".to_owned();
+    }
+    format!("validation {}, split seed {}", d.validation, d.split_seed)
 }
 
 fn classes(d: &record::Dataset) -> Table {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use artifact::record::Dataset;
-use artifact::{Result, names};
+use artifact::record::{ClassCount, Dataset};
+use artifact::{Error, Result, names};
+use cifar::import::Labels;
 use cifar::{Raw, STAGE, import, split, store, synth};
 use serde::Serialize;
 use stage::{Common, Job, Produce};
@@ -54,24 +55,31 @@ pub fn synth(common: &Common, flags: &Synth) -> Result<()> {
 
 /// Imports a folder or an archive.
 pub fn import(common: &Common, flags: &Import) -> Result<()> {
-    import_from(common, &flags.produce, &flags.split, &flags.source)
+    let labels = flags.labels.map(Labels::from);
+    import_from(common, &flags.produce, &flags.split, (&flags.source, labels))
 }
 
 /// As [`import()`], for `fetch` too.
 pub fn import_from(
     common: &Common,
     produce: &Produce,
-    split: &SplitFlags,
-    source: &Path,
+    flags: &SplitFlags,
+    (source, labels): (&Path, Option<Labels>),
 ) -> Result<()> {
-    let normalise = split.normalise;
-    let (raw, split) = (import::read(source)?, split.split());
+    let (raw, split) = (import::read(source, labels)?, flags.split());
+    let place = cifar::printable(&source.display().to_string());
+    if raw.validation.is_some() && flags.is_given() {
+        return Err(Error::Config(format!(
+            "{place}: has a validation part of its own; leave out --validation and --split-seed"
+        )));
+    }
     let record = store::describe(&raw, &split)?;
-    tracing::info!("{}: {} and {} images", source.display(), raw.train.len(), raw.test.len());
+    tell(&place, &record);
+    let normalise = flags.normalise;
     let config = ImportConfig {
         source: raw.source,
         content: raw.digest(),
-        validation: split.validation,
+        validation: record.validation,
         split_seed: split.seed,
         normalise,
     };
@@ -81,7 +89,33 @@ pub fn import_from(
     }
 }
 
+/// Says what is imported, and what is not.
+fn tell(place: &str, record: &Dataset) {
+    let images = &record.images;
+    tracing::info!(
+        "{place}: {} training, {} validation and {} test images of {} classes",
+        images.train,
+        images.validation,
+        images.test,
+        record.classes.len()
+    );
+    if let Some(told) = cifar::told(&record.passed_over) {
+        tracing::info!("{place}: {told}");
+    }
+    let lacks = |count: fn(&ClassCount) -> usize| {
+        let mut without = record.counts.iter().filter(move |c| count(c) == 0);
+        without.next().map(|first| (first.class.clone(), 1 + without.count()))
+    };
+    let parts = [("training", lacks(|c| c.train)), ("test", lacks(|c| c.test))];
+    for (part, without) in parts.into_iter().filter(|(part, _)| *part != "test" || images.test > 0)
+    {
+        if let Some((class, n)) = without {
+            tracing::warn!("{place}: {n} classes without {part} images, such as {class}");
+        }
+    }
+}
+
 fn finish(job: Job, raw: Raw, record: &Dataset) -> Result<()> {
-    store::write(job.folder(), raw)?;
+    store::write(job.folder(), raw, record)?;
     job.finish(None, record, &[names::DATASET])
 }

@@ -188,7 +188,7 @@ fn bad_flags_and_places_are_refused() {
         6,
         "cannot be written",
     );
-    check(&["import", text(&blocked), "--out", place], 5, "not a whole tar archive");
+    check(&["import", text(&blocked), "--out", place], 5, "neither a tar archive");
     check(&["fetch", "--archive", text(&blocked), "--out", place], 5, "the official archive has");
     if cfg!(not(feature = "fetch")) {
         let absent = dir.path().join("absent.tar.gz");

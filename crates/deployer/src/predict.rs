@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::{Error, file};
+use artifact::Error;
 use cifar::photo::Photo;
+use cifar::{pictures, printable};
 use clap::Args;
 use inference::{Answer, Model};
 use serde::Serialize;
@@ -18,7 +19,7 @@ pub struct Predict {
     /// A packed file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// PNG or JPEG files of any size, or folders of them
+    /// Pictures of any size (PNG, JPEG, WebP, BMP), or folders of them
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Classes shown of each picture, the most probable first
@@ -30,7 +31,8 @@ pub struct Predict {
 /// What one picture shows.
 #[derive(Serialize)]
 struct Shown {
-    image: PathBuf,
+    /// Its path; what is not UTF-8 stands as U+FFFD in it.
+    image: String,
     classes: Vec<Class>,
 }
 
@@ -45,10 +47,10 @@ impl Predict {
     pub fn run(&self, common: &Common) -> Result<()> {
         let model = Model::open(&self.file)?;
         let (mut shown, mut failed) = (vec![], vec![]);
-        for paths in pictures(&self.images)?.chunks(TOGETHER) {
+        for paths in listed(&self.images)?.chunks(TOGETHER) {
             let (mut photos, mut read) = (vec![], vec![]);
             for path in paths {
-                match file::read(path).and_then(|bytes| Photo::decode(&bytes, path)) {
+                match Photo::open(path) {
                     Ok(photo) => {
                         photos.push(photo);
                         read.push(path);
@@ -90,19 +92,23 @@ impl Predict {
         }
         let class = |a: Answer| Class { class: a.class, probability: a.probability };
         let classes = answers.into_iter().take(self.top as usize).map(class).collect();
-        Ok(Shown { image: path.to_owned(), classes })
+        Ok(Shown { image: path.display().to_string(), classes })
     }
 }
 
 /// Pictures that are asked about together.
 const TOGETHER: usize = 64;
 
-/// The files named, and those in the folders named, sorted.
-fn pictures(named: &[PathBuf]) -> artifact::Result<Vec<PathBuf>> {
+/// The files named, and the pictures in the folders named, sorted. What else is in these is told.
+fn listed(named: &[PathBuf]) -> artifact::Result<Vec<PathBuf>> {
     let mut all = vec![];
     for path in named {
         if file::is_folder(path)? {
-            all.extend(of_folder(path)?);
+            let (found, passed) = pictures::of_folder(path)?;
+            if let Some(told) = cifar::told(&passed) {
+                tracing::info!("{}: {told}", printable(&path.display().to_string()));
+            }
+            all.extend(found);
         } else {
             all.push(path.clone());
         }
@@ -110,29 +116,11 @@ fn pictures(named: &[PathBuf]) -> artifact::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-fn of_folder(folder: &Path) -> artifact::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::read(folder, &e))?;
-    let mut found = vec![];
-    for entry in entries {
-        let path = entry.map_err(|e| Error::read(folder, &e))?.path();
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if ["png", "jpg", "jpeg"].contains(&ending.to_ascii_lowercase().as_str()) {
-            found.push(path);
-        }
-    }
-    if found.is_empty() {
-        let what = "holds no .png, .jpg or .jpeg";
-        return Err(Error::Missing(format!("{}: {what}", folder.display())));
-    }
-    found.sort();
-    Ok(found)
-}
-
 fn text(all: &[Shown]) -> String {
     let most = all.iter().map(|s| s.classes.len()).max().unwrap_or(0);
     let cell = |c: &Class| format!("{} {:.1} %", c.class, c.probability * 100.0);
     let line = |s: &Shown| {
-        let name = shortened(&s.image.display().to_string(), 34);
+        let name = shortened(&printable(&s.image), 34);
         std::iter::once(name).chain(s.classes.iter().map(cell)).collect()
     };
     let headings: Vec<String> = std::iter::once("picture".to_owned())

@@ -14,7 +14,7 @@ pub struct Batch {
     /// The images.
     pub images: Tensor,
     /// The class of each real image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// How many images are real.
     pub lanes: Lanes,
 }

@@ -96,7 +96,7 @@ fn walk(
     (net, inference, views): (&Net, &Inference, Views),
     part: &Part,
     normalise: &Normalise,
-    mut each: impl FnMut(&[u8], &[f32]),
+    mut each: impl FnMut(&[u16], &[f32]),
 ) -> Result<Option<usize>> {
     let (classes, mut seen, mut bad) = (net.graph().classes(), 0, None);
     let all: Vec<usize> = (0..part.len()).collect();

@@ -93,7 +93,7 @@ impl Golden {
     fn images(&self, device: &Device) -> Result<Batch> {
         let values = uniform(&self.salt, "input", self.batch * 3 * self.side * self.side);
         let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
-        let labels = (0..self.batch).map(|n| (n % 10) as u8).collect();
+        let labels = (0..self.batch).map(|n| (n % 10) as u16).collect();
         Batch::new(cifar::Batch { images, labels, side: self.side }, device)
     }
 

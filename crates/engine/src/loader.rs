@@ -17,7 +17,7 @@ pub(crate) enum Fresh {
     Images(cifar::Batch),
     /// How images are shown that lie on the device, and their labels.
     #[cfg(feature = "cuda")]
-    Shown(Vec<cifar::Shown>, Vec<u8>),
+    Shown(Vec<cifar::Shown>, Vec<u16>),
 }
 
 /// What batches are made of.
@@ -58,7 +58,7 @@ impl<'a> Source<'a> {
 
 impl Fresh {
     /// The class of each image.
-    pub(crate) fn labels(&self) -> &[u8] {
+    pub(crate) fn labels(&self) -> &[u16] {
         match self {
             Self::Images(batch) => &batch.labels,
             #[cfg(feature = "cuda")]

@@ -49,21 +49,14 @@ impl Model {
     /// [`Error::Integrity`] where class names or normalisation do not fit the network.
     pub fn new(packed: Packed, path: &Path) -> Result<Self> {
         let (info, graph) = (&packed.info, &packed.graph);
-        let three = |v: &[f64]| <[f64; 3]>::try_from(v).ok().map(|v| v.map(|v| v as f32));
-        let normalise = three(&info.mean).zip(three(&info.std)).filter(|(mean, std)| {
-            mean.iter().all(|v| v.is_finite()) && std.iter().all(|v| v.is_finite() && *v > 0.0)
-        });
-        let Some((mean, std)) = normalise.filter(|_| info.classes.len() == graph.classes()) else {
-            return Err(Error::Integrity(format!(
-                "{}: {} class names, mean {:?}, deviation {:?}; expected {} names and, for three \
-                 channels, numbers and positive numbers",
-                path.display(),
-                info.classes.len(),
-                info.mean,
-                info.std,
-                graph.classes()
-            )));
-        };
+        let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
+        cifar::check_normalisation(&info.mean, &info.std).map_err(bad)?;
+        if info.classes.len() != graph.classes() {
+            let (names, classes) = (info.classes.len(), graph.classes());
+            return Err(bad(format!("{names} class names for a network of {classes} classes")));
+        }
+        let three = |v: &[f64]| [0, 1, 2].map(|c| v[c] as f32);
+        let (mean, std) = (three(&info.mean), three(&info.std));
         let normalise = Normalise { mean, std };
         Ok(Self { packed, normalise, one: OnceLock::new(), many: OnceLock::new() })
     }

@@ -6,7 +6,7 @@ use crate::{LANES, Lanes};
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The class of each real image.
-    pub labels: &'a [u8],
+    pub labels: &'a [u16],
     /// Number of classes.
     pub classes: usize,
     /// Weight that is spread evenly over all classes, as `label_smoothing` of `PyTorch`.
@@ -17,7 +17,7 @@ pub struct Target<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Mix<'a> {
     /// The class of each real image's other part.
-    pub labels: &'a [u8],
+    pub labels: &'a [u16],
     /// The part, 0 to 1, that an image has of its own label; the rest is the other's.
     pub share: f32,
 }

@@ -24,7 +24,7 @@ pub struct Predict {
     /// Which images
     #[arg(long, value_enum, default_value_t = PartName::Test)]
     part: PartName,
-    /// The file: `logits` f32 (images x classes) and `labels` u8
+    /// The file: `logits` f32 (images x classes) and `labels`, u8 for up to 256 classes, else u16
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
     /// Overwrite --out
@@ -64,10 +64,10 @@ impl Predict {
             PartName::Test => &data.test,
         };
         let logits = engine::predict(&net, part, &Normalise::from(&data.info))?;
-        let labels = (0..part.len()).map(|i| part.label(i)).collect();
+        let labels: Vec<u16> = (0..part.len()).map(|i| part.label(i)).collect();
         let shape = [part.len(), net.graph().classes()];
         let all: Tensors = [
-            ("labels".to_owned(), Tensor::u8(&shape[..1], labels)),
+            ("labels".to_owned(), cifar::labels_tensor(labels, shape[1])),
             ("logits".to_owned(), Tensor::f32(&shape, logits)),
         ]
         .into();

@@ -45,6 +45,10 @@ fn digest(text: &str, tensors: &Tensors) -> String {
                 let bytes: Vec<u8> = v.iter().flat_map(|x| x.to_le_bytes()).collect();
                 format!("{name} F32 {:?} {}\n", t.shape, digest::of_bytes(&bytes))
             }
+            Values::U16(v) => {
+                let bytes: Vec<u8> = v.iter().flat_map(|x| x.to_le_bytes()).collect();
+                format!("{name} U16 {:?} {}\n", t.shape, digest::of_bytes(&bytes))
+            }
         })
         .collect();
     let mut summed = format!("{text}\n");

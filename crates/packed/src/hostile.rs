@@ -113,6 +113,7 @@ fn count(tensor: &Tensor) -> usize {
 fn flip(tensor: &mut Tensor, at: usize) {
     match &mut tensor.values {
         Numbers::U8(v) => v[at] ^= 1 << (at % 8),
+        Numbers::U16(v) => v[at] ^= 1 << (at % 16),
         Numbers::F32(v) => v[at] = f32::from_bits(v[at].to_bits() ^ 1 << (at % 32)),
     }
 }

@@ -127,5 +127,6 @@ fn bytes(tensor: &Tensor) -> u64 {
     match &tensor.values {
         Numbers::U8(v) => v.len() as u64,
         Numbers::F32(v) => 4 * v.len() as u64,
+        Numbers::U16(v) => 2 * v.len() as u64,
     }
 }

@@ -39,6 +39,7 @@ pub fn fold(mut all: Tensors, notes: &mut Vec<String>) -> Result<(Tensors, Tenso
 fn binary(mask: &Tensor) -> Result<Tensor, String> {
     let numbers: Vec<f32> = match &mask.values {
         Values::U8(v) => v.iter().map(|b| f32::from(*b)).collect(),
+        Values::U16(v) => v.iter().map(|b| f32::from(*b)).collect(),
         Values::F32(v) => v.clone(),
     };
     match numbers.iter().position(|x| ![0.0, 1.0].contains(x)) {

@@ -95,14 +95,17 @@ fn summary(stage: &Stage) -> String {
     let took = stage.timings.seconds;
     match &stage.record {
         Record::Dataset(d) => format!(
-            "{} classes of {} images of {} × {} pixels: {} to train, {} to validate, {} to test",
+            "{} classes of {} images of {} × {} pixels: {} to train, {} to validate, {}",
             d.classes.len(),
             d.source,
             d.side,
             d.side,
             thousands(d.images.train as u64),
             thousands(d.images.validation as u64),
-            thousands(d.images.test as u64)
+            match d.images.test {
+                0 => "none to test (test scores are those of the validation images)".to_owned(),
+                test => format!("{} to test", thousands(test as u64)),
+            }
         ),
         Record::Training(t) => trained(t.epochs, t.best_epoch, took),
         Record::Pruning(p) => {

@@ -1,54 +1,29 @@
 //! CIFAR-10's binary layout: records of one label byte and 3072 pixel bytes, no header.
 
-use artifact::{Error, Result};
+use artifact::Result;
 
+use super::Tree;
 use super::layout::BINARY;
-use super::official::{self, PIXELS};
-use super::{Tree, official::check_label};
-use crate::{Images, Raw, raw};
-
-/// Bytes of a record.
-const RECORD: usize = 1 + PIXELS;
+use super::official;
+use crate::Raw;
 
 /// Decodes a tree of the binary layout.
 pub fn decode(tree: &Tree) -> Result<Raw> {
     let (names, meta) = (&BINARY[..6], BINARY[6]);
-    let classes = classes(tree.file(meta)?, &tree.place(meta))?;
+    let classes = official::class_names(tree.file(meta)?, &tree.place(meta))?;
     let count = classes.len();
     official::assemble(tree, names, ("binary", classes), |bytes, origin| {
-        records(bytes, count, origin)
+        official::records(bytes, (0, 1), count, origin)
     })
-}
-
-/// Class names: the lines that are not empty.
-fn classes(bytes: &[u8], origin: &str) -> Result<Vec<String>> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| Error::Config(format!("{origin}: not UTF-8 text: {e}")))?;
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let classes: Vec<String> = lines.map(str::to_owned).collect();
-    raw::check_classes(&classes, origin).map(|()| classes)
-}
-
-fn records(bytes: &[u8], classes: usize, origin: &str) -> Result<Images> {
-    let (whole, rest) = (bytes.len() / RECORD, bytes.len() % RECORD);
-    if rest != 0 || whole == 0 {
-        return Err(Error::Integrity(format!(
-            "{origin}: found {} bytes, {whole} whole records and {rest} bytes of record {whole}; \
-             expected records of {RECORD} bytes: the file is truncated or over-long",
-            bytes.len()
-        )));
-    }
-    let mut images = Images::default();
-    for (i, record) in bytes.chunks(RECORD).enumerate() {
-        images.labels.push(check_label(i64::from(record[0]), i, classes, origin)?);
-        images.pixels.extend(&record[1..]);
-    }
-    Ok(images)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::official::PIXELS;
     use super::*;
+
+    /// Bytes of a record.
+    const RECORD: usize = 1 + PIXELS;
 
     /// A tree of `n` records a file, each with its number as label and pixel, then changed.
     fn check(n: usize, change: impl Fn(&mut Tree), expected: &str) {
@@ -74,6 +49,12 @@ mod tests {
     fn whole_files_are_read_in_order() {
         check(2, |_| (), r#"["a", "b", "c"] [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]"#);
         check(3, edit("test_batch.bin", |f| f.truncate(RECORD)), "[0, 1, 2");
+    }
+
+    #[test]
+    fn marks_and_line_ends_of_windows_are_no_part_of_a_name() {
+        let meta = edit("batches.meta.txt", |f| *f = "\u{FEFF}a\r\nb\r\n\r\n".into());
+        check(2, meta, r#"["a", "b"] [0, 1"#);
     }
 
     #[test]

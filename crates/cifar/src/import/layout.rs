@@ -1,8 +1,12 @@
 //! Which names belong to which layout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{Error, Result};
+
+use super::idx;
+use crate::passed::{is_hidden, is_picture};
+use crate::{photo, printable};
 
 /// A layout that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +15,13 @@ pub enum Layout {
     Binary,
     /// CIFAR-10's Python batches.
     Python,
-    /// Image files in a folder a class.
+    /// CIFAR-100's binary files.
+    HundredBinary,
+    /// CIFAR-100's Python files.
+    HundredPython,
+    /// The IDX files of MNIST and its kin.
+    Idx,
+    /// Pictures in a folder for each class.
     Images,
 }
 
@@ -35,68 +45,134 @@ pub const PYTHON: [&str; 7] = [
     "test_batch",
     "batches.meta",
 ];
-/// The two folders of the image layout.
-pub const PARTS: [&str; 2] = ["train", "test"];
-/// Ends of image names, in any case.
-const ENDINGS: [&str; 3] = [".jpg", ".jpeg", ".png"];
+/// Files of CIFAR-100's binary layout: training, test, the fine and the coarse class names.
+pub const HUNDRED_BINARY: [&str; 4] =
+    ["train.bin", "test.bin", "fine_label_names.txt", "coarse_label_names.txt"];
+/// Files of CIFAR-100's Python layout: training, test, both kinds of class names.
+pub const HUNDRED_PYTHON: [&str; 3] = ["train", "test", "meta"];
+/// Names of the folders of the image layout: training, test, and three for validation.
+pub const PARTS: [&str; 5] = ["train", "test", "val", "valid", "validation"];
 
 /// A path that a layout uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
-    /// The layout.
-    pub layout: Layout,
-    /// The folder of the set within the source: one name, or empty where it is the source itself.
-    pub root: String,
+    /// The set.
+    pub set: Set,
     /// The path within the set.
     pub name: String,
 }
 
+/// A set of images within a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Set {
+    /// The layout.
+    pub layout: Layout,
+    /// The folder of the set within the source: one name, or empty where it is the source itself.
+    pub root: String,
+    /// What the names of its files begin with, where several sets may lie in one folder.
+    pub prefix: String,
+}
+
+impl Layout {
+    /// The most bytes that one of its files may have: about twice the largest published one's.
+    pub fn most(self) -> u64 {
+        match self {
+            Self::Binary | Self::Python => 64 << 20,
+            Self::HundredBinary | Self::HundredPython => 320 << 20,
+            Self::Idx => 1 << 30,
+            Self::Images => photo::MOST_FILE,
+        }
+    }
+
+    /// How many of its files must be there to recognise it. Some have names that mean nothing alone.
+    fn least(self) -> usize {
+        if matches!(self, Self::HundredBinary | Self::HundredPython) { 2 } else { 1 }
+    }
+}
+
 /// What `path` (relative to the source, with `/`) is, if a layout uses it.
 pub fn wanted(path: &str) -> Option<Wanted> {
-    let whole = layout_of(path).map(|layout| (layout, "", path));
-    let below = || {
-        let (root, rest) = path.split_once('/')?;
-        Some((layout_of(rest)?, root, rest))
+    if path.split('/').any(is_hidden) {
+        return None;
+    }
+    let of = |root: &str, name: &str| {
+        let (layout, prefix) = layout_of(name)?;
+        let set = Set { layout, root: root.to_owned(), prefix: prefix.to_owned() };
+        Some(Wanted { set, name: name.to_owned() })
     };
-    let (layout, root, name) = whole.or_else(below)?;
-    Some(Wanted { layout, root: root.to_owned(), name: name.to_owned() })
+    of("", path).or_else(|| {
+        let (root, rest) = path.split_once('/')?;
+        of(root, rest)
+    })
 }
 
-fn layout_of(name: &str) -> Option<Layout> {
-    if BINARY.contains(&name) {
-        return Some(Layout::Binary);
+/// The layout that uses `name`, and the prefix that tells its set from others in the same folder.
+fn layout_of(name: &str) -> Option<(Layout, &str)> {
+    let fixed = [
+        (Layout::Binary, &BINARY[..]),
+        (Layout::Python, &PYTHON),
+        (Layout::HundredBinary, &HUNDRED_BINARY),
+        (Layout::HundredPython, &HUNDRED_PYTHON),
+    ];
+    if let Some((layout, _)) = fixed.iter().find(|(_, names)| names.contains(&name)) {
+        return Some((*layout, ""));
     }
-    if PYTHON.contains(&name) {
-        return Some(Layout::Python);
+    if let Some(file) = idx::Name::of(name) {
+        return Some((Layout::Idx, file.prefix));
     }
-    let parts: Vec<&str> = name.split('/').collect();
-    let [part, class, file] = parts[..] else { return None };
-    let lower = file.to_lowercase();
-    let image = ENDINGS.iter().any(|e| lower.ends_with(e)) && !file.starts_with('.');
-    (PARTS.contains(&part) && !class.is_empty() && image).then_some(Layout::Images)
+    let (part, rest) = name.split_once('/')?;
+    let (class, below) = rest.split_once('/')?;
+    let image = PARTS.contains(&part) && !class.is_empty() && is_picture(below);
+    image.then_some((Layout::Images, ""))
 }
 
-/// The one set among `found`: its layout and folder.
-pub fn choose<'a>(
-    origin: &str,
-    found: impl Iterator<Item = &'a Wanted>,
-) -> Result<(Layout, String)> {
-    let sets: BTreeSet<(Layout, &str)> = found.map(|w| (w.layout, w.root.as_str())).collect();
-    let sets: Vec<_> = sets.into_iter().collect();
+/// The one set among `found`.
+pub fn choose<'a>(origin: &str, found: impl Iterator<Item = &'a Wanted>) -> Result<Set> {
+    let mut sets: BTreeMap<&Set, BTreeSet<&str>> = BTreeMap::new();
+    for wanted in found {
+        sets.entry(&wanted.set).or_default().insert(&wanted.name);
+    }
+    let known = sets.into_iter().filter(|(set, names)| names.len() >= set.layout.least());
+    let sets: Vec<&Set> = known.map(|(set, _)| set).collect();
     match sets[..] {
-        [(layout, root)] => Ok((layout, root.to_owned())),
+        [set] => Ok(set.clone()),
         [] => Err(Error::Missing(format!(
-            "{origin}: found no image set; looked here and one folder below for {} (official \
-             binary files), {} (official Python batches), or train/CLASS/*.jpg, .jpeg or .png and \
-             test/CLASS/* (an image folder)",
-            BINARY[0], PYTHON[0]
+            "{origin}: found no image set; looked here and one folder below for {} (CIFAR-10, \
+             binary), {} (CIFAR-10, Python), {} and {} (CIFAR-100, binary), {}, {} and {} (CIFAR-100, \
+             Python), train-images-idx3-ubyte (IDX, with or without .gz), or train/CLASS/*.jpg, .png, \
+             .webp or .bmp and test/CLASS/* or val/CLASS/* (an image folder)",
+            BINARY[0],
+            PYTHON[0],
+            HUNDRED_BINARY[0],
+            HUNDRED_BINARY[2],
+            HUNDRED_PYTHON[0],
+            HUNDRED_PYTHON[1],
+            HUNDRED_PYTHON[2]
         ))),
         _ => Err(Error::Config(format!(
-            "{origin}: found {} image sets ({}); name the folder of one",
+            "{origin}: found {} image sets ({}); expected one: name its folder, or move the others \
+             away",
             sets.len(),
-            sets.iter().map(|(l, r)| format!("{l:?} in ./{r}")).collect::<Vec<_>>().join(", ")
+            sets.iter().map(|set| shown(set)).collect::<Vec<_>>().join(", ")
         ))),
     }
+}
+
+fn shown(set: &Set) -> String {
+    let what = match set.layout {
+        Layout::Binary => "CIFAR-10's binary files",
+        Layout::Python => "CIFAR-10's Python batches",
+        Layout::HundredBinary => "CIFAR-100's binary files",
+        Layout::HundredPython => "CIFAR-100's Python files",
+        Layout::Idx => "IDX files",
+        Layout::Images => "class folders",
+    };
+    format!("{what} in ./{}", printable(&format!("{}{}", set.root, dash(&set.prefix))))
+}
+
+/// The prefix of files as it is shown behind their folder.
+fn dash(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!(": {prefix}*") }
 }
 
 #[cfg(test)]
@@ -107,7 +183,8 @@ mod tests {
     fn names_tell_the_layout() {
         let check = |path: &str, expected: Option<(Layout, &str)>| {
             let found = wanted(path);
-            assert_eq!(found.as_ref().map(|w| (w.layout, w.root.as_str())), expected, "{path}");
+            let found = found.as_ref().map(|w| (w.set.layout, w.set.root.as_str()));
+            assert_eq!(found, expected, "{path}");
         };
         check("data_batch_1.bin", Some((Layout::Binary, "")));
         check(
@@ -115,11 +192,21 @@ mod tests {
             Some((Layout::Binary, "cifar-10-batches-bin")),
         );
         check("cifar-10-batches-py/data_batch_5", Some((Layout::Python, "cifar-10-batches-py")));
+        check("cifar-100-binary/train.bin", Some((Layout::HundredBinary, "cifar-100-binary")));
+        check("meta", Some((Layout::HundredPython, "")));
+        check("raw/train-images-idx3-ubyte.gz", Some((Layout::Idx, "raw")));
         check("train/cat/1.PNG", Some((Layout::Images, "")));
         check("pets/test/dog/a.b.jpeg", Some((Layout::Images, "pets")));
-        for other in
-            ["data_batch_6.bin", "a/b/data_batch_1", "train/1.png", "train/cat/._1.png", "x"]
-        {
+        check("pets/validation/dog/more/a.bmp", Some((Layout::Images, "pets")));
+        for other in [
+            "data_batch_6.bin",
+            "a/b/data_batch_1",
+            "train/1.png",
+            "train/cat/._1.png",
+            "train/.hidden/1.png",
+            "__MACOSX/train/cat/1.png",
+            "x",
+        ] {
             check(other, None);
         }
     }
@@ -129,9 +216,22 @@ mod tests {
         let some =
             |paths: &[&str]| -> Vec<Wanted> { paths.iter().filter_map(|p| wanted(p)).collect() };
         let found = some(&["p/data_batch_1", "p/test_batch"]);
-        assert_eq!(choose("s", found.iter()).expect("one"), (Layout::Python, "p".to_owned()));
-        assert_eq!(choose("s", [].iter()).expect_err("none").exit_code(), 4);
-        let both = some(&["p/data_batch_1", "b/data_batch_1.bin"]);
-        assert_eq!(choose("s", both.iter()).expect_err("two").exit_code(), 3);
+        let set = choose("s", found.iter()).expect("one");
+        assert_eq!((set.layout, set.root.as_str()), (Layout::Python, "p"));
+        let refused = |paths: &[&str], code: u8, expected: &str| {
+            let error = choose("s", some(paths).iter()).expect_err("refused");
+            assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+            assert_eq!(error.exit_code(), code);
+        };
+        refused(&[], 4, "found no image set");
+        refused(&["p/data_batch_1", "b/data_batch_1.bin"], 3, "Python batches in ./p");
+        let two = ["train-images-idx3-ubyte", "emnist-mnist-train-images-idx3-ubyte"];
+        refused(&two, 3, "IDX files in ./: emnist-mnist-*");
+    }
+
+    #[test]
+    fn a_name_that_anything_may_have_is_no_layout_alone() {
+        let found: Vec<Wanted> = ["test", "train/a/1.png"].into_iter().filter_map(wanted).collect();
+        assert_eq!(choose("s", found.iter()).expect("one").layout, Layout::Images);
     }
 }

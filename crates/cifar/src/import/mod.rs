@@ -1,17 +1,21 @@
 //! Reading image sets that others made.
 //!
-//! A source is a folder or an archive. Only files with names that one of the three layouts uses
-//! are read, into memory; the decoders below are pure functions of those bytes. Nothing is
-//! unpacked to disk and nothing in a file is executed.
+//! A source is a folder or an archive. All its names are listed first; those that a layout uses are read
+//! into memory, all others are counted by why they are passed over. The decoders below are pure functions
+//! of the bytes read. Nothing is unpacked to disk and nothing in a file is executed.
 
 mod archive;
 mod binary;
 mod disk;
 mod folder;
+mod gzip;
+mod hundred;
+mod idx;
 mod layout;
 mod official;
 mod pickle;
 mod python;
+mod sorted;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +24,15 @@ use artifact::{Error, Result};
 
 use crate::{Raw, raw};
 use layout::Layout;
+
+/// Which labels are taken of a set that has two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labels {
+    /// The many classes.
+    Fine,
+    /// The few classes that these are grouped into.
+    Coarse,
+}
 
 /// The files of one set, by their path inside it.
 struct Tree {
@@ -40,18 +53,36 @@ impl Tree {
 
     /// `name` as errors call it.
     fn place(&self, name: &str) -> String {
-        format!("{}/{name}", self.origin)
+        crate::printable(&format!("{}/{name}", self.origin))
     }
 }
 
-/// Reads the set at `source`: a folder, its parent, or a `.tar` or `.tar.gz` of either.
-pub fn read(source: &Path) -> Result<Raw> {
-    let (layout, tree) = if source.is_dir() { disk::read(source)? } else { archive::read(source)? };
-    let set = match layout {
+/// Reads the set at `source`: a folder, its parent, or a `.tar`, `.tar.gz` or `.zip` of either. `labels`
+/// are for sets that have two kinds (fine ones where it is not given).
+///
+/// # Errors
+/// [`Error::Missing`] where there is no set or a file of it is missing, [`Error::Integrity`] where a file
+/// is not whole, [`Error::Config`] where it is whole and cannot be used.
+pub fn read(source: &Path, labels: Option<Labels>) -> Result<Raw> {
+    let (sorted, tree) = if source.is_dir() { disk::read(source)? } else { archive::read(source)? };
+    let layout = sorted.set.layout;
+    let hundred = matches!(layout, Layout::HundredBinary | Layout::HundredPython);
+    if labels.is_some() && !hundred {
+        return Err(Error::Config(format!(
+            "{}: has one kind of labels; --labels is for CIFAR-100",
+            tree.origin
+        )));
+    }
+    let labels = labels.unwrap_or(Labels::Fine);
+    let mut set = match layout {
         Layout::Binary => binary::decode(&tree)?,
         Layout::Python => python::decode(&tree)?,
-        Layout::Images => folder::decode(&tree)?,
+        Layout::HundredBinary => hundred::binary(&tree, labels)?,
+        Layout::HundredPython => hundred::python(&tree, labels)?,
+        Layout::Idx => idx::decode(&tree, &sorted.set.prefix)?,
+        Layout::Images => folder::decode(&tree, &sorted.folders)?,
     };
     raw::check_classes(&set.classes, &tree.origin)?;
+    set.passed_over = sorted.passed;
     Ok(set)
 }

@@ -1,9 +1,10 @@
-//! What both official layouts share: five training files, a test file, 32 x 32 pixels.
+//! What the official layouts share: 32 x 32 pixels; of CIFAR-10 five training files and a test file, of
+//! CIFAR-100 one of each.
 
 use artifact::{Error, Result};
 
 use super::Tree;
-use crate::{Images, Raw};
+use crate::{Images, Raw, raw};
 
 /// Height and width of an image.
 pub const SIDE: usize = 32;
@@ -24,11 +25,12 @@ pub fn assemble(
     check_lengths(tree, names, &parts)?;
     let test = parts.pop().expect("six files");
     let mut train = Images::default();
+    train.pixels.reserve_exact(parts.iter().map(|part| part.pixels.len()).sum());
     for part in parts {
         train.pixels.extend(part.pixels);
         train.labels.extend(part.labels);
     }
-    Ok(Raw { source, classes, side: SIDE, train, test })
+    Ok(Raw { train, test, ..Raw::empty(source, classes, SIDE) })
 }
 
 /// The five training files are equally long, and where it is the published length, so is the test
@@ -49,9 +51,46 @@ fn check_lengths(tree: &Tree, names: &[&str], parts: &[Images]) -> Result<()> {
     Ok(())
 }
 
+/// Class names from a text file: the lines that are not empty. A byte-order mark and the line ends of
+/// Windows are no part of a name.
+pub fn class_names(bytes: &[u8], origin: &str) -> Result<Vec<String>> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| Error::Config(format!("{origin}: not UTF-8 text: {e}")))?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let classes: Vec<String> = lines.map(str::to_owned).collect();
+    raw::check_classes(&classes, origin).map(|()| classes)
+}
+
+/// Reads records of one size, each some bytes of labels and [`PIXELS`] of pixels; the label is the byte
+/// `at` of `labels`.
+pub fn records(
+    bytes: &[u8],
+    (at, labels): (usize, usize),
+    classes: usize,
+    origin: &str,
+) -> Result<Images> {
+    let record = labels + PIXELS;
+    let (whole, rest) = (bytes.len() / record, bytes.len() % record);
+    if rest != 0 || whole == 0 {
+        return Err(Error::Integrity(format!(
+            "{origin}: found {} bytes, {whole} whole records and {rest} bytes of record {whole}; \
+             expected records of {record} bytes: the file is truncated or over-long",
+            bytes.len()
+        )));
+    }
+    let mut images = Images::default();
+    images.pixels.reserve_exact(whole * PIXELS);
+    for (i, record) in bytes.chunks(record).enumerate() {
+        images.labels.push(check_label(i64::from(record[at]), i, classes, origin)?);
+        images.pixels.extend(&record[labels..]);
+    }
+    Ok(images)
+}
+
 /// Refuses a label that names no class; `origin` is the file.
-pub fn check_label(label: i64, record: usize, classes: usize, origin: &str) -> Result<u8> {
-    match u8::try_from(label) {
+pub fn check_label(label: i64, record: usize, classes: usize, origin: &str) -> Result<u16> {
+    match u16::try_from(label) {
         Ok(label) if usize::from(label) < classes => Ok(label),
         _ => Err(Error::Config(format!(
             "{origin}: record {record} (counted from 0) has label {label}; expected 0 to {}",

@@ -41,11 +41,9 @@ pub fn check(train: usize, test: usize) -> Result<()> {
 /// Renders `train` and `test` images, each class as often as any other (to within one).
 pub fn generate(seed: u64, train: usize, test: usize) -> Raw {
     Raw {
-        source: SOURCE,
-        classes: classes(),
-        side: SIDE,
         train: part(seed, "synth/train", train),
         test: part(seed, "synth/test", test),
+        ..Raw::empty(SOURCE, classes(), SIDE)
     }
 }
 
@@ -56,7 +54,7 @@ fn part(seed: u64, purpose: &str, n: usize) -> Images {
         let scene = scene::draw(&mut random, Shape::CLASSES[label(index)].1);
         render::render(&scene, &mut random, out);
     });
-    Images { pixels, labels: (0..n).map(|i| label(i) as u8).collect() }
+    Images { pixels, labels: (0..n).map(|i| label(i) as u16).collect() }
 }
 
 fn label(index: usize) -> usize {

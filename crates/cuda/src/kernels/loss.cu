@@ -3,7 +3,7 @@
 // The gradient of the mean loss over n images, and into `outcome` the sum of their losses and how
 // many have their own class first. One block; `mixed` are second labels, or null.
 extern "C" __global__ void cross_entropy(
-    const T* logits, const unsigned char* labels, const unsigned char* mixed, T* grad,
+    const T* logits, const unsigned short* labels, const unsigned short* mixed, T* grad,
     double* outcome, int n, int classes, float smoothing, float share) {
     __shared__ double shared[BLOCK];
     double loss = 0, correct = 0;

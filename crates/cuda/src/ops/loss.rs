@@ -3,6 +3,7 @@
 use artifact::Result;
 use cudarc::driver::LaunchConfig;
 
+use crate::buffer::bytes_of;
 use crate::compile::{Kernel, Source};
 use crate::launch::{BLOCK, address_of, launch};
 use crate::{Buffer, Gpu, Outcome};
@@ -11,13 +12,13 @@ use crate::{Buffer, Gpu, Outcome};
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The class of each image.
-    pub labels: &'a [u8],
+    pub labels: &'a [u16],
     /// Number of classes.
     pub classes: usize,
     /// Weight that is spread evenly over all classes.
     pub smoothing: f32,
     /// Of mixtures, the class of each image's other part, and the share of its own.
-    pub mixed: Option<(&'a [u8], f32)>,
+    pub mixed: Option<(&'a [u16], f32)>,
 }
 
 impl Gpu {
@@ -60,9 +61,9 @@ impl Gpu {
         Ok(outcome)
     }
 
-    fn labels(&self, labels: &[u8], (n, classes): (usize, usize)) -> Result<Buffer> {
+    fn labels(&self, labels: &[u16], (n, classes): (usize, usize)) -> Result<Buffer> {
         let known = labels.len() == n && labels.iter().all(|l| usize::from(*l) < classes);
         assert!(known, "{n} labels of {classes} classes");
-        self.upload_bytes(labels)
+        self.upload_bytes(bytes_of(labels))
     }
 }

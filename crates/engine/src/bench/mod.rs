@@ -68,7 +68,7 @@ fn batch(net: &Net, images: usize) -> Result<Batch> {
     let side = net.graph().side();
     let mut stream = seed::stream(0, "bench", 0);
     let values = (0..images * 3 * side * side).map(|_| stream.normal() as f32).collect();
-    let labels = (0..images).map(|n| (n % net.graph().classes()) as u8).collect();
+    let labels = (0..images).map(|n| (n % net.graph().classes()) as u16).collect();
     Batch::new(cifar::Batch { images: values, labels, side }, net.device())
 }
 

@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
     ];
     let kinds = [("plain", 0.0, None), ("smoothed", 0.1, None), ("mixed", 0.1, Some(0.7))];
     for (name, smoothing, share) in kinds {
-        let sizes = [(3, 10), (40, 10), (300, 7)];
+        let sizes = [(3, 10), (40, 10), (300, 7), (70, 1000)];
         all.extend(sizes.map(|size| cross_entropy(name, size, (smoothing, share))));
     }
     all
@@ -95,8 +95,8 @@ fn cross_entropy(
     Case::of_parts(format!("loss {name} {images}x{classes}"), Kind::Operation, move |place| {
         let size = [classes, 1, 1];
         let logits = place.activation(&place.random("logits", images * classes), size)?;
-        let class = |i: usize| (i * 5 % classes) as u8;
-        let (labels, others): (Vec<u8>, Vec<u8>) =
+        let class = |i: usize| (i * 5 % classes) as u16;
+        let (labels, others): (Vec<u16>, Vec<u16>) =
             (0..images).map(|i| (class(i), class(i + 1))).unzip();
         let mix = share.map(|share| Mix { labels: &others, share });
         let target = Target { labels: &labels, classes, smoothing };

@@ -95,7 +95,7 @@ proptest! {
     fn loss(n in shapes::batch(), classes in 1..=12_usize, seed: u64) {
         let mut random = stream(seed, "test/lanes", 0);
         let logits = Array::normal([n, classes, 1, 1], &mut random);
-        let labels: Vec<u8> = (0..n).map(|_| random.below(classes) as u8).collect();
+        let labels: Vec<u16> = (0..n).map(|_| random.below(classes) as u16).collect();
         let target = Target { labels: &labels, classes, smoothing: 0.1 };
         let run = |junk: f32| {
             let mut grad = vec![f32::NAN; logits.blocks_len()];

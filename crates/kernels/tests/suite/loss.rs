@@ -13,10 +13,10 @@ fn sizes() -> impl Strategy<Value = (usize, usize, f32, u64)> {
     (shapes::batch(), 1..=40_usize, smoothing, any::<u64>())
 }
 
-fn logits(n: usize, classes: usize, seed: u64) -> (Array, Vec<u8>) {
+fn logits(n: usize, classes: usize, seed: u64) -> (Array, Vec<u16>) {
     let mut random = stream(seed, "test/loss", 0);
     let logits = Array::of([n, classes, 1, 1], || 3.0 * random.normal());
-    (logits, (0..n).map(|_| random.below(classes) as u8).collect())
+    (logits, (0..n).map(|_| random.below(classes) as u16).collect())
 }
 
 proptest! {
@@ -50,13 +50,13 @@ proptest! {
     #[test]
     fn mixtures((n, classes, smoothing, seed) in sizes(), share in 0.0..=1.0_f32) {
         let (logits, labels) = logits(n, classes, seed);
-        let others: Vec<u8> = labels.iter().rev().copied().collect();
+        let others: Vec<u16> = labels.iter().rev().copied().collect();
         let target = Target { labels: &labels, classes, smoothing };
         let mut grad = vec![f32::NAN; logits.blocks_len()];
         let mix = Some(Mix { labels: &others, share });
         let found = mixed_cross_entropy(target, mix, &logits.blocks(), Some(&mut grad));
         let both = |x: &[f64]| {
-            let of = |l: &[u8]| reference::loss::cross_entropy(x, l, f64::from(smoothing));
+            let of = |l: &[u16]| reference::loss::cross_entropy(x, l, f64::from(smoothing));
             f64::from(share) * of(&labels) + (1.0 - f64::from(share)) * of(&others)
         };
         let expected = both(&logits.values);
@@ -68,7 +68,7 @@ proptest! {
 }
 
 /// What one image with these logits and label scores.
-fn one(logits: &[f64], label: u8) -> Outcome {
+fn one(logits: &[f64], label: u16) -> Outcome {
     let blocks = Array::zeros([1, logits.len(), 1, 1]).with(logits).blocks();
     let target = Target { labels: &[label], classes: logits.len(), smoothing: 0.0 };
     cross_entropy(target, &blocks, None)
@@ -80,6 +80,15 @@ fn first_of_equal_logits_is_the_answer() {
     check(0, 0);
     check(1, 1);
     check(2, 0);
+}
+
+#[test]
+fn labels_go_beyond_a_byte() {
+    let mut logits = vec![0.0; 700];
+    logits[600] = 50.0;
+    assert_eq!(one(&logits, 600).correct, 1);
+    assert!(one(&logits, 600).loss < 1e-6);
+    assert_eq!(one(&logits, 600 - 256).correct, 0);
 }
 
 #[test]

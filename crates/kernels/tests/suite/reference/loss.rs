@@ -2,7 +2,7 @@
 
 /// Sum over images of `-sum over classes of target * ln(softmax)`, where the target is
 /// `1 - smoothing` at the label plus `smoothing / classes` everywhere.
-pub fn cross_entropy(logits: &[f64], labels: &[u8], smoothing: f64) -> f64 {
+pub fn cross_entropy(logits: &[f64], labels: &[u16], smoothing: f64) -> f64 {
     let classes = logits.len() / labels.len();
     let images = logits.chunks(classes).zip(labels);
     images.map(|(row, label)| one(row, usize::from(*label), smoothing)).sum()
