@@ -11,6 +11,8 @@ pub enum Layout {
     Binary,
     /// CIFAR-10's Python batches.
     Python,
+    /// CIFAR-100's Python files.
+    HundredPython,
     /// Image files in a folder a class.
     Images,
 }
@@ -35,6 +37,8 @@ pub const PYTHON: [&str; 7] = [
     "test_batch",
     "batches.meta",
 ];
+/// Files of CIFAR-100's Python layout: training, test, class names.
+pub const HUNDRED_PYTHON: [&str; 3] = ["train", "test", "meta"];
 /// The two folders of the image layout.
 pub const PARTS: [&str; 2] = ["train", "test"];
 /// Ends of image names, in any case.
@@ -68,6 +72,9 @@ fn layout_of(name: &str) -> Option<Layout> {
     }
     if PYTHON.contains(&name) {
         return Some(Layout::Python);
+    }
+    if HUNDRED_PYTHON.contains(&name) {
+        return Some(Layout::HundredPython);
     }
     let parts: Vec<&str> = name.split('/').collect();
     let [part, class, file] = parts[..] else { return None };

@@ -9,8 +9,8 @@ mod binary;
 mod disk;
 mod folder;
 mod layout;
+mod numpy;
 mod official;
-mod pickle;
 mod python;
 
 use std::collections::BTreeMap;
@@ -20,6 +20,15 @@ use artifact::{Error, Result};
 
 use crate::{Raw, raw};
 use layout::Layout;
+
+/// Which labels are taken of a set that has two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labels {
+    /// The many classes.
+    Fine,
+    /// The few classes that these are grouped into.
+    Coarse,
+}
 
 /// The files of one set, by their path inside it.
 struct Tree {
@@ -50,6 +59,10 @@ pub fn read(source: &Path) -> Result<Raw> {
     let set = match layout {
         Layout::Binary => binary::decode(&tree)?,
         Layout::Python => python::decode(&tree)?,
+        Layout::HundredPython => {
+            let (classes, train, test) = python::hundred(&tree, Labels::Fine)?;
+            Raw { source: "cifar-100-python", classes, side: official::SIDE, train, test }
+        }
         Layout::Images => folder::decode(&tree)?,
     };
     raw::check_classes(&set.classes, &tree.origin)?;
