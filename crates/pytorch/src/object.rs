@@ -139,7 +139,7 @@ pub fn describe<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> String {
 
 /// What to say where `foreign` stands at `place` and a `state_dict` belongs.
 pub fn no_state_dict(place: Option<&str>, foreign: &Foreign) -> Fault {
-    let what = told(place, foreign, "a state_dict");
+    let what = refusal(place, foreign, "a state_dict");
     if foreign.name.starts_with("__torch__") {
         return Fault::Question(format!(
             "{what}; it is TorchScript: in PyTorch, torch.save(torch.jit.load(FILE).state_dict(), NEW)"
@@ -167,13 +167,13 @@ pub fn no_tensor(name: &str, foreign: &Foreign) -> Fault {
         }
         _ => "keep only tensors in the state_dict when it is saved".to_owned(),
     };
-    let what = told(Some(name), foreign, "a tensor");
+    let what = refusal(Some(name), foreign, "a tensor");
     Fault::Question(format!(
         "{what}; {advice}; if the network does without it, --ignore '{name}' leaves it out"
     ))
 }
 
-fn told(place: Option<&str>, foreign: &Foreign, expected: &str) -> String {
+fn refusal(place: Option<&str>, foreign: &Foreign, expected: &str) -> String {
     let place = place.map(|p| format!("{p}: ")).unwrap_or_default();
     let name = &foreign.name;
     let what = if foreign.object {

@@ -147,8 +147,8 @@ proptest! {
                 // Every way to look at a node is safe whatever was made.
                 for at in 0..found.nodes.len() {
                     let value = Value::Node(at);
-                    let told = found.describe(value);
-                    prop_assert!(!told.chars().any(char::is_control));
+                    let text = found.describe(value);
+                    prop_assert!(!text.chars().any(char::is_control));
                     found.made(value).map(|made| found.maker(made));
                 }
             }

@@ -68,17 +68,17 @@ fn stretches<'a>(
     let mut all = BTreeMap::new();
     for key in keys.items(keys.top).ok_or("no list of storage keys")? {
         let key = keys.text(*key).ok_or("a storage key that is no text")?;
-        let told = known.get(key).ok_or_else(|| "no tensor tells of it".to_owned());
-        let stretch = told.and_then(|told| stretch(told, &mut left));
+        let storage = known.get(key).ok_or_else(|| "no tensor refers to it".to_owned());
+        let stretch = storage.and_then(|storage| stretch(storage, &mut left));
         all.insert(key.to_owned(), stretch.map_err(|e| format!("storage {}: {e}", shown(key)))?);
     }
     Ok(all)
 }
 
-/// The storage at the front of `left`: a count, which has to be the one that was told, and as many
+/// The storage at the front of `left`: a count, which has to be that of `storage`, and as many
 /// elements.
-fn stretch<'a>(told: &Storage, left: &mut &'a [u8]) -> Result<&'a [u8], String> {
-    let (class, count) = (&told.class, told.count);
+fn stretch<'a>(storage: &Storage, left: &mut &'a [u8]) -> Result<&'a [u8], String> {
+    let (class, count) = (&storage.class, storage.count);
     let size = dtype::find(class).ok_or_else(|| format!("class {}", shown(class)))?.size;
     let (found, rest) = left.split_first_chunk().ok_or("truncated")?;
     let found = u64::from_le_bytes(*found);

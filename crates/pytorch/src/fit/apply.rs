@@ -16,7 +16,9 @@ pub fn fill(
 ) -> Result<(), String> {
     let name = &slots[at].name;
     let of = |place: usize| &state.tensors[place];
-    let Some((place, original)) = chosen(name, claims, state)? else { return Ok(()) };
+    let Some((place, original)) = chosen(name, claims, state)? else {
+        return claims.masks.first().map_or(Ok(()), |place| mask(fitted, name, of(*place)));
+    };
     used[place] = true;
     let tensor = floats(of(place))?;
     fitted.tensors.insert(name.clone(), tensor);

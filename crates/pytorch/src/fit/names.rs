@@ -121,24 +121,18 @@ fn core<'n>(parts: &[&'n str]) -> Vec<&'n str> {
 
 /// What `parts` have beyond `wanted`, if that is nothing but wrappers.
 fn extra(parts: &[&str], wanted: &[&str]) -> Option<Vec<String>> {
-    let (mut over, mut wanted, mut begun) = (vec![], wanted.iter().peekable(), false);
+    let (mut over, mut wanted) = (vec![], wanted);
     // From the back, so that of two equal names the outer one is the wrapper.
-    let mut wanted_back: Vec<&&str> = vec![];
-    wanted_back.extend(wanted.by_ref());
     for (at, part) in parts.iter().enumerate().rev() {
-        if wanted_back.last().is_some_and(|w| **w == *part) {
-            wanted_back.pop();
-            begun = true;
-        } else if WRAPPERS.contains(part)
-            || FRONTS.contains(part) && parts[..at].iter().all(|p| wraps(p))
-        {
-            over.push((*part).to_owned());
-        } else {
-            return None;
+        let front = FRONTS.contains(part) && parts[..at].iter().all(|p| wraps(p));
+        match wanted {
+            [rest @ .., last] if last == part => wanted = rest,
+            _ if front || WRAPPERS.contains(part) => over.push((*part).to_owned()),
+            _ => return None,
         }
     }
     over.reverse();
-    (begun && wanted_back.is_empty()).then_some(over)
+    wanted.is_empty().then_some(over)
 }
 
 fn wraps(part: &str) -> bool {
@@ -177,17 +171,19 @@ fn readings<'n>(parts: &[&'n str]) -> Vec<(Vec<&'n str>, Role)> {
 /// The names of `tensors` as a table: without wrappers, unless that makes two the same.
 pub fn own(tensors: &[Array]) -> Vec<Slot> {
     let mut by_name: BTreeMap<String, Vec<&Array>> = BTreeMap::new();
-    let originals: BTreeSet<Vec<&str>> = tensors
-        .iter()
-        .flat_map(|t| readings(&t.name.split('.').collect::<Vec<_>>()))
-        .filter(|(_, role)| *role == Role::Original)
-        .map(|(parts, _)| core(&parts))
-        .collect();
+    let of_role = |wanted: &dyn Fn(Role) -> bool| -> BTreeSet<Vec<&str>> {
+        let all = tensors.iter().flat_map(|t| readings(&t.name.split('.').collect::<Vec<_>>()));
+        all.filter(|(_, role)| wanted(*role)).map(|(parts, _)| core(&parts)).collect()
+    };
+    // What a mask may bind: tensors as they are, and what becomes of those that wait for their mask.
+    let (bound, masks) = (of_role(&|r| r != Role::Mask), of_role(&|r| r == Role::Mask));
     for array in tensors {
         let parts: Vec<&str> = array.name.split('.').collect();
-        let mut known = readings(&parts).into_iter().rev();
-        let masked =
-            known.find(|(parts, role)| *role != Role::Value && originals.contains(&core(parts)));
+        let masked = readings(&parts).into_iter().rev().find(|(parts, role)| match role {
+            Role::Mask => bound.contains(&core(parts)),
+            Role::Original => masks.contains(&core(parts)),
+            Role::Value => false,
+        });
         let (parts, role) = masked.unwrap_or((parts, Role::Value));
         if role != Role::Mask {
             by_name.entry(core(&parts).join(".")).or_default().push(array);
@@ -281,7 +277,8 @@ mod tests {
         };
         check(&["module.a", "module.b.c"], &["a", "b.c"]);
         check(&["a.weight_orig", "a.weight_mask", "b"], &["a.weight", "b"]);
-        check(&["module.a", "a"], &["a", "module.a"].map(|n| n).as_slice());
-        check(&["token_mask"], &["token_mask"]);
+        check(&["module.a", "a"], &["module.a", "a"]);
+        check(&["a.weight", "a.mask", "b.weight", "b.weight_mask"], &["a.weight", "b.weight"]);
+        check(&["token_mask", "old_orig"], &["old_orig", "token_mask"]);
     }
 }
