@@ -119,8 +119,9 @@ fn readable(name: &str) -> Result<&'static Dtype, String> {
     let known = dtype::find(name);
     known.filter(|d| d.number != Number::Refused).ok_or_else(|| {
         let name = known.map_or(name, |d| d.name);
+        let call = if name.starts_with("complex") { ".real" } else { ".float()" };
         format!(
-            "element type {}; expected float32, float16, bfloat16 or float64: save it with .float()",
+            "element type {}; expected float32, float16, bfloat16 or float64: save it with {call}",
             shown(name)
         )
     })

@@ -170,7 +170,7 @@ fn readings<'n>(parts: &[&'n str]) -> Vec<(Vec<&'n str>, Role)> {
 
 /// The names of `tensors` as a table: without wrappers, unless that makes two the same.
 pub fn own(tensors: &[Array]) -> Vec<Slot> {
-    let mut by_name: BTreeMap<String, Vec<&Array>> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, Vec<(&Array, Role)>> = BTreeMap::new();
     let of_role = |wanted: &dyn Fn(Role) -> bool| -> BTreeSet<Vec<&str>> {
         let all = tensors.iter().flat_map(|t| readings(&t.name.split('.').collect::<Vec<_>>()));
         all.filter(|(_, role)| wanted(*role)).map(|(parts, _)| core(&parts)).collect()
@@ -186,13 +186,17 @@ pub fn own(tensors: &[Array]) -> Vec<Slot> {
         });
         let (parts, role) = masked.unwrap_or((parts, Role::Value));
         if role != Role::Mask {
-            by_name.entry(core(&parts).join(".")).or_default().push(array);
+            by_name.entry(core(&parts).join(".")).or_default().push((array, role));
         }
     }
     let slot = |name: String, array: &Array| Slot { name, shape: array.shape.clone(), alias: None };
     let slots = by_name.into_iter().flat_map(|(name, arrays)| match arrays[..] {
-        [one] if !name.is_empty() => vec![slot(name, one)],
-        _ => arrays.iter().map(|a| slot(a.name.clone(), a)).collect(),
+        [(one, _)] if !name.is_empty() => vec![slot(name, one)],
+        // One that waits for its mask cannot stand under its own name; `fit` says that two claim this.
+        [(first, _), ..] if arrays.iter().any(|(_, role)| *role == Role::Original) => {
+            vec![slot(name, first)]
+        }
+        _ => arrays.iter().map(|(a, _)| slot(a.name.clone(), a)).collect(),
     });
     slots.collect()
 }
