@@ -17,7 +17,7 @@ import tempfile
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.utils import prune
+from torch.nn.utils import parametrize, prune
 
 from networks import NETWORKS, SIDES
 
@@ -65,6 +65,15 @@ def ways(model):
         other = mapped(state, lambda v: v.to(dtype))
         back = mapped(other, lambda v: v.float())
         yield str(dtype), lambda f, other=other: save(other, f), back
+    yield "Lightning", lambda f: save({"state_dict": prefixed("model."), "loops": {}, "epoch": 3}, f), state
+    for wrapper in ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"):
+        inside = {k.replace(".", f".{wrapper}.", 1): v for k, v in state.items()}
+        yield f"{wrapper} inside", lambda f, inside=inside: save(inside, f), state
+    # Sums of one value each: nothing is rounded.
+    sparse = mapped(state, lambda v: v.to_sparse() if v.dim() > 1 else v)
+    yield "sparse COO", lambda f: save(sparse, f), mapped(state, lambda v: v + 0.0)
+    rows = mapped(state, lambda v: v.to_sparse_csr() if v.dim() == 2 else v)
+    yield "sparse CSR", lambda f: save(rows, f), mapped(state, lambda v: v + 0.0)
     last = mapped(state, lambda v: v.to(memory_format=torch.channels_last) if v.dim() == 4 else v)
     yield "channels last", lambda f: save(last, f), state
 
@@ -79,6 +88,77 @@ def pruned(model):
         prune.remove(module, name)
     # torch leaves -0.0 of negative weights; ours are +0.0.
     return saved, mapped(model.state_dict(), lambda v: v + 0.0)
+
+
+class Masking(nn.Module):
+    """A parametrisation that multiplies by a mask."""
+
+    def __init__(self, mask):
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+    def forward(self, weight):
+        return weight * self.mask
+
+
+def masked(model):
+    """(name of the layout, what to save, what to save as --masks) of one network under one mask."""
+    torch.manual_seed(2)
+    state = model.state_dict()
+    masks = {k: torch.rand(v.shape) < 0.5 for k, v in state.items() if v.dim() > 1}
+    expected = {k: v * masks[k] + 0.0 if k in masks else v for k, v in state.items()}
+    beside = {f"{k}_mask": m.to(t) for (k, m), t in zip(masks.items(), 99 * DTYPES)}
+    yield "masks beside the weights", state | beside, None, expected
+    short = {k.removesuffix("weight") + "mask": m for k, m in masks.items()}
+    yield "masks as buffers", state | short, None, expected
+    yield "masks in a file", state, masks, expected
+    yield "masks in a file, NAME_mask", state, beside, expected
+    wrapped = {k: v for k, v in state.items() if k not in masks}
+    for k, m in masks.items():
+        module = k.removesuffix(".weight")
+        wrapped |= {f"{module}.parametrizations.weight.original": state[k]}
+        wrapped |= {f"{module}.parametrizations.weight.0.mask": m}
+    yield "masks in parametrisations", wrapped, None, expected
+
+
+DTYPES = (torch.bool, torch.uint8, torch.int64, torch.float32)
+
+
+def masks_come_in(ours, model, network):
+    for layout, state, masks, expected in masked(model):
+        torch.save(state, ours.work / "saved.pth")
+        flags = ""
+        if masks is not None:
+            torch.save(masks, ours.work / "masks.pth")
+            flags = "--masks masks.pth"
+        found = ours.round_trip("saved.pth", network, flags=flags)
+        check(same(found, expected), f"{network}: {layout}: every bit comes back")
+    # What PyTorch itself makes of a parametrisation and saves.
+    layer = nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", Masking(torch.ones(4, 4)))
+    names = set(layer.state_dict())
+    check({"parametrizations.weight.original", "parametrizations.weight.0.mask"} <= names,
+          "PyTorch's names of a parametrisation are those above")
+
+
+def torchvisions(ours, model):
+    """torchvision's names of a ResNet-18, in and out."""
+    change = lambda k: k.replace("shortcut", "downsample").replace("linear", "fc")  # noqa: E731
+    state = {change(k): v for k, v in model.state_dict().items()}
+    torch.save(state, ours.work / "saved.pth")
+    ours.run("models import saved.pth --network resnet18 --out taken --fresh -q")
+    ours.run("models export taken --out back.safetensors --names torchvision --fresh")
+    found = load_file(ours.work / "back.safetensors")
+    check(same(found, state), "resnet18: torchvision's names: every bit comes back under them")
+    try:
+        from torchvision.models import resnet18
+    except ImportError:
+        return
+    theirs = resnet18(num_classes=10)
+    theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    # With strict=True this raises where a name or a shape is not torchvision's.
+    theirs.load_state_dict(found, strict=True)
+    check(True, "resnet18: torchvision loads it with strict=True")
 
 
 class Ours:
@@ -96,10 +176,10 @@ class Ours:
             sys.exit(f"{line}: exit code {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def round_trip(self, file, network, side=None):
+    def round_trip(self, file, network, side=None, flags=""):
         """What import and export leave of `file`."""
         side = f"--side {side or SIDES.get(network, 32)}"
-        self.run(f"models import {file} --network {network} {side} --out taken --fresh -q")
+        self.run(f"models import {file} --network {network} {side} {flags} --out taken --fresh -q")
         self.run("models export taken --out back.safetensors --fresh")
         return load_file(self.work / "back.safetensors")
 
@@ -156,6 +236,9 @@ def networks(ours, images, only):
             torch.save(saved, ours.work / "saved.pth")
             found = ours.round_trip("saved.pth", network)
             check(same(found, expected), f"{network}: torch.nn.utils.prune's pairs become zeros")
+            masks_come_in(ours, random_network(network), network)
+        if network == "resnet18":
+            torchvisions(ours, random_network(network))
 
 
 def onnx_differs(ours, model, side):

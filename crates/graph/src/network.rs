@@ -147,6 +147,14 @@ impl Graph {
         self.params.iter().find(|p| p.name == name)
     }
 
+    /// What torchvision calls the parameter `name` of this network; None where it does not have the
+    /// network.
+    pub fn torchvision(&self, name: &str) -> Option<String> {
+        let renamed = zoo::entry(&self.spec.name).torchvision?;
+        let other = |part| renamed.iter().find(|r| r.own == part).map_or(part, |r| r.other);
+        Some(name.split('.').map(other).collect::<Vec<_>>().join("."))
+    }
+
     /// The parameter table as `(name, shape)`.
     pub fn table(&self) -> Vec<(&str, &[usize])> {
         self.params.iter().map(|p| (p.name.as_str(), p.shape.as_slice())).collect()

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::names;
 use artifact::tensors::{self, Tensor, Tensors};
+use artifact::{Error, names};
 use clap::Args;
 use comfy_table::{Table, presets};
+use graph::Graph;
+use pytorch::{Numbers, Selection, Slot, StateDict};
 use serde::Serialize;
 use stage::Common;
+
+use crate::foreign::slots;
 
 /// Flags of `models diff`.
 #[derive(Debug, Args)]
@@ -53,6 +57,8 @@ impl Diff {
     pub fn run(&self, common: &Common) -> Result<()> {
         let read = |path| read(path, self.key.as_deref());
         let (a, b) = (read(&self.a)?, read(&self.b)?);
+        let (of_a, of_b) = (a.table(), b.table());
+        let (a, b) = (a.tensors(of_b, &self.a)?, b.tensors(of_a, &self.b)?);
         let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
         let differ = names.iter().filter_map(|n| row(n, a.get(*n), b.get(*n))).collect();
         let report = Report { tensors: names.len(), differ, sparsity: [&a, &b].map(zeros) };
@@ -65,12 +71,50 @@ impl Diff {
     }
 }
 
-fn read(path: &Path, key: Option<&str>) -> Result<Tensors> {
-    if artifact::file::is_folder(path)? {
-        let manifest = artifact::Manifest::read(path)?;
-        return Ok(tensors::read(&manifest.verified(path, names::MODEL)?)?.0);
+/// One of the two that are compared.
+enum Side {
+    /// A checkpoint: its tensors and its table.
+    Folder(Tensors, Vec<Slot>),
+    /// A bare file.
+    Bare(StateDict),
+}
+
+fn read(path: &Path, key: Option<&str>) -> Result<Side> {
+    if !artifact::file::is_folder(path)? {
+        return Ok(Side::Bare(pytorch::read(path, &Selection { key, ..Selection::default() })?));
     }
-    Ok(pytorch::read(path, key)?.tensors)
+    let manifest = artifact::Manifest::read(path)?;
+    let (tensors, _) = tensors::read(&manifest.verified(path, names::MODEL)?)?;
+    let graph = manifest.network.as_ref().map(Graph::of).transpose()?;
+    Ok(Side::Folder(tensors, graph.as_ref().map(slots).unwrap_or_default()))
+}
+
+impl Side {
+    /// The table of a checkpoint.
+    fn table(&self) -> Option<Vec<Slot>> {
+        if let Self::Folder(_, table) = self { Some(table.clone()) } else { None }
+    }
+
+    /// Its tensors; those of a bare file under the names of `other`'s table or, where that is none,
+    /// under its own without wrappers.
+    fn tensors(self, other: Option<Vec<Slot>>, path: &Path) -> Result<Tensors> {
+        let state = match self {
+            Self::Folder(tensors, _) => return Ok(tensors),
+            Self::Bare(state) => state,
+        };
+        let table = other.unwrap_or_else(|| pytorch::own_table(&state));
+        let fitted = pytorch::fit(&state, &table)
+            .map_err(|what| Error::Integrity(format!("{}: {what}", path.display())))?;
+        for note in [state.notes.clone(), fitted.notes()].concat() {
+            tracing::info!("{}: {note}", path.display());
+        }
+        let surplus = fitted.surplus.into_iter().map(|s| s.array);
+        let floats = surplus.filter_map(|a| match a.numbers {
+            Numbers::Floats(values) => Some((a.name, Tensor::f32(&a.shape, values))),
+            _ => None,
+        });
+        Ok(fitted.tensors.into_iter().chain(floats).collect())
+    }
 }
 
 fn row(name: &str, a: Option<&Tensor>, b: Option<&Tensor>) -> Option<Row> {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::{Error, file, tensors};
+use artifact::tensors::{self, Tensor, Tensors};
+use artifact::{Error, file};
 use cifar::origin;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use stage::Common;
 
 use crate::foreign::{self, Fitting, Found};
@@ -24,6 +25,9 @@ pub struct Export {
     /// the checkpoint was trained on, if it is still there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Names of the tensors in .safetensors and .npz
+    #[arg(long, value_enum, default_value_t = Names::Own)]
+    names: Names,
     /// Overwrite --out
     #[arg(long)]
     fresh: bool,
@@ -32,6 +36,15 @@ pub struct Export {
     classes: usize,
     #[command(flatten)]
     fitting: Fitting,
+}
+
+/// Whose names tensors have in an exported file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Names {
+    /// Those of the checkpoint
+    Own,
+    /// torchvision's, for a network that it has
+    Torchvision,
 }
 
 impl Export {
@@ -46,7 +59,10 @@ impl Export {
             .into());
         }
         file::vacant(&self.out, self.fresh)?;
-        let found = foreign::open(&self.checkpoint, &self.fitting, self.classes)?;
+        let mut found = foreign::open(&self.checkpoint, &self.fitting, self.classes)?;
+        if self.names == Names::Torchvision {
+            found.tensors = torchvisions(&found, ending)?;
+        }
         match ending {
             "safetensors" => tensors::write(&self.out, &found.tensors, None)?,
             "npz" => file::write(&self.out, &npz::encode(&found.tensors)?)?,
@@ -78,4 +94,21 @@ impl Export {
         let (graph, tensors) = (&found.graph, &found.tensors);
         Ok(onnx::encode(&onnx::Model { graph, tensors, images })?)
     }
+}
+
+/// The tensors of `found` under torchvision's names, for a file of this ending.
+fn torchvisions(found: &Found, ending: &str) -> Result<Tensors> {
+    if ending == "onnx" {
+        let text = "--names torchvision: an .onnx file keeps its own names; leave it out";
+        return Err(Error::Config(text.to_owned()).into());
+    }
+    let renamed = |(name, tensor): (&String, &Tensor)| {
+        let other = found.graph.torchvision(name)?;
+        Some((other, tensor.clone()))
+    };
+    found.tensors.iter().map(renamed).collect::<Option<Tensors>>().ok_or_else(|| {
+        let spec = found.graph.spec();
+        Error::Config(format!("--names torchvision: torchvision has no {spec}; leave it out"))
+            .into()
+    })
 }

@@ -1,11 +1,12 @@
 //! A file of `PyTorch`'s, fitted to a network of ours.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{Error, Result, nearest};
+use artifact::tensors::{Tensor, Tensors};
+use artifact::{Error, Result};
 use clap::Args;
 use graph::{Graph, Param};
+use pytorch::{Fitted, Selection, Slot};
 use sparsity::Masks;
 
 /// How a bare file becomes a network.
@@ -17,6 +18,15 @@ pub struct Fitting {
     /// Key of the state_dict in the file, dots going deeper (default: found by its content)
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+    /// Module of a bare file whose tensors alone are taken, its path removed from their names
+    #[arg(long, value_name = "PATH")]
+    pub prefix: Option<String>,
+    /// Tensors of a bare file to leave out, by name as the file has it; * is any text, ? one character
+    #[arg(long, value_name = "PATTERN")]
+    pub ignore: Vec<String>,
+    /// File of masks (0 or 1) for a bare file, under the names of the weights or with _mask behind them
+    #[arg(long, value_name = "FILE")]
+    pub masks: Option<PathBuf>,
     /// Height and width of the images in pixels; 0 takes the network's usual ones
     #[arg(long, default_value_t = 0, value_name = "PIXELS")]
     pub side: usize,
@@ -49,19 +59,102 @@ impl Fitting {
             return Err(Error::Config(what));
         };
         let graph = usual(network, classes, self.side)?;
-        let found = pytorch::read(path, self.key.as_deref())?;
-        let (mut tensors, mut notes) = (found.tensors, found.notes);
-        let mut masks = found.masks;
-        if let Some(seed) = new_head.filter(|_| !head_fits(&graph, &tensors)) {
-            let drawn = draw_head(&graph, seed);
+        let (mut fitted, mut notes) = self.fitted(path, &graph)?;
+        let drawn = new_head.filter(|_| !head_fits(&graph, &fitted.tensors));
+        if let Some(drawn) = drawn.map(|seed| draw_head(&graph, seed)) {
             notes.push(format!("drawn anew for {classes} classes: {}", names(&drawn)));
-            masks.retain(|name, _| !drawn.contains_key(name));
-            tensors.extend(drawn);
+            fitted.masks.retain(|name, _| !drawn.contains_key(name));
+            fitted.tensors.extend(drawn);
         }
-        check(&graph, &tensors, path)?;
-        let masks = Masks::of_tensors(&masks, &graph, path)?;
+        self.check(&graph, &fitted, path)?;
+        sparsity::check_sound(&graph, &fitted.tensors, path)?;
+        let masks = Masks::of_tensors(&fitted.masks, &graph, path)?;
+        let tensors = fitted.tensors;
         Ok(Found { graph, tensors, masks, class_names: vec![], notes })
     }
+
+    /// The tensors of `path` under the names of `graph`, with the masks of --masks; and what was done.
+    fn fitted(&self, path: &Path, graph: &Graph) -> Result<(Fitted, Vec<String>)> {
+        let bad =
+            |path: &Path, what: String| Error::Integrity(format!("{}: {what}", path.display()));
+        let (key, prefix) = (self.key.as_deref(), self.prefix.as_deref());
+        let state = pytorch::read(path, &Selection { key, prefix, ignore: &self.ignore })?;
+        let slots = slots(graph);
+        let mut fitted = pytorch::fit(&state, &slots).map_err(|e| bad(path, e))?;
+        if let Some(file) = &self.masks {
+            let masks = pytorch::read(file, &Selection::default())?;
+            pytorch::separate_masks(&mut fitted, &masks, &slots).map_err(|e| bad(file, e))?;
+        }
+        let notes = [state.notes, fitted.notes()].concat();
+        Ok((fitted, notes))
+    }
+
+    /// Compares with the network's table; the message says what is wrong and what to do.
+    fn check(&self, graph: &Graph, fitted: &Fitted, path: &Path) -> Result<()> {
+        let bad = |what: String| Err(Error::Integrity(format!("{}: {what}", path.display())));
+        let spec = graph.spec();
+        for (at, param) in graph.params().iter().enumerate() {
+            let (name, expected) = (&param.name, &param.shape);
+            match fitted.tensors.get(name) {
+                None => {
+                    let slots = slots(graph);
+                    let hint = pytorch::missing(fitted, (at, &slots), self.prefix.as_deref());
+                    return bad(format!("tensor {name} {expected:?} of {spec} is missing{hint}"));
+                }
+                Some(t) if t.shape != *expected => {
+                    let found = &t.shape;
+                    let advice = advice(graph, param, found);
+                    return bad(format!(
+                        "tensor {name} has shape {found:?}; {spec} has {expected:?}{advice}"
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        if fitted.surplus.is_empty() {
+            return Ok(());
+        }
+        bad(self.surplus(graph, fitted))
+    }
+
+    /// What to say of tensors that the network has no place for.
+    fn surplus(&self, graph: &Graph, fitted: &Fitted) -> String {
+        const MOST: usize = 12;
+        let front = self
+            .prefix
+            .as_deref()
+            .map_or_else(String::new, |p| format!("{}.", p.trim_end_matches('.')));
+        let all: Vec<String> = fitted
+            .surplus
+            .iter()
+            .map(|s| pytorch::shown(&format!("{front}{}", s.array.name)))
+            .collect();
+        let spec = graph.spec();
+        let [one] = &all[..] else {
+            let (first, more) =
+                (all[..all.len().min(MOST)].join(", "), all.len().saturating_sub(MOST));
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return format!(
+                "tensors {first}{more} are surplus: {spec} has none of these names; --ignore PATTERN, as \
+                 often as needed, leaves them out"
+            );
+        };
+        let array = &fitted.surplus[0].array;
+        format!(
+            "tensor {one} ({} {:?}) is surplus: {spec} has none of that name; --ignore '{one}' leaves it \
+             out",
+            array.dtype, array.shape
+        )
+    }
+}
+
+/// The table of `graph` as a file of PyTorch's is brought to it: its names, and torchvision's.
+pub fn slots(graph: &Graph) -> Vec<Slot> {
+    let slot = |p: &Param| {
+        let alias = graph.torchvision(&p.name).filter(|alias| *alias != p.name);
+        Slot { name: p.name.clone(), shape: p.shape.clone(), alias }
+    };
+    graph.params().iter().map(slot).collect()
 }
 
 /// The network `spec` for images of `side` pixels, or of its usual ones where that is 0.
@@ -94,30 +187,6 @@ fn names(tensors: &Tensors) -> String {
     tensors.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Compares with the network's table; what is wrong is told with what to do.
-fn check(graph: &Graph, tensors: &Tensors, path: &Path) -> Result<()> {
-    let bad = |what: String| Err(Error::Integrity(format!("{}: {what}", path.display())));
-    let spec = graph.spec();
-    for param in graph.params() {
-        let (name, expected) = (&param.name, &param.shape);
-        match tensors.get(name) {
-            None => {
-                let hint = nearest::hint(name, tensors.keys().map(String::as_str));
-                return bad(format!("tensor {name} {expected:?} of {spec} is missing{hint}"));
-            }
-            Some(t) if t.shape != *expected => {
-                let found = &t.shape;
-                let advice = advice(graph, param, found);
-                return bad(format!(
-                    "tensor {name} has shape {found:?}; {spec} has {expected:?}{advice}"
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    tensors::check_table(tensors, &graph.table(), path)
-}
-
 fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
     let reversed = found.iter().rev().eq(&param.shape);
     if let ([classes, rest @ ..], [_, own @ ..]) = (found, &param.shape[..])
@@ -131,6 +200,9 @@ fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
     }
     match (reversed, found.len()) {
         (true, 2) => "; it is transposed; PyTorch keeps outputs x inputs".to_owned(),
+        (_, 4) if param.shape.len() == 4 && found[2..] != param.shape[2..] => {
+            "; its kernels are of another size, so it is another network".to_owned()
+        }
         (_, n) if n != param.shape.len() => String::new(),
         _ => "; is it another width (NAME@WIDTH) or another network?".to_owned(),
     }
@@ -144,5 +216,9 @@ pub fn open(path: &Path, fitting: &Fitting, classes: usize) -> anyhow::Result<Fo
         let (graph, tensors, masks) = (c.graph, c.tensors, c.masks);
         return Ok(Found { graph, tensors, masks, class_names, notes: vec![] });
     }
-    Ok(fitting.read(path, classes, None)?)
+    let found = fitting.read(path, classes, None)?;
+    for note in &found.notes {
+        tracing::info!("{note}");
+    }
+    Ok(found)
 }

@@ -36,6 +36,8 @@ struct Config<'a> {
     classes: usize,
     side: usize,
     key: Option<&'a str>,
+    prefix: Option<&'a str>,
+    ignore: &'a [String],
     replace_head: bool,
 }
 
@@ -50,9 +52,12 @@ impl Import {
             classes: self.classes,
             side: found.graph.side(),
             key: fitting.key.as_deref(),
+            prefix: fitting.prefix.as_deref(),
+            ignore: &fitting.ignore,
             replace_head: self.replace_head,
         };
-        let inputs = [("file", self.file.as_path())];
+        let masks = fitting.masks.as_deref().map(|path| ("masks", path));
+        let inputs: Vec<_> = [("file", self.file.as_path())].into_iter().chain(masks).collect();
         let shared = (common, &self.produce);
         match Job::start(shared, "models", &config, &inputs)? {
             Some(job) => finish(job, &found),

@@ -118,7 +118,23 @@ fn what_does_not_fit_is_told_with_a_way_out() {
         let tensor = all.remove(from).expect("in the table");
         all.insert(to.to_owned(), tensor);
     };
-    check(&|all| rename(all, head, "classifer.weight"), "did you mean classifer.weight?");
+    check(
+        &|all| rename(all, head, "classifer.weight"),
+        "tensor classifier.weight [10, 15] of vgg-lab@0.03 is missing; classifer.weight, which the \
+         network does not have, has its shape and place: rename it",
+    );
+    // By spelling backbone.bn1.running_mean would be the nearest.
+    check(
+        &|all| rename(all, "backbone.bn0.running_mean", "statistics"),
+        "; the network has no place for: statistics",
+    );
+    check(
+        &|all| {
+            let var = all.get_mut("backbone.bn0.running_var").expect("in the table");
+            *var = Tensor::f32(&[2], vec![1.0, -0.25]);
+        },
+        "tensor backbone.bn0.running_var: value 1 is -0.25; expected a variance, 0 or more",
+    );
     check(
         &|all| {
             all.insert(head.into(), Tensor::f32(&[], vec![0.0]));
@@ -129,7 +145,8 @@ fn what_does_not_fit_is_told_with_a_way_out() {
         &|all| {
             all.insert("extra".into(), Tensor::f32(&[1], vec![0.0]));
         },
-        "tensor extra is surplus",
+        "tensor extra (float32 [1]) is surplus: vgg-lab@0.03 has none of that name; --ignore 'extra' \
+         leaves it out",
     );
     check(
         &|all| {
@@ -158,4 +175,115 @@ fn other_forms_hold_the_same_values() {
     let onnx = file::read(&place.path("a.onnx")).expect("reads");
     assert!(onnx.windows(wanted.len()).any(|w| w == wanted), "the classifier's values");
     place.refuses(&format!("{from} a.pt"), 3, "ends in .safetensors, .npz or .onnx");
+}
+
+/// Renames each tensor of [`SMALL`]'s file.
+fn renamed(all: &mut Tensors, rename: impl Fn(&str) -> String) {
+    *all = std::mem::take(all).into_iter().map(|(name, t)| (rename(&name), t)).collect();
+}
+
+#[test]
+fn names_come_out_of_their_wrappers() {
+    let place = Place::new();
+    let plain = place.saved("plain.safetensors", |_| ());
+    let check = |rename: &dyn Fn(&str) -> String, flags: &str, note: &str| {
+        place.saved("a.safetensors", |all| {
+            renamed(all, rename);
+            all.insert("criterion.weight".into(), Tensor::f32(&[3], vec![1.0; 3]));
+        });
+        let surplus = "tensor criterion.weight (float32 [3]) is surplus";
+        if !flags.contains("--prefix") {
+            place.refuses(&format!("import a.safetensors --network {SMALL} --out out"), 5, surplus);
+        }
+        let line = format!("import a.safetensors --network {SMALL} --out in --fresh {flags}");
+        let (code, _, err) = place.models(&line);
+        assert_eq!(code, 0, "{line}: {err}");
+        assert!(err.contains(note) && err.contains("criterion.weight"), "{err} lacks {note}");
+        let checkpoint = Checkpoint::open(&place.path("in")).expect("a sound artifact");
+        assert_eq!(checkpoint.tensors, plain);
+    };
+    let ignore = "--ignore criterion.*";
+    check(&|n| format!("model.{n}"), ignore, "removed model. from 42 names");
+    check(&|n| n.replace("backbone.", "backbone._orig_mod."), ignore, "removed _orig_mod.");
+    check(
+        &|n| format!("net.student.{n}"),
+        "--prefix net.student",
+        "took the 42 tensors below net.student.",
+    );
+    let line = format!("import a.safetensors --network {SMALL} --out out");
+    place.refuses(&line, 5, "all that is missing lies below net.student: --prefix net.student");
+    place.refuses(&format!("{line} --ignore lost.*"), 3, "--ignore lost.* matches no tensor");
+    place.refuses(&format!("{line} --prefix nets"), 3, "no tensor is below --prefix nets.");
+}
+
+#[test]
+fn torchvisions_names_pass_both_ways() {
+    let place = Place::new();
+    let spec = "resnet18@0.1";
+    let graph = Graph::build(spec, 10, 32).expect("in the zoo");
+    let values = graph.params().iter().zip(graph::initial(&graph, 1));
+    let theirs: Tensors = values
+        .map(|(p, v)| (graph.torchvision(&p.name).expect("it has it"), Tensor::f32(&p.shape, v)))
+        .collect();
+    assert!(theirs.contains_key("layer2.0.downsample.0.weight") && theirs.contains_key("fc.bias"));
+    tensors::write(&place.path("a.safetensors"), &theirs, None).expect("writes");
+    place.does(&format!("import a.safetensors --network {spec} --out in"));
+    let notes = Manifest::read(&place.path("in"))
+        .and_then(|m| m.result::<record::Import>(&place.path("in")))
+        .expect("a record")
+        .notes;
+    assert!(
+        notes[0].starts_with("took 17 tensors by another library's names, such as"),
+        "{notes:?}"
+    );
+    place.does("export in --out b.safetensors --names torchvision");
+    assert_eq!(read(&place.path("b.safetensors")), theirs);
+    place.does("export in --out c.safetensors");
+    assert!(read(&place.path("c.safetensors")).contains_key("linear.bias"));
+    let said = place.does("diff in a.safetensors");
+    assert!(said.contains("all the same bit for bit"), "{said}");
+    place.refuses("export in --out out --names torchvision", 3, "ends in .safetensors");
+    let (code, _, err) = place.models("export in --out c.onnx --names torchvision");
+    assert!(code == 3 && err.contains("an .onnx file keeps its own names"), "{code}: {err}");
+    place.saved("d.safetensors", |_| ());
+    let line = format!("export d.safetensors --network {SMALL} --out e.npz --names torchvision");
+    let (code, _, err) = place.models(&line);
+    assert!(code == 3 && err.contains("torchvision has no vgg-lab@0.03"), "{code}: {err}");
+}
+
+#[test]
+fn masks_come_from_a_file_of_their_own() {
+    let place = Place::new();
+    let plain = place.saved("a.safetensors", |_| ());
+    let name = "backbone.conv0.weight";
+    let kept: Vec<u8> = (0..54).map(|i| u8::from(i % 3 == 0)).collect();
+    let mask = |name: &str, values| {
+        let masks = [(name.to_owned(), Tensor::u8(&[2, 3, 3, 3], values))].into();
+        tensors::write(&place.path("m.safetensors"), &masks, None).expect("writes");
+    };
+    mask(&format!("module.{name}_mask"), kept.clone());
+    place.does(&format!("import a.safetensors --masks m.safetensors --network {SMALL} --out in"));
+    let checkpoint = Checkpoint::open(&place.path("in")).expect("a sound artifact");
+    assert_eq!(checkpoint.masks.pruned_of(name), 36);
+    let expected: Vec<f32> = plain[name]
+        .as_f32()
+        .expect("floats")
+        .iter()
+        .zip(&kept)
+        .map(|(w, k)| if *k == 0 { 0.0 } else { *w })
+        .collect();
+    assert_eq!(checkpoint.values(name), expected);
+    let manifest = Manifest::read(&place.path("in")).expect("reads");
+    assert!(manifest.inputs.iter().any(|i| i.role == "masks"), "the masks are an input");
+    let line = format!("import a.safetensors --masks m.safetensors --network {SMALL} --out out");
+    mask("backbone.conv9.weight", kept.clone());
+    place.refuses(
+        &line,
+        5,
+        "m.safetensors: 1 mask of no tensor of the network: backbone.conv9.weight",
+    );
+    mask(name, vec![2; 54]);
+    place.refuses(&line, 5, "value 0 is 2; expected 0 or 1");
+    mask("backbone.bn0.running_var", kept);
+    place.refuses(&line, 5, "m.safetensors: mask backbone.bn0.running_var: shape [2, 3, 3, 3]");
 }

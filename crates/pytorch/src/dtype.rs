@@ -1,4 +1,4 @@
-//! Element types: their names in files, their sizes, and which of them become f32.
+//! Element types: their names in files, their sizes, and how their elements are read.
 
 use half::{bf16, f16};
 
@@ -13,9 +13,11 @@ pub enum Number {
     F16,
     /// The upper half of a 32-bit float.
     Bf16,
-    /// Byte or boolean: read in masks only.
+    /// Byte or boolean.
     Byte,
-    /// Not read: integers, complex and quantised numbers.
+    /// Signed integer of as many bytes as the type has.
+    Integer,
+    /// Not read: complex and quantised numbers.
     Refused,
 }
 
@@ -44,10 +46,10 @@ const ALL: [Dtype; 18] = [
     dtype("BFloat16Storage", "bfloat16", 2, Number::Bf16),
     dtype("ByteStorage", "uint8", 1, Number::Byte),
     dtype("BoolStorage", "bool", 1, Number::Byte),
-    dtype("CharStorage", "int8", 1, Number::Refused),
-    dtype("ShortStorage", "int16", 2, Number::Refused),
-    dtype("IntStorage", "int32", 4, Number::Refused),
-    dtype("LongStorage", "int64", 8, Number::Refused),
+    dtype("CharStorage", "int8", 1, Number::Integer),
+    dtype("ShortStorage", "int16", 2, Number::Integer),
+    dtype("IntStorage", "int32", 4, Number::Integer),
+    dtype("LongStorage", "int64", 8, Number::Integer),
     dtype("ComplexFloatStorage", "complex64", 8, Number::Refused),
     dtype("ComplexDoubleStorage", "complex128", 16, Number::Refused),
     dtype("QInt8Storage", "qint8", 1, Number::Refused),
@@ -64,23 +66,44 @@ pub fn find(name: &str) -> Option<&'static Dtype> {
 }
 
 impl Number {
-    /// The element whose bytes are `b`, big end first or little; exact, as f64 holds all of these.
-    pub fn read(self, b: &[u8], big: bool) -> f64 {
+    /// The float whose bytes are `b`, big-endian or little; exact, as f64 holds all of these.
+    pub fn float(self, b: &[u8], big: bool) -> f64 {
         match self {
             Self::F64 => f64::from_le_bytes(ordered(b, big)),
             Self::F32 => f32::from_le_bytes(ordered(b, big)).into(),
             Self::F16 => f16::from_le_bytes(ordered(b, big)).into(),
             Self::Bf16 => bf16::from_le_bytes(ordered(b, big)).into(),
-            Self::Byte | Self::Refused => b[0].into(),
+            Self::Byte | Self::Integer | Self::Refused => b[0].into(),
         }
     }
 }
 
-/// `b`, little end first.
+/// The signed integer whose bytes are `b`, big-endian or little.
+pub fn integer(b: &[u8], big: bool) -> i64 {
+    let join = |n: i64, byte: &u8| n << 8 | i64::from(*byte);
+    let most = if big { b.first() } else { b.last() };
+    let start = if most.is_some_and(|m| *m >= 0x80) { -1 } else { 0 };
+    if big { b.iter().fold(start, join) } else { b.iter().rev().fold(start, join) }
+}
+
+/// `b`, little-endian.
 fn ordered<const N: usize>(b: &[u8], big: bool) -> [u8; N] {
     let mut all: [u8; N] = b.try_into().expect("as many bytes as the type has");
     if big {
         all.reverse();
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::integer;
+
+    #[test]
+    fn integers_of_all_widths() {
+        assert_eq!(integer(&[0xfe], false), -2);
+        assert_eq!(integer(&[0x01, 0x80], false), -32767);
+        assert_eq!(integer(&[0x80, 0x01], true), -32767);
+        assert_eq!(integer(&[7, 0, 0, 0, 0, 0, 0, 0], false), 7);
+    }
 }

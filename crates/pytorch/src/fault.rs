@@ -8,10 +8,10 @@ use artifact::Error;
 pub enum Fault {
     /// The file is not what its format says.
     Damaged(String),
-    /// The file is whole, but the question about it (the key) does not fit it.
+    /// The file is whole, but what was asked of it does not fit it.
     Question(String),
-    /// An object or a call stands where tensors are expected; it was not made.
-    Foreign(String),
+    /// A pickled module stands where a `state_dict` is expected; it was not made.
+    Module(String),
 }
 
 impl From<String> for Fault {
@@ -27,7 +27,7 @@ impl Fault {
         match self {
             Self::Damaged(what) => Error::Integrity(format!("{file}: {what}")),
             Self::Question(what) => Error::Config(format!("{file}: {what}")),
-            Self::Foreign(what) => Error::Config(format!(
+            Self::Module(what) => Error::Config(format!(
                 "{file}: {what}; save one in PyTorch: torch.save(model.state_dict(), \"{file}\")"
             )),
         }
@@ -52,4 +52,14 @@ pub fn listed<S: AsRef<str>>(all: &[S]) -> String {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
+}
+
+/// As [`listed`], of names that come from a file.
+pub fn names<'n>(all: impl IntoIterator<Item = &'n str>) -> String {
+    listed(&all.into_iter().map(shown).collect::<Vec<_>>())
+}
+
+/// `1 tensor`, `2 tensors`.
+pub fn count(n: usize, of: &str) -> String {
+    format!("{n} {of}{}", if n == 1 { "" } else { "s" })
 }

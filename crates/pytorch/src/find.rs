@@ -2,28 +2,42 @@
 //! was asked for.
 
 use artifact::nearest;
+use pickle::{Pickle, Value};
 
 use crate::fault::{Fault, listed, shown};
-use crate::pickle::{Node, Pickle, Value};
-use crate::take::refused;
+use crate::object::{self, Entries, entries};
 
 /// Keys that scripts keep a `state_dict` under beside epoch and optimiser.
-const CUSTOMARY: [&str; 7] =
-    ["state_dict", "model_state_dict", "model", "net", "module", "weights", "ema"];
+const CUSTOMARY: [&str; 17] = [
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "module",
+    "weights",
+    "params",
+    "ema",
+    "state_dict_ema",
+    "ema_state_dict",
+    "model_ema",
+    "ema_model",
+    "params_ema",
+    "net_state_dict",
+    "model_weights",
+];
 
-/// What is looked for, in words.
-pub const STATE_DICT: &str = "a state_dict";
-
-/// Names and values of a dict or list.
-pub type Entries<'a> = Vec<(String, Value<'a>)>;
+/// How many customary keys are entered one below another.
+const DEEPEST: usize = 3;
 
 /// The value under `key`, or where the `state_dict` is without one, and the key it is under.
-pub fn find<'a, 'k>(
+pub fn find<'a>(
     pickle: &Pickle<'a>,
-    key: Option<&'k str>,
-) -> Result<(Option<&'k str>, Value<'a>), Fault> {
+    key: Option<&str>,
+) -> Result<(Option<String>, Value<'a>), Fault> {
     match key {
-        Some(key) => Ok((Some(key), enter(pickle, key)?)),
+        Some(key) => Ok((Some(key.to_owned()), enter(pickle, key)?)),
         None => search(pickle),
     }
 }
@@ -46,13 +60,13 @@ fn enter<'a>(pickle: &Pickle<'a>, key: &str) -> Result<Value<'a>, Fault> {
     }
 }
 
-fn absent(pickle: &Pickle, name: &str, place: &str, value: Value) -> Fault {
-    if let Some(foreign) = pickle.heap.foreign(value) {
-        return refused(Some(place), foreign, STATE_DICT);
+fn absent<'a>(pickle: &Pickle<'a>, name: &str, place: &str, value: Value<'a>) -> Fault {
+    if let Some(foreign) = object::foreign(pickle, value) {
+        return object::no_state_dict(Some(&shown(place)), &foreign);
     }
     let (entries, place) = (entries(pickle, value), shown(place));
     if entries.is_empty() {
-        let kind = pickle.heap.describe(value);
+        let kind = object::describe(pickle, value);
         return Fault::Question(format!("{place} is {kind}, which has no keys"));
     }
     let mut hint = nearest::hint(name, entries.iter().map(|(n, _)| n.as_str()));
@@ -64,78 +78,99 @@ fn absent(pickle: &Pickle, name: &str, place: &str, value: Value) -> Fault {
     Fault::Question(format!("no key {name} at {place}{hint}; there are: {there}"))
 }
 
-/// The one `state_dict` at the top or under a customary key, with that key.
-fn search<'a>(pickle: &Pickle<'a>) -> Result<(Option<&'static str>, Value<'a>), Fault> {
+/// The one `state_dict` at the top or under customary keys, with those.
+fn search<'a>(pickle: &Pickle<'a>) -> Result<(Option<String>, Value<'a>), Fault> {
     if let Some(fault) = foreign(pickle) {
         return Err(fault);
     }
     if fits(pickle, pickle.top) {
         return Ok((None, pickle.top));
     }
-    let entries = entries(pickle, pickle.top);
-    let under = |key: &&str| entries.iter().find(|(n, _)| n == key).map(|(_, v)| *v);
-    let there: Vec<(&str, Value)> =
-        CUSTOMARY.iter().filter_map(|key| Some((*key, under(key)?))).collect();
-    let fitting: Vec<_> = there.iter().filter(|(_, v)| fits(pickle, *v)).collect();
-    if let [(key, value)] = fitting[..] {
-        return Ok((Some(key), *value));
+    let fitting = below(pickle, pickle.top, DEEPEST, &mut vec![]);
+    match &fitting[..] {
+        [(key, value)] => Ok((Some(key.clone()), *value)),
+        [] => Err(nowhere(pickle)),
+        [(first, _), ..] => {
+            let keys: Vec<&str> = fitting.iter().map(|(key, _)| key.as_str()).collect();
+            let keys = keys.join(", ");
+            let text =
+                format!("holds several state_dicts, under {keys}; choose one: --key {first}");
+            Err(Fault::Question(text))
+        }
     }
-    let Some((first, _)) = fitting.first() else {
-        return Err(nowhere(pickle, &entries, &there));
-    };
-    let keys: Vec<&str> = fitting.iter().map(|(key, _)| *key).collect();
-    let keys = keys.join(", ");
-    let text = format!("holds several state_dicts, under {keys}; choose one: --key {first}");
-    Err(Fault::Question(text))
+}
+
+/// What is under the customary keys of `value`.
+fn customary<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Vec<(&'static str, Value<'a>)> {
+    let entries = entries(pickle, value);
+    let under = |key: &str| entries.iter().find(|(n, _)| n == key).map(|(_, v)| *v);
+    CUSTOMARY.iter().filter_map(|key| Some((*key, under(key)?))).collect()
+}
+
+/// The `state_dict`s below customary keys of `value`, up to `depth` keys deep; no dict is entered
+/// twice.
+fn below<'a>(
+    pickle: &Pickle<'a>,
+    value: Value<'a>,
+    depth: usize,
+    seen: &mut Vec<Value<'a>>,
+) -> Vec<(String, Value<'a>)> {
+    if seen.contains(&value) {
+        return vec![];
+    }
+    seen.push(value);
+    let mut found = vec![];
+    for (key, value) in customary(pickle, value) {
+        if fits(pickle, value) {
+            found.push((key.to_owned(), value));
+        } else if depth > 1 && pickle.items(value).is_none() {
+            let deeper = below(pickle, value, depth - 1, seen);
+            found.extend(deeper.into_iter().map(|(rest, v)| (format!("{key}.{rest}"), v)));
+        }
+    }
+    found
 }
 
 /// What to say where the whole `pickle` is an object or a call.
 pub fn foreign(pickle: &Pickle) -> Option<Fault> {
-    pickle.heap.foreign(pickle.top).map(|foreign| refused(None, foreign, STATE_DICT))
+    object::foreign(pickle, pickle.top).map(|foreign| object::no_state_dict(None, &foreign))
 }
 
 /// Whether `value` looks like a `state_dict`: a dict that holds tensors and nothing to enter.
-fn fits(pickle: &Pickle, value: Value) -> bool {
-    let Some(Node::Dict(all)) = pickle.heap.node(value) else { return false };
-    let mut nodes = all.iter().filter_map(|(_, v)| pickle.heap.node(*v));
-    nodes.clone().any(|n| matches!(n, Node::Tensor(_)))
-        && !nodes.any(|n| matches!(n, Node::Dict(_) | Node::List(_)))
+fn fits<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> bool {
+    if pickle.items(value).is_some() {
+        return false;
+    }
+    let all = entries(pickle, value);
+    all.iter().any(|(_, v)| object::is_tensor(pickle, *v))
+        && !all
+            .iter()
+            .any(|(n, v)| object::is_container(pickle, *v) && !n.ends_with("_extra_state"))
 }
 
-/// What to say where nothing fits: `entries` are all there are, `there` those under customary keys.
-fn nowhere(pickle: &Pickle, entries: &Entries, there: &[(&str, Value)]) -> Fault {
-    for (key, value) in there {
-        if let Some(foreign) = pickle.heap.foreign(*value) {
-            return refused(Some(key), foreign, STATE_DICT);
+/// What to say where nothing fits.
+fn nowhere(pickle: &Pickle) -> Fault {
+    for (key, value) in customary(pickle, pickle.top) {
+        if let Some(foreign) = object::foreign(pickle, value) {
+            return object::no_state_dict(Some(key), &foreign);
         }
     }
+    let entries = entries(pickle, pickle.top);
     if entries.is_empty() {
-        let found = pickle.heap.describe(pickle.top);
+        let found = object::describe(pickle, pickle.top);
         return Fault::Question(format!("holds {found}; expected a state_dict"));
     }
-    let (usual, there) = (CUSTOMARY.join(", "), listed(&kinds(pickle, entries)));
+    let there = listed(&kinds(pickle, &entries));
     Fault::Question(format!(
-        "no state_dict at the top level or under {usual}; there are: {there}; choose one: --key KEY"
+        "no state_dict at the top level or under {} and the like; there are: {there}; choose one: \
+         --key KEY",
+        CUSTOMARY[..4].join(", ")
     ))
 }
 
-/// What can be entered: a dict's entries by their text or number, a list's by their place.
-pub fn entries<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Entries<'a> {
-    let name = |key: &Value| match key {
-        Value::Text(text) => (*text).to_owned(),
-        Value::Int(n) => n.to_string(),
-        other => pickle.heap.describe(*other),
-    };
-    match pickle.heap.node(value) {
-        Some(Node::Dict(all)) => all.iter().map(|(k, v)| (name(k), *v)).collect(),
-        Some(Node::List(all)) => all.iter().enumerate().map(|(i, v)| (i.to_string(), *v)).collect(),
-        _ => vec![],
-    }
-}
-
-fn kinds(pickle: &Pickle, entries: &Entries) -> Vec<String> {
-    let kind = |(name, value): &(String, Value)| {
-        format!("{} ({})", shown(name), pickle.heap.describe(*value))
+fn kinds<'a>(pickle: &Pickle<'a>, entries: &Entries<'a>) -> Vec<String> {
+    let kind = |(name, value): &(String, Value<'a>)| {
+        format!("{} ({})", shown(name), object::describe(pickle, *value))
     };
     entries.iter().map(kind).collect()
 }

@@ -2,73 +2,92 @@
 
 use std::collections::BTreeSet;
 
+use pickle::{Node, Pickle, Value};
+
 use crate::fault::{Fault, listed, shown};
-use crate::find::{self, STATE_DICT};
-use crate::pickle::{Foreign, Node, Pickle, Tensor, Value};
+use crate::load::Entry;
+use crate::object;
+use crate::tensor::{self, Problem};
+use crate::{Selection, find};
 
-/// Tensors by name, in the order of the file.
-type Named<'p, 'a> = Vec<(String, &'p Tensor<'a>)>;
-
-/// The tensors of the `state_dict` of `pickle`; says in `notes` where it was and what else there
-/// was.
-pub fn state_dict<'p, 'a>(
-    pickle: &'p Pickle<'a>,
-    key: Option<&str>,
+/// The tensors of the `state_dict` of `pickle` that are asked for; says in `notes` where it was and
+/// what else there was.
+pub fn state_dict(
+    pickle: &Pickle,
+    selection: &Selection,
     notes: &mut Vec<String>,
-) -> Result<Named<'p, 'a>, Fault> {
-    let (place, value) = find::find(pickle, key)?;
-    notes.extend(place.map(|key| format!("entered {}", shown(key))));
-    if let Some(foreign) = pickle.heap.foreign(value) {
-        return Err(refused(place, foreign, STATE_DICT));
+) -> Result<Vec<Entry>, Fault> {
+    let (place, value) = find::find(pickle, selection.key)?;
+    notes.extend(place.as_deref().map(|key| format!("entered {}", shown(key))));
+    let place = place.map(|key| shown(&key));
+    if let Some(foreign) = object::foreign(pickle, value) {
+        return Err(object::no_state_dict(place.as_deref(), &foreign));
     }
-    let (found, others) = tensors(pickle, value)?;
-    if found.is_empty() {
-        let (place, kind) = (shown(place.unwrap_or("the top level")), pickle.heap.describe(value));
+    let all = object::entries(pickle, value);
+    if !all.iter().any(|(_, v)| object::is_tensor(pickle, *v)) {
+        let (place, kind) =
+            (place.as_deref().unwrap_or("the top level"), object::describe(pickle, value));
         return Err(Fault::Question(format!("{place} is {kind}; expected a dict of tensors")));
     }
-    if !others.is_empty() {
-        notes.push(format!("left out what is no tensor: {}", listed(&others)));
-    }
+    let found = tensors(pickle, selection.choose(all, notes)?, notes)?;
     notes.extend(not_made(pickle));
     Ok(found)
 }
 
-/// The tensors of the dict `value`, and the names of numbers and text beside them. What could hide
-/// tensors is refused.
-fn tensors<'p, 'a>(
-    pickle: &'p Pickle<'a>,
-    value: Value<'a>,
-) -> Result<(Named<'p, 'a>, Vec<String>), Fault> {
+/// The tensors among `all`; numbers and text beside them are noted. What could hide tensors is
+/// refused.
+fn tensors<'a>(
+    pickle: &Pickle<'a>,
+    all: object::Entries<'a>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Entry>, Fault> {
     let (mut found, mut others) = (vec![], vec![]);
-    for (name, value) in find::entries(pickle, value) {
-        match pickle.heap.node(value) {
-            Some(Node::Tensor(tensor)) => found.push((name, &**tensor)),
-            Some(Node::Foreign(foreign)) => return Err(refused(Some(&name), *foreign, "a tensor")),
-            Some(_) => {
-                let (name, kind) = (shown(&name), pickle.heap.describe(value));
-                return Err(Fault::Question(format!("{name} is {kind}; expected a tensor")));
-            }
-            None => others.push(shown(&name)),
+    for (name, value) in all {
+        if object::is_tensor(pickle, value) {
+            let body = tensor::tensor(pickle, value).map_err(|p| refused(&name, p))?;
+            found.push(Entry { name, body });
+        } else if let Some(foreign) = object::foreign(pickle, value) {
+            return Err(object::no_tensor(&shown(&name), &foreign));
+        } else if object::is_container(pickle, value) && !extra(&name) {
+            let (name, kind) = (shown(&name), object::describe(pickle, value));
+            return Err(Fault::Question(format!(
+                "{name} is {kind}; expected a tensor (--ignore '{name}' leaves it out)"
+            )));
+        } else {
+            others.push(shown(&name));
         }
     }
-    Ok((found, others))
+    if !others.is_empty() {
+        notes.push(format!("left out what is no tensor: {}", listed(&others)));
+    }
+    Ok(found)
+}
+
+/// Whether `name` is that of a module's extra state, which may be anything.
+fn extra(name: &str) -> bool {
+    name == "_extra_state" || name.ends_with("._extra_state")
+}
+
+fn refused(name: &str, problem: Problem) -> Fault {
+    let name = shown(name);
+    match problem {
+        Problem::Foreign(foreign) => object::no_tensor(&name, &foreign),
+        Problem::Damaged(what) => Fault::Damaged(format!("tensor {name}: {what}")),
+        Problem::Unread(what) => Fault::Question(format!("tensor {name} {what}")),
+    }
 }
 
 /// A line on what the pickle would have made or called beside the tensors.
 fn not_made(pickle: &Pickle) -> Option<String> {
-    let foreign = |node: &Node| if let Node::Foreign(f) = node { Some(f.name()) } else { None };
-    let names: BTreeSet<String> = pickle.heap.nodes().iter().filter_map(foreign).collect();
+    let foreign = |at: usize| match &pickle.nodes[at] {
+        Node::Made(made) => {
+            let layout = object::maker(pickle, made).is_some_and(|g| g.name == "_get_layout");
+            object::foreign(pickle, Value::Node(at)).filter(|_| !layout)
+        }
+        _ => None,
+    };
+    let names: BTreeSet<String> =
+        (0..pickle.nodes.len()).filter_map(foreign).map(|f| f.name).collect();
     let names = listed(&Vec::from_iter(names));
     (!names.is_empty()).then(|| format!("beside it, neither made nor run: {names}"))
-}
-
-/// What to say where `foreign` stands and `expected` belongs.
-pub fn refused(place: Option<&str>, foreign: Foreign, expected: &str) -> Fault {
-    let place = place.map(|p| shown(p) + ": ").unwrap_or_default();
-    let name = foreign.name();
-    let what = match foreign {
-        Foreign::Object(_) => format!("holds a pickled object of class {name}, not {expected}"),
-        Foreign::Call(_) => format!("the pickle would call {name} where {expected} belongs"),
-    };
-    Fault::Foreign(format!("{place}{what}; nothing of it was run"))
 }

@@ -14,6 +14,7 @@ mod plan;
 pub mod schedule;
 mod score;
 pub mod select;
+mod sound;
 
 pub use allocation::weights;
 pub use checkpoint::Checkpoint;
@@ -22,3 +23,4 @@ pub use mask::Mask;
 pub use masks::Masks;
 pub use plan::Plan;
 pub use score::{magnitude, random};
+pub use sound::check_sound;

@@ -1,6 +1,6 @@
 //! CIFAR-100: two kinds of labels, twenty coarse classes of five fine ones each.
 
-use artifact::{Error, Result};
+use artifact::Result;
 
 use super::layout::HUNDRED_BINARY;
 use super::{Labels, Tree, official};
@@ -18,12 +18,6 @@ pub fn binary(tree: &Tree, labels: Labels) -> Result<Raw> {
         |name: &str| official::records(tree.file(name)?, (at, 2), classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
     Ok(Raw { train, test, ..Raw::empty("cifar-100-binary", classes, official::SIDE) })
-}
-
-/// Decodes a tree of the Python layout.
-pub fn python(tree: &Tree, _labels: Labels) -> Result<Raw> {
-    let text = "CIFAR-100's Python files are not read; import its binary files";
-    Err(Error::Config(format!("{}: {text}", tree.origin)))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ mod gzip;
 mod hundred;
 mod idx;
 mod layout;
+mod numpy;
 mod official;
-mod pickle;
 mod python;
 mod sorted;
 
@@ -78,7 +78,7 @@ pub fn read(source: &Path, labels: Option<Labels>) -> Result<Raw> {
         Layout::Binary => binary::decode(&tree)?,
         Layout::Python => python::decode(&tree)?,
         Layout::HundredBinary => hundred::binary(&tree, labels)?,
-        Layout::HundredPython => hundred::python(&tree, labels)?,
+        Layout::HundredPython => python::hundred(&tree, labels)?,
         Layout::Idx => idx::decode(&tree, &sorted.set.prefix)?,
         Layout::Images => folder::decode(&tree, &sorted.folders)?,
     };

@@ -14,6 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     about: "torchvision's EfficientNet-B0: depthwise convolutions, squeeze and excitation",
     side: 224,
     start: Start::FanOut(Linear::ByOutputs),
+    torchvision: Some(&[]),
     build,
 };
 

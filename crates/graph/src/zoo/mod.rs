@@ -20,8 +20,20 @@ pub(crate) struct Entry {
     pub side: usize,
     /// How its weights are drawn.
     pub start: Start,
+    /// What torchvision calls the modules whose names differ there; None where it does not have the
+    /// network.
+    pub torchvision: Option<&'static [Renamed]>,
     /// Adds its nodes behind the input.
     pub build: fn(&mut Graph) -> Result<()>,
+}
+
+/// A module that another library calls otherwise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Renamed {
+    /// One segment of the module's path here.
+    pub own: &'static str,
+    /// The same segment there.
+    pub other: &'static str,
 }
 
 /// How the weights of convolutions and linear layers are drawn before training.
@@ -119,6 +131,19 @@ mod tests {
         has("efficientnet-b0", "features.4.1.block.1.0.weight", &[480, 1, 3, 3]);
         has("efficientnet-b0", "features.2.0.block.2.fc1.weight", &[4, 96, 1, 1]);
         has("efficientnet-b0@0.5", "classifier.1.weight", &[10, 640]);
+    }
+
+    #[test]
+    fn torchvision_has_names_of_its_own() {
+        let check = |spec: &str, own: &str, expected: Option<&str>| {
+            assert_eq!(usual(spec).torchvision(own).as_deref(), expected, "{spec}");
+        };
+        let there = Some("layer2.0.downsample.1.running_var");
+        check("resnet18", "layer2.0.shortcut.1.running_var", there);
+        check("resnet18", "linear.bias", Some("fc.bias"));
+        check("resnet18", "layer1.0.conv1.weight", Some("layer1.0.conv1.weight"));
+        check("vgg16", "features.28.weight", Some("features.28.weight"));
+        check("vgg-lab", "classifier.weight", None);
     }
 
     #[test]

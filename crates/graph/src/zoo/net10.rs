@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     about: "8 wide convolutions with bias and batch norm, 2 sums, two linear layers",
     side: 32,
     start: Start::Modules,
+    torchvision: None,
     build,
 };
 

@@ -2,7 +2,7 @@
 
 use artifact::Result;
 
-use super::{Entry, Start};
+use super::{Entry, Renamed, Start};
 use crate::{Graph, Op};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -10,6 +10,10 @@ pub(super) const ENTRY: Entry = Entry {
     about: "residual network of 18 layers for 32x32 images (3x3 stem, no max-pool)",
     side: 32,
     start: Start::Modules,
+    torchvision: Some(&[
+        Renamed { own: "shortcut", other: "downsample" },
+        Renamed { own: "linear", other: "fc" },
+    ]),
     build,
 };
 

@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     about: "8 convolutions and 4 residual blocks in turn, batch norm, linear head",
     side: 32,
     start: Start::Modules,
+    torchvision: None,
     build,
 };
 

@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     about: "torchvision's VGG-16: 13 convolutions with bias, three linear layers",
     side: 32,
     start: Start::FanOut(Linear::Normal(0.01)),
+    torchvision: Some(&[]),
     build,
 };
 

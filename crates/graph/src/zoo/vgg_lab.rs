@@ -10,6 +10,7 @@ pub(super) const ENTRY: Entry = Entry {
     about: "8 convolutions in a row, batch norm, 4 max-pools, linear head",
     side: 32,
     start: Start::Modules,
+    torchvision: None,
     build,
 };
 

@@ -4,10 +4,10 @@ use std::io::{Cursor, Read as _};
 
 use ::zip::ZipArchive;
 
-use super::{Source, entries};
-use crate::fault::{Fault, listed, shown};
+use super::Source;
+use crate::fault::{Fault, names, shown};
 use crate::load::Entry;
-use crate::pickle;
+use crate::{Selection, take};
 
 /// Bytes of the pickle at most; those of networks have thousands.
 const MOST_PICKLE: usize = 256 << 20;
@@ -20,14 +20,14 @@ pub struct Archive<'a> {
     length: usize,
     /// What stands before `data.pkl`: NAME/.
     root: String,
-    /// Whether numbers stand big end first.
+    /// Whether numbers are big-endian.
     pub big_endian: bool,
 }
 
 /// The tensors of the archive `bytes`, and the archive, to read them from.
 pub fn open<'a>(
     bytes: &'a [u8],
-    key: Option<&str>,
+    selection: &Selection,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<Entry>, Source<'a>), Fault> {
     let zip = ZipArchive::new(Cursor::new(bytes))
@@ -38,20 +38,20 @@ pub fn open<'a>(
         archive.big_endian = archive.entry("byteorder", 16)? == b"big";
     }
     let program = archive.entry(PICKLE, MOST_PICKLE)?;
-    let found = entries(&pickle::run(&program)?, key, notes)?;
+    let found = take::state_dict(&pickle::read(&program)?, selection, notes)?;
     Ok((found, Source::Archive(archive)))
 }
 
 /// What stands before `data.pkl`, wherever in the archive that is least deep.
 fn root(zip: &ZipArchive<Cursor<&[u8]>>) -> Result<String, String> {
-    let names: Vec<String> = (0..zip.len())
+    let all: Vec<String> = (0..zip.len())
         .filter_map(|i| zip.name_for_index(i)?.ok().map(std::borrow::Cow::into_owned))
         .collect();
-    let roots = names.iter().filter_map(|n| n.strip_suffix(PICKLE));
+    let roots = all.iter().filter_map(|n| n.strip_suffix(PICKLE));
     let roots = roots.filter(|r| r.is_empty() || r.ends_with('/'));
     roots.min_by_key(|r| r.matches('/').count()).map(str::to_owned).ok_or_else(|| {
-        let shown: Vec<String> = names.iter().map(|n| shown(n)).collect();
-        format!("a zip archive without {PICKLE}, so not torch.save's; it holds {}", listed(&shown))
+        let there = names(all.iter().map(String::as_str));
+        format!("a zip archive without {PICKLE}, so not torch.save's; it holds {there}")
     })
 }
 

@@ -1,11 +1,14 @@
 //! safetensors: names, types and stretches in a header, no program at all.
 
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 use super::Source;
+use crate::Selection;
 use crate::fault::Fault;
 use crate::load::Entry;
 use crate::strided::View;
+use crate::tensor::{Body, Strided};
 
 /// The length of the header's length.
 const COUNT: usize = 8;
@@ -19,8 +22,12 @@ pub fn is_one(bytes: &[u8]) -> bool {
 }
 
 /// The tensors of the file `bytes`.
-pub fn open<'a>(bytes: &'a [u8], key: Option<&str>) -> Result<(Vec<Entry>, Source<'a>), Fault> {
-    if key.is_some() {
+pub fn open<'a>(
+    bytes: &'a [u8],
+    selection: &Selection,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<Entry>, Source<'a>), Fault> {
+    if selection.key.is_some() {
         let text = "a safetensors file holds its tensors at the top level; leave --key away";
         return Err(Fault::Question(text.to_owned()));
     }
@@ -28,17 +35,20 @@ pub fn open<'a>(bytes: &'a [u8], key: Option<&str>) -> Result<(Vec<Entry>, Sourc
         .map_err(|e| format!("not a whole safetensors file ({} bytes): {e:?}", bytes.len()))?;
     let mut tensors = parsed.tensors();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    let entries = tensors.iter().map(|(name, tensor)| Entry {
-        name: name.clone(),
-        dtype: dtype_name(tensor.dtype()),
-        key: name.clone(),
-        bytes: tensor.data().len(),
-        part: (0, tensor.data().len()),
-        view: View::whole(tensor.shape()),
-    });
-    let entries = entries.collect();
-    let stretches = tensors.into_iter().map(|(name, tensor)| (name, tensor.data()));
-    Ok((entries, Source::Stretches(stretches.collect())))
+    let stretches = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.data())).collect();
+    let entry = |(name, tensor): (String, TensorView)| {
+        let body = Body::Dense(Strided {
+            dtype: dtype_name(tensor.dtype()),
+            key: name.clone(),
+            bytes: tensor.data().len(),
+            part: (0, tensor.data().len()),
+            view: View::whole(tensor.shape()),
+        });
+        (name, body)
+    };
+    let all = selection.choose(tensors.into_iter().map(entry).collect(), notes)?;
+    let entries = all.into_iter().map(|(name, body)| Entry { name, body }).collect();
+    Ok((entries, Source::Stretches(stretches)))
 }
 
 /// `torch`'s name of a type, or, of one that is not read, the format's own.
@@ -51,6 +61,10 @@ fn dtype_name(of: safetensors::Dtype) -> String {
         D::BF16 => "bfloat16".to_owned(),
         D::U8 => "uint8".to_owned(),
         D::BOOL => "bool".to_owned(),
+        D::I8 => "int8".to_owned(),
+        D::I16 => "int16".to_owned(),
+        D::I32 => "int32".to_owned(),
+        D::I64 => "int64".to_owned(),
         other => format!("{other:?}"),
     }
 }

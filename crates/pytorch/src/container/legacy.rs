@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Source, entries};
+use pickle::{Node, Pickle, Value};
+
+use super::Source;
 use crate::dtype;
 use crate::fault::{Fault, shown};
-use crate::find;
 use crate::load::Entry;
-use crate::pickle::{self, Node, Pickle, Value};
+use crate::tensor::{self, Storage};
+use crate::{Selection, find, object, take};
 
-/// `MAGIC_NUMBER` of torch/serialization.py: 0x1950a86a20f9469cfc6c, little end first.
+/// `MAGIC_NUMBER` of torch/serialization.py: 0x1950a86a20f9469cfc6c, little-endian.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// `PROTOCOL_VERSION` there.
 const PROTOCOL: i64 = 1001;
@@ -18,7 +20,7 @@ const PROTOCOL: i64 = 1001;
 /// The tensors of the file `bytes`.
 pub fn open<'a>(
     bytes: &'a [u8],
-    key: Option<&str>,
+    selection: &Selection,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<Entry>, Source<'a>), Fault> {
     let mut left = bytes;
@@ -28,18 +30,18 @@ pub fn open<'a>(
     }
     let protocol = next(&mut left)?.top;
     if protocol != Value::Int(PROTOCOL) {
-        return Err(Fault::Damaged(format!("protocol {protocol:?}; expected {PROTOCOL}")));
+        return Err(Fault::Damaged(format!("a protocol other than {PROTOCOL}")));
     }
-    // The system that wrote it: nothing depends on it, storages are always little end first.
+    // The system that wrote it: nothing depends on it, storages are always little-endian.
     next(&mut left)?;
     let object = next(&mut left)?;
-    let found = entries(&object, key, notes)?;
+    let found = take::state_dict(&object, selection, notes)?;
     let keys = next(&mut left)?;
     Ok((found, Source::Stretches(stretches(&object, &keys, left)?)))
 }
 
 fn next<'a>(left: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
-    let pickle = pickle::run(left)?;
+    let pickle = pickle::read(left)?;
     *left = &left[pickle.length..];
     Ok(pickle)
 }
@@ -47,8 +49,11 @@ fn next<'a>(left: &mut &'a [u8]) -> Result<Pickle<'a>, String> {
 /// What to say of a pickle that does not begin with the magic number.
 fn plain(pickle: &Pickle) -> Fault {
     find::foreign(pickle).unwrap_or_else(|| {
-        let found = pickle.heap.describe(pickle.top);
-        Fault::Foreign(format!("a plain pickle ({found}), not a file of torch.save"))
+        let found = object::describe(pickle, pickle.top);
+        Fault::Question(format!(
+            "a plain pickle ({found}), not a file of torch.save; in Python: torch.save(object, NEW), \
+             with tensors for values"
+        ))
     })
 }
 
@@ -58,22 +63,22 @@ fn stretches<'a>(
     keys: &Pickle,
     mut left: &'a [u8],
 ) -> Result<BTreeMap<String, &'a [u8]>, String> {
-    let known: BTreeMap<&str, _> = object.heap.nodes().iter().filter_map(storage).collect();
+    let known: BTreeMap<String, Storage> =
+        object.nodes.iter().filter_map(|n| storage(object, n)).collect();
     let mut all = BTreeMap::new();
-    for key in keys.heap.list(keys.top).ok_or("no list of storage keys")? {
-        let Value::Text(key) = *key else {
-            return Err("a storage key that is no text".to_owned());
-        };
-        let told = known.get(key).ok_or_else(|| "no tensor tells of it".to_owned());
-        let stretch = told.and_then(|told| stretch(*told, &mut left));
+    for key in keys.items(keys.top).ok_or("no list of storage keys")? {
+        let key = keys.text(*key).ok_or("a storage key that is no text")?;
+        let storage = known.get(key).ok_or_else(|| "no tensor refers to it".to_owned());
+        let stretch = storage.and_then(|storage| stretch(storage, &mut left));
         all.insert(key.to_owned(), stretch.map_err(|e| format!("storage {}: {e}", shown(key)))?);
     }
     Ok(all)
 }
 
-/// The storage at the front of `left`: a count, which has to be that of (class, count), and as
-/// many elements.
-fn stretch<'a>((class, count): (&str, usize), left: &mut &'a [u8]) -> Result<&'a [u8], String> {
+/// The storage at the front of `left`: a count, which has to be that of `storage`, and as many
+/// elements.
+fn stretch<'a>(storage: &Storage, left: &mut &'a [u8]) -> Result<&'a [u8], String> {
+    let (class, count) = (&storage.class, storage.count);
     let size = dtype::find(class).ok_or_else(|| format!("class {}", shown(class)))?.size;
     let (found, rest) = left.split_first_chunk().ok_or("truncated")?;
     let found = u64::from_le_bytes(*found);
@@ -89,7 +94,8 @@ fn stretch<'a>((class, count): (&str, usize), left: &mut &'a [u8]) -> Result<&'a
     Ok(stretch)
 }
 
-/// Key, class and count of a storage.
-fn storage<'a>(node: &Node<'a>) -> Option<(&'a str, (&'a str, usize))> {
-    if let Node::Storage(s) = node { Some((s.key, (s.class, s.count))) } else { None }
+/// The storage that a persistent id tells of, by its key.
+fn storage<'a>(pickle: &Pickle<'a>, node: &Node<'a>) -> Option<(String, Storage)> {
+    let Node::Persistent(id) = node else { return None };
+    tensor::storage(pickle, *id).ok().map(|s| (s.key.clone(), s))
 }

@@ -9,11 +9,9 @@ use std::collections::BTreeMap;
 
 use archive::Archive;
 
-use crate::dtype;
+use crate::Selection;
 use crate::fault::{Fault, shown};
 use crate::load::Entry;
-use crate::pickle::{Pickle, Tensor};
-use crate::take;
 
 /// Where the numbers of a file come from.
 pub enum Source<'a> {
@@ -37,26 +35,26 @@ impl Source<'_> {
         Ok(found)
     }
 
-    /// Whether numbers stand big end first.
+    /// Whether numbers are big-endian.
     pub fn big_endian(&self) -> bool {
         matches!(self, Self::Archive(archive) if archive.big_endian)
     }
 }
 
-/// The tensors that `bytes` tell of, and where their numbers come from.
+/// The tensors of `bytes` that are asked for, and where their numbers come from.
 pub fn open<'a>(
     bytes: &'a [u8],
-    key: Option<&str>,
+    selection: &Selection,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<Entry>, Source<'a>), Fault> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return archive::open(bytes, key, notes);
+        return archive::open(bytes, selection, notes);
     }
     if flat::is_one(bytes) {
-        return flat::open(bytes, key);
+        return flat::open(bytes, selection, notes);
     }
-    if matches!(bytes, [0x80, 2..=5, ..]) {
-        return legacy::open(bytes, key, notes);
+    if matches!(bytes, [0x80, 0..=5, ..]) {
+        return legacy::open(bytes, selection, notes);
     }
     Err(unknown(bytes))
 }
@@ -75,34 +73,4 @@ fn unknown(bytes: &[u8]) -> Fault {
         bytes.len(),
         bytes[..bytes.len().min(16)].escape_ascii()
     ))
-}
-
-/// The tensors of the `state_dict` in `pickle`.
-fn entries(
-    pickle: &Pickle,
-    key: Option<&str>,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Entry>, Fault> {
-    let found = take::state_dict(pickle, key, notes)?;
-    let entry = |(name, tensor)| entry(name, tensor).map_err(Fault::Damaged);
-    found.into_iter().map(entry).collect()
-}
-
-fn entry(name: String, tensor: &Tensor) -> Result<Entry, String> {
-    let storage = tensor.storage;
-    let of = |e| format!("tensor {}: {e}", shown(&name));
-    let class = dtype::find(storage.class);
-    let size = class.ok_or_else(|| of(format!("storage class {}", shown(storage.class))))?.size;
-    let (start, count) = storage.part.unwrap_or((0, storage.count));
-    let bytes = |count: usize| {
-        count.checked_mul(size).ok_or_else(|| of(format!("a storage of {count} elements")))
-    };
-    Ok(Entry {
-        dtype: tensor.dtype.unwrap_or(storage.class).to_owned(),
-        key: storage.key.to_owned(),
-        bytes: bytes(storage.count)?,
-        part: (bytes(start)?, bytes(start.saturating_add(count))?),
-        view: tensor.view.clone(),
-        name,
-    })
 }

@@ -45,6 +45,12 @@ fn calls_where_tensors_belong_are_named_and_not_run() {
         &dict(&[("model", system())]),
         "model: the pickle would call os.system where a state_dict belongs",
     );
+    // Who is told this has saved a state_dict already: the advice is another.
+    let check = |top: &Item, expected: &str| {
+        let advice = "keep only tensors in the state_dict when it is saved; if the network does without \
+                      it, --ignore 'w' leaves it out";
+        refused(top, 3, &format!("{expected}; nothing of it was run; {advice}"));
+    };
     let tensor_of = |item| dict(&[("v", vector("0", 1)), ("w", item)]);
     let what = "a.pth: w: the pickle would call os.system where a tensor belongs";
     check(&tensor_of(system()), what);
@@ -62,10 +68,14 @@ fn calls_where_tensors_belong_are_named_and_not_run() {
     check(&tensor_of(call("torch._tensor", "_rebuild_from_type_v2", &typed)), what);
     let chained = Item::Call(Box::new(system()), vec![]);
     check(&tensor_of(chained), what);
-    let quantised = call("torch._utils", "_rebuild_qtensor", &[]);
-    check(
-        &tensor_of(quantised),
-        "the pickle would call torch._utils._rebuild_qtensor where a tensor belongs",
+    let quantised =
+        dict(&[("v", vector("0", 1)), ("w", call("torch._utils", "_rebuild_qtensor", &[]))]);
+    refused(&quantised, 3, "it is quantised: save w.dequantize() in its place");
+    let script = Item::Object("__torch__.nets", "Vgg");
+    refused(
+        &script,
+        3,
+        "it is TorchScript: in PyTorch, torch.save(torch.jit.load(FILE).state_dict(), NEW)",
     );
 }
 
@@ -89,14 +99,15 @@ fn other_element_types_are_named() {
     check("UntypedStorage", "untyped", 1);
     let top =
         dict(&[("w", vector("0", 1)), ("v", tensor(storage("OddStorage", "0", 1), 0, &[], &[]))]);
-    refused(&top, 5, "tensor v: storage class OddStorage");
+    refused(&top, 5, "tensor v: torch._utils._rebuild_tensor_v2: storage class OddStorage");
 }
 
 #[test]
 fn numbers_that_f32_does_not_hold_are_refused() {
     let check = |class: &'static str, stored: Vec<u8>, count: usize, expected: &str| {
         let top = dict(&[("w", tensor(storage(class, "0", count), 0, &[count], &[1]))]);
-        let expected = format!("tensor w: value {expected}; expected a number within f32's range");
+        let expected =
+            format!("tensor w: value {expected}; expected a finite number within f32's range");
         refuse(&zipped(&top, &[("0", stored)]), None, 5, &expected);
     };
     let doubles = |all: &[f64]| all.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
@@ -120,7 +131,7 @@ fn views_beyond_their_storage_are_refused() {
     check(tensor(two(), 0, &[2, 2], &[1, 1]), "reaches beyond its storage");
     check(tensor(two(), 0, &[2], &[]), "has 1 sizes and 0 strides");
     let odd = [two(), Item::Int(-1), numbers(&[1]), numbers(&[1])];
-    check(call("torch._utils", "_rebuild_tensor", &odd), "_rebuild_tensor: a size or place of -1");
+    check(call("torch._utils", "_rebuild_tensor", &odd), "_rebuild_tensor: a size or offset of -1");
     let odd = [two(), Item::Int(0), Item::Int(1), numbers(&[1])];
     check(call("torch._utils", "_rebuild_tensor", &odd), "sizes or strides that are no tuple");
     let odd = [Item::None, Item::Int(0), numbers(&[1]), numbers(&[1])];
@@ -139,7 +150,7 @@ fn old_files_whose_parts_disagree_are_refused() {
         refuse(&legacy(&dict(&[("w", vector("0", 1))]), storages), None, 5, expected);
     };
     check(&[("0", 2, bytes(&[1.0, 2.0]))], "storage 0: 2 elements; expected 1");
-    check(&[("9", 1, bytes(&[1.0]))], "storage 9: no tensor tells of it");
+    check(&[("9", 1, bytes(&[1.0]))], "storage 9: no tensor refers to it");
     check(&[("0", 1, vec![0; 3])], "1 elements of 4 bytes, but 3 bytes are left: truncated");
     check(&[], "storage 0: 0 bytes; expected 4: truncated");
 }

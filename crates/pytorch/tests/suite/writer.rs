@@ -5,93 +5,13 @@ use std::io::{Cursor, Write as _};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A value to pickle.
-#[derive(Clone)]
-pub enum Item {
-    None,
-    Bool(bool),
-    Int(i32),
-    Float(f64),
-    Text(String),
-    List(Vec<Item>),
-    Tuple(Vec<Item>),
-    Dict(Vec<(Item, Item)>),
-    Global(&'static str, &'static str),
-    /// A function and its arguments.
-    Call(Box<Item>, Vec<Item>),
-    /// An object of a class, without arguments.
-    Object(&'static str, &'static str),
-    /// A value and the state put to it.
-    Build(Box<Item>, Box<Item>),
-    /// A value under the persistent id.
-    Persistent(Box<Item>),
-    /// Opcodes as they are.
-    Raw(Vec<u8>),
-}
+pub use pickle::writer::{Item, call, dict, numbers, opcodes, text};
 
-use Item::{Call, Dict, Global, Int, Persistent, Text, Tuple};
+use Item::{Global, Int, Persistent, Tuple};
 
-/// The pickle of `item`, protocol 2.
+/// The pickle of `item`, of the protocol that `torch.save` writes.
 pub fn pickle(item: &Item) -> Vec<u8> {
-    let mut out = vec![0x80, 2];
-    put(item, &mut out);
-    out.push(b'.');
-    out
-}
-
-fn put(item: &Item, out: &mut Vec<u8>) {
-    let all = |open: &[u8], parts: &[Item], close: &[u8], out: &mut Vec<u8>| {
-        out.extend(open);
-        for part in parts {
-            put(part, out);
-        }
-        out.extend(close);
-    };
-    match item {
-        Item::None => out.push(b'N'),
-        Item::Bool(yes) => out.push(if *yes { 0x88 } else { 0x89 }),
-        Int(n) => out.extend([&b"J"[..], &n.to_le_bytes()].concat()),
-        Item::Float(x) => out.extend([&b"G"[..], &x.to_be_bytes()].concat()),
-        Text(text) => {
-            let length = (text.len() as u32).to_le_bytes();
-            out.extend([&b"X"[..], &length, text.as_bytes()].concat());
-        }
-        Item::List(parts) => all(b"](", parts, b"e", out),
-        Tuple(parts) => all(b"(", parts, b"t", out),
-        Dict(pairs) => {
-            let parts: Vec<Item> = pairs.iter().flat_map(|(k, v)| [k.clone(), v.clone()]).collect();
-            all(b"}(", &parts, b"u", out);
-        }
-        Global(module, name) => out.extend(format!("c{module}\n{name}\n").bytes()),
-        Call(function, arguments) => {
-            put(function, out);
-            all(b"(", arguments, b"tR", out);
-        }
-        Item::Object(module, name) => all(b"", &[Global(module, name)], b")\x81", out),
-        Item::Build(value, state) => all(b"", &[*value.clone(), *state.clone()], b"b", out),
-        Persistent(id) => all(b"", &[*id.clone()], b"Q", out),
-        Item::Raw(bytes) => out.extend(bytes),
-    }
-}
-
-/// Text.
-pub fn text(text: &str) -> Item {
-    Text(text.to_owned())
-}
-
-/// A tuple of numbers.
-pub fn numbers(all: &[usize]) -> Item {
-    Tuple(all.iter().map(|n| Int(*n as i32)).collect())
-}
-
-/// A dict with text for keys.
-pub fn dict(pairs: &[(&str, Item)]) -> Item {
-    Dict(pairs.iter().map(|(k, v)| (text(k), v.clone())).collect())
-}
-
-/// A call.
-pub fn call(module: &'static str, name: &'static str, arguments: &[Item]) -> Item {
-    Call(Box::new(Global(module, name)), arguments.to_vec())
+    pickle::writer::pickle(item, 2)
 }
 
 /// A storage of `count` elements; in the legacy format a tuple has one part more.

@@ -13,12 +13,17 @@ impl<'a> Input<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// Number of bytes left.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     /// The next `n` bytes.
     pub fn take(&mut self, n: u64) -> Result<&'a [u8], String> {
         let left = &self.bytes[self.at..];
         let n = usize::try_from(n).unwrap_or(usize::MAX);
         let Some(found) = left.get(..n) else {
-            return Err(format!("ends early: {n} bytes wanted, {} left", left.len()));
+            return Err(format!("expected {n} more bytes, found {}: truncated", left.len()));
         };
         self.at += n;
         Ok(found)
@@ -29,7 +34,7 @@ impl<'a> Input<'a> {
         Ok(self.take(1)?[0])
     }
 
-    /// The next `size` (up to 8) bytes as an unsigned number, little end first.
+    /// The next `size` (up to 8) bytes as an unsigned number, little-endian.
     pub fn number(&mut self, size: u64) -> Result<u64, String> {
         Ok(self.take(size)?.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
     }
@@ -40,12 +45,18 @@ impl<'a> Input<'a> {
         self.take(n)
     }
 
-    /// The text before the next line break, which is read too.
-    pub fn line(&mut self) -> Result<&'a str, String> {
+    /// The bytes before the next line feed, which is read too.
+    pub fn line(&mut self) -> Result<&'a [u8], String> {
         let left = &self.bytes[self.at..];
-        let end = left.iter().position(|b| *b == b'\n').ok_or("ends within a name")?;
-        let text = std::str::from_utf8(self.take(end as u64)?);
+        let end =
+            left.iter().position(|b| *b == b'\n').ok_or("a line without an end: truncated")?;
+        let line = self.take(end as u64);
         self.at += 1;
-        text.map_err(|_| "holds a name that is not UTF-8".to_owned())
+        line
+    }
+
+    /// As [`Input::line`], as text.
+    pub fn text_line(&mut self) -> Result<&'a str, String> {
+        std::str::from_utf8(self.line()?).map_err(|_| "a line that is not UTF-8".to_owned())
     }
 }
