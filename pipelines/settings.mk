@@ -27,6 +27,7 @@
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
 #: AFTER       plan whose run the scan before pruning is made on, for make planned
 #: NAME, SCALE experiment of make experiment, and smoke for a run of a minute
+#: ONLY        trials of make faults: part of a name stage/kind/start/detail, with * for any text
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
 DATA ?= $(if $(SOURCE),data/cifar10,data/synth)$(addprefix -,$(NORMALISE))
@@ -56,6 +57,7 @@ SCALE ?=
 GROUP ?=
 AFTER ?=
 FRESH ?=
+ONLY ?=
 PYTHON ?= python3
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
 BIN ?= target/release
@@ -79,7 +81,9 @@ $(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
 $(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
-$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT SCAN_RATIOS,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
+# What is part of a target's name: make splits those at spaces, and has its own use for the rest.
+names = v !~ /[[:space:]:%*?;&|<>()\042\047]/
+$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT SCAN_RATIOS GROUP AFTER,$(if $($(n)),$(call checked,$(n),$($(n)),$(names),a name without spaces$(comma) quotes and any of : % * ? ; & | < > ( ))))
 $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected one fraction; several are for make sweep SPARSITIES="..."))
 
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
@@ -113,6 +117,9 @@ MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) --train 2000 --test 400 $(NORM
 else
 MAKE_DATA = @echo "$(DATA): no dataset there; make it first: make data DATA=$(DATA) SOURCE=...$(if $(NORMALISE), NORMALISE=$(NORMALISE))" >&2; exit 4
 endif
+
+# The shell sees it quoted: BIN may have spaces.
+override BIN := $(call quoted,$(BIN))
 
 # With WEIGHTS training starts from an imported network.
 INITIAL := $(if $(WEIGHTS),$(OUT)/initial)

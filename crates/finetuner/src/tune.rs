@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::record::{Finetuning, Pruning, Scores};
-use artifact::{names, size, tensors};
+use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
 use clap::{ArgAction, Parser};
 use engine::{Fit, FitFlags, Fitted, Net, Recalibration, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
-use stage::{Common, Job, Produce};
+use stage::{Common, Job, OnlyWith, Produce};
 
 use crate::start::{self, Begin, Rewind};
 
@@ -62,6 +62,7 @@ struct Config {
 
 impl stage::Command for Tune {
     const SECTION: &'static str = "finetuner";
+    const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
 
     fn common(&self) -> &Common {
         &self.common
@@ -77,13 +78,18 @@ impl stage::Command for Tune {
         let start = start::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
         engine::check_fit(&start.graph, &data, &self.data)?;
-        self.config.fit.check(&start.graph)?;
         let begin = Begin {
             rewind: self.config.rewind,
             reinit: self.config.reinit,
             seed: self.produce.seed,
         };
         let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
+        self.config.fit.check(&start.graph, data.train.len(), skipped)?;
+        if self.config.rewind == Rewind::Lr && self.config.fit.is_constant() {
+            let what =
+                "--rewind lr: has no effect with --schedule constant: the rate never changes";
+            return Err(Error::Config(what.into()).into());
+        }
         let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ use engine::{Fit, FitFlags, Fitted, Moment, Net, device};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
-use stage::{Common, Job, Produce};
+use stage::{Common, Job, OnlyWith, Produce};
 
 /// Trains a dense network on a dataset.
 ///
@@ -57,6 +57,7 @@ struct Config {
 
 impl stage::Command for Train {
     const SECTION: &'static str = "trainer";
+    const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
 
     fn common(&self) -> &Common {
         &self.common
@@ -73,7 +74,7 @@ impl stage::Command for Train {
         let data = Dataset::open(&self.data)?;
         let side = if self.config.side == 0 { data.info.side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
-        self.config.fit.check(&graph)?;
+        self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
         let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
         tracing::info!(

@@ -65,9 +65,9 @@ impl Baseline {
         (base.calls, base.bytes, base.took) = base.logged(bench, &base.words(false));
         base.new = bench.made(stage).expect("made");
         base.save(Start::Finished, bench.desk);
-        base.reads = base.read(&base.calls, bench.desk, |name| !name.contains(stage.out));
+        base.reads = Self::read(&base.calls, bench.desk, |name| !name.contains(stage.out));
         let (again, ..) = base.logged(bench, &base.words(stage.makes_a_file()));
-        base.reads_finished = base.read(&again, bench.desk, |name| name.starts_with("out/"));
+        base.reads_finished = Self::read(&again, bench.desk, |name| name.starts_with("out/"));
         base.killed(bench, Start::Unfinished, |calls| calls.len() * 6 / 10);
         base.killed(bench, Start::Uncommitted, |calls| {
             calls.iter().rposition(|c| c.kind == "rename").map_or(calls.len(), |at| at + 1)
@@ -135,7 +135,7 @@ impl Baseline {
     }
 
     /// The files below the desk that `calls` opened and whose names fit.
-    fn read(&self, calls: &[Call], desk: &Desk, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    fn read(calls: &[Call], desk: &Desk, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let opened = calls.iter().filter(|c| c.set == Set::Look && c.kind == "open");
         let below = |call: &Call| {
             let path = Path::new(&call.path);

@@ -11,7 +11,7 @@ const TIMES: [&str; 5] =
 
 /// The bytes of the file `name` without its times.
 pub fn without(name: &str, bytes: Vec<u8>) -> Vec<u8> {
-    let lines = name.ends_with(".jsonl");
+    let lines = has_lines(name);
     if !lines && name != names::MANIFEST {
         return bytes;
     }
@@ -35,7 +35,7 @@ fn strip(value: &mut Value) {
                 map.remove(key);
             }
             let file = map.get("file").and_then(Value::as_str).unwrap_or_default();
-            if file.ends_with(".jsonl") {
+            if has_lines(file) {
                 map.remove("sha256");
                 map.remove("bytes");
             }
@@ -44,4 +44,8 @@ fn strip(value: &mut Value) {
         Value::Sequence(all) => all.iter_mut().for_each(strip),
         _ => {}
     }
+}
+
+fn has_lines(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == "jsonl")
 }

@@ -7,6 +7,9 @@ use crate::damage::Damage;
 use crate::process::Run;
 use crate::shim::Set;
 
+/// The exit codes with which a damaged file is refused.
+pub const DAMAGED: &[i32] = &[3, 4, 5];
+
 /// What stands at `--out` and beside it before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Start {
@@ -87,7 +90,7 @@ impl Fault {
     pub fn codes(&self) -> &'static [i32] {
         match self {
             Self::Call { set: Set::Look, .. } => &[4, 6],
-            Self::Damaged(..) => &[3, 4, 5],
+            Self::Damaged(..) => DAMAGED,
             _ => &[6],
         }
     }

@@ -7,8 +7,9 @@ use artifact::file;
 
 use crate::baseline::Baseline;
 use crate::content::{self, Content};
+use crate::damage::Damage;
 use crate::desk::{Desk, copy};
-use crate::fault::{Fault, Start};
+use crate::fault::{DAMAGED, Fault, Start};
 use crate::process::{End, Run};
 use crate::stages::Stage;
 
@@ -103,31 +104,34 @@ impl Bench<'_> {
         self.desk.sweep();
         baseline.put(start, self.desk);
         let line = baseline.line(start);
-        match fault {
-            Fault::Damaged(path, damage) => {
-                let path = self.desk.folder.join(path);
-                let whole = file::read(&path).map_err(|e| (Wrong::Lost, e.to_string()))?;
-                std::fs::remove_file(&path).expect("it is ours");
-                file::write(&path, &damage.done_to(&whole)).expect("writes");
-                let end = self.run(&line, None);
-                let judged = self.after_damage(baseline, start, &end);
-                // An input is as it was for the next trial; all else is swept.
-                if path.exists() {
-                    file::write(&path, &whole).expect("writes");
-                }
-                judged
-            }
-            _ => {
-                let end = self.run(&line, Some(fault));
-                self.after_fault(baseline, (start, fault), &end)?;
-                self.goes_on(baseline, &line)
-            }
+        if let Fault::Damaged(path, damage) = fault {
+            return self.damaged(baseline, start, (path, damage));
         }
+        let end = self.run(&line, Some(fault));
+        self.after_fault(baseline, (start, fault), &end)?;
+        self.goes_on(baseline, &line)
+    }
+
+    fn damaged(
+        &self,
+        baseline: &Baseline,
+        start: Start,
+        (path, damage): (&Path, &Damage),
+    ) -> Result<(), Failure> {
+        let path = self.desk.folder.join(path);
+        let whole = file::read(&path).expect("the state holds it");
+        file::write(&path, &damage.done_to(&whole)).expect("writes");
+        let end = self.run(&baseline.line(start), None);
+        let judged = self.after_damage(baseline, start, &end);
+        // An input is whole again for the next trial; all else is swept.
+        if path.exists() {
+            file::write(&path, &whole).expect("writes");
+        }
+        judged
     }
 
     fn after_damage(&self, base: &Baseline, start: Start, end: &End) -> Result<(), Failure> {
-        let codes = Fault::Damaged(Path::new("").into(), crate::damage::Damage::Longer).codes();
-        check_end(end, codes)?;
+        check_end(end, DAMAGED)?;
         let made = self.made(base.stage);
         if end.code == Some(0) {
             let made = made.unwrap_or_default();
@@ -150,7 +154,7 @@ impl Bench<'_> {
         (start, fault): (Start, &Fault),
         end: &End,
     ) -> Result<(), Failure> {
-        if !(fault.kills() && end.signal == Some(9)) && !end.never_began() {
+        if !(end.never_began() || fault.kills() && end.signal == Some(9)) {
             check_end(end, fault.codes())?;
         }
         let made = self.made(base.stage);

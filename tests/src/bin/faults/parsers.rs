@@ -74,6 +74,7 @@ impl Parser {
         file::write(&path, &mutated(&whole, &mut random)).expect("writes");
         let end = bench.run(&self.command(), None);
         file::write(&path, &whole).expect("writes");
-        check_end(&end, &[3, 4, 5, 6])
+        // A recipe's keys are flags: clap refuses some of their values.
+        check_end(&end, if self.name == "recipe" { &[2, 3, 4, 5, 6] } else { &[3, 4, 5, 6] })
     }
 }

@@ -1,4 +1,4 @@
-//! What stages read that no stage of ours makes: an archive of pictures, a state_dict.
+//! What stages read that no stage of ours makes: an archive of pictures, a `state_dict`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -80,11 +80,11 @@ pub fn saved_by_torch(folder: &Path) -> [Vec<u8>; 2] {
     [writer::zipped(&dict(&named), &storages), writer::legacy(&dict(&named), &of_old)]
 }
 
-/// Images and labels as IDX files (LeCun's), by name.
+/// Images and labels as IDX files (`LeCun`'s), by name.
 pub fn idx() -> Vec<(&'static str, Vec<u8>)> {
     let head = |kind: u8, sizes: &[u32]| {
         let mut bytes = vec![0, 0, 8, kind];
-        sizes.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+        bytes.extend(sizes.iter().flat_map(|n| n.to_be_bytes()));
         bytes
     };
     let images = |n: u32| {

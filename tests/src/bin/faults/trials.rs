@@ -7,7 +7,7 @@ use seed::Stream;
 use crate::baseline::{Baseline, name};
 use crate::damage::Damage;
 use crate::fault::{Fault, Start};
-use crate::shim::Set;
+use crate::shim::{Call, Set};
 
 /// Kills a stage.
 const KILLS: usize = 50;
@@ -18,6 +18,8 @@ const SIZES: usize = 25;
 /// Calls of a set that fail, one a trial; more are spread over all of them.
 const MOST_CALLS: usize = 100;
 const MOST_LOOKS: usize = 40;
+/// Limits on a process's memory, MiB.
+const MEMORY: [u64; 14] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536];
 /// Turned bits a stage, over the files of one state.
 const FLIPS: usize = 160;
 
@@ -62,7 +64,7 @@ fn spread(all: usize, most: usize) -> Vec<usize> {
     (0..count).map(|i| 1 + i * all / count).collect()
 }
 
-fn of<'a>(base: &'a Baseline, start: Start, set: Set) -> Vec<&'a crate::shim::Call> {
+fn of(base: &Baseline, start: Start, set: Set) -> Vec<&Call> {
     let calls = if start == Start::Replace { &base.replacing } else { &base.calls };
     calls.iter().filter(|c| c.set == set).collect()
 }
@@ -119,11 +121,15 @@ fn limits(base: &Baseline, all: &mut Vec<Trial>) {
         let detail = flag.trim_start_matches("--").to_owned();
         all.push(Trial::new("limit", Start::Empty, Fault::Limit(flag), detail));
     };
-    (0..8).for_each(|i| add(format!("--fsize={}", largest * i / 8)));
-    (3..16).for_each(|n| add(format!("--nofile={n}")));
-    [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536]
-        .into_iter()
-        .for_each(|mib: u64| add(format!("--as={}", mib << 20)));
+    for eighth in 0..8 {
+        add(format!("--fsize={}", largest * eighth / 8));
+    }
+    for files in 3..16 {
+        add(format!("--nofile={files}"));
+    }
+    for mib in MEMORY {
+        add(format!("--as={}", mib << 20));
+    }
 }
 
 fn damages(base: &Baseline, stream: &mut Stream, all: &mut Vec<Trial>) {

@@ -124,7 +124,9 @@ impl Shared {
         std::thread::scope(|scope| {
             scope.spawn(|| watch(&next, tasks.len(), &ended));
             let workers: Vec<_> = (0..jobs).map(|n| scope.spawn(move || worker(n))).collect();
-            workers.into_iter().for_each(|w| w.join().expect("a worker's own faults are bugs"));
+            for worker in workers {
+                worker.join().expect("a worker does not panic");
+            }
             ended.store(true, Ordering::Relaxed);
         });
         done.into_inner().expect("no worker panicked")
