@@ -27,6 +27,23 @@ pub fn of_file(path: &Path) -> Result<(String, u64)> {
     }
 }
 
+/// A digest of several pieces, each with its length, so that no two lists of pieces are alike.
+#[derive(Default)]
+pub struct Stream(Sha256);
+
+impl Stream {
+    /// Adds a piece.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update((piece.len() as u64).to_le_bytes());
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(64), |mut text, b| {

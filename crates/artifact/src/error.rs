@@ -29,6 +29,10 @@ pub enum Error {
     Interrupted(String),
 }
 
+/// ENFILE and EMFILE: the system, or this process, has too many open files. Unix numbers them alike
+/// everywhere, and `io::ErrorKind` has no stable name for them.
+const OUT_OF_FILES: [i32; 2] = [23, 24];
+
 /// Shorthand of this crate and of those above it.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -46,16 +50,35 @@ impl Error {
         }
     }
 
-    /// `path` could not be read.
+    /// `path` could not be read: it does not exist, or the machine is short of something.
     pub fn read(path: &Path, error: &io::Error) -> Self {
+        let what = format!("{}: cannot be read: {error}", path.display());
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing(format!("{}: no such file", path.display())),
-            _ => Self::Missing(format!("{}: cannot be read: {error}", path.display())),
+            io::ErrorKind::OutOfMemory => Self::Resource(what),
+            _ if error.raw_os_error().is_some_and(|code| OUT_OF_FILES.contains(&code)) => {
+                Self::Resource(format!("{what}; raise the limit on open files (ulimit -n)"))
+            }
+            _ => Self::Missing(what),
         }
     }
 
     /// `path` could not be written.
     pub fn write(path: &Path, error: &io::Error) -> Self {
         Self::Resource(format!("{}: cannot be written: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_missing_unless_the_machine_is_short_of_something() {
+        let code =
+            |raw: i32| Error::read(Path::new("f"), &io::Error::from_raw_os_error(raw)).exit_code();
+        let (enoent, eio, enomem, enfile, emfile) = (2, 5, 12, 23, 24);
+        assert_eq!([enoent, eio].map(code), [4, 4]);
+        assert_eq!([enomem, enfile, emfile].map(code), [6, 6, 6]);
     }
 }

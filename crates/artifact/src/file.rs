@@ -1,6 +1,7 @@
 //! Durable single-file writes: a temporary sibling, synced, then renamed over the target.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that writes files")]
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -41,9 +42,58 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| Error::read(path, &e))
 }
 
-/// The file at `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
+/// Whether anything stands at `path`, links followed.
+///
+/// # Errors
+/// Where that cannot be found out: an I/O error is never taken for "absent".
+pub fn exists(path: &Path) -> Result<bool> {
+    Ok(found(path)?.is_some())
+}
+
+/// Whether a folder stands at `path`, links followed.
+///
+/// # Errors
+/// As [`exists`].
+pub fn is_folder(path: &Path) -> Result<bool> {
+    Ok(found(path)?.is_some_and(|found| found.is_dir()))
+}
+
+/// What stands at `path`, links followed; `None` where nothing does, or a parent of it is a file.
+fn found(path: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(e) => Err(Error::read(path, &e)),
+    }
+}
+
+/// `path` with every link on the way followed. Its end need not exist yet.
+///
+/// # Errors
+/// [`Error::Config`] where the end is a link that leads nowhere: what is written through it would
+/// appear at a place that nobody named. [`Error::Missing`] where a folder cannot be looked into.
+pub fn resolved(path: &Path) -> Result<PathBuf> {
+    let path = tidy(path)?;
+    match fs::symlink_metadata(&path) {
+        Ok(_) => fs::canonicalize(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::Config(format!(
+                "{}: is a link to what does not exist; remove it or choose another path",
+                path.display()
+            )),
+            _ => Error::read(&path, &e),
+        }),
+        Err(_) => match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => Ok(resolved(parent)?.join(name)),
+            _ => Ok(path),
+        },
+    }
+}
+
+/// Checks that the file `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
 pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
-    if out.exists() && !fresh {
+    if exists(out)? && !fresh {
         return Err(Error::Config(format!(
             "{}: exists; choose another --out or overwrite it with --fresh",
             out.display()
@@ -92,8 +142,11 @@ pub(crate) fn relative(path: &Path, from: &Path) -> String {
 
 /// `.NAME.SUFFIX` beside `path`.
 pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{suffix}"))
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(suffix);
+    path.with_file_name(name)
 }
 
 /// Makes the entries of `folder` durable.
@@ -121,6 +174,34 @@ mod tests {
         check("/a/b", "/a/b", ".");
         check("/a/b/c", "/a/b", "c");
         check("/a", "/a/b/c", "../..");
+    }
+
+    #[test]
+    fn absent_is_not_the_same_as_unknown() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (folder, path) = (dir.path(), dir.path().join("f"));
+        write(&path, b"x").expect("writes");
+        let looked = |p: &Path| (exists(p).expect("known"), is_folder(p).expect("known"));
+        assert_eq!(looked(folder), (true, true));
+        assert_eq!(looked(&path), (true, false));
+        assert_eq!(looked(&folder.join("g")), (false, false));
+        assert_eq!(looked(&path.join("below a file")), (false, false));
+        let too_long = folder.join("n".repeat(300));
+        assert_eq!(exists(&too_long).expect_err("the system refuses to look").exit_code(), 4);
+    }
+
+    #[test]
+    fn links_are_followed_and_dangling_ones_refused() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let real = fs::canonicalize(dir.path()).expect("there");
+        make_folder(&real.join("a")).expect("makes");
+        symlink(real.join("a"), real.join("link")).expect("links");
+        assert_eq!(resolved(&real.join("link/new")).expect("fine"), real.join("a/new"));
+        assert_eq!(resolved(&real.join("link")).expect("fine"), real.join("a"));
+        symlink(real.join("nowhere"), real.join("dangling")).expect("links");
+        let error = resolved(&real.join("dangling")).expect_err("leads nowhere");
+        assert_eq!(error.exit_code(), 3, "{error}");
     }
 
     #[test]

@@ -17,9 +17,11 @@ pub mod record;
 pub mod size;
 mod staging;
 pub mod tensors;
+pub mod timings;
 pub mod yaml;
 
 pub use begun::Begun;
 pub use error::{Error, Result};
 pub use manifest::Manifest;
-pub use staging::Staging;
+pub use staging::{Finished, Staging};
+pub use timings::Timings;

@@ -6,10 +6,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::yaml::{self, Value};
-use crate::{Error, Result, digest, file, names};
+use crate::{Error, Result, digest, file, names, timings};
 
-/// The manifest format that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The manifest format that this program writes. It reads this and [`WITH_TIMES`].
+pub const FORMAT: u32 = 2;
+/// The format whose results hold times. Digests of such manifests are those of their bytes.
+pub(crate) const WITH_TIMES: u32 = 1;
 
 /// `manifest.yaml`. Keys are written in this order; unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub struct Network {
     pub side: usize,
     /// SHA-256 of the printed graph.
     pub digest: String,
+    /// Names of the classes by label, where they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
 }
 
 /// An artifact that was read.
@@ -57,7 +62,7 @@ pub struct Input {
     pub role: String,
     /// Where it stood, relative to this manifest's folder where possible.
     pub path: String,
-    /// SHA-256 of its manifest, or of the file where it is a single file.
+    /// [`Manifest::digest`] of an artifact, or SHA-256 of a single file.
     pub sha256: String,
 }
 
@@ -77,13 +82,13 @@ impl Manifest {
     /// Reads `folder/manifest.yaml`.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(names::MANIFEST);
-        if !path.exists() {
-            return Err(Error::Missing(absent(folder)));
+        if !file::exists(&path)? {
+            return Err(Error::Missing(absent(folder)?));
         }
         let manifest: Self = yaml::read(&path)?;
-        if manifest.format != FORMAT {
+        if ![WITH_TIMES, FORMAT].contains(&manifest.format) {
             return Err(Error::Config(format!(
-                "{}: manifest format {} where this program reads {FORMAT}",
+                "{}: manifest format {}; this program reads {WITH_TIMES} and {FORMAT}",
                 path.display(),
                 manifest.format
             )));
@@ -93,7 +98,28 @@ impl Manifest {
 
     /// The result as the record type of this manifest's stage.
     pub fn result<T: DeserializeOwned>(&self, folder: &Path) -> Result<T> {
-        yaml::from_value(self.result.clone(), &folder.join(names::MANIFEST))
+        let result = match self.format {
+            WITH_TIMES => timings::without_times(self.result.clone()),
+            _ => self.result.clone(),
+        };
+        yaml::from_value(result, &folder.join(names::MANIFEST))
+    }
+
+    /// SHA-256 of what was made, and from what: stage, seed, network, settings, result, and the
+    /// digests of inputs and outputs. Neither times nor places nor the program's version change it,
+    /// so the same work done again, anywhere, has the same digest.
+    pub fn digest(&self) -> String {
+        let roles = |i: &Input| (i.role.clone(), i.sha256.clone());
+        let content = Content {
+            stage: &self.stage,
+            seed: self.seed,
+            network: self.network.as_ref(),
+            inputs: self.inputs.iter().map(roles).collect(),
+            outputs: &self.outputs,
+            config: &self.config,
+            result: &self.result,
+        };
+        digest::of_bytes(yaml::text(&content).as_bytes())
     }
 
     /// The path of the output `name` after its length and digest were compared with the manifest.
@@ -130,6 +156,18 @@ impl Manifest {
     }
 }
 
+/// What [`Manifest::digest`] covers.
+#[derive(Serialize)]
+struct Content<'a> {
+    stage: &'a str,
+    seed: u64,
+    network: Option<&'a Network>,
+    inputs: Vec<(String, String)>,
+    outputs: &'a [Output],
+    config: &'a Value,
+    result: &'a Value,
+}
+
 /// Describes the files `outputs` of `folder`.
 pub fn describe(folder: &Path, outputs: &[String]) -> Result<Vec<Output>> {
     outputs
@@ -141,25 +179,78 @@ pub fn describe(folder: &Path, outputs: &[String]) -> Result<Vec<Output>> {
         .collect()
 }
 
-/// `path` as an input of an artifact in `folder`: its manifest's digest, or the file's own.
+/// `path` as an input of an artifact in `folder`: the digest of an artifact's content, or of a file.
 pub fn input(role: &str, path: &Path, folder: &Path) -> Result<Input> {
-    let path = file::tidy(path)?;
-    let hashed = if path.is_dir() { path.join(names::MANIFEST) } else { path.clone() };
-    if path.is_dir() && !hashed.exists() {
-        return Err(Error::Missing(absent(&path)));
-    }
-    let (sha256, _) = digest::of_file(&hashed)?;
-    let folder = file::tidy(folder)?;
+    let (path, folder) = (file::tidy(path)?, file::tidy(folder)?);
+    let sha256 = digest_of(&path)?;
     Ok(Input { role: role.to_owned(), path: file::relative(&path, &folder), sha256 })
 }
 
-fn absent(folder: &Path) -> String {
+/// What [`Input::sha256`] is of the artifact or file at `path` as it stands there now.
+pub fn digest_of(path: &Path) -> Result<String> {
+    if !file::is_folder(path)? {
+        return Ok(digest::of_file(path)?.0);
+    }
+    let manifest = Manifest::read(path)?;
+    match manifest.format {
+        WITH_TIMES => Ok(digest::of_file(&path.join(names::MANIFEST))?.0),
+        _ => Ok(manifest.digest()),
+    }
+}
+
+fn absent(folder: &Path) -> Result<String> {
     let shown = folder.display();
-    if folder.is_dir() {
+    Ok(if file::is_folder(folder)? {
         format!("{shown}: holds no {}; an unfinished or foreign folder", names::MANIFEST)
-    } else if folder.exists() {
+    } else if file::exists(folder)? {
         format!("{shown}: is a file; expected the folder of a finished stage")
     } else {
         format!("{shown}: no such folder; expected that of a finished stage")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let input = Input { role: "dataset".into(), path: "../d".into(), sha256: "1".into() };
+        let output = Output { file: "model".into(), bytes: 1, sha256: "2".into() };
+        Manifest {
+            format: FORMAT,
+            stage: "trainer".into(),
+            version: "0.1.0".into(),
+            seed: 1,
+            network: None,
+            inputs: vec![input],
+            outputs: vec![output],
+            config: yaml::value(&0.5),
+            result: yaml::value(&[1.0, 0.25]),
+        }
+    }
+
+    #[test]
+    fn the_digest_covers_what_was_made_and_from_what() {
+        let same = |change: fn(&mut Manifest)| {
+            let mut changed = manifest();
+            change(&mut changed);
+            changed.digest() == manifest().digest()
+        };
+        assert!(same(|m| m.version = "0.2.0".into()));
+        assert!(same(|m| m.inputs[0].path = "elsewhere/d".into()));
+        assert!(!same(|m| m.inputs[0].sha256 = "3".into()));
+        assert!(!same(|m| m.outputs[0].sha256 = "3".into()));
+        assert!(!same(|m| m.seed = 2));
+        assert!(!same(|m| m.config = yaml::value(&0.6)));
+        assert!(!same(|m| m.result = yaml::value(&[1.0, 0.3])));
+    }
+
+    #[test]
+    fn a_manifest_read_back_has_the_same_digest() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let text = yaml::text(&manifest());
+        file::write(&dir.path().join(names::MANIFEST), text.as_bytes()).expect("writes");
+        let input = input("dense", dir.path(), dir.path()).expect("reads");
+        assert_eq!(input.sha256, manifest().digest());
     }
 }

@@ -2,6 +2,8 @@
 
 /// The manifest: written last, so that its existence means the artifact is complete.
 pub const MANIFEST: &str = "manifest.yaml";
+/// How long the stage took; no digest covers it.
+pub const TIMINGS: &str = "timings.yaml";
 /// Weights and norm statistics under `PyTorch`'s names, f32. Of a trainer: the best epoch's.
 pub const MODEL: &str = "model.safetensors";
 /// The weights after the last epoch.
@@ -14,6 +16,8 @@ pub const MASK: &str = "mask.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 /// One JSON object a (layer, ratio) of a sensitivity scan.
 pub const SCAN: &str = "scan.jsonl";
+/// The points that an unfinished scan has measured.
+pub const POINTS: &str = "points.jsonl";
 /// Magnitude scores a layer of a scan: quantiles of the absolute weights.
 pub const SCORES: &str = "scores.json";
 /// Training state of an unfinished run (weights, momentum, position).

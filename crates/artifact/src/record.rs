@@ -1,5 +1,6 @@
 //! What stages tell each other and the report: the `result` of each manifest and the lines of
-//! each `.jsonl` file. Accuracies and sparsities are fractions in `[0, 1]`, times are seconds.
+//! each `.jsonl` file. Accuracies and sparsities are fractions in `[0, 1]`. None of them holds a time:
+//! the same work done again gives the same records. Times are in [`Timings`](crate::Timings).
 
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +106,6 @@ record!(
         best: f64,
         /// Pruned weights found alive after the epoch: 0, or the run stops.
         revived: u64,
-        /// Seconds of training, without evaluation.
-        seconds: f64,
-        /// Training images a second.
-        images_per_second: f64,
     }
 );
 
@@ -173,8 +170,6 @@ record!(
         sparsity: Sparsity,
         /// Sizes of `model.safetensors`.
         sizes: Sizes,
-        /// Seconds of training and evaluation, over all interruptions.
-        seconds: f64,
     }
 );
 
@@ -219,8 +214,6 @@ record!(
         layers: Vec<Layer>,
         /// Sizes of `model.safetensors`.
         sizes: Sizes,
-        /// Seconds of training and evaluation, over all interruptions.
-        seconds: f64,
     }
 );
 
@@ -249,8 +242,6 @@ record!(
         recalibration_images: usize,
         /// All points; also line by line in `scan.jsonl`.
         rows: Vec<ScanRow>,
-        /// Seconds of the whole scan, over all interruptions.
-        seconds: f64,
     }
 );
 
@@ -271,8 +262,6 @@ record!(
         score: Score,
         /// Baseline accuracy minus this accuracy.
         drop: f64,
-        /// Seconds of this point.
-        seconds: f64,
     }
 );
 
@@ -291,8 +280,6 @@ record!(
         removed_channels: usize,
         /// How the packed network answers beside the checkpoint.
         verification: Verification,
-        /// How fast it is, for each batch that was timed.
-        speeds: Vec<Speed>,
     }
 );
 
@@ -310,24 +297,6 @@ record!(
         checkpoint: f64,
         /// Accuracy of the packed network.
         packed: f64,
-    }
-);
-
-record!(
-    /// How fast a network answers: medians over several runs, milliseconds an image.
-    Speed {
-        /// Images that come at the same time.
-        batch: usize,
-        /// Threads in use.
-        threads: usize,
-        /// Of the packed network: of each layer the faster kernel.
-        milliseconds: f64,
-        /// Half the distance between the quartiles.
-        spread: f64,
-        /// Of the same network, such channels left out too, where no zero is skipped.
-        dense_milliseconds: f64,
-        /// Processor that it was measured on.
-        processor: String,
     }
 );
 

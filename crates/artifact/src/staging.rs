@@ -2,10 +2,11 @@
 #![allow(clippy::disallowed_methods, reason = "commit is a rename")]
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::manifest::{self, Manifest};
-use crate::{Begun, Error, Result, file, names, yaml};
+use crate::{Begun, Error, Result, Timings, file, names, yaml};
 
 /// An artifact in the making: a locked folder beside its final place.
 ///
@@ -17,13 +18,26 @@ pub struct Staging {
     _lock: File,
 }
 
+/// What is said of a finished artifact, beside its outputs.
+pub struct Finished<'a> {
+    /// The manifest, its outputs not yet described.
+    pub manifest: Manifest,
+    /// How long the stage took.
+    pub timings: &'a Timings,
+}
+
 impl Staging {
     /// Locks the folder in which `out` is made, empty or as an interrupted run left it.
     ///
     /// With `begun.fresh` a former attempt is discarded, unless it was fresh itself and of the same
     /// settings: then it goes on. Without, a former attempt under other settings is an error.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where another process makes it, [`Error::Config`] where an unfinished run of
+    /// other settings stands there or `out` is a link to nowhere, [`Error::Resource`] where the disk
+    /// refuses.
     pub fn open(out: &Path, begun: &Begun) -> Result<Self> {
-        let out = file::tidy(out)?;
+        let out = file::resolved(out)?;
         let folder = file::sibling(&out, "partial");
         file::make_folder(&folder)?;
         let staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
@@ -31,26 +45,28 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Completes a commit to `out` that a kill cut short: its manifest stands in the hidden folder.
+    /// Completes what a kill cut short: a commit to `out` whose manifest stands in the hidden folder,
+    /// or, where there is none, the return of the old artifact to its name.
     pub fn recover(out: &Path) -> Result<()> {
-        let out = file::tidy(out)?;
+        let out = file::resolved(out)?;
         let (folder, old) = (file::sibling(&out, "partial"), file::sibling(&out, "old"));
-        if out.exists() && old.exists() {
-            remove(&old)?;
+        if file::exists(&folder.join(names::MANIFEST))? {
+            let mut staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
+            let manifest = Manifest::read(&staging.folder)?;
+            let outputs: Vec<String> = manifest.outputs.into_iter().map(|o| o.file).collect();
+            return staging.put_in_place(&outputs);
         }
-        if !folder.join(names::MANIFEST).exists() {
-            return Ok(());
+        match (file::exists(&out)?, file::exists(&old)?) {
+            (true, true) => remove(&old),
+            (false, true) => rename(&old, &out).map_err(|e| Error::write(&out, &e)),
+            (_, false) => Ok(()),
         }
-        let mut staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
-        let manifest = Manifest::read(&staging.folder)?;
-        let outputs: Vec<String> = manifest.outputs.into_iter().map(|o| o.file).collect();
-        staging.put_in_place(&outputs)
     }
 
     /// Whether an unfinished run of just these settings stands beside `out`.
     pub fn unfinished(out: &Path, begun: &Begun) -> Result<bool> {
-        let path = file::sibling(&file::tidy(out)?, "partial").join(names::RUN);
-        Ok(path.exists() && begun.difference(&yaml::read(&path)?).is_none())
+        let path = file::sibling(&file::resolved(out)?, "partial").join(names::RUN);
+        Ok(file::exists(&path)? && begun.difference(&yaml::read(&path)?).is_none())
     }
 
     /// The folder to write into.
@@ -58,23 +74,29 @@ impl Staging {
         &self.folder
     }
 
-    /// Commits: syncs `outputs`, removes all else, writes the manifest, renames into place.
-    pub fn commit(mut self, mut manifest: Manifest, outputs: &[String]) -> Result<()> {
+    /// Commits: syncs `outputs`, removes all else, writes timings and manifest, renames into place.
+    ///
+    /// # Errors
+    /// [`Error::Resource`] where the disk refuses. What stood at the name before stands there then,
+    /// whole; only where even its return fails, the message says where it is.
+    pub fn commit(mut self, finished: Finished, outputs: &[String]) -> Result<()> {
         for name in outputs {
             let path = self.folder.join(name);
             File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::write(&path, &e))?;
         }
-        manifest.outputs = manifest::describe(&self.folder, outputs)?;
-        let text = yaml::text(&manifest);
+        finished.timings.write(&self.folder)?;
+        let outputs_described = manifest::describe(&self.folder, outputs)?;
+        let manifest = Manifest { outputs: outputs_described, ..finished.manifest };
         // From here on the run is done: a kill leaves what `recover` completes.
-        file::write(&self.folder.join(names::MANIFEST), text.as_bytes())?;
+        file::write(&self.folder.join(names::MANIFEST), yaml::text(&manifest).as_bytes())?;
         self.put_in_place(outputs)
     }
 
     fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
-        let keep: Vec<String> =
-            outputs.iter().cloned().chain([names::MANIFEST.to_owned()]).collect();
+        let own = [names::MANIFEST, names::TIMINGS].map(str::to_owned);
+        let keep: Vec<String> = outputs.iter().cloned().chain(own).collect();
         self.keep_only(&keep)?;
+        file::sync_folder(&self.folder)?;
         self.replace()?;
         self.committed = true;
         Ok(())
@@ -82,7 +104,7 @@ impl Staging {
 
     fn resume_or_begin(&self, begun: &Begun) -> Result<()> {
         let path = self.folder.join(names::RUN);
-        if path.exists() {
+        if file::exists(&path)? {
             let before: Begun = yaml::read(&path)?;
             match begun.difference(&before) {
                 None if before.fresh || !begun.fresh => return Ok(()),
@@ -112,19 +134,38 @@ impl Staging {
         Ok(())
     }
 
+    /// Puts the finished folder at its name. The old artifact steps aside for one rename and comes
+    /// back should that fail; it is deleted once the new one is there for good.
     fn replace(&self) -> Result<()> {
         let old = file::sibling(&self.out, "old");
-        if self.out.exists() {
-            if old.exists() {
+        let replaces = file::exists(&self.out)?;
+        if replaces {
+            if file::exists(&old)? {
                 remove(&old)?;
             }
-            rename(&self.out, &old)?;
+            rename(&self.out, &old).map_err(|e| Error::write(&self.out, &e))?;
         }
-        rename(&self.folder, &self.out)?;
-        if old.exists() {
-            remove(&old)?;
+        if let Err(error) = rename(&self.folder, &self.out) {
+            return Err(self.put_back(replaces.then_some(&old), &error));
         }
-        file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))
+        file::sync_folder(self.out.parent().unwrap_or(Path::new("/")))?;
+        if replaces { remove(&old) } else { Ok(()) }
+    }
+
+    /// The error of a commit whose last rename failed, after `old` went back to its name.
+    fn put_back(&self, old: Option<&PathBuf>, error: &io::Error) -> Error {
+        let (out, new) = (self.out.display(), self.folder.display());
+        let stands = match old.map(|old| (old, rename(old, &self.out))) {
+            None => String::new(),
+            Some((_, Ok(()))) => "; the old artifact stands at its name as before".to_owned(),
+            Some((old, Err(e))) => {
+                format!("; the old artifact lies in {} and could not go back: {e}", old.display())
+            }
+        };
+        Error::Resource(format!(
+            "{out}: cannot be put in place: {error}{stands}; the new one is complete in {new}: run \
+             the same command again to put it in place"
+        ))
     }
 }
 
@@ -140,24 +181,33 @@ impl Drop for Staging {
     }
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::write(to, &e))
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
 fn remove(path: &Path) -> Result<()> {
-    let done = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let found = fs::symlink_metadata(path).map_err(|e| Error::write(path, &e))?;
+    let done = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     done.map_err(|e| Error::write(path, &e))
 }
 
 fn lock(folder: &Path) -> Result<File> {
-    let file = File::open(folder).map_err(|e| Error::read(folder, &e))?;
+    let held = || {
+        Error::Locked(format!(
+            "{}: another process is writing here; wait for it or choose another --out",
+            folder.display()
+        ))
+    };
+    let file = match File::open(folder) {
+        Ok(file) => file,
+        // Made a moment ago, and committed or removed by another process since.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(held()),
+        Err(e) => return Err(Error::read(folder, &e)),
+    };
     match file.try_lock() {
         // The holder may have committed (renamed) the folder just before the lock was granted.
         Ok(()) if same(&file, folder) => Ok(file),
-        Ok(()) | Err(TryLockError::WouldBlock) => Err(Error::Locked(format!(
-            "{}: another process is writing here; wait for it or choose another --out",
-            folder.display()
-        ))),
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(held()),
         Err(TryLockError::Error(e)) => Err(Error::write(folder, &e)),
     }
 }
@@ -196,6 +246,69 @@ mod tests {
         }
     }
 
+    fn finished() -> Finished<'static> {
+        static NONE: std::sync::LazyLock<Timings> = std::sync::LazyLock::new(Timings::default);
+        Finished { manifest: manifest(), timings: &NONE }
+    }
+
+    /// Commits an artifact whose output `x` holds `text`.
+    fn made(out: &Path, text: &[u8]) -> Result<()> {
+        let staging = Staging::open(out, &begun(1))?;
+        file::write(&staging.folder().join("x"), text)?;
+        staging.commit(finished(), &["x".into()])
+    }
+
+    #[test]
+    fn a_commit_replaces_the_old_artifact() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        made(&out, b"old").expect("commits");
+        made(&out, b"new").expect("commits");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"new");
+        assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 1);
+    }
+
+    #[test]
+    fn an_old_artifact_that_stepped_aside_comes_back() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        made(&out, b"old").expect("commits");
+        let old = file::sibling(&out, "old");
+        fs::rename(&out, &old).expect("renames");
+        Staging::recover(&out).expect("returns");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"old");
+    }
+
+    #[test]
+    fn an_old_artifact_comes_back_when_the_new_one_cannot_be_put_in_place() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let out = dir.path().join("a");
+        made(&out, b"old").expect("commits");
+        let old = file::sibling(&out, "old");
+        let staging = Staging::open(&out, &begun(1)).expect("opens");
+        let error = staging.put_back(None, &io::Error::other("no room"));
+        assert!(error.to_string().contains("cannot be put in place: no room"), "{error}");
+        fs::rename(&out, &old).expect("renames");
+        let error = staging.put_back(Some(&old), &io::Error::other("no room"));
+        assert!(error.to_string().contains("stands at its name as before"), "{error}");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"old");
+    }
+
+    #[test]
+    fn through_a_link_the_artifact_goes_where_the_link_leads() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (out, link) = (dir.path().join("a"), dir.path().join("link"));
+        made(&out, b"old").expect("commits");
+        symlink(&out, &link).expect("links");
+        made(&link, b"new").expect("commits");
+        assert_eq!(file::read(&out.join("x")).expect("there"), b"new");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        symlink(dir.path().join("nowhere"), dir.path().join("dangling")).expect("links");
+        let error = made(&dir.path().join("dangling"), b"x").expect_err("leads nowhere");
+        assert_eq!(error.exit_code(), 3, "{error}");
+    }
+
     #[test]
     fn commit_shows_all_or_nothing() {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -204,7 +317,7 @@ mod tests {
         file::write(&staging.folder().join("x"), b"data").expect("writes");
         file::write(&staging.folder().join("state"), b"scratch").expect("writes");
         assert!(!out.exists());
-        staging.commit(manifest(), &["x".into()]).expect("commits");
+        staging.commit(finished(), &["x".into()]).expect("commits");
         let read = Manifest::read(&out).expect("complete");
         assert_eq!(read.outputs.len(), 1);
         read.verified(&out, "x").expect("digest holds");

@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::tensor::{SafeTensors, View};
 use safetensors::{Dtype, serialize};
 
-use crate::{Error, Result, file};
+use crate::{Error, Result, digest, file};
 
 /// The values of one tensor, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,41 @@ pub fn write(path: &Path, tensors: &Tensors, note: Option<&str>) -> Result<()> {
     let bytes =
         encode(tensors, note).map_err(|e| Error::Resource(format!("{}: {e}", path.display())))?;
     file::write(path, &bytes)
+}
+
+/// As [`write()`], with a digest of all that the file says, for [`read_sealed`]: for files that no
+/// manifest lists, since their run is not finished.
+pub fn write_sealed(path: &Path, tensors: &Tensors, note: &str) -> Result<()> {
+    write(path, tensors, Some(&format!("{} {note}", seal(tensors, note))))
+}
+
+/// Reads what [`write_sealed`] wrote: the tensors and the note.
+///
+/// # Errors
+/// As [`read`]; [`Error::Integrity`] where anything changed since.
+pub fn read_sealed(path: &Path) -> Result<(Tensors, String)> {
+    let (tensors, sealed) = read(path)?;
+    let sealed = sealed.unwrap_or_default();
+    match sealed.split_once(' ') {
+        Some((digest, note)) if digest == seal(&tensors, note) => Ok((tensors, note.to_owned())),
+        _ => Err(Error::Integrity(format!(
+            "{}: its content is not what its digest says: it was changed since it was written, or \
+             by an older version",
+            path.display()
+        ))),
+    }
+}
+
+/// SHA-256 over the note and every tensor's name, type, shape and values.
+fn seal(tensors: &Tensors, note: &str) -> String {
+    let mut hash = digest::Stream::default();
+    hash.add(note.as_bytes());
+    for (name, tensor) in tensors {
+        let header = format!("{name} {:?} {:?}", (&tensor).dtype(), tensor.shape);
+        hash.add(header.as_bytes());
+        hash.add(&(&tensor).data());
+    }
+    hash.finish()
 }
 
 /// The bytes that [`write()`] writes.
@@ -226,6 +261,28 @@ mod tests {
         assert_eq!(bytes, saved(&sample()));
         let (back, note) = decode(&bytes, Path::new("t")).expect("reads");
         assert_eq!((back, note.as_deref()), (sample(), Some("note")));
+    }
+
+    #[test]
+    fn a_seal_notices_every_change() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("t");
+        write_sealed(&path, &sample(), r#"{"epoch":1}"#).expect("writes");
+        let (tensors, note) = read_sealed(&path).expect("reads");
+        assert_eq!((tensors, note.as_str()), (sample(), r#"{"epoch":1}"#));
+        let bytes = file::read(&path).expect("reads");
+        for at in 8..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            file::write(&path, &changed).expect("writes");
+            // Another byte of the header may mean the same (white space); none of it another content.
+            match read_sealed(&path) {
+                Ok(same) => assert_eq!(same, (sample(), note.clone()), "byte {at}"),
+                Err(e) => assert_eq!(e.exit_code(), 5, "byte {at}: {e}"),
+            }
+        }
+        write(&path, &sample(), Some("as an older version wrote it")).expect("writes");
+        assert_eq!(read_sealed(&path).expect_err("no seal").exit_code(), 5);
     }
 
     #[test]

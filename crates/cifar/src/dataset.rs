@@ -54,6 +54,25 @@ impl Dataset {
         Self::assemble(info, train, test)
     }
 
+    /// The same images, class `i` renamed and renumbered to `numbers[i]` among `names`.
+    pub(crate) fn renumbered(mut self, numbers: &[usize], names: &[String]) -> Self {
+        let counts = |name: &String| {
+            let same = self.info.counts.iter().find(|c| c.class == *name).cloned();
+            same.unwrap_or(record::ClassCount { class: name.clone(), train: 0, test: 0 })
+        };
+        self.info.counts = names.iter().map(counts).collect();
+        self.info.classes = names.to_vec();
+        let relabelled = |images: &Arc<Images>| {
+            let labels = images.labels.iter().map(|l| numbers[usize::from(*l)] as _).collect();
+            Arc::new(Images { labels, ..Images::clone(images) })
+        };
+        let (training, test) = (relabelled(&self.train.images), relabelled(&self.test.images));
+        self.train.images = Arc::clone(&training);
+        self.validation.images = training;
+        self.test.images = test;
+        self
+    }
+
     fn assemble(info: record::Dataset, train: Images, test: Images) -> Result<Self> {
         let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
         let all = (0..test.len()).collect();

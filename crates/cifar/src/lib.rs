@@ -7,6 +7,7 @@
 
 mod augment;
 mod batch;
+pub mod classes;
 mod dataset;
 pub mod import;
 mod mixup;

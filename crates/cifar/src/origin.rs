@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{Error, Manifest, Result, digest, names, record};
+use artifact::{Error, Manifest, Result, manifest, record};
 
 use crate::STAGE;
 
@@ -13,8 +13,7 @@ pub fn of(checkpoint: &Path) -> Option<PathBuf> {
     let input = input("dataset").or_else(|| input("checkpoint"))?;
     let folder = manifest.input(checkpoint, &input.role)?;
     // One that was made again may have other means. (Digests also end what would be a circle.)
-    let (found, _) = digest::of_file(&folder.join(names::MANIFEST)).ok()?;
-    if found != input.sha256 {
+    if manifest::digest_of(&folder).ok()? != input.sha256 {
         return None;
     }
     if input.role == "dataset" { Some(folder) } else { self::of(&folder) }

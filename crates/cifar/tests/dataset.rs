@@ -6,7 +6,7 @@ use artifact::manifest::{self, Manifest};
 use artifact::record;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
-use artifact::{Begun, Staging, file, names};
+use artifact::{Begun, Finished, Staging, Timings, file, names};
 use cifar::store::{self, Normaliser, Split};
 use cifar::{Augment, Dataset, Images, Normalise, Raw, batch, order};
 
@@ -44,7 +44,9 @@ fn commit(dir: &Path, stage: &str, change: impl Fn(&mut Tensors, &mut record::Da
         config: Value::Null,
         result: yaml::value(&record),
     };
-    staging.commit(manifest, &[names::DATASET.into()]).expect("commits");
+    staging
+        .commit(Finished { manifest, timings: &Timings::default() }, &[names::DATASET.into()])
+        .expect("commits");
     dir.join("d")
 }
 

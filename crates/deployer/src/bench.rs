@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use artifact::record::Speed;
+use artifact::timings::Speed;
 use clap::Args;
 use inference::{Model, Network, Plan, Unknown, Use};
 use kernels::isa;

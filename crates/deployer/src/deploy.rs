@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact::manifest::Network;
 use artifact::record::Deployment;
-use artifact::{file, names};
+use artifact::{Timings, file, names};
 use cifar::Dataset;
 use clap::Args;
+use engine::ClassFlags;
 use inference::Model;
 use serde::Serialize;
 use sparsity::Checkpoint;
@@ -29,6 +31,8 @@ pub struct Deploy {
     #[command(flatten)]
     how: How,
     #[command(flatten)]
+    classes: ClassFlags,
+    #[command(flatten)]
     timing: Timing,
     #[command(flatten)]
     produce: Produce,
@@ -38,6 +42,8 @@ pub struct Deploy {
 #[derive(Serialize)]
 struct Config<'a> {
     how: How,
+    #[serde(flatten)]
+    classes: ClassFlags,
     timing: &'a Timing,
     /// Milliseconds depend on it.
     threads: usize,
@@ -48,29 +54,39 @@ impl Deploy {
     pub fn run(&self, common: &Common) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        engine::check_fit(&checkpoint.graph, &data, &self.data)?;
+        let (flags, names) = (self.classes, checkpoint.class_names());
+        let matched = flags.matched(&checkpoint.graph, names, data, &self.data)?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", &self.data)];
-        let config = Config { how: self.how, timing: &self.timing, threads: stage::threads() };
+        let config = Config {
+            how: self.how,
+            classes: self.classes,
+            timing: &self.timing,
+            threads: stage::threads(),
+        };
         let begun = Job::start((common, &self.produce), "deployer", &config, &inputs)?;
         let Some(job) = begun else { return Ok(()) };
         let path = job.path(names::PACKED);
         let dense_bytes = weights_bytes(&checkpoint.manifest);
         let graph = checkpoint.graph.clone();
+        let network = checkpoint.manifest.network.clone();
+        let network = network.map(|n| Network { class_names: matched.classes.clone(), ..n });
         let sparsity = sparsity::count(&graph, &checkpoint.tensors, &checkpoint.masks);
-        let contents = contents(checkpoint, Some(&self.data))?;
+        let contents = contents(checkpoint, Some(&self.data), self.classes)?;
         file::write(&path, &packed::pack(&contents, &self.how.options())?)?;
         drop(contents);
         // What is verified and timed is the file as it lies there.
         let written = file::read(&path)?;
         let model = Model::new(packed::unpack(&written, &path)?, &path)?;
         let verification =
-            verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &data, &path)?;
+            verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &matched, &path)?;
         tracing::info!("{}", verify::text(&verification));
-        let (network, removed) = model.network();
+        let (lowered, removed) = model.network();
         let speed = |batch: &u32| {
-            let pair = Pair::new(&network, *batch as usize);
+            let pair = Pair::new(&lowered, *batch as usize);
             pair.speed(&pair.times(self.timing.repeat as usize))
         };
+        let speeds = self.timing.batch.iter().map(speed).collect();
+        let timings = Timings { speeds, ..Timings::default() };
         let result = Deployment {
             values: model.options().values.to_string(),
             bytes: written.len() as u64,
@@ -78,22 +94,21 @@ impl Deploy {
             sparsity,
             removed_channels: removed.channels,
             verification,
-            speeds: self.timing.batch.iter().map(speed).collect(),
         };
-        tracing::info!("{}", text(&result));
-        job.finish(Some(graph.network()), &result, &[names::PACKED])?;
+        tracing::info!("{}", text(&result, &timings));
+        job.timed(timings).finish(network, &result, &[names::PACKED])?;
         Ok(())
     }
 }
 
-fn text(result: &Deployment) -> String {
+fn text(result: &Deployment, timings: &Timings) -> String {
     let size = format!(
         "{}, {:.1} times smaller than the dense {}",
         bytes(result.bytes),
         result.dense_bytes as f64 / result.bytes as f64,
         bytes(result.dense_bytes)
     );
-    let speeds = result.speeds.iter().map(|s| {
+    let speeds = timings.speeds.iter().map(|s| {
         let faster = s.dense_milliseconds / s.milliseconds;
         format!("\nbatch {}: {:.3} ms an image, {faster:.2} x the dense", s.batch, s.milliseconds)
     });

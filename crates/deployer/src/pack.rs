@@ -7,6 +7,7 @@ use artifact::manifest::Output;
 use artifact::{Error, Manifest, file, names};
 use cifar::origin;
 use clap::{Args, ValueEnum};
+use engine::ClassFlags;
 use packed::{Contents, Encode, Info, Options, Values};
 use serde::Serialize;
 use sparsity::Checkpoint;
@@ -29,6 +30,8 @@ pub struct Pack {
     /// the checkpoint was trained on
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    classes: ClassFlags,
     /// Overwrite --out
     #[arg(long)]
     fresh: bool,
@@ -117,7 +120,7 @@ impl Pack {
         file::vacant(&self.out, self.fresh)?;
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let dense = weights_bytes(&checkpoint.manifest);
-        let contents = contents(checkpoint, self.data.as_deref())?;
+        let contents = contents(checkpoint, self.data.as_deref(), self.classes)?;
         let packed = packed::pack(&contents, &self.how.options())?;
         file::write(&self.out, &packed)?;
         let (size, ratio) = (packed.len() as u64, dense as f64 / packed.len() as f64);
@@ -155,7 +158,11 @@ pub fn weights_digest(manifest: &Manifest) -> &str {
 
 /// What is to be packed: the checkpoint with what `data`, or else the dataset it was trained on,
 /// says of its images.
-pub fn contents(checkpoint: Checkpoint, data: Option<&Path>) -> artifact::Result<Contents> {
+pub fn contents(
+    checkpoint: Checkpoint,
+    data: Option<&Path>,
+    classes: ClassFlags,
+) -> artifact::Result<Contents> {
     let Some(folder) = data.map(Path::to_owned).or_else(|| origin::of(&checkpoint.folder)) else {
         return Err(Error::Config(format!(
             "{}: its manifests lead to no dataset that is still there as it was; name one with \
@@ -164,17 +171,9 @@ pub fn contents(checkpoint: Checkpoint, data: Option<&Path>) -> artifact::Result
         )));
     };
     let images = origin::describe(&folder)?;
-    if images.classes.len() != checkpoint.graph.classes() {
-        return Err(Error::Config(format!(
-            "{}: {} classes; the network {} is for {}",
-            folder.display(),
-            images.classes.len(),
-            checkpoint.graph.spec(),
-            checkpoint.graph.classes()
-        )));
-    }
+    let (graph, known) = (&checkpoint.graph, checkpoint.class_names());
     let info = Info {
-        classes: images.classes,
+        classes: classes.names(graph, known, &images.classes, &folder)?.names,
         mean: images.mean,
         std: images.std,
         checkpoint: weights_digest(&checkpoint.manifest).to_owned(),

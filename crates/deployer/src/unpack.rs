@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact::manifest::Network;
 use artifact::record::Unpacking;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{digest, file, names, size};
@@ -51,7 +52,9 @@ impl Unpack {
         } else {
             tracing::info!("not the packed checkpoint's bits: {}", why(&packed));
         }
-        job.finish(Some(graph.network()), &result, &outputs)?;
+        let class_names = packed.info.classes.clone();
+        let network = Network { class_names, ..graph.network() };
+        job.finish(Some(network), &result, &outputs)?;
         Ok(())
     }
 }

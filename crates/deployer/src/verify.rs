@@ -7,7 +7,7 @@ use artifact::record::Verification;
 use artifact::{Error, file};
 use cifar::{Dataset, Normalise, Part};
 use clap::Args;
-use engine::{Net, device};
+use engine::{ClassFlags, Matched, Net, device};
 use inference::Model;
 use packed::{Contents, Values};
 use sparsity::Checkpoint;
@@ -27,6 +27,8 @@ pub struct Verify {
     /// Dataset whose test images both are shown
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    classes: ClassFlags,
 }
 
 impl Verify {
@@ -36,7 +38,8 @@ impl Verify {
         let model = Model::new(packed::unpack(&bytes, &self.file)?, &self.file)?;
         let checkpoint = Checkpoint::open(&self.against)?;
         let data = Dataset::open(&self.data)?;
-        engine::check_fit(&checkpoint.graph, &data, &self.data)?;
+        let (graph, names) = (&checkpoint.graph, checkpoint.class_names());
+        let data = self.classes.matched(graph, names, data, &self.data)?;
         let found = compare(&model, &checkpoint, &data, &self.file)?;
         if common.json {
             stage::print_json(&found);
@@ -58,7 +61,8 @@ pub fn text(found: &Verification) -> String {
     )
 }
 
-/// Compares `model` with the checkpoint it was packed from: bits, then answers to test images. The
+/// Compares `model` with the checkpoint it was packed from: bits, then answers to the test images of
+/// `matched`. The
 /// checkpoint's are computed by the engine that trains.
 ///
 /// # Errors
@@ -66,11 +70,12 @@ pub fn text(found: &Verification) -> String {
 pub fn compare(
     model: &Model,
     checkpoint: &Checkpoint,
-    data: &Dataset,
+    matched: &Matched,
     path: &Path,
 ) -> Result<Verification> {
+    let data = &matched.data;
     identity(model, checkpoint).map_err(|what| doubt(path, &what))?;
-    same_images(model, data).map_err(|what| doubt(path, &what))?;
+    same_images(model, matched).map_err(|what| doubt(path, &what))?;
     repacked(model, checkpoint, path)?;
     let normalise = Normalise::from(&data.info);
     let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device::cpu()?)?;
@@ -110,9 +115,9 @@ fn identity(model: &Model, checkpoint: &Checkpoint) -> Result<(), String> {
 }
 
 /// What the file takes along of the images is what the dataset says.
-fn same_images(model: &Model, data: &Dataset) -> Result<(), String> {
-    let info = &model.packed().info;
-    if info.classes != data.info.classes {
+fn same_images(model: &Model, matched: &Matched) -> Result<(), String> {
+    let (info, data) = (&model.packed().info, &matched.data);
+    if info.classes != matched.classes {
         return Err("its class names are not the dataset's".into());
     }
     if (&info.mean, &info.std) != (&data.info.mean, &data.info.std) {

@@ -1,13 +1,11 @@
 //! Accuracy on a part of a dataset, and norm statistics for changed weights.
 
-use std::path::Path;
 use std::thread;
 
 use anyhow::Result;
 use artifact::Error;
 use artifact::record::{Score, Scores};
 use cifar::{Dataset, Normalise, Part};
-use graph::Graph;
 use kernels::loss::{Outcome, Target, cross_entropy};
 use kernels::{LANES, Lanes, pack};
 use stage::interrupt;
@@ -118,21 +116,6 @@ fn logits(
         logits.iter_mut().zip(of(mirrored)?).for_each(|(a, b)| *a = f32::midpoint(*a, b));
     }
     Ok(logits)
-}
-
-/// Refuses a dataset (of folder `path`) with another number of classes than the network's. Images
-/// of another size are resized.
-pub fn check_fit(graph: &Graph, data: &Dataset, path: &Path) -> artifact::Result<()> {
-    let found = data.info.classes.len();
-    if found == graph.classes() {
-        return Ok(());
-    }
-    Err(Error::Config(format!(
-        "{}: {found} classes; the network {} is for {} classes",
-        path.display(),
-        graph.spec(),
-        graph.classes()
-    )))
 }
 
 /// The scores of `net` on the validation and the test images.

@@ -9,6 +9,7 @@ mod backward;
 mod batch;
 pub mod bench;
 mod choice;
+mod classes;
 pub mod conformance;
 #[cfg(feature = "cuda")]
 mod copies;
@@ -32,10 +33,9 @@ mod tensor;
 mod workspace;
 
 pub use batch::Batch;
+pub use classes::{ClassFlags, Matched};
 pub use device::{Device, Precision};
-pub use evaluate::{
-    Recalibration, Views, check_fit, evaluate, evaluate_as, predict, scores, scores_as,
-};
+pub use evaluate::{Recalibration, Views, evaluate, evaluate_as, predict, scores, scores_as};
 pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
 };

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use artifact::tensors;
     use artifact::yaml::Value;
-    use artifact::{Begun, Manifest, Staging, manifest};
+    use artifact::{Begun, Finished, Manifest, Staging, Timings, manifest};
     use graph::Graph;
 
     /// Commits a network without a pruned weight, and opens it.
@@ -110,7 +110,7 @@ mod tests {
             config: Value::Null,
             result: Value::Null,
         };
-        staging.commit(manifest, &outputs)?;
+        staging.commit(Finished { manifest, timings: &Timings::default() }, &outputs)?;
         open(&out)
     }
 

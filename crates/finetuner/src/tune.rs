@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact::manifest::Network;
 use artifact::record::{Finetuning, Pruning, Scores};
 use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
 use clap::{ArgAction, Parser};
-use engine::{Fit, FitFlags, Fitted, Net, Recalibration, device};
+use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Net, Recalibration, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, OnlyWith, Produce};
@@ -57,6 +58,9 @@ struct Config {
     #[serde(flatten)]
     device: device::Flags,
     #[command(flatten)]
+    #[serde(flatten)]
+    classes: ClassFlags,
+    #[command(flatten)]
     fit: FitFlags,
 }
 
@@ -73,24 +77,20 @@ impl stage::Command for Tune {
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));
-        let flags = (&self.common, &self.produce);
+        let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let start = start::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        engine::check_fit(&start.graph, &data, &self.data)?;
+        let (flags, names) = (self.config.classes, start.class_names());
+        let Matched { data, classes } = flags.matched(&start.graph, names, data, &self.data)?;
         let begin = Begin {
             rewind: self.config.rewind,
             reinit: self.config.reinit,
             seed: self.produce.seed,
         };
         let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
-        self.config.fit.check(&start.graph, data.train.len(), skipped)?;
-        if self.config.rewind == Rewind::Lr && self.config.fit.is_constant() {
-            let what =
-                "--rewind lr: has no effect with --schedule constant: the rate never changes";
-            return Err(Error::Config(what.into()).into());
-        }
-        let Some(job) = Job::start(flags, "finetuner", &self.config, &inputs)? else {
+        self.check(&start, data.train.len(), skipped)?;
+        let Some(job) = Job::start(shared, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };
         let mut net = Net::load(start.graph.clone(), &tensors, &device)?;
@@ -99,11 +99,25 @@ impl stage::Command for Tune {
         let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
         let fitted = engine::fit(&mut net, &fit)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
-        self.finish(job, &start, &fitted, scores)
+        let network = start.manifest.network.clone();
+        let network = network.map(|n| Network { class_names: classes, ..n });
+        let result = self.result((&start, &fitted), scores, &job)?;
+        let job = job.timed(fitted.timings);
+        Ok(job.finish(network, &result, &[names::MODEL, names::MASK, names::METRICS])?)
     }
 }
 
 impl Tune {
+    /// Refuses settings that could not act on `images` images, `skipped` steps of the schedule behind.
+    fn check(&self, start: &Checkpoint, images: usize, skipped: usize) -> artifact::Result<()> {
+        if self.config.rewind == Rewind::Lr && self.config.fit.is_constant() {
+            let what =
+                "--rewind lr: has no effect with --schedule constant: the rate never changes";
+            return Err(Error::Config(what.into()));
+        }
+        self.config.fit.check(&start.graph, images, skipped)
+    }
+
     /// Scores of the pruned network as it came, the same recalibrated, and the tuned one.
     ///
     /// All at the stage's end: nothing is selected by them.
@@ -122,13 +136,13 @@ impl Tune {
         Ok([as_is, recalibrated, engine::scores(net, data)?])
     }
 
-    fn finish(
+    /// Writes weights and masks; what the manifest says of them.
+    fn result(
         &self,
-        job: Job,
-        start: &Checkpoint,
-        fitted: &Fitted,
+        (start, fitted): (&Checkpoint, &Fitted),
         [pruned_as_is, pruned, tuned]: [Scores; 3],
-    ) -> Result<()> {
+        job: &Job,
+    ) -> Result<Finetuning> {
         let model = job.path(names::MODEL);
         tensors::write(&model, &fitted.best, None)?;
         tensors::write(&job.path(names::MASK), &start.masks.tensors(&start.graph), None)?;
@@ -147,7 +161,7 @@ impl Tune {
             self.config.fit.epochs,
             sparsity.of_prunable * 100.0
         );
-        let result = Finetuning {
+        Ok(Finetuning {
             epochs: self.config.fit.epochs,
             best_epoch: fitted.best_epoch,
             pruned_as_is,
@@ -156,11 +170,7 @@ impl Tune {
             sizes: size::measure(&model, sparsity.nonzero)?,
             sparsity,
             layers: sparsity::layers(&start.graph, &start.masks, reasons(start)?),
-            seconds: fitted.seconds,
-        };
-        let network = start.manifest.network.clone();
-        job.finish(network, &result, &[names::MODEL, names::MASK, names::METRICS])?;
-        Ok(())
+        })
     }
 }
 

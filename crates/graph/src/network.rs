@@ -53,13 +53,14 @@ impl Graph {
         )))
     }
 
-    /// What a manifest says of this network.
+    /// What a manifest says of this network; a graph does not know the names of its classes.
     pub fn network(&self) -> Network {
         Network {
             spec: self.spec.to_string(),
             classes: self.classes,
             side: self.side(),
             digest: self.digest(),
+            class_names: vec![],
         }
     }
 

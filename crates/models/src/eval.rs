@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::record::{Scores, Sparsity};
-use artifact::{Error, names};
+use artifact::{Error, file, names};
 use cifar::Dataset;
 use clap::Args;
 use comfy_table::{Table, presets};
-use engine::{AugmentFlags, Device, Net, Recalibration, Views, device};
+use engine::{AugmentFlags, ClassFlags, Device, Net, Recalibration, Views, device};
 use serde::Serialize;
 use stage::Common;
 
@@ -33,6 +33,8 @@ pub struct Eval {
     test_flip: bool,
     #[command(flatten)]
     augment: AugmentFlags,
+    #[command(flatten)]
+    classes: ClassFlags,
     #[command(flatten)]
     device: device::Flags,
 }
@@ -66,7 +68,8 @@ impl Eval {
     fn row(&self, path: &Path, (data, device): (&Dataset, &Device)) -> Result<Row> {
         let found = foreign::open(path, &self.fitting, data.info.classes.len())?;
         found.notes.iter().for_each(|note| tracing::info!("{}: {note}", path.display()));
-        engine::check_fit(&found.graph, data, &self.data)?;
+        let (graph, names) = (&found.graph, &found.class_names);
+        let data = &self.classes.matched(graph, names, data.clone(), &self.data)?.data;
         let net = Net::load(found.graph, &found.tensors, device)?;
         let (images, augment) = (self.recalibration_images, &self.augment);
         Recalibration { images, augment, seed: 0 }.apply(&net, data)?;
@@ -85,11 +88,11 @@ const DEPTH: usize = 4;
 
 /// `path` itself if it is a checkpoint or a file, else the checkpoints below it, sorted.
 fn below(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.exists() {
+    if !file::exists(path)? {
         let what = "no such file or folder; expected a checkpoint or a folder of them";
         return Err(Error::Missing(format!("{}: {what}", path.display())).into());
     }
-    if !path.is_dir() || path.join(names::MANIFEST).exists() {
+    if !file::is_folder(path)? || file::exists(&path.join(names::MANIFEST))? {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = vec![];
@@ -103,11 +106,12 @@ fn below(path: &Path) -> Result<Vec<PathBuf>> {
 
 fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::read(folder, &e))?;
-    for path in entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.is_dir()) {
+    for entry in entries {
+        let path = entry.map_err(|e| Error::read(folder, &e))?.path();
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if path.join(names::MANIFEST).exists() {
-            found.extend(path.join(names::MODEL).exists().then_some(path));
-        } else if depth > 1 && !hidden {
+        if file::exists(&path.join(names::MANIFEST))? {
+            found.extend(file::exists(&path.join(names::MODEL))?.then_some(path));
+        } else if depth > 1 && !hidden && file::is_folder(&path)? {
             collect(&path, depth - 1, found)?;
         }
     }

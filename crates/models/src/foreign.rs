@@ -30,6 +30,8 @@ pub struct Found {
     pub tensors: Tensors,
     /// What is pruned.
     pub masks: Masks,
+    /// The name of each class; none where they are not known.
+    pub class_names: Vec<String>,
     /// What was done on the way, for people.
     pub notes: Vec<String>,
 }
@@ -58,7 +60,7 @@ impl Fitting {
         }
         check(&graph, &tensors, path)?;
         let masks = Masks::of_tensors(&masks, &graph, path)?;
-        Ok(Found { graph, tensors, masks, notes })
+        Ok(Found { graph, tensors, masks, class_names: vec![], notes })
     }
 }
 
@@ -136,9 +138,11 @@ fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
 
 /// A checkpoint's folder or, with `fitting`, a bare file.
 pub fn open(path: &Path, fitting: &Fitting, classes: usize) -> anyhow::Result<Found> {
-    if path.is_dir() {
+    if artifact::file::is_folder(path)? {
         let c = sparsity::Checkpoint::open(path)?;
-        return Ok(Found { graph: c.graph, tensors: c.tensors, masks: c.masks, notes: vec![] });
+        let class_names = c.class_names().to_vec();
+        let (graph, tensors, masks) = (c.graph, c.tensors, c.masks);
+        return Ok(Found { graph, tensors, masks, class_names, notes: vec![] });
     }
     Ok(fitting.read(path, classes, None)?)
 }

@@ -7,7 +7,7 @@ use artifact::file;
 use artifact::tensors::{self, Tensor, Tensors};
 use cifar::{Dataset, Normalise};
 use clap::{Args, ValueEnum};
-use engine::{Net, device};
+use engine::{ClassFlags, Net, device};
 use stage::Common;
 
 use crate::foreign::{self, Fitting};
@@ -33,6 +33,8 @@ pub struct Predict {
     #[command(flatten)]
     fitting: Fitting,
     #[command(flatten)]
+    classes: ClassFlags,
+    #[command(flatten)]
     device: device::Flags,
 }
 
@@ -53,7 +55,8 @@ impl Predict {
         file::vacant(&self.out, self.fresh)?;
         let data = Dataset::open(&self.data)?;
         let found = foreign::open(&self.checkpoint, &self.fitting, data.info.classes.len())?;
-        engine::check_fit(&found.graph, &data, &self.data)?;
+        let (graph, names) = (&found.graph, &found.class_names);
+        let data = self.classes.matched(graph, names, data, &self.data)?.data;
         let net = Net::load(found.graph, &found.tensors, &self.device.device()?)?;
         let part = match self.part {
             PartName::Train => &data.train,

@@ -75,7 +75,6 @@ fn scan() -> Scan {
         weights: 0,
         score: score(0.9 - drop),
         drop,
-        seconds: 0.0,
     };
     Scan {
         baseline: score(0.9),
@@ -86,7 +85,6 @@ fn scan() -> Scan {
             .iter()
             .flat_map(|(layer, d)| [row(layer, 0.4, d[0]), row(layer, 0.8, d[1])])
             .collect(),
-        seconds: 0.0,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use artifact::manifest::{self, Input};
-use artifact::{Error, Manifest, Result, names, record};
+use artifact::{Error, Manifest, Result, Timings, file, names, record};
 
 /// Artifacts, each behind those that it was made from.
 pub struct Chain {
@@ -19,12 +19,14 @@ pub struct Stage {
     pub folder: PathBuf,
     /// Its folder as seen from the report.
     pub path: String,
-    /// Digest of its manifest.
+    /// Digest of its content.
     pub sha256: String,
     /// Its manifest.
     pub manifest: Manifest,
     /// The manifest's result.
     pub record: Record,
+    /// How long it took.
+    pub timings: Timings,
     /// What it was made from.
     pub links: Vec<Link>,
 }
@@ -198,13 +200,14 @@ impl Walk<'_> {
         self.open.push(me.path.clone());
         let links = manifest.inputs.iter().map(|i| self.link(folder, i)).collect::<Result<_>>()?;
         self.open.pop();
-        let folder = folder.to_owned();
+        let (folder, timings) = (folder.to_owned(), Timings::read(folder)?);
         self.stages.push(Stage {
             folder,
             path: me.path,
             sha256: me.sha256,
             manifest,
             record,
+            timings,
             links,
         });
         Ok(self.stages.len() - 1)
@@ -220,7 +223,7 @@ impl Walk<'_> {
             Err(other) => return Err(other),
         };
         let state = if now.sha256 == recorded.sha256 { State::Same } else { State::Changed };
-        let whole = path.join(names::MANIFEST).exists();
+        let whole = file::exists(&path.join(names::MANIFEST))?;
         let stage = if whole { Some(self.visit(&path)?) } else { None };
         let input = Input { path: now.path, ..recorded.clone() };
         Ok(Link { input, state, stage })

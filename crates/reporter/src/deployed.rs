@@ -1,7 +1,7 @@
 //! Packed networks: bytes on disk, answers beside the checkpoint's, milliseconds beside the dense.
 
-use artifact::record::{Deployment, Speed};
 use artifact::size::thousands;
+use artifact::timings::Speed;
 use serde::Serialize;
 
 use crate::format::{faster, middle, milliseconds, percent, times};
@@ -57,7 +57,7 @@ impl Row {
             packed: percent(v.packed, 2),
             difference: format!("{:.0e}", v.difference),
             conditions: conditions(&[*packed]),
-            speeds: d.speeds.iter().map(SpeedRow::of).collect(),
+            speeds: packed.speeds.iter().map(SpeedRow::of).collect(),
         }
     }
 }
@@ -79,7 +79,7 @@ impl SpeedRow {
 /// The threads and processors on which `packed` were timed, each once.
 pub fn conditions(packed: &[Packed]) -> Vec<String> {
     let mut all: Vec<String> = vec![];
-    for speed in packed.iter().flat_map(|p| &p.of.speeds) {
+    for speed in packed.iter().flat_map(|p| p.speeds) {
         let s = if speed.threads == 1 { "" } else { "s" };
         let says = format!("{} thread{s}, {}", speed.threads, speed.processor);
         if !all.contains(&says) {
@@ -90,14 +90,14 @@ pub fn conditions(packed: &[Packed]) -> Vec<String> {
 }
 
 /// The time of the largest batch.
-pub fn throughput(deployment: &Deployment) -> Option<&Speed> {
-    deployment.speeds.iter().max_by_key(|s| s.batch)
+pub fn throughput<'a>(packed: &Packed<'a>) -> Option<&'a Speed> {
+    packed.speeds.iter().max_by_key(|s| s.batch)
 }
 
 /// What a terminal of 80 columns is told.
 pub fn line(packed: &Packed) -> String {
     let d = packed.of;
-    let speed = throughput(d).map_or(String::new(), |s| {
+    let speed = throughput(packed).map_or(String::new(), |s| {
         let (now, dense) = (s.milliseconds, s.dense_milliseconds);
         let (against, now, dense) =
             (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));

@@ -1,12 +1,13 @@
 //! Which figures a report has, and what they are called.
 
 use artifact::record::{Epoch, Scores};
-use artifact::{Error, Result, file, names};
+use artifact::{Error, Result, file, names, timings};
 
 use crate::chain::{Record, Stage};
 use crate::page::Figures;
 use crate::plots::histogram::Zeros;
-use crate::plots::{Plot, bars, cost, histogram, sensitivity, tradeoff, training};
+use crate::plots::training::{self, Curve};
+use crate::plots::{Plot, bars, cost, histogram, sensitivity, tradeoff};
 use crate::view::{Packed, Run, View};
 use crate::weights;
 
@@ -121,8 +122,8 @@ fn training_of(stage: &Stage, index: usize) -> Result<Option<Plot>> {
     let name = format!("training-{}", index + 1);
     let label = format!("{} ({})", stage.name(), stage.manifest.stage);
     let epochs = epochs(stage)?;
-    let drawn = !epochs.is_empty();
-    Ok(drawn.then(|| training::plot(&name, &label, (&epochs, best))))
+    let curve = Curve { epochs: &epochs, timings: &stage.timings.epochs, best };
+    Ok((!epochs.is_empty()).then(|| training::plot(&name, &label, &curve)))
 }
 
 /// The lines of a run's metrics; none where it lists no such file.
@@ -133,7 +134,7 @@ fn epochs(stage: &Stage) -> Result<Vec<Epoch>> {
     let path = stage.manifest.verified(&stage.folder, names::METRICS)?;
     let text = file::read_text(&path)?;
     let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line)
+        timings::parse_line(line)
             .map_err(|e| Error::Config(format!("{}: line {}: {e}", path.display(), i + 1)))
     };
     text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(parse).collect()

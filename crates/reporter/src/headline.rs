@@ -9,7 +9,7 @@ use crate::deployed::throughput;
 use crate::format::{
     bytes, bytes_like, faster, milliseconds, percent, short, signed_points, times,
 };
-use crate::view::{Run, View};
+use crate::view::{Packed, Run, View};
 
 /// A loss of validation accuracy up to this counts as as good as dense.
 const TOLERATED: f64 = 0.01;
@@ -53,9 +53,9 @@ pub fn tiles(view: &View) -> Vec<Tile> {
     }
     let of_all = format!("{} of all parameters are zero", percent(left.of_all, 1));
     tiles.push(tile("Weights pruned", percent(left.of_prunable, 1), of_all));
-    let packed = view.packed_of(run).next().map(|p| p.of);
-    tiles.push(packed.map_or_else(|| ideal_tile(dense, ideal), |d| file_tile(d, ideal)));
-    tiles.extend(packed.and_then(time_tile));
+    let packed = view.packed_of(run).next();
+    tiles.push(packed.map_or_else(|| ideal_tile(dense, ideal), |p| file_tile(p.of, ideal)));
+    tiles.extend(packed.as_ref().and_then(time_tile));
     let (full, some) = (left.macs_dense, left.macs_sparse);
     let note = format!("MACs of {}, {} fewer", short(full as f64), times(full, some));
     tiles.push(tile("Work an image", short(some as f64), note));
@@ -74,7 +74,7 @@ fn file_tile(packed: &Deployment, ideal: u64) -> Tile {
     tile("Packed file", bytes_like(now, dense), note)
 }
 
-fn time_tile(packed: &Deployment) -> Option<Tile> {
+fn time_tile(packed: &Packed) -> Option<Tile> {
     let speed = throughput(packed)?;
     let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
     let against = format!("{}, {}", milliseconds(dense, dense), faster(dense, now));
@@ -142,7 +142,7 @@ fn of_run(view: &View, run: &Run) -> String {
         return String::new();
     };
     let (pruned, dense) = (pruned(view, run, left), view.training(run));
-    let size = view.packed_of(run).next().map_or_else(|| ideal(left), |p| measured(p.of));
+    let size = view.packed_of(run).next().map_or_else(|| ideal(left), |p| measured(&p));
     match (&view.stage(run).record, dense) {
         (Record::Finetuning(tuned), Some(dense)) => {
             let (before, after) = (dense.scores.test.accuracy, tuned.tuned.test.accuracy);
@@ -169,9 +169,9 @@ fn ideal(left: &Sparsity) -> String {
     format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full))
 }
 
-fn measured(packed: &Deployment) -> String {
-    let dense = packed.dense_bytes;
-    let size = format!("file {} → {}", bytes(dense), bytes_like(packed.bytes, dense));
+fn measured(packed: &Packed) -> String {
+    let dense = packed.of.dense_bytes;
+    let size = format!("file {} → {}", bytes(dense), bytes_like(packed.of.bytes, dense));
     throughput(packed).map_or(size.clone(), |speed| {
         let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
         let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));

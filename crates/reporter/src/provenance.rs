@@ -62,7 +62,7 @@ fn step(stage: &Stage) -> Step {
         seed: m.seed,
         network: m.network.as_ref().map(|n| format!("{}, graph {}", n.spec, n.digest)),
         sha256: stage.sha256.clone(),
-        summary: summary(&stage.record),
+        summary: summary(stage),
         config: yaml::text(&m.config),
         inputs: stage.links.iter().map(source).collect(),
         outputs: m.outputs.iter().map(product).collect(),
@@ -91,8 +91,9 @@ fn product(output: &manifest::Output) -> Product {
     Product { file: output.file.clone(), size: bytes(output.bytes), sha256: output.sha256.clone() }
 }
 
-fn summary(record: &Record) -> String {
-    match record {
+fn summary(stage: &Stage) -> String {
+    let took = stage.timings.seconds;
+    match &stage.record {
         Record::Dataset(d) => format!(
             "{} classes of {} images of {} × {} pixels: {} to train, {} to validate, {} to test",
             d.classes.len(),
@@ -103,19 +104,16 @@ fn summary(record: &Record) -> String {
             thousands(d.images.validation as u64),
             thousands(d.images.test as u64)
         ),
-        Record::Training(t) => trained(t.epochs, t.best_epoch, t.seconds),
+        Record::Training(t) => trained(t.epochs, t.best_epoch, took),
         Record::Pruning(p) => {
             let round = p.round.map_or(String::new(), |r| format!(", round {r}"));
             let left = percent(p.sparsity.of_prunable, 2);
             format!("{left} of the weights pruned by {} ({}){round}", p.score, p.scope)
         }
-        Record::Finetuning(f) => trained(f.epochs, f.best_epoch, f.seconds),
-        Record::Scan(s) => format!(
-            "{} layers at {} ratios, {}",
-            s.layers.len(),
-            s.ratios.len(),
-            seconds(s.seconds)
-        ),
+        Record::Finetuning(f) => trained(f.epochs, f.best_epoch, took),
+        Record::Scan(s) => {
+            format!("{} layers at {} ratios{}", s.layers.len(), s.ratios.len(), in_time(took))
+        }
         Record::Deployment(d) => format!(
             "{} values, {} of {}, held against its checkpoint on {} test images",
             d.values,
@@ -127,7 +125,12 @@ fn summary(record: &Record) -> String {
     }
 }
 
-fn trained(epochs: usize, best: usize, took: f64) -> String {
+fn trained(epochs: usize, best: usize, took: Option<f64>) -> String {
     let s = if epochs == 1 { "" } else { "s" };
-    format!("{epochs} epoch{s}, the best was {best}, {}", seconds(took))
+    format!("{epochs} epoch{s}, the best was {best}{}", in_time(took))
+}
+
+/// The end of a sentence about what `took` so many seconds, where that is known.
+fn in_time(took: Option<f64>) -> String {
+    took.map_or_else(String::new, |took| format!(", {}", seconds(took)))
 }

@@ -1,6 +1,7 @@
 //! What the report is about: the runs asked for, the dense network of each, the scans.
 
 use artifact::record::{Deployment, Layer, Scan, Sparsity, Training};
+use artifact::timings::Speed;
 use artifact::{Result, names};
 use graph::Graph;
 use sparsity::Masks;
@@ -38,8 +39,10 @@ pub struct Run {
 pub struct Packed<'a> {
     /// The network.
     pub run: &'a Run,
-    /// Its file, its answers and its times.
+    /// Its file and its answers.
     pub of: &'a Deployment,
+    /// Its times, for each batch that was timed.
+    pub speeds: &'a [Speed],
 }
 
 impl View {
@@ -101,9 +104,12 @@ impl View {
 
     /// What was packed of `run`.
     pub fn packed_of<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = Packed<'a>> {
-        let deployment = |&i: &usize| match &self.chain.stages[i].record {
-            Record::Deployment(of) => Some(Packed { run, of }),
-            _ => None,
+        let deployment = |&i: &usize| {
+            let stage = &self.chain.stages[i];
+            match &stage.record {
+                Record::Deployment(of) => Some(Packed { run, of, speeds: &stage.timings.speeds }),
+                _ => None,
+            }
         };
         run.packed.iter().filter_map(deployment)
     }

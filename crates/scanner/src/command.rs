@@ -7,7 +7,7 @@ use artifact::Error;
 use artifact::pattern;
 use cifar::Dataset;
 use clap::Parser;
-use engine::{AugmentFlags, Net, device};
+use engine::{AugmentFlags, ClassFlags, Net, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, OnlyWith, Produce, nearest};
@@ -57,6 +57,10 @@ pub struct Config {
     #[serde(flatten)]
     #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
     pub device: device::Flags,
+    #[command(flatten)]
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub classes: ClassFlags,
 }
 
 impl stage::Command for Scanner {
@@ -74,7 +78,8 @@ impl stage::Command for Scanner {
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        engine::check_fit(&checkpoint.graph, &data, &self.data)?;
+        let (graph, names) = (&checkpoint.graph, checkpoint.class_names());
+        let data = self.config.classes.matched(graph, names, data, &self.data)?.data;
         let layers = layers(&checkpoint, &self.config.layers)?;
         once(&self.config.ratios)?;
         let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };

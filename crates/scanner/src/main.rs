@@ -1,7 +1,7 @@
 //! Sensitivity scan: each layer alone pruned at a series of ratios, accuracy each time.
 
 mod command;
-mod rows;
+mod points;
 mod scan;
 
 fn main() -> std::process::ExitCode {

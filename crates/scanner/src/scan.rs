@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::record::{Scan, ScanRow, Score};
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, file, names};
+use artifact::{Error, Timings, file, names};
 use cifar::{Dataset, Normalise};
 use engine::{Net, Recalibration, evaluate};
 use sparsity::select::{self, Candidates};
@@ -14,7 +14,7 @@ use sparsity::{Checkpoint, Mask, magnitude, weights};
 use stage::{Job, Progress, interrupt};
 
 use crate::command::Config;
-use crate::rows;
+use crate::points::{self, Point};
 
 /// What to scan.
 pub struct Task {
@@ -34,40 +34,40 @@ pub struct Task {
 
 /// Scans what is not yet scanned and commits the artifact.
 pub fn run(mut task: Task, job: Job) -> Result<()> {
-    let path = job.path(names::SCAN);
-    let mut rows = rows::read(&path)?;
+    let (path, planned) = (job.path(names::POINTS), task.planned());
+    let mut points = points::read(&path, &planned)?;
     let tensors = task.checkpoint.tensors.clone();
     let baseline = task.score(&tensors)?;
-    let points = task.points();
-    let progress = Progress::new("scan", "points", points.len() as u64);
-    progress.advance(rows.len() as u64, String::new());
+    let progress = Progress::new("scan", "points", planned.len() as u64);
+    progress.advance(points.len() as u64, String::new());
     progress.line(&format!("baseline {:.2}% on validation images", baseline.accuracy * 100.0));
-    for (layer, ratio) in points.iter().skip(rows.len()) {
+    for (layer, ratio) in planned.iter().skip(points.len()) {
         if interrupt::asked() {
-            let what = format!("interrupted after {} of {} points", rows.len(), points.len());
+            let what = format!("interrupted after {} of {} points", points.len(), planned.len());
             return Err(Error::Interrupted(format!("{what}; run again to go on")).into());
         }
-        let row = task.point(layer, *ratio, baseline)?;
-        rows::append(&path, &row)?;
-        progress.advance(1, format!("{layer} {ratio}: {:.1}%", row.score.accuracy * 100.0));
-        rows.push(row);
+        let point = task.point(layer, *ratio, baseline)?;
+        points::append(&path, &point)?;
+        let accuracy = point.row.score.accuracy * 100.0;
+        progress.advance(1, format!("{layer} {ratio}: {accuracy:.1}%"));
+        points.push(point);
     }
     drop(progress);
-    task.finish(job, baseline, rows)
+    task.finish(job, baseline, points)
 }
 
 impl Task {
-    fn points(&self) -> Vec<(String, f64)> {
+    fn planned(&self) -> Vec<(String, f64)> {
         let ratios = &self.config.ratios;
         let of = |l: &String| ratios.iter().map(|r| (l.clone(), *r)).collect::<Vec<_>>();
         self.layers.iter().flat_map(of).collect()
     }
 
-    fn point(&mut self, layer: &str, ratio: f64, baseline: Score) -> Result<ScanRow> {
+    fn point(&mut self, layer: &str, ratio: f64, baseline: Score) -> Result<Point> {
         let started = Instant::now();
         let (tensors, mask) = self.pruned(layer, ratio)?;
         let score = self.score(&tensors)?;
-        Ok(ScanRow {
+        let row = ScanRow {
             layer: layer.to_owned(),
             ratio,
             before: self.checkpoint.masks.pruned_of(layer),
@@ -75,8 +75,8 @@ impl Task {
             weights: mask.len() as u64,
             score,
             drop: baseline.accuracy - score.accuracy,
-            seconds: started.elapsed().as_secs_f64(),
-        })
+        };
+        Ok(Point { row, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// The checkpoint with `ratio` of what is left of `layer` pruned by magnitude.
@@ -103,8 +103,17 @@ impl Task {
         evaluate(&self.net, &self.data.validation, &Normalise::from(&self.data.info))
     }
 
-    fn finish(self, job: Job, baseline: Score, rows: Vec<ScanRow>) -> Result<()> {
+    fn finish(self, job: Job, baseline: Score, points: Vec<Point>) -> Result<()> {
+        let timings = Timings {
+            seconds: Some(points.iter().map(|p| p.seconds).sum()),
+            points: points.iter().map(Point::timing).collect(),
+            ..Timings::default()
+        };
+        let rows: Vec<ScanRow> = points.into_iter().map(|p| p.row).collect();
         print(&self, baseline, &rows);
+        let lines: Vec<String> =
+            rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        file::write(&job.path(names::SCAN), (lines.join("\n") + "\n").as_bytes())?;
         let scores = self.magnitudes();
         file::write(&job.path(names::SCORES), serde_json::to_string_pretty(&scores)?.as_bytes())?;
         let result = Scan {
@@ -112,11 +121,10 @@ impl Task {
             ratios: self.config.ratios.clone(),
             layers: self.layers.clone(),
             recalibration_images: self.config.recalibration_images,
-            seconds: rows.iter().map(|r| r.seconds).sum(),
             rows,
         };
         let network = self.checkpoint.manifest.network.clone();
-        job.finish(network, &result, &[names::SCAN, names::SCORES])?;
+        job.timed(timings).finish(network, &result, &[names::SCAN, names::SCORES])?;
         Ok(())
     }
 

@@ -43,6 +43,11 @@ impl Checkpoint {
         Ok(Self { folder: folder.to_owned(), manifest, graph, tensors, masks })
     }
 
+    /// The name of each class, in the order of the logits; none where the manifest does not say.
+    pub fn class_names(&self) -> &[String] {
+        self.manifest.network.as_ref().map_or(&[], |network| &network.class_names)
+    }
+
     /// The values of the parameter `name`.
     ///
     /// # Panics
@@ -83,7 +88,7 @@ fn all_zero(masks: &Masks, tensors: &Tensors, path: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::Mask;
-    use artifact::{Begun, Staging, file, manifest, yaml::Value};
+    use artifact::{Begun, Finished, Staging, Timings, file, manifest, yaml::Value};
 
     const CONV: &str = "backbone.conv0.weight";
 
@@ -107,7 +112,10 @@ mod tests {
         change(&mut manifest, &mut weights, staging.folder());
         tensors::write(&staging.folder().join(names::MODEL), &weights, None)?;
         tensors::write(&staging.folder().join(names::MASK), &masks.tensors(&graph), None)?;
-        staging.commit(manifest, &[names::MODEL.into(), names::MASK.into()])?;
+        staging.commit(
+            Finished { manifest, timings: &Timings::default() },
+            &[names::MODEL.into(), names::MASK.into()],
+        )?;
         Checkpoint::open(&out)
     }
 

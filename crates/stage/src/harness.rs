@@ -78,7 +78,7 @@ fn start_log(common: &Common) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::LogLines)
         .log_internal_errors(false)
         .with_target(false)
         .without_time()

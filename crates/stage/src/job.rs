@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use artifact::manifest::{self, Network};
-use artifact::{Begun, Error, Manifest, Result, Staging, names, yaml};
+use artifact::{Begun, Error, Finished, Manifest, Result, Staging, Timings, file, names, yaml};
 use serde::Serialize;
 
 use crate::{Common, Produce, output};
@@ -14,6 +14,7 @@ use crate::{Common, Produce, output};
 pub struct Job {
     staging: Staging,
     begun: Begun,
+    timings: Timings,
     /// The final place as the user wrote it.
     out: PathBuf,
     json: bool,
@@ -31,6 +32,7 @@ impl Job {
         config: &C,
         inputs: &[(&str, &Path)],
     ) -> Result<Option<Self>> {
+        apart(&produce.out, inputs)?;
         let inputs = inputs.iter().map(|(role, path)| manifest::input(role, path, &produce.out));
         let begun = Begun {
             stage: stage.to_owned(),
@@ -39,13 +41,6 @@ impl Job {
             inputs: inputs.collect::<Result<_>>()?,
             fresh: produce.fresh,
         };
-        if let Some(input) = begun.inputs.iter().find(|i| i.path == ".") {
-            return Err(Error::Config(format!(
-                "{}: --out is the {} itself; choose another --out",
-                produce.out.display(),
-                input.role
-            )));
-        }
         if produce.dry_run {
             output::print(yaml::text(&begun).trim_end());
             return Ok(None);
@@ -55,7 +50,14 @@ impl Job {
             return Ok(None);
         }
         let staging = Staging::open(&produce.out, &begun)?;
-        Ok(Some(Self { staging, begun, out: produce.out.clone(), json: common.json }))
+        let (timings, out) = (Timings::default(), produce.out.clone());
+        Ok(Some(Self { staging, begun, timings, out, json: common.json }))
+    }
+
+    /// The same job, with how long it took: recorded beside the manifest.
+    #[must_use]
+    pub fn timed(self, timings: Timings) -> Self {
+        Self { timings, ..self }
     }
 
     /// The folder to write into; what an interrupted run left is still there.
@@ -87,9 +89,33 @@ impl Job {
             result: yaml::value(result),
         };
         let outputs: Vec<String> = outputs.iter().map(|&o| o.to_owned()).collect();
-        self.staging.commit(manifest, &outputs)?;
+        self.staging.commit(Finished { manifest, timings: &self.timings }, &outputs)?;
         announce(&self.out, self.json)
     }
+}
+
+/// Refuses to make an artifact inside one of its inputs, or around one: the commit replaces whatever
+/// stands at `out`.
+fn apart(out: &Path, inputs: &[(&str, &Path)]) -> Result<()> {
+    let place = file::resolved(out)?;
+    for (role, path) in inputs {
+        let input = file::resolved(path)?;
+        let how = if place == input {
+            "is"
+        } else if place.starts_with(&input) {
+            "lies inside"
+        } else if input.starts_with(&place) {
+            "would replace the folder that holds"
+        } else {
+            continue;
+        };
+        return Err(Error::Config(format!(
+            "{}: --out {how} the {role} {}; choose another --out",
+            out.display(),
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 fn announce(folder: &Path, json: bool) -> Result<()> {
@@ -104,7 +130,7 @@ fn announce(folder: &Path, json: bool) -> Result<()> {
 /// Whether `out` holds just what `begun` would make. Its manifest is then touched, so that make
 /// sees it as newer than inputs that were made again with the same content.
 fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
-    if !out.join(names::MANIFEST).exists() {
+    if !file::exists(&out.join(names::MANIFEST))? {
         return foreign(out).map(|()| false);
     }
     let manifest = Manifest::read(out)?;
@@ -145,7 +171,7 @@ fn whole(out: &Path, manifest: &Manifest) -> Result<()> {
 fn foreign(out: &Path) -> Result<()> {
     let occupied = match std::fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
-        Err(_) => out.exists(),
+        Err(_) => file::exists(out)?,
     };
     if occupied {
         return Err(Error::Config(format!(
@@ -180,6 +206,28 @@ mod tests {
         assert_eq!(other.exit_code(), 3);
         assert!(other.to_string().contains("seed 1 where 2 is asked for"), "{other}");
         assert!(start(&flags(&out, 2, true)).expect("opens").is_some());
+    }
+
+    #[test]
+    fn no_artifact_is_made_inside_an_input_or_around_one() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let input = dir.path().join("runs/dense");
+        start(&flags(&input, 1, false))
+            .expect("opens")
+            .expect("work")
+            .finish(None, &2, &[])
+            .expect("ok");
+        let refused = |out: &Path, expected: &str| {
+            let (common, produce) = flags(out, 1, true);
+            let started = Job::start((&common, &produce), "t", &1, &[("checkpoint", &input)]);
+            let error = started.err().expect("refused");
+            assert_eq!(error.exit_code(), 3, "{error}");
+            assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+        };
+        refused(&input, "--out is the checkpoint");
+        refused(&input.join("below"), "--out lies inside the checkpoint");
+        refused(&dir.path().join("runs"), "would replace the folder that holds the checkpoint");
+        assert!(Manifest::read(&input).is_ok(), "the input stands as before");
     }
 
     #[test]

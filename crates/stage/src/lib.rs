@@ -11,6 +11,7 @@ mod flags;
 mod harness;
 pub mod interrupt;
 mod job;
+pub mod memory;
 mod output;
 mod progress;
 mod recipe;
@@ -22,6 +23,3 @@ pub use harness::{Command, run, threads};
 pub use job::Job;
 pub use output::{print, print_json};
 pub use progress::Progress;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

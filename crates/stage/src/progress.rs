@@ -30,20 +30,20 @@ impl Progress {
                 })
                 .progress_chars("=> "),
         );
-        bar.set_prefix(label.to_owned());
+        bar.set_prefix(output::printable(label).into_owned());
         let plain = !quiet && bar.is_hidden();
         Self { bar, plain }
     }
 
     /// Sets the label and begins again at 0 (an epoch of several).
     pub fn begin(&self, label: &str) {
-        self.bar.set_prefix(label.to_owned());
+        self.bar.set_prefix(output::printable(label).into_owned());
         self.bar.reset();
     }
 
     /// `n` more steps are done; `message` is shown behind the bar.
     pub fn advance(&self, n: u64, message: String) {
-        self.bar.set_message(message);
+        self.bar.set_message(output::printable(&message).into_owned());
         self.bar.inc(n);
     }
 
@@ -52,7 +52,7 @@ impl Progress {
         if self.plain {
             output::tell(text);
         } else {
-            self.bar.println(text);
+            self.bar.println(output::printable(text));
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use artifact::manifest::Network;
 use artifact::record::Training;
-use artifact::tensors::{self, Tensors};
-use artifact::{Error, names, size};
+use artifact::tensors;
+use artifact::{names, size};
 use cifar::Dataset;
 use clap::Parser;
-use engine::{Fit, FitFlags, Fitted, Moment, Net, device};
+use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, device};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
@@ -52,6 +53,9 @@ struct Config {
     #[serde(flatten)]
     device: device::Flags,
     #[command(flatten)]
+    #[serde(flatten)]
+    classes: ClassFlags,
+    #[command(flatten)]
     fit: FitFlags,
 }
 
@@ -69,14 +73,19 @@ impl stage::Command for Train {
         graph::Spec::parse(&self.config.network)?;
         let mut inputs = vec![("dataset", self.data.as_path())];
         inputs.extend(self.init_from.as_deref().map(|folder| ("initial", folder)));
-        let flags = (&self.common, &self.produce);
+        let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
         let side = if self.config.side == 0 { data.info.side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
         self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
-        let Some(job) = Job::start(flags, "trainer", &self.config, &inputs)? else { return Ok(()) };
+        let names = start.as_ref().map_or(&[][..], Checkpoint::class_names);
+        let flags = self.config.classes;
+        let Matched { data, classes } = flags.matched(&graph, names, data, &self.data)?;
+        let Some(job) = Job::start(shared, "trainer", &self.config, &inputs)? else {
+            return Ok(());
+        };
         tracing::info!(
             "training {} ({} parameters) on {} images",
             graph.spec(),
@@ -84,7 +93,7 @@ impl stage::Command for Train {
             data.train.len()
         );
         let mut net = match start {
-            Some(tensors) => Net::load(graph, &tensors, &device)?,
+            Some(start) => Net::load(graph, &start.tensors, &device)?,
             None => Net::initial(graph, self.produce.seed, &device)?,
         };
         let (flags, masks) = (&self.config.fit, &Masks::default());
@@ -98,12 +107,17 @@ impl stage::Command for Train {
             skipped: 0,
         };
         let fitted = engine::fit(&mut net, &fit)?;
-        finish(job, &mut net, &fitted, (&data, flags.epochs))
+        let class_names = classes;
+        let network = Network { class_names, ..net.graph().network() };
+        let result = result((&job, &fitted), &mut net, &data, flags.epochs)?;
+        let outputs = [names::MODEL, names::LAST, names::METRICS, names::EARLY];
+        let outputs = if self.config.save_at.is_some() { &outputs[..] } else { &outputs[..3] };
+        Ok(job.timed(fitted.timings).finish(Some(network), &result, outputs)?)
     }
 }
 
-/// The values of the checkpoint in `folder`, which must fit `graph`.
-fn start(folder: &Path, graph: &Graph) -> Result<Tensors> {
+/// The checkpoint in `folder`, which must fit `graph`.
+fn start(folder: &Path, graph: &Graph) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(folder)?;
     let path = folder.join(names::MODEL);
     tensors::check_table(&checkpoint.tensors, &graph.table(), &path)?;
@@ -113,16 +127,16 @@ fn start(folder: &Path, graph: &Graph) -> Result<Tensors> {
             folder.display()
         );
     }
-    Ok(checkpoint.tensors)
+    Ok(checkpoint)
 }
 
-/// Writes both checkpoints and the scores of the best.
-fn finish(
-    job: Job,
+/// Writes both checkpoints; what the manifest says of the best.
+fn result(
+    (job, fitted): (&Job, &Fitted),
     net: &mut Net,
-    fitted: &Fitted,
-    (data, epochs): (&Dataset, usize),
-) -> Result<()> {
+    data: &Dataset,
+    epochs: usize,
+) -> Result<Training> {
     let model = job.path(names::MODEL);
     tensors::write(&model, &fitted.best, None)?;
     tensors::write(&job.path(names::LAST), &fitted.last, None)?;
@@ -135,7 +149,6 @@ fn finish(
         scores,
         sizes: size::measure(&model, sparsity.nonzero)?,
         sparsity,
-        seconds: fitted.seconds,
     };
     tracing::info!(
         "test accuracy {:.2}% (epoch {} of {epochs}, validation {:.2}%)",
@@ -143,9 +156,5 @@ fn finish(
         fitted.best_epoch,
         scores.validation.accuracy * 100.0
     );
-    let network = net.graph().network();
-    let early = job.path(names::EARLY).exists();
-    let outputs = [names::MODEL, names::LAST, names::METRICS, names::EARLY];
-    let outputs = if early { &outputs[..] } else { &outputs[..3] };
-    Ok::<_, Error>(job.finish(Some(network), &result, outputs)?).map_err(Into::into)
+    Ok(result)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use artifact::tensors::{self, Tensors};
-use artifact::{Error, names};
+use artifact::{Error, digest, names};
 use graph::Graph;
 use serde::{Serialize, Serializer};
 
@@ -104,13 +104,27 @@ impl Run<'_> {
     }
 
     /// Keeps the weights if this is the moment.
-    pub(super) fn keep_early(&self) -> anyhow::Result<()> {
+    pub(super) fn keep_early(&mut self) -> anyhow::Result<()> {
         let steps = self.steps_done();
         if self.fit.early.is_some_and(|m| m.steps(self.steps_an_epoch()) == steps) {
-            let note = format!("step {steps}");
-            tensors::write(&self.fit.job.path(names::EARLY), &self.net.tensors()?, Some(&note))?;
+            let (note, path) = (format!("step {steps}"), self.fit.job.path(names::EARLY));
+            tensors::write(&path, &self.net.tensors()?, Some(&note))?;
+            self.position.early = Some(digest::of_file(&path)?.0);
         }
         Ok(())
+    }
+
+    /// Refuses weights that an interrupted run kept and that changed since.
+    pub(super) fn check_kept_early(&self) -> artifact::Result<()> {
+        let Some(expected) = &self.position.early else { return Ok(()) };
+        let path = self.fit.job.path(names::EARLY);
+        match digest::of_file(&path)?.0 {
+            found if found == *expected => Ok(()),
+            found => Err(Error::Integrity(format!(
+                "{}: found sha256 {found}; the saved state recorded {expected}",
+                path.display()
+            ))),
+        }
     }
 }
 

@@ -17,9 +17,9 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use artifact::record::{Epoch, Score};
+use artifact::record::Score;
 use artifact::tensors::Tensors;
-use artifact::{Error, file, names};
+use artifact::{Error, Timings};
 use cifar::{Dataset, Normalise};
 use sparsity::Masks;
 use stage::{Job, Progress, interrupt};
@@ -60,8 +60,8 @@ pub struct Fitted {
     pub best: Tensors,
     /// The weights after the last epoch.
     pub last: Tensors,
-    /// Seconds over all interruptions.
-    pub seconds: f64,
+    /// How long it took, over all interruptions.
+    pub timings: Timings,
 }
 
 /// Everything that lives through a run.
@@ -83,7 +83,7 @@ struct Run<'a> {
 /// Trains `net`, continuing where the job's folder holds an unfinished state.
 ///
 /// # Errors
-/// `Interrupted` after a saved state, `Diverged` at a loss that is no number, `Integrity` should a
+/// `Interrupted` after a saved state, `Diverged` at a loss that is not finite, `Integrity` should a
 /// pruned weight ever be alive.
 pub fn fit(net: &mut Net, fit: &Fit) -> Result<Fitted> {
     let mut run = Run::open(net, fit)?;
@@ -91,10 +91,11 @@ pub fn fit(net: &mut Net, fit: &Fit) -> Result<Fitted> {
     while run.position.epoch < fit.flags.epochs {
         run.epoch(&progress)?;
     }
+    run.write_metrics()?;
     Ok(Fitted {
         best_epoch: run.position.best_epoch,
         last: run.net.tensors()?,
-        seconds: run.position.seconds,
+        timings: run.position.timings(),
         best: run.best,
     })
 }
@@ -186,10 +187,9 @@ impl<'a> Run<'a> {
         if self.position.is_best(validation.correct) {
             self.best = state.scored().clone();
         }
-        let record = self.position.record((lr, revived), validation);
-        progress.line(&epoch_line(&record));
-        let metrics = self.fit.job.path(names::METRICS);
-        file::append_line(&metrics, &serde_json::to_string(&record)?)?;
+        self.position.record((lr, revived), validation);
+        progress.line(&self.position.line());
+        self.write_metrics()?;
         self.position.begin_epoch();
         if self.position.epoch == self.fit.flags.epochs || self.is_due() {
             self.save(state)?;
@@ -233,15 +233,4 @@ impl<'a> Run<'a> {
         ))
         .into())
     }
-}
-
-fn epoch_line(e: &Epoch) -> String {
-    format!(
-        "Epoch {} Accuracy {:.2}% / Best Accuracy: {:.2}%  (loss {:.4}, {:.0} images/s)",
-        e.epoch,
-        e.validation.accuracy * 100.0,
-        e.best * 100.0,
-        e.train_loss,
-        e.images_per_second
-    )
 }

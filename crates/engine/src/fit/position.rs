@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use artifact::record::{Epoch, Score};
 use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{Error, file, names};
+use artifact::timings::EpochTiming;
+use artifact::{Error, Timings, file, names};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -33,6 +34,12 @@ pub(super) struct Position {
     pub epoch_seconds: f64,
     /// Seconds of the run.
     pub seconds: f64,
+    /// The records of all complete epochs: the lines of [`names::METRICS`].
+    pub epochs: Vec<Epoch>,
+    /// How long each of them took.
+    pub timings: Vec<EpochTiming>,
+    /// SHA-256 of [`names::EARLY`], once that is written.
+    pub early: Option<String>,
 }
 
 impl Position {
@@ -58,9 +65,10 @@ impl Position {
         format!("loss {loss:.3} acc {accuracy:.1}% best {best:.1}%")
     }
 
-    pub(super) fn record(&self, (lr, revived): (f64, u64), validation: Score) -> Epoch {
+    /// Appends the record of the epoch just completed, and how long it took.
+    pub(super) fn record(&mut self, (lr, revived): (f64, u64), validation: Score) {
         let n = self.images.max(1) as f64;
-        Epoch {
+        self.epochs.push(Epoch {
             epoch: self.epoch,
             lr,
             train_loss: self.loss / n,
@@ -68,9 +76,38 @@ impl Position {
             validation,
             best: self.best_correct as f64 / validation.images.max(1) as f64,
             revived,
+        });
+        self.timings.push(EpochTiming {
+            epoch: self.epoch,
             seconds: self.epoch_seconds,
             images_per_second: n / self.epoch_seconds.max(1e-9),
-        }
+        });
+    }
+
+    /// The last complete epoch, for people.
+    pub(super) fn line(&self) -> String {
+        let Some((e, timing)) = self.epochs.last().zip(self.timings.last()) else {
+            return String::new();
+        };
+        format!(
+            "Epoch {} Accuracy {:.2}% / Best Accuracy: {:.2}%  (loss {:.4}, {:.0} images/s)",
+            e.epoch,
+            e.validation.accuracy * 100.0,
+            e.best * 100.0,
+            e.train_loss,
+            timing.images_per_second
+        )
+    }
+
+    /// The lines of [`names::METRICS`].
+    fn metrics(&self) -> Result<String> {
+        let line = |e: &Epoch| Ok(serde_json::to_string(e)? + "\n");
+        self.epochs.iter().map(line).collect()
+    }
+
+    /// What was timed so far.
+    pub(super) fn timings(&self) -> Timings {
+        Timings { seconds: Some(self.seconds), epochs: self.timings.clone(), ..Timings::default() }
     }
 }
 
@@ -109,11 +146,11 @@ impl Run<'_> {
         })
     }
 
-    /// Refuses weights and optimiser states that are no numbers: nothing is ever saved of them.
+    /// Refuses weights and optimiser states that are not finite: nothing of them is ever saved.
     pub(super) fn check_sound(&self, state: &State) -> Result<()> {
         let sound = |t: &Tensor| t.as_f32().is_some_and(|v| v.iter().all(|x| x.is_finite()));
         match state.now.iter().chain(&state.optimiser).find(|(_, t)| !sound(t)) {
-            Some((name, _)) => Err(self.diverged(&format!("{name} is no number"))),
+            Some((name, _)) => Err(self.diverged(&format!("{name} is not finite"))),
             None => Ok(()),
         }
     }
@@ -137,7 +174,7 @@ impl Run<'_> {
             add(&mut all, "average", average);
         }
         let note = serde_json::to_string(&self.position)?;
-        tensors::write(&self.fit.job.path(names::STATE), &all, Some(&note))?;
+        tensors::write_sealed(&self.fit.job.path(names::STATE), &all, &note)?;
         let written = Some((Instant::now(), self.started.elapsed()));
         self.saved = Saved { epoch: self.position.epoch, written };
         Ok(())
@@ -146,7 +183,7 @@ impl Run<'_> {
     /// Continues from a saved state, if there is one.
     pub(super) fn resume(&mut self) -> Result<()> {
         let path = self.fit.job.path(names::STATE);
-        if path.exists() {
+        if file::exists(&path)? {
             self.restore(&path).with_context(|| {
                 let folder = self.fit.job.folder().display();
                 format!(
@@ -157,13 +194,22 @@ impl Run<'_> {
             let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
             tracing::info!("going on at epoch {epoch}, step {step}");
         }
-        keep_lines(&self.fit.job.path(names::METRICS), self.position.epoch)
+        let begun = file::exists(&self.fit.job.path(names::METRICS))?;
+        if begun || self.position.epoch > 0 { self.write_metrics() } else { Ok(()) }
+    }
+
+    /// Writes [`names::METRICS`] as the position has it: lines of epochs that it does not know (a kill
+    /// may fall between the two writes) and damaged ones are gone then.
+    pub(super) fn write_metrics(&self) -> Result<()> {
+        let text = self.position.metrics()?;
+        Ok(file::write(&self.fit.job.path(names::METRICS), text.as_bytes())?)
     }
 
     fn restore(&mut self, path: &Path) -> Result<()> {
-        let (all, note) = tensors::read(path)?;
-        self.position = serde_json::from_str(&note.unwrap_or_default())
+        let (all, note) = tensors::read_sealed(path)?;
+        self.position = serde_json::from_str(&note)
             .map_err(|e| Error::Integrity(format!("{}: position: {e}", path.display())))?;
+        self.check_kept_early()?;
         let group = |name| take(&all, name, self.net.graph(), path);
         let (now, best) = (group("now")?, group("best")?);
         self.net.set(&now)?;
@@ -173,16 +219,6 @@ impl Run<'_> {
         }
         self.optimiser.restore(self.net, &all, path).context("state of the optimiser")
     }
-}
-
-/// Drops lines of epochs that the state does not know (a kill may fall between the two writes).
-fn keep_lines(path: &Path, epochs: usize) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let text = file::read_text(path)?;
-    let kept: String = text.split_inclusive('\n').take(epochs).collect();
-    Ok(file::write(path, kept.as_bytes())?)
 }
 
 fn add(all: &mut Tensors, group: &str, tensors: Tensors) {

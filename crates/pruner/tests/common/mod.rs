@@ -7,7 +7,7 @@ use artifact::Begun;
 use artifact::record::Pruning;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
-use artifact::{Manifest, Staging, manifest, names};
+use artifact::{Finished, Manifest, Staging, Timings, manifest, names};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::Checkpoint;
@@ -105,7 +105,9 @@ impl Place {
             config: Value::Null,
             result: yaml::value(result),
         };
-        staging.commit(manifest, &outputs).expect("commits");
+        staging
+            .commit(Finished { manifest, timings: &Timings::default() }, &outputs)
+            .expect("commits");
         out
     }
 

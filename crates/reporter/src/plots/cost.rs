@@ -1,6 +1,7 @@
 //! Accuracy against what a packed network costs: bytes on disk, milliseconds an image.
 
-use artifact::record::{Speed, Training};
+use artifact::record::Training;
+use artifact::timings::Speed;
 
 use super::Plot;
 use super::axis::Axis;
@@ -80,12 +81,12 @@ fn milliseconds_csv(spots: &[Spot], packed: &[Packed], speeds: &[&Speed]) -> Csv
 
 /// The largest batch that all were timed at.
 fn common_batch(packed: &[Packed]) -> Option<usize> {
-    let batches = packed.first()?.of.speeds.iter().map(|s| s.batch);
+    let batches = packed.first()?.speeds.iter().map(|s| s.batch);
     batches.filter(|&b| packed.iter().all(|p| speed_at(p, b).is_some())).max()
 }
 
 fn speed_at<'a>(packed: &Packed<'a>, batch: usize) -> Option<&'a Speed> {
-    packed.of.speeds.iter().find(|s| s.batch == batch)
+    packed.speeds.iter().find(|s| s.batch == batch)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -1,6 +1,7 @@
 //! Training: loss and accuracy over the epochs of a run.
 
 use artifact::record::Epoch;
+use artifact::timings::EpochTiming;
 
 use super::axis::Axis;
 use super::frame::Frame;
@@ -9,8 +10,19 @@ use crate::csv::{Csv, Field};
 
 const SIZE: (f64, f64) = (420.0, 220.0);
 
-/// Loss and accuracy of the run `label`, whose epoch `best` was kept; the file is called `name`.
-pub fn plot(name: &str, label: &str, (epochs, best): (&[Epoch], usize)) -> Plot {
+/// A training, epoch by epoch.
+pub struct Curve<'a> {
+    /// The epochs.
+    pub epochs: &'a [Epoch],
+    /// How long each took, as far as that was recorded.
+    pub timings: &'a [EpochTiming],
+    /// The epoch whose weights were kept.
+    pub best: usize,
+}
+
+/// Loss and accuracy of the run `label`; the file is called `name`.
+pub fn plot(name: &str, label: &str, curve: &Curve) -> Plot {
+    let Curve { epochs, best, .. } = *curve;
     let loss = |f: fn(&Epoch) -> f64| series(epochs, f);
     let percent = |f: fn(&Epoch) -> f64| series(epochs, f);
     let losses = [loss(|e| e.train_loss), loss(|e| e.validation.loss)];
@@ -31,7 +43,7 @@ pub fn plot(name: &str, label: &str, (epochs, best): (&[Epoch], usize)) -> Plot 
             panel("Loss", (last, best), loss_axis, &losses),
             panel("Accuracy", (last, best), accuracy_axis, &accuracies),
         ],
-        csv: csv(epochs),
+        csv: csv(curve),
     }
 }
 
@@ -63,7 +75,7 @@ fn panel(title: &str, (last, best): (usize, usize), y: Axis, both: &[Series; 2])
     frame.panel()
 }
 
-fn csv(epochs: &[Epoch]) -> Csv {
+fn csv(curve: &Curve) -> Csv {
     let columns = [
         "epoch",
         "lr",
@@ -77,7 +89,9 @@ fn csv(epochs: &[Epoch]) -> Csv {
         "images_per_second",
     ];
     let mut csv = Csv::new(&columns);
-    for e in epochs {
+    for e in curve.epochs {
+        let timing = curve.timings.iter().find(|t| t.epoch == e.epoch);
+        let timed = |of: fn(&EpochTiming) -> f64| Field::Number(timing.map_or(f64::NAN, of));
         csv.row([
             Field::Count(e.epoch as u64),
             Field::Number(e.lr),
@@ -87,8 +101,8 @@ fn csv(epochs: &[Epoch]) -> Csv {
             Field::Number(e.validation.accuracy),
             Field::Number(e.best),
             Field::Count(e.revived),
-            Field::Number(e.seconds),
-            Field::Number(e.images_per_second),
+            timed(|t| t.seconds),
+            timed(|t| t.images_per_second),
         ]);
     }
     csv

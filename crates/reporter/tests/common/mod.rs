@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use artifact::manifest::{self, Manifest};
 use artifact::record::{
     ClassCount, Dataset, Deployment, Epoch, Finetuning, Layer, Parts, Pruning, Scan, ScanRow,
-    Score, Scores, Sparsity, Speed, Training, Verification,
+    Score, Scores, Sparsity, Training, Verification,
 };
 use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{Begun, Staging, file, names, size, yaml};
+use artifact::timings::Speed;
+use artifact::{Begun, Finished, Staging, Timings, file, names, size, yaml};
 use graph::Graph;
 use serde::Serialize;
 
@@ -31,6 +32,7 @@ struct Files<'a> {
     tensors: Option<Tensors>,
     epochs: Vec<Epoch>,
     packed: Vec<u8>,
+    speeds: Vec<Speed>,
 }
 
 impl World {
@@ -92,7 +94,6 @@ impl World {
             scores: scores(0.931),
             sparsity: self.sparsity(0.0),
             sizes,
-            seconds: 183.0,
         };
         self.commit("dense", &files, &result);
     }
@@ -131,7 +132,6 @@ impl World {
             layers: self.layers(sparsity),
             sizes: self.sizes(sparsity, left.nonzero),
             sparsity: left,
-            seconds: 61.0,
         };
         let files = Files {
             inputs: vec![("checkpoint", from), ("dataset", "data")],
@@ -169,10 +169,10 @@ impl World {
                 checkpoint: accuracy,
                 packed: accuracy,
             },
-            speeds: vec![speed(1), speed(64)],
         };
         let inputs = vec![("checkpoint", name), ("dataset", "data")];
-        let files = Files { inputs, packed, ..Files::of("deployer") };
+        let speeds = vec![speed(1), speed(64)];
+        let files = Files { inputs, packed, speeds, ..Files::of("deployer") };
         self.commit(&format!("{name}-{values}"), &files, &result);
     }
 
@@ -196,7 +196,6 @@ impl World {
                     weights: p.count() as u64,
                     score: score(accuracy, 500),
                     drop: baseline.accuracy - accuracy,
-                    seconds: 0.4,
                 }
             };
             ratios.iter().map(row).collect::<Vec<_>>()
@@ -207,7 +206,6 @@ impl World {
             layers: self.graph.prunable().map(|p| p.name.clone()).collect(),
             recalibration_images: 500,
             rows: rows.collect(),
-            seconds: 25.0,
         };
         let inputs = vec![("checkpoint", "dense"), ("dataset", "data")];
         self.commit("scan", &Files { inputs, ..Files::of("scanner") }, &result);
@@ -294,14 +292,22 @@ impl World {
             config: begun.config,
             result: yaml::value(result),
         };
-        staging.commit(manifest, &outputs).expect("commits");
+        let timings = Timings { speeds: files.speeds.clone(), ..Timings::default() };
+        staging.commit(Finished { manifest, timings: &timings }, &outputs).expect("commits");
     }
 }
 
 impl Files<'_> {
     /// Of a stage that leaves none.
     fn of(stage: &str) -> Files<'_> {
-        Files { stage, inputs: vec![], tensors: None, epochs: vec![], packed: vec![] }
+        Files {
+            stage,
+            inputs: vec![],
+            tensors: None,
+            epochs: vec![],
+            packed: vec![],
+            speeds: vec![],
+        }
     }
 
     fn write(&self, folder: &Path) -> Vec<String> {
@@ -363,8 +369,6 @@ fn epochs(count: usize, from: f64, to: f64) -> Vec<Epoch> {
             validation: score(accuracy, 500),
             best,
             revived: 0,
-            seconds: 5.5,
-            images_per_second: 820.0,
         }
     };
     (1..=count).map(epoch).collect()

@@ -1,4 +1,4 @@
-//! What stands at a path, without what a clock measured.
+//! What stands at a path, without the file of what a clock measured.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,9 +8,6 @@ use artifact::{file, names};
 
 /// Every file by its path below the artifact; a single file is under the empty path.
 pub type Content = BTreeMap<String, Vec<u8>>;
-
-/// Of all files the one that no digest covers: it may differ from run to run.
-const TIMINGS: &str = "timings.yaml";
 
 /// The content of the folder or file at `path`; none where nothing stands there.
 pub fn of(path: &Path) -> Option<Content> {
@@ -24,9 +21,9 @@ pub fn of(path: &Path) -> Option<Content> {
 
 fn add(path: &Path, name: &str, found: &mut Content) {
     let Ok(entries) = std::fs::read_dir(path) else {
-        if name != TIMINGS {
-            let bytes = file::read(path).unwrap_or_default();
-            found.insert(name.to_owned(), crate::clock::without(name, bytes));
+        // No digest covers it: it differs from run to run.
+        if name != names::TIMINGS {
+            found.insert(name.to_owned(), file::read(path).unwrap_or_default());
         }
         return;
     };

@@ -7,7 +7,6 @@
 //! run. `make faults` prints how many trials of each kind did; docs/reliability.md holds the table.
 
 mod baseline;
-mod clock;
 mod content;
 mod damage;
 mod desk;

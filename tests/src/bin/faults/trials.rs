@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use artifact::names;
 use seed::Stream;
 
 use crate::baseline::{Baseline, name};
@@ -135,7 +136,8 @@ fn limits(base: &Baseline, all: &mut Vec<Trial>) {
 fn damages(base: &Baseline, stream: &mut Stream, all: &mut Vec<Trial>) {
     let mut add = |kind, start, files: &[PathBuf]| {
         let flips = (FLIPS / files.len().max(1)).clamp(6, 40);
-        for file in files {
+        // Times are not guarded: no digest covers them, and nothing but the report's times follows from them.
+        for file in files.iter().filter(|f| !f.ends_with(names::TIMINGS)) {
             let lines = file.extension().is_some_and(|e| e == "jsonl");
             for damage in Damage::all(flips, lines, stream) {
                 let detail = format!("{}-{damage:?}", file.display()).replace([' ', '/'], "_");
