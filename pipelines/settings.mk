@@ -8,6 +8,7 @@
 #: SPARSITIES  the same for `make sweep`, several
 #: SEED        seed of all randomness
 #: EPOCHS      epochs of dense training (default: the recipe's)
+#: STEP_EPOCHS epochs between two steps of the rate, where the recipe's schedule is `step` (default: the recipe's)
 #: FT_EPOCHS   epochs of one-shot fine-tuning (default: the recipe's)
 #: BATCH       images a step (default: the recipe's)
 #: ROUND_RATE  fraction of what remains that a round of `make iterative` prunes
@@ -37,6 +38,7 @@ SPARSITY ?= 0.9
 SPARSITIES ?= 0.5 0.75 0.9 0.95
 SEED ?= 42
 EPOCHS ?=
+STEP_EPOCHS ?=
 FT_EPOCHS ?=
 BATCH ?=
 ROUND_RATE ?= 0.11
@@ -73,7 +75,7 @@ $(foreach s,$(or $(SPARSITY),empty),$(call checked,SPARSITY,$(s),$(fraction),a f
 $(foreach s,$(or $(SPARSITIES),empty),$(call checked,SPARSITIES,$(s),$(fraction),fractions over 0 and below 1 with spaces between))
 $(call checked,ROUND_RATE,$(ROUND_RATE),$(fraction),a fraction over 0 and below 1)
 $(call checked,SEED,$(SEED),$(whole),a whole number)
-$(foreach n,BATCH EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
+$(foreach n,BATCH EPOCHS STEP_EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
 $(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
@@ -93,7 +95,7 @@ $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE
 ON_GPU := $(if $(filter cpu,$(DEVICE)),,-$(firstword $(subst :, ,$(DEVICE)))-$(or $(PRECISION),bf16))
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
-RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(STEP_EPOCHS),-step$(STEP_EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
 RATIO_SUFFIX := $(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))

@@ -51,7 +51,10 @@ impl Values {
 
     fn text(self, other: &str) -> String {
         match self {
-            Self::OneOf(all) => format!("--{other} {}", all.join(" or ")),
+            Self::OneOf([all @ .., last]) if !all.is_empty() => {
+                format!("--{other} {} or {last}", all.join(", "))
+            }
+            Self::OneOf(all) => format!("--{other} {}", all.concat()),
             Self::NotZero => format!("--{other} over 0"),
         }
     }

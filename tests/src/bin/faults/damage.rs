@@ -1,5 +1,7 @@
 //! What happens to bytes that lie on a disk: bits turn, ends are lost, lines come twice.
 
+use std::fmt;
+
 use seed::Stream;
 
 /// One damage to a file.
@@ -20,6 +22,18 @@ pub enum Damage {
     Twice,
     /// The last line is gone.
     LineLost,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Flip { at, bit } => write!(f, "bit-{bit}-at-{:.3}%", at * 100.0),
+            Self::Cut(share) => write!(f, "cut-at-{:.1}%", share * 100.0),
+            Self::Longer => f.write_str("longer"),
+            Self::Twice => f.write_str("line-twice"),
+            Self::LineLost => f.write_str("line-lost"),
+        }
+    }
 }
 
 impl Damage {

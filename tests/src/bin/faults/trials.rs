@@ -140,7 +140,7 @@ fn damages(base: &Baseline, stream: &mut Stream, all: &mut Vec<Trial>) {
         for file in files.iter().filter(|f| !f.ends_with(names::TIMINGS)) {
             let lines = file.extension().is_some_and(|e| e == "jsonl");
             for damage in Damage::all(flips, lines, stream) {
-                let detail = format!("{}-{damage:?}", file.display()).replace([' ', '/'], "_");
+                let detail = format!("{}-{damage}", file.display()).replace('/', "_");
                 all.push(Trial::new(kind, start, Fault::Damaged(file.clone(), damage), detail));
             }
         }

@@ -1,5 +1,6 @@
 //! The whole run: inputs, baselines, trials on all cores, the table.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use seed::stream;
 use crate::baseline::Baseline;
 use crate::desk::Desk;
 use crate::flags::Flags;
-use crate::judge::{self, Bench, Failure};
+use crate::judge::{self, Bench, Failure, Wrong};
 use crate::parsers::{INPUTS as MUTATED, PARSERS, Parser};
 use crate::process::Run;
 use crate::stages::{INPUTS, STAGES, Stage};
@@ -23,6 +24,9 @@ use crate::{shim, sources};
 /// Trials of each stage and kind in a quick run, and mutated inputs of each parser.
 const QUICK: usize = 1;
 const QUICK_MUTATED: usize = 4;
+
+/// Failures of one kind at one place of the table that are shown.
+const EXAMPLES: usize = 5;
 
 /// Folders and files that all trials share.
 struct Shared {
@@ -105,12 +109,13 @@ impl Shared {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = if flags.jobs == 0 { cores } else { flags.jobs };
         let (next, done) = (AtomicUsize::new(0), Mutex::new(vec![]));
+        let told = Mutex::new(Told::default());
         let worker = |number: usize| {
             let desk = self.desk(&format!("desk{number}"));
             while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let failure = self.on(&desk, |bench| task.judge(bench, flags.seed));
                 if let Some(found) = &failure {
-                    tell(&task.name(), found);
+                    told.lock().expect("no worker panicked").tell(task, found);
                     if let Some(to) = &flags.keep {
                         judge::keep(&desk, &to.join(task.name().replace(['/', ' '], "_")));
                     }
@@ -159,7 +164,7 @@ fn tasks<'a>(flags: &Flags, shared: &Shared, baselines: &'a [Baseline]) -> Vec<T
 /// Some trials of each place in the table, chosen by `seed`.
 fn sampled(tasks: Vec<Task<'_>>, seed: u64) -> Vec<Task<'_>> {
     let mut random = stream(seed, "faults/quick", 0);
-    let mut by_place = std::collections::BTreeMap::<_, Vec<Task>>::new();
+    let mut by_place = BTreeMap::<_, Vec<Task>>::new();
     for task in tasks {
         by_place.entry(task.place()).or_default().push(task);
     }
@@ -197,8 +202,21 @@ impl Task<'_> {
     }
 }
 
-fn tell(name: &str, (wrong, what): &Failure) {
-    eprintln!("FAILED {name}: {wrong}: {what}");
+/// How often each way to fail was seen at each place of the table.
+#[derive(Default)]
+struct Told(BTreeMap<((&'static str, &'static str), Wrong), usize>);
+
+impl Told {
+    /// Says what failed, the first few times.
+    fn tell(&mut self, task: &Task, (wrong, what): &Failure) {
+        let count = self.0.entry((task.place(), *wrong)).or_default();
+        *count += 1;
+        match *count {
+            n if n < EXAMPLES => eprintln!("FAILED {}: {wrong}: {what}", task.name()),
+            EXAMPLES => eprintln!("FAILED {}: {wrong}: {what} (more are counted)", task.name()),
+            _ => {}
+        }
+    }
 }
 
 /// Says now and then how far the trials are.

@@ -58,10 +58,9 @@ impl ScheduleFlags {
     pub(super) fn check(&self, schedule: &Schedule, steps: usize) -> Result<()> {
         let total = schedule.total;
         let bad = |what: String| Err(Error::Config(what));
-        let end = format!(
-            "the training ends after {} epochs ({total} steps)",
-            short(total as f64 / steps as f64)
-        );
+        let epochs = short(total as f64 / steps as f64);
+        let plural = if epochs == 1.0 { "" } else { "s" };
+        let end = format!("the training ends after {epochs} epoch{plural} ({total} steps)");
         let warmup = short(self.warmup_epochs);
         if self.warmup_epochs > 0.0 && schedule.warmup == 0 {
             return bad(format!(
