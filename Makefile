@@ -49,7 +49,7 @@ $(DATA)/manifest.yaml: $(if $(SOURCE),FORCE) | build
 FORCE:
 
 $(DENSE)/manifest.yaml: $(DATA)/manifest.yaml $(RECIPE_FILE) $(addsuffix /manifest.yaml,$(INITIAL)) | build
-	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SIDE),--side $(SIDE)) $(if $(INITIAL),--init-from $(INITIAL)) $(if $(SAVE_AT),--save-at $(SAVE_AT)) $(BATCH_FLAG) $(ON_DEVICE)
+	$(BIN)/trainer $(COMMON) --data $(DATA) --out $(DENSE) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(addprefix --step-epochs ,$(STEP_EPOCHS)) $(if $(SIDE),--side $(SIDE)) $(if $(INITIAL),--init-from $(INITIAL)) $(if $(SAVE_AT),--save-at $(SAVE_AT)) $(BATCH_FLAG) $(ON_DEVICE)
 
 $(OUT)/initial/manifest.yaml: $(WEIGHTS) | build
 	$(BIN)/models import $(WEIGHTS) --network $(or $(MODEL),$(call recipe-says,network)) $(addprefix --side ,$(or $(SIDE),$(call recipe-says,side))) --replace-head --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh) --out $(@D)

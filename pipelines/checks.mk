@@ -31,6 +31,11 @@ cuda: ## The tests of the feature cuda on this machine's GPU
 
 test: check check-cuda unit emulated-cuda ## Everything that CI runs
 
+.PHONY: faults
+
+faults: build ## Every stage under kills, failing calls, full disks, limits and damaged files (minutes): [ONLY=...]
+	$(BIN)/faults --bin $(BIN) $(if $(ONLY),--only $(call quoted,$(ONLY)))
+
 .PHONY: bench-peers bench-layers parity
 
 bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]

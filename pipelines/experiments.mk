@@ -14,7 +14,7 @@ SMOKE = $(call preset,DATA,data/synth-smoke$(SMOKE_DATA_$(1))) $(call preset,EPO
 	$(call preset,MODEL,$(call smoke-network,$(1))) $(SMOKE_$(1))
 smoke-network = $(shell sed -n 's/^ *network: *//p' pipelines/recipes/$(1).yaml)@0.125
 SMOKE_DATA_efficientnet-transfer := -imagenet
-SMOKE_efficientnet-transfer = $(call preset,SIDE,64)
+SMOKE_efficientnet-transfer = $(call preset,SIDE,64) $(call preset,STEP_EPOCHS,2)
 SMOKE_lottery-ticket = $(call preset,SAVE_AT,20)
 
 # $(call again,TARGET,RECIPE,SETTINGS): this makefile anew, with an experiment's settings.

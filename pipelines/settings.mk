@@ -8,6 +8,7 @@
 #: SPARSITIES  the same for `make sweep`, several
 #: SEED        seed of all randomness
 #: EPOCHS      epochs of dense training (default: the recipe's)
+#: STEP_EPOCHS epochs between two steps of the rate, where the recipe's schedule is `step` (default: the recipe's)
 #: FT_EPOCHS   epochs of one-shot fine-tuning (default: the recipe's)
 #: BATCH       images a step (default: the recipe's)
 #: ROUND_RATE  fraction of what remains that a round of `make iterative` prunes
@@ -27,6 +28,7 @@
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
 #: AFTER       plan whose run the scan before pruning is made on, for make planned
 #: NAME, SCALE experiment of make experiment, and smoke for a run of a minute
+#: ONLY        trials of make faults: part of a name stage/kind/start/detail, with * for any text
 #: FRESH       1: make artifacts again that stand finished under other settings
 SOURCE ?=
 DATA ?= $(if $(SOURCE),data/cifar10,data/synth)$(addprefix -,$(NORMALISE))
@@ -36,6 +38,7 @@ SPARSITY ?= 0.9
 SPARSITIES ?= 0.5 0.75 0.9 0.95
 SEED ?= 42
 EPOCHS ?=
+STEP_EPOCHS ?=
 FT_EPOCHS ?=
 BATCH ?=
 ROUND_RATE ?= 0.11
@@ -56,6 +59,7 @@ SCALE ?=
 GROUP ?=
 AFTER ?=
 FRESH ?=
+ONLY ?=
 PYTHON ?= python3
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
 BIN ?= target/release
@@ -71,7 +75,7 @@ $(foreach s,$(or $(SPARSITY),empty),$(call checked,SPARSITY,$(s),$(fraction),a f
 $(foreach s,$(or $(SPARSITIES),empty),$(call checked,SPARSITIES,$(s),$(fraction),fractions over 0 and below 1 with spaces between))
 $(call checked,ROUND_RATE,$(ROUND_RATE),$(fraction),a fraction over 0 and below 1)
 $(call checked,SEED,$(SEED),$(whole),a whole number)
-$(foreach n,BATCH EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
+$(foreach n,BATCH EPOCHS STEP_EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
 $(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
@@ -79,7 +83,9 @@ $(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
 $(if $(SIDE),$(call checked,SIDE,$(SIDE),$(whole) && v > 0,a whole number over 0))
 $(if $(THREADS),$(call checked,THREADS,$(THREADS),$(whole),a whole number))
-$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT SCAN_RATIOS,$(if $(word 2,$($(n))),$(error $(n)=$($(n)): expected a name without spaces)))
+# What is part of a target's name: make splits those at spaces, and has its own use for the rest.
+names = v !~ /[[:space:]:%*?;&|<>()\042\047]/
+$(foreach n,DATA OUT MODEL RECIPE WEIGHTS PLAN SAVE_AT SCAN_RATIOS GROUP AFTER,$(if $($(n)),$(call checked,$(n),$($(n)),$(names),a name without spaces$(comma) quotes and any of : % * ? ; & | < > ( ))))
 $(if $(filter 1,$(words $(SPARSITY))),,$(error SPARSITY=$(SPARSITY): expected one fraction; several are for make sweep SPARSITIES="..."))
 
 RECIPE_FILE := pipelines/recipes/$(RECIPE).yaml
@@ -89,7 +95,7 @@ $(if $(wildcard $(RECIPE_FILE)),,$(error RECIPE=$(RECIPE): no file $(RECIPE_FILE
 ON_GPU := $(if $(filter cpu,$(DEVICE)),,-$(firstword $(subst :, ,$(DEVICE)))-$(or $(PRECISION),bf16))
 # data/NAME is NAME in the run's path, any other folder its whole path with _ for /.
 DATA_NAME := $(subst /,_,$(patsubst data/%,%,$(DATA)))
-RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)
+RUN := $(if $(filter $(RECIPE),$(DATA_NAME)),,$(or $(GROUP),$(RECIPE))-)$(DATA_NAME)$(if $(MODEL),-$(MODEL))-seed$(SEED)$(if $(EPOCHS),-e$(EPOCHS))$(if $(STEP_EPOCHS),-step$(STEP_EPOCHS))$(if $(SIDE),-side$(SIDE))$(if $(WEIGHTS),-from-$(subst /,_,$(basename $(WEIGHTS))))$(if $(SAVE_AT),-early$(SAVE_AT))$(if $(BATCH),-b$(BATCH))$(ON_GPU)
 OUT ?= artifacts/$(RUN)
 DENSE := $(OUT)/dense
 RATIO_SUFFIX := $(if $(SCAN_RATIOS),-$(subst $(comma),_,$(SCAN_RATIOS)))
@@ -113,6 +119,9 @@ MAKE_DATA = $(BIN)/data-cifar synth --out $(DATA) --train 2000 --test 400 $(NORM
 else
 MAKE_DATA = @echo "$(DATA): no dataset there; make it first: make data DATA=$(DATA) SOURCE=...$(if $(NORMALISE), NORMALISE=$(NORMALISE))" >&2; exit 4
 endif
+
+# The shell sees it quoted: BIN may have spaces.
+override BIN := $(call quoted,$(BIN))
 
 # With WEIGHTS training starts from an imported network.
 INITIAL := $(if $(WEIGHTS),$(OUT)/initial)

@@ -218,6 +218,25 @@ fn bad_settings_are_refused_at_once() {
     check("VALUES=f8", "VALUES=f8: expected one of f32 f16 int8 codebook4");
     check("EPOCHS=0", "EPOCHS=0: expected a whole number over 0");
     check("RECIPE=cifar", "no file pipelines/recipes/cifar.yaml; there are:");
+    for name in ["my run", "a:b", "it's", "a;b"] {
+        for variable in ["OUT", "DATA", "MODEL", "WEIGHTS", "GROUP"] {
+            let expected = format!("{variable}={name}: expected a name without spaces");
+            check(&format!("{variable}={name}"), &expected);
+        }
+    }
+}
+
+#[test]
+fn programs_and_sources_may_lie_in_folders_with_spaces() {
+    let house = House::new();
+    let folder = house.place.path("my programs, it's");
+    std::os::unix::fs::symlink(&house.bin, &folder).expect("makes a link");
+    let bin = format!("BIN={}", folder.display());
+    house.made("dense", &[&bin]);
+    assert!(house.place.path("out/dense/manifest.yaml").exists());
+    let said = house.make("data", &[&bin, "DATA=imported", "SOURCE=no such, it's"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("no such, it's"), "{}", said.err);
 }
 
 #[test]

@@ -114,6 +114,11 @@ impl<'de> Visitor<'de> for Walk {
         Ok(NoRepeats)
     }
 
+    /// An empty document.
+    fn visit_none<E>(self) -> Result<NoRepeats, E> {
+        Ok(NoRepeats)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NoRepeats, A::Error> {
         while items.next_element::<NoRepeats>()?.is_some() {}
         Ok(NoRepeats)
@@ -179,5 +184,7 @@ mod tests {
     fn byte_order_mark_and_scalars() {
         check("\u{feff}a: [1, -2, 0.5, true, null, text]\n", "fine");
         check("a: [1\n", "p.yaml");
+        check("", "fine");
+        check("# a comment\n", "fine");
     }
 }

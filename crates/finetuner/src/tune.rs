@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 use artifact::manifest::Network;
 use artifact::record::{Finetuning, Pruning, Scores};
-use artifact::{names, size, tensors};
+use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
 use clap::{ArgAction, Parser};
 use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Net, Recalibration, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
-use stage::{Common, Job, Produce};
+use stage::{Common, Job, OnlyWith, Produce};
 
 use crate::start::{self, Begin, Rewind};
 
@@ -66,6 +66,7 @@ struct Config {
 
 impl stage::Command for Tune {
     const SECTION: &'static str = "finetuner";
+    const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
 
     fn common(&self) -> &Common {
         &self.common
@@ -82,13 +83,13 @@ impl stage::Command for Tune {
         let data = Dataset::open(&self.data)?;
         let (flags, names) = (self.config.classes, start.class_names());
         let Matched { data, classes } = flags.matched(&start.graph, names, data, &self.data)?;
-        self.config.fit.check(&start.graph)?;
         let begin = Begin {
             rewind: self.config.rewind,
             reinit: self.config.reinit,
             seed: self.produce.seed,
         };
         let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
+        self.check(&start, data.train.len(), skipped)?;
         let Some(job) = Job::start(shared, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };
@@ -107,6 +108,16 @@ impl stage::Command for Tune {
 }
 
 impl Tune {
+    /// Refuses settings that could not act on `images` images, `skipped` steps of the schedule behind.
+    fn check(&self, start: &Checkpoint, images: usize, skipped: usize) -> artifact::Result<()> {
+        if self.config.rewind == Rewind::Lr && self.config.fit.is_constant() {
+            let what =
+                "--rewind lr: has no effect with --schedule constant: the rate never changes";
+            return Err(Error::Config(what.into()));
+        }
+        self.config.fit.check(&start.graph, images, skipped)
+    }
+
     /// Scores of the pruned network as it came, the same recalibrated, and the tuned one.
     ///
     /// All at the stage's end: nothing is selected by them.

@@ -1,4 +1,4 @@
-//! The graph and its one constructor.
+//! The graph: its constructor [`Graph::build`], and `push`, the one way to a node.
 
 use std::fmt::{self, Write as _};
 

@@ -7,8 +7,9 @@
 //! `outputs x inputs x kernel x kernel`.
 //!
 //! Every kernel sums in an order that does not depend on the number of threads, into whatever
-//! pieces the work is split: the result is the same for any number of threads. This is the only
-//! crate with unsafe code, and it knows nothing of tensors, networks or files.
+//! pieces the work is split: the result is the same for any number of threads. Unsafe code is here
+//! where registers are loaded and where threads share memory (ARCHITECTURE.md says where else);
+//! nothing is known here of tensors, networks or files.
 
 #![allow(
     clippy::inline_always,

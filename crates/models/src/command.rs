@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use stage::Common;
+use engine::AugmentFlags;
+use stage::{Common, OnlyWith, Values};
 
 use crate::{bench, conformance, diff, eval, export, golden, import, list, predict, summary};
 
@@ -15,6 +16,15 @@ pub struct Models {
     #[command(flatten)]
     common: Common,
 }
+
+/// Flags of `bench` and `eval` that act only beside others.
+const RULES: &[OnlyWith] = &[
+    OnlyWith::new("allocation", "sparsity", Values::NotZero),
+    AugmentFlags::RECALIBRATE[0],
+    AugmentFlags::RECALIBRATE[1],
+    AugmentFlags::RECALIBRATE[2],
+    AugmentFlags::RECALIBRATE[3],
+];
 
 #[derive(Debug, Subcommand)]
 enum Task {
@@ -42,6 +52,7 @@ enum Task {
 
 impl stage::Command for Models {
     const SECTION: &'static str = "models";
+    const ONLY_WITH: &'static [OnlyWith] = RULES;
 
     fn common(&self) -> &Common {
         &self.common

@@ -58,6 +58,13 @@ impl Export {
             ))
             .into());
         }
+        if self.data.is_some() && ending != "onnx" {
+            return Err(Error::Config(format!(
+                "--data: has no effect on a .{ending} file; an .onnx file notes the images' mean, \
+                 deviation and class names"
+            ))
+            .into());
+        }
         file::vacant(&self.out, self.fresh)?;
         let mut found = foreign::open(&self.checkpoint, &self.fitting, self.classes)?;
         if self.names == Names::Torchvision {

@@ -50,9 +50,19 @@ fn read(folder: &Path) -> Result<(String, Scan)> {
     Ok((network, manifest.result(folder)?))
 }
 
-/// Refuses a pattern that names none of the scanned layers.
+/// Refuses a pattern that names none of the scanned layers, or none that no later one names.
 fn check_patterns(betas: &[Beta], scan: &Scan) -> Result<()> {
     let names = || scan.layers.iter().map(String::as_str);
+    let fits = |b: &Beta, name: &str| pattern::matches(&b.pattern, name);
+    for (i, beta) in betas.iter().enumerate() {
+        let later = |name: &str| betas[i + 1..].iter().any(|b| fits(b, name));
+        if names().any(|name| fits(beta, name)) && names().filter(|n| fits(beta, n)).all(later) {
+            return Err(Error::Config(format!(
+                "--beta {}={}: has no effect: later ones name all of its layers; put it behind them",
+                beta.pattern, beta.value
+            )));
+        }
+    }
     match betas.iter().find(|b| !names().any(|name| pattern::matches(&b.pattern, name))) {
         None => Ok(()),
         Some(idle) => Err(Error::Config(format!(

@@ -56,7 +56,7 @@ fn config(flags: &Prune) -> Config<'_> {
 
 fn choose(flags: &Prune, seed: u64, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
     let ranking = Ranking { score: flags.score, seed };
-    let excluded = selector::named(&flags.exclude, &checkpoint.graph)?;
+    let excluded = selector::named(&flags.exclude, &checkpoint.graph, flags.bias_entries > 0)?;
     let mut choice = match (&flags.plan, flags.sparsity) {
         (Some(path), _) => {
             choice::by_plan(checkpoint, &Plan::read(path, &checkpoint.graph)?, ranking)

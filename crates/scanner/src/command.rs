@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::Error;
+use artifact::pattern;
 use cifar::Dataset;
 use clap::Parser;
 use engine::{AugmentFlags, ClassFlags, Net, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
-use stage::{Common, Job, Produce, nearest};
+use stage::{Common, Job, OnlyWith, Produce, nearest};
 
 use crate::scan;
 
@@ -42,8 +43,9 @@ pub struct Config {
     #[arg(long, value_delimiter = ',', default_value = "0.4,0.5,0.6,0.7,0.8,0.9",
           value_parser = ratio)]
     pub ratios: Vec<f64>,
-    /// Names of the weights to scan; all prunable ones if none is given
-    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    /// Weights to scan, by name, with * for any text (`backbone.conv*,classifier.weight`); all
+    /// prunable ones if none is given
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN,...")]
     pub layers: Vec<String>,
     /// Training images for the norm statistics at each point; 0 keeps the statistics as they are
     #[arg(long, default_value_t = 512)]
@@ -63,6 +65,7 @@ pub struct Config {
 
 impl stage::Command for Scanner {
     const SECTION: &'static str = "scanner";
+    const ONLY_WITH: &'static [OnlyWith] = AugmentFlags::RECALIBRATE;
 
     fn common(&self) -> &Common {
         &self.common
@@ -78,6 +81,7 @@ impl stage::Command for Scanner {
         let (graph, names) = (&checkpoint.graph, checkpoint.class_names());
         let data = self.config.classes.matched(graph, names, data, &self.data)?.data;
         let layers = layers(&checkpoint, &self.config.layers)?;
+        once(&self.config.ratios)?;
         let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };
         let seed = self.produce.seed;
         let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device)?;
@@ -88,11 +92,25 @@ impl stage::Command for Scanner {
 /// The names to scan in the network's order.
 fn layers(checkpoint: &Checkpoint, asked: &[String]) -> Result<Vec<String>> {
     let all: Vec<String> = checkpoint.graph.prunable().map(|p| p.name.clone()).collect();
-    if let Some(unknown) = asked.iter().find(|a| !all.contains(a)) {
-        let hint = nearest::hint(unknown, all.iter().map(String::as_str));
-        return Err(Error::Config(format!("--layers {unknown}: no prunable weight{hint}")).into());
+    if let Some(idle) = asked.iter().find(|a| !all.iter().any(|name| pattern::matches(a, name))) {
+        let hint = nearest::hint(idle, all.iter().map(String::as_str));
+        return Err(Error::Config(format!(
+            "--layers {idle}: {} has no such prunable weight{hint}; * stands for any text",
+            checkpoint.graph.spec()
+        ))
+        .into());
     }
-    Ok(all.into_iter().filter(|n| asked.is_empty() || asked.contains(n)).collect())
+    let wanted =
+        |name: &String| asked.is_empty() || asked.iter().any(|a| pattern::matches(a, name));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Refuses a ratio that is asked for twice: its rows would be the same.
+fn once(ratios: &[f64]) -> Result<()> {
+    let again = ratios.iter().enumerate().find(|(i, r)| ratios[..*i].contains(r));
+    again.map_or(Ok(()), |(_, ratio)| {
+        Err(Error::Config(format!("--ratios {ratio}: is there twice; give each ratio once")).into())
+    })
 }
 
 fn ratio(text: &str) -> Result<f64, String> {

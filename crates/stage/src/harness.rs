@@ -8,7 +8,7 @@ use artifact::Error;
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Common, interrupt, output, recipe};
+use crate::{Common, OnlyWith, effect, interrupt, output, recipe};
 
 /// Exit codes, as every `--help` ends.
 const CODES: &str = "Exit codes: 0 done or already done, 1 bug, 2 command line, 3 invalid config, \
@@ -20,6 +20,8 @@ memory, device), 7 diverged, 8 locked by another process, 75 interrupted after a
 pub trait Command: Parser {
     /// The recipe section of this binary: its name.
     const SECTION: &'static str;
+    /// Flags that are refused where they would have no effect.
+    const ONLY_WITH: &'static [OnlyWith] = &[];
     /// The shared flags.
     fn common(&self) -> &Common;
     /// Does the work.
@@ -42,10 +44,13 @@ pub fn run<C: Command>() -> ExitCode {
 
 fn attempt<C: Command>() -> anyhow::Result<()> {
     let command = C::command().after_help(CODES).version(env!("CARGO_PKG_VERSION"));
-    let arguments = recipe::expand(&command, C::SECTION, std::env::args_os().collect())?;
-    let parsed = parse::<C>(command, arguments);
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let arguments = recipe::expand(&command, C::SECTION, typed.clone())?;
+    let matches = command.clone().get_matches_from(arguments);
+    let parsed = typed_flags::<C>(&matches);
     let common = parsed.common();
     start_log(common);
+    effect::check(C::ONLY_WITH, &command, &matches, &typed)?;
     interrupt::install()?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads)
@@ -60,9 +65,8 @@ pub fn threads() -> usize {
 }
 
 /// clap prints usage errors, help and version itself and exits with 2 or 0.
-fn parse<C: Command>(command: clap::Command, arguments: Vec<OsString>) -> C {
-    let mut matches = command.get_matches_from(arguments);
-    C::from_arg_matches_mut(&mut matches).unwrap_or_else(|e| e.format(&mut C::command()).exit())
+fn typed_flags<C: Command>(matches: &clap::ArgMatches) -> C {
+    C::from_arg_matches(matches).unwrap_or_else(|e| e.format(&mut C::command()).exit())
 }
 
 fn start_log(common: &Common) {

@@ -6,6 +6,7 @@
 //! opens a [`Job`], which owns the staging folder, provenance and commit.
 //! Numbers and networks are not its business.
 
+mod effect;
 mod flags;
 mod harness;
 pub mod interrupt;
@@ -16,6 +17,7 @@ mod progress;
 mod recipe;
 
 pub use artifact::nearest;
+pub use effect::{OnlyWith, Values};
 pub use flags::{Common, Produce};
 pub use harness::{Command, run, threads};
 pub use job::Job;

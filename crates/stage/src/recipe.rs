@@ -34,7 +34,13 @@ pub(crate) fn expand(
     let Some(path) = recipe_path(&arguments) else {
         return Ok(arguments);
     };
-    let recipe: Mapping = yaml::read(&path)?;
+    let recipe: Option<Mapping> = yaml::read(&path)?;
+    let recipe = recipe.ok_or_else(|| {
+        Error::Config(format!(
+            "{}: the recipe is empty; expected a section a stage",
+            path.display()
+        ))
+    })?;
     check_sections(&recipe, &path)?;
     let (leaf, place) = leaf(command, &arguments);
     let empty = Mapping::new();
@@ -209,5 +215,6 @@ mod tests {
         check("trainr: {epochs: 3}", "", "unknown section (did you mean trainer?)");
         check("trainer: {epochs: {a: 1}}", "", "trainer.epochs: expected a number");
         check("trainer: {epochs: 1, epochs: 2}", "", "`epochs` stands twice");
+        check("# nothing yet\n", "", "the recipe is empty");
     }
 }

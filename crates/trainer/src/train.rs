@@ -13,7 +13,7 @@ use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, device};
 use graph::Graph;
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
-use stage::{Common, Job, Produce};
+use stage::{Common, Job, OnlyWith, Produce};
 
 /// Trains a dense network on a dataset.
 ///
@@ -61,6 +61,7 @@ struct Config {
 
 impl stage::Command for Train {
     const SECTION: &'static str = "trainer";
+    const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
 
     fn common(&self) -> &Common {
         &self.common
@@ -77,7 +78,7 @@ impl stage::Command for Train {
         let data = Dataset::open(&self.data)?;
         let side = if self.config.side == 0 { data.info.side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
-        self.config.fit.check(&graph)?;
+        self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
         let names = start.as_ref().map_or(&[][..], Checkpoint::class_names);
         let flags = self.config.classes;

@@ -3,6 +3,7 @@
 use cifar::Augment;
 use clap::{ArgAction, Args};
 use serde::Serialize;
+use stage::{OnlyWith, Values};
 
 use super::number::probability;
 
@@ -25,7 +26,20 @@ pub struct AugmentFlags {
     pub random_erasing: f64,
 }
 
+/// Acts on the images of a recalibration alone, where nothing is trained.
+const fn recalibrates(flag: &'static str) -> OnlyWith {
+    OnlyWith::new(flag, "recalibration-images", Values::NotZero)
+}
+
 impl AugmentFlags {
+    /// The rules of a command that augments images for recalibration alone.
+    pub const RECALIBRATE: &[OnlyWith] = &[
+        recalibrates("crop-padding"),
+        recalibrates("no-flip"),
+        recalibrates("cutout"),
+        recalibrates("random-erasing"),
+    ];
+
     /// The augmentation, if there is any.
     pub(crate) fn get(&self) -> Option<Augment> {
         let augment = Augment {

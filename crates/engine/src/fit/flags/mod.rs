@@ -5,10 +5,12 @@ mod number;
 mod optimiser;
 mod schedule;
 
+use artifact::Error;
 use cifar::Mixup;
 use clap::Args;
 use graph::Graph;
 use serde::Serialize;
+use stage::{OnlyWith, Values};
 
 pub use augment::AugmentFlags;
 use number::{at_least_one, fraction, not_negative, workers};
@@ -50,13 +52,51 @@ pub struct FitFlags {
     pub augment: AugmentFlags,
 }
 
+const STEPS: Values = Values::OneOf(&["step", "multi-step"]);
+const NOT_CYCLED: Values = Values::OneOf(&["constant", "cosine", "step", "multi-step"]);
+const ONE_CYCLE: Values = Values::OneOf(&["one-cycle"]);
+const SGD: Values = Values::OneOf(&["sgd"]);
+const ADAM: Values = Values::OneOf(&["adam", "adamw"]);
+
 impl FitFlags {
-    /// Refuses flags that do not fit the network.
+    /// Flags that act only under some optimisers or schedules.
+    pub const ONLY_WITH: &[OnlyWith] = &[
+        OnlyWith::new("step-epochs", "schedule", Values::OneOf(&["step"])),
+        OnlyWith::new("milestones", "schedule", Values::OneOf(&["multi-step"])),
+        OnlyWith::new("gamma", "schedule", STEPS),
+        OnlyWith::new("pct-start", "schedule", ONE_CYCLE),
+        OnlyWith::new("div-factor", "schedule", ONE_CYCLE),
+        OnlyWith::new("final-div-factor", "schedule", ONE_CYCLE),
+        OnlyWith::new("no-cycle-momentum", "schedule", ONE_CYCLE),
+        OnlyWith::new("momentum", "optimiser", SGD),
+        OnlyWith::new("nesterov", "optimiser", SGD),
+        OnlyWith::new("beta1", "optimiser", ADAM),
+        OnlyWith::new("beta2", "optimiser", ADAM),
+        OnlyWith::new("eps", "optimiser", ADAM),
+        OnlyWith::new("nesterov", "momentum", Values::NotZero),
+        OnlyWith::new("momentum", "schedule", NOT_CYCLED).unless("no-cycle-momentum"),
+        OnlyWith::new("beta1", "schedule", NOT_CYCLED).unless("no-cycle-momentum"),
+    ];
+
+    /// Refuses flags that do not fit the network, and such as could not act in a training on
+    /// `images` images of whose steps `skipped` lie behind (see [`crate::Fit::skipped`]).
     ///
     /// # Errors
-    /// `Config` where --freeze names nothing or everything.
-    pub fn check(&self, graph: &Graph) -> artifact::Result<()> {
-        frozen(graph, &self.optimiser.freeze).map(drop)
+    /// `Config` where --freeze names nothing or everything, where --mixup has nothing to mix, or
+    /// where a warm-up, milestone or step of the schedule lies behind the training's end.
+    pub fn check(&self, graph: &Graph, images: usize, skipped: usize) -> artifact::Result<()> {
+        frozen(graph, &self.optimiser.freeze)?;
+        if self.mixup > 0.0 && self.batch == 1 {
+            let what = "--mixup: has no effect with --batch 1: there is no other image to mix with";
+            return Err(Error::Config(what.into()));
+        }
+        let schedule = self.schedule(images).lengthened(skipped);
+        self.schedule.check(&schedule, images.div_ceil(self.batch))
+    }
+
+    /// Whether the learning rate never changes.
+    pub fn is_constant(&self) -> bool {
+        self.schedule.is_constant()
     }
 
     /// How images are mixed, if they are.

@@ -1,8 +1,9 @@
 //! Dense 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): 36 products give sixteen outputs
 //! that take 144 when computed directly.
 //!
-//! Lavin and Gray, "Fast algorithms for convolutional neural networks" (2015), with the points
-//! 0, 1, -1, 2, -2 and infinity. Tiles of sixteen images are transformed a register at a time;
+//! Lavin and Gray, "Fast algorithms for convolutional neural networks" (2015), but with the points
+//! 0, 0.75, -0.75, 1.5, -1.5 and infinity instead of their 0, 1, -1, 2, -2 and infinity: these err
+//! less (see [`transform`]). Tiles of sixteen images are transformed a register at a time;
 //! the 36 products of matrices in between run on panels that the transforms write as they are
 //! read, so nothing is packed.
 

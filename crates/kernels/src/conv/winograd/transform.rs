@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::{IN, OUT};
 
-/// The points 0, ±A, ±B and infinity. These two err 2.2 times less than the usual 1 and 2, and
+/// The points are 0, ±A, ±B and infinity. These two err 2.2 times less than the usual 1 and 2, and
 /// they, their squares and products are exact in f32.
 const A: f32 = 0.75;
 const B: f32 = 1.5;

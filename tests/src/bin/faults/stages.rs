@@ -1,0 +1,62 @@
+//! The stages under test, as a table.
+
+/// A command that makes one artifact (or one file).
+pub struct Stage {
+    /// In the table of results.
+    pub name: &'static str,
+    /// The command without `--out`.
+    pub line: &'static str,
+    /// What it makes.
+    pub out: &'static str,
+    /// Flags that make another artifact at the same place, which `--fresh` then replaces.
+    pub other: &'static str,
+}
+
+/// Makes what the stages read, in order.
+pub const INPUTS: [&str; 6] = [
+    "data-cifar synth --train 100 --test 20 --out data",
+    "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 1 --out dense",
+    "pruner --checkpoint dense --sparsity 0.8 --out pruned",
+    "finetuner --checkpoint pruned --data data --batch 32 --epochs 1 --out tuned",
+    "scanner --checkpoint dense --data data --ratios 0.5 --recalibration-images 64 --out scan",
+    "deployer pack tuned --out packed.safetensors",
+];
+
+/// Every stage that writes.
+pub const STAGES: [Stage; 10] = [
+    folder("data-cifar synth", "data-cifar synth --train 100 --test 20"),
+    folder("data-cifar import", "data-cifar import photos.tar.gz"),
+    folder(
+        "trainer",
+        "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 3 --save-at 1epoch",
+    ),
+    folder(
+        "scanner",
+        "scanner --checkpoint dense --data data --ratios 0.5,0.9 --recalibration-images 64",
+    ),
+    folder("pruner", "pruner --checkpoint dense --sparsity 0.8"),
+    folder("finetuner", "finetuner --checkpoint pruned --data data --batch 32 --epochs 3"),
+    Stage {
+        name: "deployer pack",
+        line: "deployer pack tuned",
+        out: "out.safetensors",
+        other: "--values f16",
+    },
+    folder(
+        "deployer deploy",
+        "deployer deploy --checkpoint tuned --data data --batch 1 --repeat 1",
+    ),
+    folder("reporter", "reporter tuned scan"),
+    folder("models import", "models import weights.pth --network vgg-lab@0.0625"),
+];
+
+const fn folder(name: &'static str, line: &'static str) -> Stage {
+    Stage { name, line, out: "out", other: "--seed 7" }
+}
+
+impl Stage {
+    /// Whether it makes a single file instead of an artifact's folder.
+    pub fn makes_a_file(&self) -> bool {
+        self.out != "out"
+    }
+}
