@@ -175,7 +175,7 @@ pub fn check_normalisation(mean: &[f64], std: &[f64]) -> Result<(), String> {
     let fine = mean.len() == 3
         && std.len() == 3
         && mean.iter().all(|m| (0.0..=1.0).contains(m))
-        && std.iter().all(|s| *s > 0.0 && *s <= 1.0);
+        && std.iter().all(|s| *s as f32 > 0.0 && *s <= 1.0);
     if fine {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use artifact::record::PassedOver;
-use artifact::{Error, Result};
+use artifact::{Error, Result, file};
 
 use crate::passed::{self, Why, is_hidden, is_picture};
 use crate::printable;
@@ -16,7 +16,7 @@ pub fn of_folder(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PassedOver>)> {
     let (mut found, mut passed) = (vec![], vec![]);
     for entry in std::fs::read_dir(folder).map_err(|e| Error::read(folder, &e))? {
         let path = entry.map_err(|e| Error::read(folder, &e))?.path();
-        match why(&path) {
+        match why(&path)? {
             None => found.push(path),
             Some(why) => passed.push((why, path.to_string_lossy().into_owned())),
         }
@@ -34,10 +34,10 @@ pub fn of_folder(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PassedOver>)> {
 }
 
 /// Why what is at `path` is passed over, if it is.
-fn why(path: &Path) -> Option<Why> {
+fn why(path: &Path) -> Result<Option<Why>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = path.is_dir();
-    if is_hidden(&name) {
+    let folder = file::is_folder(path)?;
+    Ok(if is_hidden(&name) {
         Some(if folder { Why::HiddenFolder } else { Why::HiddenFile })
     } else if folder {
         Some(Why::OtherFolder)
@@ -45,7 +45,7 @@ fn why(path: &Path) -> Option<Why> {
         Some(Why::NotPicture)
     } else {
         None
-    }
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact::tensors::{self, Tensor};
+use artifact::tensors;
 use artifact::{Error, Result};
 use graph::Graph;
 use sparsity::Mask;
@@ -26,10 +26,9 @@ pub(crate) fn contents(contents: &Contents) -> Result<()> {
     let graph = &contents.graph;
     self::info(&contents.info, graph).map_err(Error::Config)?;
     size(graph)?;
-    tensors::check_table(&contents.tensors, &graph.table(), Path::new("what is to be packed"))?;
-    for (name, tensor) in &contents.tensors {
-        numbers(name, tensor)?;
-    }
+    let origin = Path::new("what is to be packed");
+    tensors::check_table(&contents.tensors, &graph.table(), origin)?;
+    sparsity::check_sound(graph, &contents.tensors, origin)?;
     contents.masks.iter().try_for_each(|(name, mask)| obeyed(name, mask, contents))
 }
 
@@ -47,8 +46,9 @@ pub(crate) fn info(info: &Info, graph: &Graph) -> Result<(), String> {
     if let Some(name) = info.classes.iter().find(|name| !plain(name)) {
         return Err(format!("class name {name:?}; expected a name without control characters"));
     }
-    let sound = |v: &f64| v.is_finite();
-    if info.mean.iter().all(sound) && info.std.iter().all(|v| sound(v) && *v > 0.0) {
+    // As f32, which is what they are applied as.
+    let finite = |v: &f64| (*v as f32).is_finite();
+    if info.mean.iter().all(finite) && info.std.iter().all(|v| finite(v) && *v as f32 > 0.0) {
         return Ok(());
     }
     Err(format!(
@@ -83,17 +83,6 @@ pub(crate) fn size(graph: &Graph) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn numbers(name: &str, tensor: &Tensor) -> Result<()> {
-    let values = tensor.as_f32().unwrap_or_default();
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(()),
-        Some(i) => Err(Error::Integrity(format!(
-            "tensor {name}: value {i} is {}; expected a number",
-            values[i]
-        ))),
-    }
 }
 
 /// A pruned value is a zero. It may be -0, as products with a mask leave it; it comes back as +0.

@@ -9,7 +9,7 @@ use graph::fold::{Folded, folded};
 use graph::group::Group;
 use graph::{Graph, Role};
 use rayon::prelude::*;
-use sparsity::Masks;
+use sparsity::{Masks, check_values};
 
 use crate::file::{self, Names, Opened};
 use crate::places::Places;
@@ -109,6 +109,11 @@ pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
         let part = part.map_err(|what| {
             Error::Integrity(format!("{}: tensor {}: {what}", path.display(), slot.name))
         })?;
+        if let Some(param) = opened.graph.param(&slot.name) {
+            check_values(param, &part.kept).map_err(|what| {
+                Error::Integrity(format!("{}: tensor {}: {what}", path.display(), slot.name))
+            })?;
+        }
         parts.insert(slot.name.clone(), part);
     }
     let Opened { record, graph, .. } = opened;

@@ -6,7 +6,7 @@ use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{Error, Manifest, Result, names};
 use graph::Graph;
 
-use crate::Masks;
+use crate::{Masks, check_sound};
 
 /// A checkpoint as a finished stage left it.
 pub struct Checkpoint {
@@ -34,6 +34,7 @@ impl Checkpoint {
         let path = manifest.verified(folder, names::MODEL)?;
         let (tensors, _) = tensors::read(&path)?;
         tensors::check_table(&tensors, &graph.table(), &path)?;
+        check_sound(&graph, &tensors, &path)?;
         let masks = if manifest.has(names::MASK) {
             Masks::read(&manifest.verified(folder, names::MASK)?, &graph)?
         } else {

@@ -23,4 +23,4 @@ pub use mask::Mask;
 pub use masks::Masks;
 pub use plan::Plan;
 pub use score::{magnitude, random};
-pub use sound::check_sound;
+pub use sound::{check_sound, check_values};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
-use graph::{Graph, Role};
+use graph::{Graph, Param, Role};
 
 /// Checks that every value of `tensors`, which are those of `graph`'s table, is finite and that no
 /// running variance is negative; `path` is named in errors.
@@ -14,19 +14,25 @@ use graph::{Graph, Role};
 pub fn check_sound(graph: &Graph, tensors: &Tensors, path: &Path) -> Result<()> {
     for param in graph.params() {
         let values = tensors.get(&param.name).and_then(Tensor::as_f32).unwrap_or_default();
-        let variance = param.role == Role::RunningVar;
-        let wrong = |v: &f32| !v.is_finite() || variance && *v < 0.0;
-        if let Some(at) = values.iter().position(wrong) {
-            let expected = if variance { "a variance, 0 or more" } else { "a finite number" };
-            return Err(Error::Integrity(format!(
-                "{}: tensor {}: value {at} is {}; expected {expected}",
-                path.display(),
-                param.name,
-                values[at]
-            )));
-        }
+        check_values(param, values).map_err(|what| {
+            Error::Integrity(format!("{}: tensor {}: {what}", path.display(), param.name))
+        })?;
     }
     Ok(())
+}
+
+/// Checks `values` of the parameter `param`, all of them or only those that a mask keeps, as
+/// [`check_sound`] does.
+///
+/// # Errors
+/// In words, the first value that no network has.
+pub fn check_values(param: &Param, values: &[f32]) -> Result<(), String> {
+    let variance = param.role == Role::RunningVar;
+    let wrong = |v: &f32| !v.is_finite() || variance && *v < 0.0;
+    values.iter().position(wrong).map_or(Ok(()), |at| {
+        let expected = if variance { "a variance, 0 or more" } else { "a finite number" };
+        Err(format!("value {at} is {}; expected {expected}", values[at]))
+    })
 }
 
 #[cfg(test)]

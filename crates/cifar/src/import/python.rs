@@ -166,8 +166,8 @@ mod tests {
         let mut tree = Tree { origin: "d".into(), files };
         change(&mut tree);
         let found = match hundred(&tree, labels) {
-            Ok(Raw { train, test, ..Raw::empty("cifar-100-python", classes, official::SIDE) }) => {
-                format!("{classes:?} {:?} {:?}", train.labels, test.pixels[3072])
+            Ok(raw) => {
+                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels[3072])
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };
