@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn both_views_count_alike() {
-        let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
+        let graph = graph::Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
         let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
         let inference = net.inference().expect("fits");
         let mut random = seed::stream(1, "test/views", 0);
