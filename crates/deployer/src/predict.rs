@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::Error;
+use artifact::{Error, file};
 use cifar::photo::Photo;
 use cifar::{pictures, printable};
 use clap::Args;

@@ -64,7 +64,8 @@ impl Tree {
 /// [`Error::Missing`] where there is no set or a file of it is missing, [`Error::Integrity`] where a file
 /// is not whole, [`Error::Config`] where it is whole and cannot be used.
 pub fn read(source: &Path, labels: Option<Labels>) -> Result<Raw> {
-    let (sorted, tree) = if file::is_folder(source)? { disk::read(source)? } else { archive::read(source)? };
+    let (sorted, tree) =
+        if file::is_folder(source)? { disk::read(source)? } else { archive::read(source)? };
     let layout = sorted.set.layout;
     let hundred = matches!(layout, Layout::HundredBinary | Layout::HundredPython);
     if labels.is_some() && !hundred {
