@@ -186,6 +186,16 @@ fn archives_of_other_kinds_are_refused_by_name() {
 }
 
 #[test]
+fn a_file_far_longer_than_any_archive_is_refused_unread() {
+    let dir = folder();
+    let path = dir.path().join("set.tar");
+    put(&path, b"");
+    let grown = fs::File::options().write(true).open(&path).and_then(|f| f.set_len(1 << 40));
+    grown.expect("a file with a hole");
+    refused(&dir, &path, &[], (3, "an archive of 1048576 MiB; expected at most 1024"));
+}
+
+#[test]
 fn cifar_100_has_two_kinds_of_labels() {
     let dir = folder();
     let root = dir.path().join("set");

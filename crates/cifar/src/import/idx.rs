@@ -124,7 +124,7 @@ fn coloured(grey: &[u8], side: usize) -> Vec<u8> {
 fn numbers(tree: &Tree, name: &str, rank: usize) -> Result<(Vec<usize>, Vec<u8>)> {
     let bad = |what: String| Error::Integrity(format!("{}: {what}", tree.place(name)));
     let bytes = tree.file(name)?;
-    if name.ends_with(".gz") {
+    if name.strip_suffix(".gz").is_some() {
         let mut stream = Members::new(Cursor::new(bytes));
         values(&mut stream, rank).map_err(|what| bad(format!("unpacked, {what}")))
     } else {
