@@ -73,7 +73,9 @@ fn refused(dir: &TempDir, source: &Path, flags: &[&str], (code, expected): (i32,
 }
 
 fn holds(text: &str, parts: &[&str]) {
-    parts.iter().for_each(|part| assert!(text.contains(part), "{text} lacks {part}"));
+    for part in parts {
+        assert!(text.contains(part), "{text} lacks {part}");
+    }
 }
 
 fn folder() -> TempDir {

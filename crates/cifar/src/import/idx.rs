@@ -214,7 +214,9 @@ mod tests {
 
     fn idx(shape: &[u32], values: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, BYTES, shape.len() as u8];
-        shape.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+        for n in shape {
+            bytes.extend(n.to_be_bytes());
+        }
         bytes.extend(values);
         bytes
     }
