@@ -98,12 +98,11 @@ impl Dataset {
             numbers: None,
         };
         let train = Arc::new(train.unwrap_or_default());
-        let (fit, validation) = match own {
-            Some(own) => (part(&train, (0..train.len()).collect()), Part::whole(own, side)),
-            None => {
-                let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
-                (part(&train, fit), part(&train, held))
-            }
+        let (fit, validation) = if let Some(own) = own {
+            (part(&train, (0..train.len()).collect()), Part::whole(own, side))
+        } else {
+            let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
+            (part(&train, fit), part(&train, held))
         };
         let test = test.filter(|test| !test.is_empty());
         let test = test.map_or_else(|| validation.clone(), |test| Part::whole(test, side));

@@ -61,7 +61,9 @@ mod tests {
         let error = of_folder(dir.path()).expect_err("no picture");
         assert!(error.to_string().contains("holds no picture"), "{error}");
         assert!(error.to_string().contains("not pictures: 1"), "{error}");
-        ["b.PNG", "a.webp", ".x.jpg"].iter().for_each(|name| put(name));
+        for name in ["b.PNG", "a.webp", ".x.jpg"] {
+            put(name);
+        }
         file::make_folder(&dir.path().join("more")).expect("makes");
         let (found, passed) = of_folder(dir.path()).expect("two");
         let names: Vec<_> = found.iter().map(|p| p.file_name().expect("a name")).collect();

@@ -126,7 +126,9 @@ fn files_of_numbers() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let idx = |shape: &[u32], values: &[u8]| {
         let mut bytes = vec![0, 0, 8, shape.len() as u8];
-        shape.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+        for n in shape {
+            bytes.extend(n.to_be_bytes());
+        }
         [bytes, values.to_vec()].concat()
     };
     let labels = |n: u32| idx(&[n], &(0..n).map(|i| (i % 2) as u8).collect::<Vec<_>>());

@@ -73,7 +73,9 @@ fn refused(dir: &TempDir, source: &Path, flags: &[&str], (code, expected): (i32,
 }
 
 fn holds(text: &str, parts: &[&str]) {
-    parts.iter().for_each(|part| assert!(text.contains(part), "{text} lacks {part}"));
+    for part in parts {
+        assert!(text.contains(part), "{text} lacks {part}");
+    }
 }
 
 fn folder() -> TempDir {
@@ -183,6 +185,16 @@ fn archives_of_other_kinds_are_refused_by_name() {
         refused(&dir, &path, &[], (3, name));
         refused(&dir, &path, &[], (3, "expected .tar, .tar.gz or .zip"));
     }
+}
+
+#[test]
+fn a_file_far_longer_than_any_archive_is_refused_unread() {
+    let dir = folder();
+    let path = dir.path().join("set.tar");
+    put(&path, b"");
+    let grown = fs::File::options().write(true).open(&path).and_then(|f| f.set_len(1 << 40));
+    grown.expect("a file with a hole");
+    refused(&dir, &path, &[], (3, "an archive of 1048576 MiB; expected at most 1024"));
 }
 
 #[test]

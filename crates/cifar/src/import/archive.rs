@@ -17,6 +17,8 @@ use crate::printable;
 
 /// The most that an archive may unpack to: four times CIFAR-100's.
 const MOST: u64 = 768 << 20;
+/// What an archive may have beside that: headers, padding, the end.
+const SLACK: u64 = 256 << 20;
 
 /// Signatures of what is no archive that can be read: the name, and what to do.
 const OTHERS: [(&[u8], &str, &str); 8] = [
@@ -32,7 +34,7 @@ const OTHERS: [(&[u8], &str, &str); 8] = [
 
 /// Reads the set in the archive at `path`.
 pub fn read(path: &Path) -> Result<(Sorted, Tree)> {
-    let (mut file, _) = file::open(path)?;
+    let (mut file, length) = file::open(path)?;
     let mut magic = Vec::new();
     (&mut file).take(8).read_to_end(&mut magic).map_err(|e| Error::read(path, &e))?;
     file.rewind().map_err(|e| Error::read(path, &e))?;
@@ -41,6 +43,13 @@ pub fn read(path: &Path) -> Result<(Sorted, Tree)> {
         return Err(Error::Config(format!(
             "{origin}: is {name}, which is not read; expected .tar, .tar.gz or .zip: unpack it \
              (`{command}`) and import the result"
+        )));
+    }
+    if length > MOST + SLACK {
+        return Err(Error::Config(format!(
+            "{origin}: an archive of {} MiB; expected at most {}: unpack it and import the folder",
+            length >> 20,
+            (MOST + SLACK) >> 20
         )));
     }
     let file = BufReader::with_capacity(1 << 16, file);

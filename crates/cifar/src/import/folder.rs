@@ -24,7 +24,7 @@ pub fn decode(tree: &Tree, folders: &BTreeSet<String>) -> Result<Raw> {
     let [train, test, validation] = parts.pictures.each_ref().map(|all| images(tree, all, side));
     let validation = if parts.pictures[2].is_empty() { None } else { Some(validation?) };
     let (train, test) = (train?, test?);
-    Ok(Raw { train, test, validation, ..Raw::empty("folder", parts.classes, side as usize) })
+    Ok(Raw { train, validation, test, ..Raw::empty("folder", parts.classes, side as usize) })
 }
 
 /// A picture: its content and its class.

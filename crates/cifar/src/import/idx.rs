@@ -124,7 +124,7 @@ fn coloured(grey: &[u8], side: usize) -> Vec<u8> {
 fn numbers(tree: &Tree, name: &str, rank: usize) -> Result<(Vec<usize>, Vec<u8>)> {
     let bad = |what: String| Error::Integrity(format!("{}: {what}", tree.place(name)));
     let bytes = tree.file(name)?;
-    if name.ends_with(".gz") {
+    if name.strip_suffix(".gz").is_some() {
         let mut stream = Members::new(Cursor::new(bytes));
         values(&mut stream, rank).map_err(|what| bad(format!("unpacked, {what}")))
     } else {
@@ -214,7 +214,9 @@ mod tests {
 
     fn idx(shape: &[u32], values: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, BYTES, shape.len() as u8];
-        shape.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+        for n in shape {
+            bytes.extend(n.to_be_bytes());
+        }
         bytes.extend(values);
         bytes
     }

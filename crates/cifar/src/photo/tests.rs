@@ -227,7 +227,7 @@ fn png_of(depth: u8, colour: u8, more: &[Vec<u8>], row: &[u8]) -> Vec<u8> {
     packed.write_all(&[&[0], row].concat()).expect("into memory");
     let packed = packed.finish().expect("into memory");
     let mut bytes = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(*b"IHDR", &header)].concat();
-    more.iter().for_each(|chunk| bytes.extend(chunk));
+    bytes.extend(more.concat());
     [bytes, chunk(*b"IDAT", &packed), chunk(*b"IEND", &[])].concat()
 }
 
@@ -250,6 +250,7 @@ fn palettes_are_looked_up_whatever_their_transparency() {
 /// programs do and say. All values are 8 times the coefficient of the mean, each category of which has a
 /// code of four bits; nothing else is coded but the block's end, by one bit.
 fn cmyk_jpeg(stored: [u8; 4]) -> Vec<u8> {
+    use std::fmt::Write as _;
     let segment = |code: u8, content: &[u8]| {
         let length = (content.len() as u16 + 2).to_be_bytes();
         [&[0xFF, code][..], &length, content].concat()
@@ -265,9 +266,10 @@ fn cmyk_jpeg(stored: [u8; 4]) -> Vec<u8> {
         let value = i32::from(value) - 128;
         let category = 32 - value.unsigned_abs().leading_zeros();
         let coded = if value < 0 { value + (1 << category) - 1 } else { value };
-        bits += &format!("{category:04b}");
+        write!(bits, "{category:04b}").expect("into memory");
         if category > 0 {
-            bits += &format!("{coded:0width$b}", width = category as usize);
+            let width = category as usize;
+            write!(bits, "{coded:0width$b}").expect("into memory");
         }
         bits += "0";
     }

@@ -4,13 +4,11 @@ use std::io::{self, Read};
 
 use tar::{Archive, Entry, EntryType};
 
-use super::{Header, Kind, MOST, Unpacked};
+use super::{Header, Kind, MOST, SLACK, Unpacked};
 use crate::printable;
 
 /// Bytes of a block; headers, contents and the end are whole ones.
 const BLOCK: u64 = 512;
-/// Bytes of an archive beside the contents: headers, padding, the end.
-const SLACK: u64 = 256 << 20;
 
 /// Reads a tar archive to its end, which two empty blocks mark and only zeros may follow.
 pub fn unpack(stream: impl Read) -> Result<Unpacked, String> {
