@@ -6,7 +6,7 @@ use super::Slot;
 use crate::load::Array;
 
 /// Modules that wrap another and add their name to its path: `DataParallel` and its kin, Lightning,
-/// `torch.compile`, FSDP, DeepSpeed, activation checkpointing, Opacus.
+/// `torch.compile`, FSDP, `DeepSpeed`, activation checkpointing, Opacus.
 const WRAPPERS: [&str; 7] = [
     "module",
     "model",
