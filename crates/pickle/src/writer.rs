@@ -94,7 +94,7 @@ fn put(item: &Item, protocol: u8, out: &mut Vec<u8>) {
 fn put_text(text: &str, protocol: u8, out: &mut Vec<u8>) {
     match u8::try_from(text.len()) {
         Ok(length) if protocol >= 4 => {
-            out.extend([&[0x8c, length], text.as_bytes(), &[0x94]].concat())
+            out.extend([&[0x8c, length], text.as_bytes(), &[0x94]].concat());
         }
         _ => out.extend([&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()),
     }

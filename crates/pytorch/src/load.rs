@@ -138,7 +138,7 @@ fn read(view: &View, dtype: &Dtype, bytes: &[u8], big: bool) -> Result<Numbers, 
         Number::Integer => {
             let mut values = Vec::with_capacity(view.count());
             view.each(|at| {
-                values.push(dtype::integer(&bytes[at * dtype.size..][..dtype.size], big))
+                values.push(dtype::integer(&bytes[at * dtype.size..][..dtype.size], big));
             });
             Ok(Numbers::Integers(values))
         }

@@ -3,7 +3,7 @@
 use crate::load::Numbers;
 
 /// Adds each of the values to the place in a dense tensor of `shape` that its column of `indices`
-/// (dimensions x count) names; equal places are summed, as PyTorch's `to_dense` does.
+/// (dimensions x count) names; equal places are summed, as `PyTorch`'s `to_dense` does.
 pub fn coo(
     shape: &[usize],
     indices: (&[usize], &[i64]),

@@ -172,7 +172,7 @@ fn strided<'a>(
     }))
 }
 
-/// Refuses a view that PyTorch negates or conjugates when it is read.
+/// Refuses a view that `PyTorch` negates or conjugates when it is read.
 fn lazily_changed<'a>(pickle: &Pickle<'a>, metadata: Option<Value<'a>>) -> Found<()> {
     let entries = metadata.and_then(|m| pickle.dict(m)).unwrap_or_default();
     for (key, value) in entries {

@@ -167,16 +167,12 @@ fn element<'p>(pickle: &'p Pickle<'p>, value: Value<'p>) -> Result<Element, Stri
     let state = made.state.and_then(|s| pickle.items(s)).unwrap_or_default();
     let big_endian = state.get(1).and_then(|v| pickle.text(*v)) == Some(">");
     let (kind, size) = name.split_at_checked(1).unwrap_or_default();
-    match (kind, size) {
-        ("u" | "i", "1" | "2" | "4" | "8") => {
-            let size = size.parse().expect("one of the digits above");
-            Ok(Element { signed: kind == "i", size, big_endian })
-        }
-        _ => {
-            let name: String = name.chars().take(20).flat_map(char::escape_debug).collect();
-            Err(format!("an array of {name}; expected u1 (bytes) or another integer type"))
-        }
+    if !["u", "i"].contains(&kind) || !["1", "2", "4", "8"].contains(&size) {
+        let name: String = name.chars().take(20).flat_map(char::escape_debug).collect();
+        return Err(format!("an array of {name}; expected u1 (bytes) or another integer type"));
     }
+    let size = size.parse().expect("one of the digits above");
+    Ok(Element { signed: kind == "i", size, big_endian })
 }
 
 impl Element {

@@ -78,7 +78,7 @@ fn prefixed(fitted: &Fitted, slots: &[Slot], given: Option<&str>) -> Option<Stri
         let without = |name: &&str| {
             name.strip_prefix(front).and_then(|n| n.strip_prefix('.')).is_some_and(left)
         };
-        missing.iter().all(|name| without(name)).then_some(front)
+        missing.iter().all(without).then_some(front)
     });
     lacking.map(|front| {
         format!(

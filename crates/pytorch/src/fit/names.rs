@@ -6,7 +6,7 @@ use super::Slot;
 use crate::load::Array;
 
 /// Modules that wrap another and add their name to its path: `DataParallel` and its kin, Lightning,
-/// `torch.compile`, FSDP, DeepSpeed, activation checkpointing, Opacus.
+/// `torch.compile`, FSDP, `DeepSpeed`, activation checkpointing, Opacus.
 const WRAPPERS: [&str; 7] = [
     "module",
     "model",
@@ -44,10 +44,25 @@ pub struct Meaning {
     pub by_alias: bool,
 }
 
+/// A name of the table.
+struct Spelling<'s> {
+    slot: usize,
+    parts: Vec<&'s str>,
+    /// Whether it is another library's.
+    alias: bool,
+}
+
+/// What a path means, whatever its role.
+struct Match {
+    slot: usize,
+    wrappers: Vec<String>,
+    by_alias: bool,
+}
+
 /// The names of a table, found by what is left of them without wrappers.
 pub struct Index<'s> {
-    /// (slot, segments, whether an alias) by the segments without wrappers.
-    by_core: BTreeMap<Vec<&'s str>, Vec<(usize, Vec<&'s str>, bool)>>,
+    /// The names by their segments without wrappers.
+    by_core: BTreeMap<Vec<&'s str>, Vec<Spelling<'s>>>,
     /// Modules of the file that hold a mask beside another module: wrappers around that one.
     masking: BTreeSet<Vec<&'s str>>,
 }
@@ -60,7 +75,7 @@ impl<'s> Index<'s> {
             let own = std::iter::once((s.name.as_str(), false));
             for (name, alias) in own.chain(s.alias.as_deref().map(|a| (a, true))) {
                 let parts: Vec<&str> = name.split('.').collect();
-                by_core.entry(core(&parts)).or_default().push((slot, parts, alias));
+                by_core.entry(core(&parts)).or_default().push(Spelling { slot, parts, alias });
             }
         }
         let modules = tensors.iter().filter_map(|t| {
@@ -75,35 +90,29 @@ impl<'s> Index<'s> {
         let parts: Vec<&str> = name.split('.').collect();
         readings(&parts).into_iter().find_map(|(parts, role)| {
             let plain = self.slot_of(&parts, None);
-            let (slot, wrappers, by_alias) = plain.or_else(|| self.inside_mask(&parts))?;
+            let Match { slot, wrappers, by_alias } = plain.or_else(|| self.inside_mask(&parts))?;
             Some(Meaning { slot, role, wrappers, by_alias })
         })
     }
 
     /// The tensor within the one module that a module with a mask wraps.
-    fn inside_mask(&self, parts: &[&str]) -> Option<(usize, Vec<String>, bool)> {
+    fn inside_mask(&self, parts: &[&str]) -> Option<Match> {
         let wrapped =
             (1..parts.len().saturating_sub(1)).filter(|at| self.masking.contains(&parts[..*at]));
         wrapped.rev().find_map(|at| self.slot_of(parts, Some(at)))
     }
 
-    /// The slot of `parts`, of which the one at `dropped` is a wrapper whatever its name; also the
-    /// wrappers among them, and whether the name is an alias.
-    fn slot_of(
-        &self,
-        parts: &[&str],
-        dropped: Option<usize>,
-    ) -> Option<(usize, Vec<String>, bool)> {
+    /// What `parts` mean, of which the one at `dropped` is a wrapper whatever its name.
+    fn slot_of(&self, parts: &[&str], dropped: Option<usize>) -> Option<Match> {
         let mut left = parts.to_vec();
         let first: Vec<String> = dropped.map(|at| left.remove(at).to_owned()).into_iter().collect();
         let candidates = self.by_core.get(&core(&left))?.iter();
-        let found = candidates.filter_map(|(slot, wanted, alias)| {
-            let wrappers = extra(&left, wanted)?;
-            Some((*slot, wrappers, *alias))
+        let found = candidates.filter_map(|spelling| {
+            let wrappers = extra(&left, &spelling.parts)?;
+            Some(Match { slot: spelling.slot, wrappers, by_alias: spelling.alias })
         });
-        let (slot, wrappers, alias) =
-            found.min_by_key(|(_, wrappers, alias)| (wrappers.len(), *alias))?;
-        Some((slot, [first, wrappers].concat(), alias))
+        let found = found.min_by_key(|m| (m.wrappers.len(), m.by_alias))?;
+        Some(Match { wrappers: [first, found.wrappers].concat(), ..found })
     }
 }
 

@@ -22,7 +22,7 @@ fn check(prefix: Option<&str>, ignore: &[&str], expected: Result<(&[&str], &[&st
             assert_eq!(found.notes[..notes.len()], *notes);
         }
         (Err(e), Err(expected)) => {
-            assert!(e.to_string().contains(expected), "{e} lacks {expected}")
+            assert!(e.to_string().contains(expected), "{e} lacks {expected}");
         }
         (found, expected) => panic!("{found:?} is not {expected:?}"),
     }

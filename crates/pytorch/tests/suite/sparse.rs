@@ -1,4 +1,4 @@
-//! Sparse tensors, as PyTorch pickles them, come out dense.
+//! Sparse tensors, as `PyTorch` pickles them, come out dense.
 
 use artifact::tensors::Tensor;
 
