@@ -138,9 +138,14 @@ fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
         if Staging::unfinished(out, begun)? {
             return Ok(false);
         }
+        // More epochs are not a run that goes on: its schedule would have been another.
+        let further = match manifest.stage.as_str() {
+            "trainer" => format!(" (with --init-from {} it trains on from there)", out.display()),
+            _ => String::new(),
+        };
         return Err(Error::Config(format!(
-            "{}: a finished {} stands here with {what}; choose another --out or make it again \
-             with --fresh (make: FRESH=1)",
+            "{}: a finished {} stands here with {what}; choose another --out{further}, or make it \
+             again with --fresh (make: FRESH=1)",
             out.display(),
             manifest.stage
         )));
