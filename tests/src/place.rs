@@ -1,4 +1,5 @@
 //! A scratch folder and the binaries that run in it.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,6 +1,7 @@
 //! The pipeline on a GPU, or on an emulated one whose folder `SECATEUR_EMULATOR` names
 //! (crates/cuda/emulator). Without either a line says that nothing was checked; with
 //! `SECATEUR_NEEDS_CUDA=1` that is a failure.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 #![cfg(feature = "cuda")]
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
 //! What goes wrong in the middle of a run: its exit code, and that the last good state survives.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 use std::path::PathBuf;
 use std::process::Command;

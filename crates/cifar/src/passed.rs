@@ -2,7 +2,7 @@
 
 use artifact::record::PassedOver;
 
-use crate::printable;
+use artifact::printable;
 
 /// Why something is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

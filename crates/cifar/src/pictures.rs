@@ -6,7 +6,7 @@ use artifact::record::PassedOver;
 use artifact::{Error, Result, file};
 
 use crate::passed::{self, Why, is_hidden, is_picture};
-use crate::printable;
+use artifact::printable;
 
 /// The pictures in `folder`, sorted, and what else is in it. Folders in it are not looked into.
 ///

@@ -67,7 +67,7 @@ pub fn import_from(
     (source, labels): (&Path, Option<Labels>),
 ) -> Result<()> {
     let (raw, split) = (import::read(source, labels)?, flags.split());
-    let place = cifar::printable(&source.display().to_string());
+    let place = artifact::printable(&source.display().to_string());
     if raw.validation.is_some() && flags.is_given() {
         return Err(Error::Config(format!(
             "{place}: has a validation part of its own; leave out --validation and --split-seed"

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use artifact::printable;
 use artifact::{Error, file};
 use cifar::photo::Photo;
-use cifar::{pictures, printable};
+use cifar::pictures;
 use clap::Args;
 use inference::{Answer, Model};
 use serde::Serialize;

@@ -1,4 +1,5 @@
 //! `models import`, `export` and `diff`: what passes, and what is refused with which words.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 use std::path::{Path, PathBuf};
 

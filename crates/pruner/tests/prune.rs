@@ -1,4 +1,5 @@
 //! The default command on real checkpoints.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 mod common;
 

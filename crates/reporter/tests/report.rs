@@ -1,4 +1,5 @@
 //! The report end to end, on chains of small artifacts.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 mod common;
 

@@ -39,7 +39,7 @@ pub fn run(mut task: Task, job: Job) -> Result<()> {
     let tensors = task.checkpoint.tensors.clone();
     let baseline = task.score(&tensors)?;
     let progress = Progress::new("scan", "points", planned.len() as u64);
-    progress.advance(points.len() as u64, String::new());
+    progress.advance(points.len() as u64, "");
     progress.line(&format!("baseline {:.2}% on validation images", baseline.accuracy * 100.0));
     for (layer, ratio) in planned.iter().skip(points.len()) {
         if interrupt::asked() {
@@ -49,7 +49,7 @@ pub fn run(mut task: Task, job: Job) -> Result<()> {
         let point = task.point(layer, *ratio, baseline)?;
         points::append(&path, &point)?;
         let accuracy = point.row.score.accuracy * 100.0;
-        progress.advance(1, format!("{layer} {ratio}: {accuracy:.1}%"));
+        progress.advance(1, &format!("{layer} {ratio}: {accuracy:.1}%"));
         points.push(point);
     }
     drop(progress);

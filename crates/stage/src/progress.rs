@@ -1,5 +1,6 @@
 //! Progress for people, on stderr: a bar on a terminal, plain lines elsewhere, nothing with -q.
 
+use artifact::printable_lines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
@@ -30,20 +31,20 @@ impl Progress {
                 })
                 .progress_chars("=> "),
         );
-        bar.set_prefix(output::printable(label).into_owned());
+        bar.set_prefix(printable_lines(label));
         let plain = !quiet && bar.is_hidden();
         Self { bar, plain }
     }
 
     /// Sets the label and begins again at 0 (an epoch of several).
     pub fn begin(&self, label: &str) {
-        self.bar.set_prefix(output::printable(label).into_owned());
+        self.bar.set_prefix(printable_lines(label));
         self.bar.reset();
     }
 
     /// `n` more steps are done; `message` is shown behind the bar.
-    pub fn advance(&self, n: u64, message: String) {
-        self.bar.set_message(output::printable(&message).into_owned());
+    pub fn advance(&self, n: u64, message: &str) {
+        self.bar.set_message(printable_lines(message));
         self.bar.inc(n);
     }
 
@@ -52,7 +53,7 @@ impl Progress {
         if self.plain {
             output::tell(text);
         } else {
-            self.bar.println(output::printable(text));
+            self.bar.println(printable_lines(text));
         }
     }
 }

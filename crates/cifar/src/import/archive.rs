@@ -13,7 +13,7 @@ use super::Tree;
 use super::gzip::Members;
 use super::layout::Wanted;
 use super::sorted::{self, Entry, Kind, Sorted};
-use crate::printable;
+use artifact::printable;
 
 /// The most that an archive may unpack to: four times CIFAR-100's.
 const MOST: u64 = 768 << 20;

@@ -120,7 +120,7 @@ fn other_sizes(tree: &Tree, counted: &BTreeMap<(u32, u32), (usize, &str)>) -> Er
     let mut all: Vec<_> = counted.iter().collect();
     all.sort_by_key(|(size, (count, _))| (std::cmp::Reverse(*count), **size));
     let one = |((w, h), (count, name)): &(&(u32, u32), &(usize, &str))| {
-        format!("{count} of {w} x {h} (such as {})", crate::printable(name))
+        format!("{count} of {w} x {h} (such as {})", artifact::printable(name))
     };
     let mut listed: Vec<String> = all.iter().take(MOST_LISTED).map(one).collect();
     let more = all.len().saturating_sub(MOST_LISTED);

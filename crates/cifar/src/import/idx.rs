@@ -135,7 +135,7 @@ fn numbers(tree: &Tree, name: &str, rank: usize) -> Result<(Vec<usize>, Vec<u8>)
 /// Reads a header, the numbers that it promises, and no more: a compressed file may be endless.
 fn values(stream: &mut impl Read, rank: usize) -> Result<(Vec<usize>, Vec<u8>), String> {
     let broken =
-        |e: std::io::Error| format!("it cannot be read: {}", crate::printable(&e.to_string()));
+        |e: std::io::Error| format!("it cannot be read: {}", artifact::printable(&e.to_string()));
     let mut header = vec![];
     let length = 4 + 4 * rank;
     stream.take(length as u64).read_to_end(&mut header).map_err(broken)?;

@@ -6,7 +6,9 @@ use artifact::{Error, Result};
 
 use super::idx;
 use crate::passed::{is_hidden, is_picture};
-use crate::{photo, printable};
+use artifact::printable;
+
+use crate::photo;
 
 /// A layout that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

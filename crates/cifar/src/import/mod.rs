@@ -53,7 +53,7 @@ impl Tree {
 
     /// `name` as errors call it.
     fn place(&self, name: &str) -> String {
-        crate::printable(&format!("{}/{name}", self.origin))
+        artifact::printable(&format!("{}/{name}", self.origin))
     }
 }
 

@@ -7,7 +7,7 @@ use artifact::{Error, Result};
 
 use super::layout::{self, Layout, PARTS, Set, Wanted};
 use crate::passed::{self, Why, is_hidden, is_picture};
-use crate::printable;
+use artifact::printable;
 
 /// A name in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, progress: &Progress) -> Result<()> {
         let (flags, train) = (self.fit.flags, &self.fit.data.train);
         progress.begin(&format!("epoch {}/{}", self.position.epoch + 1, flags.epochs));
-        progress.advance(self.position.images as u64, String::new());
+        progress.advance(self.position.images as u64, "");
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let entered = Instant::now();
         let normalise = self.normalise;
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
                 self.position.step += 1;
                 self.keep_early()?;
                 progress
-                    .advance(images as u64, self.position.message(self.fit.data.validation.len()));
+                    .advance(images as u64, &self.position.message(self.fit.data.validation.len()));
             }
             self.settle(0)
         })?;

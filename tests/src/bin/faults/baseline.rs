@@ -1,4 +1,5 @@
 //! What a stage does when nothing disturbs it, and the states that a kill leaves of it.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

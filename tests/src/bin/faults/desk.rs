@@ -1,4 +1,5 @@
 //! A folder in which trials are made, one after the other.
+#![allow(clippy::disallowed_methods, reason = "tests look at the disk as it is")]
 
 use std::path::{Path, PathBuf};
 

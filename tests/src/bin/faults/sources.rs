@@ -9,7 +9,13 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 
 use self::writer::{Item, dict, storage, tensor};
 
-#[allow(dead_code, unreachable_pub, missing_docs, reason = "pytorch's tests use more of it")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs,
+    reason = "pytorch's tests use more of it"
+)]
 #[path = "../../../../crates/pytorch/tests/suite/writer.rs"]
 mod writer;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use tar::{Archive, Entry, EntryType};
 
 use super::{Header, Kind, MOST, SLACK, Unpacked};
-use crate::printable;
+use artifact::printable;
 
 /// Bytes of a block; headers, contents and the end are whole ones.
 const BLOCK: u64 = 512;

@@ -6,7 +6,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use super::{Header, Kind, Unpacked};
-use crate::printable;
+use artifact::printable;
 
 /// Signatures of records: a file's header, a file in the directory, the directory's end, the long form
 /// of that and where it is.
