@@ -6,4 +6,4 @@ mod place;
 mod tamper;
 
 pub use place::{Child, Place, Said, binaries, text_of};
-pub use tamper::{copy, tamper, with_digests};
+pub use tamper::{copy, resealed, tamper, with_digests};

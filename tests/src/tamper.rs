@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use artifact::tensors::{self, Tensors};
+use artifact::yaml::Mapping;
 use artifact::{Manifest, file, manifest, names, yaml};
 
 /// Copies the files of the artifact `from` into the new folder `to`.
@@ -29,6 +30,13 @@ pub fn with_digests(folder: &Path) {
     let mut manifest = Manifest::read(folder).expect("a complete artifact");
     let outputs: Vec<String> = manifest.outputs.iter().map(|o| o.file.clone()).collect();
     manifest.outputs = manifest::describe(folder, &outputs).expect("the files are there");
-    let text = yaml::text(&manifest);
-    file::write(&folder.join(names::MANIFEST), text.as_bytes()).expect("writes");
+    yaml::write_sealed(&folder.join(names::MANIFEST), &manifest).expect("writes");
+}
+
+/// Changes the keys of the manifest of `folder`, and seals it again.
+pub fn resealed(folder: &Path, change: impl Fn(&mut Mapping)) {
+    let path = folder.join(names::MANIFEST);
+    let mut keys: Mapping = yaml::read_sealed(&path).expect("a complete artifact");
+    change(&mut keys);
+    yaml::write_sealed(&path, &keys).expect("writes");
 }

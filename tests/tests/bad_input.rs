@@ -4,7 +4,7 @@ use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{file, names};
-use house_tests::{Place, copy, tamper, with_digests};
+use house_tests::{Place, copy, resealed, tamper, with_digests};
 
 const CONV: &str = "backbone.conv1.weight";
 const TRAIN: &str = "trainer --data data --network vgg-lab@0.0625 --epochs 1 --out out";
@@ -144,8 +144,16 @@ fn checkpoints() {
     let (masks, _) = artifact::tensors::read(&mask).expect("masks");
     let dead = masks[CONV].as_u8().expect("bytes").iter().position(|k| *k == 0).expect("pruned");
     changed("revived", "pruned", &|t| set(t, dead, 1e-6));
+    changed("negative", "dense", &|t| {
+        let name = "backbone.bn1.running_var";
+        let shape = t[name].shape.clone();
+        let values = (0..8).map(|i| if i == 3 { -0.5 } else { 1.0 }).collect();
+        t.insert(name.into(), Tensor::f32(&shape, values));
+    });
+    copy(&place.path("dense"), &place.path("edited"));
+    edit(&place.path("edited").join(names::MANIFEST), |bytes| bytes.extend(b"extra: 1\n"));
     copy(&place.path("dense"), &place.path("foreign"));
-    edit(&place.path("foreign").join(names::MANIFEST), |bytes| bytes.extend(b"extra: 1\n"));
+    resealed(&place.path("foreign"), |keys| drop(keys.insert("extra".into(), 1.into())));
     let case = |line: &str, name: &str| format!("{line} {name}");
     refused(
         &place,
@@ -164,6 +172,12 @@ fn checkpoints() {
             (&case(TUNE, "nan"), 5, "tensor backbone.conv1.weight: value 5 is NaN"),
             (&case(PRUNE, "infinite"), 5, "tensor backbone.conv1.weight: value 5 is inf"),
             (&case(TUNE, "revived"), 5, "where the mask has it pruned; expected 0"),
+            (&case(PRUNE, "negative"), 5, "running_var: value 3 is -0.5; expected a variance"),
+            (
+                &case(TUNE, "edited"),
+                5,
+                "manifest.yaml: its text is not what the digest in its last",
+            ),
             (&case(TUNE, "foreign"), 3, "unknown field `extra`"),
             (&case(TUNE, "data"), 3, "made by data-cifar, whose artifact holds no network"),
             (&case(TUNE, "dense"), 3, "holds no masks; expected a pruned checkpoint"),
@@ -261,8 +275,9 @@ fn outputs() {
     refused(
         &place,
         &[
-            (&fresh(TRAIN, "data"), 3, "data: --out is the dataset itself"),
-            (&fresh(&all[3], "dense"), 3, "dense: --out is the checkpoint itself"),
+            (&fresh(TRAIN, "data"), 3, "data: --out is the dataset data; choose"),
+            (&to(TRAIN, "data/below"), 3, "data/below: --out lies inside the dataset data"),
+            (&fresh(&all[3], "dense"), 3, "dense: --out is the checkpoint dense; choose"),
         ],
     );
     let other = TRAIN.replace("--out out", "--out dense --lr 0.01");

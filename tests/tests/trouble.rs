@@ -138,6 +138,22 @@ fn a_write_that_stops_halfway() {
     assert_eq!(model("out"), model("whole"), "with space again it goes on to the same bytes");
 }
 
+/// More memory than there is: told before anything is allocated, and where that was not foreseen, by
+/// the allocator.
+#[test]
+fn memory_that_does_not_suffice() {
+    let place = house();
+    place.refuses(
+        &format!("{TRAIN} --side 100000 --out out"),
+        6,
+        "not even a batch of 16 would fit",
+    );
+    let line = format!("{TRAIN} --epochs 1 --out out");
+    let said = in_shell(&place, &["env"], "ulimit -v 60000; exec \"$@\"", &line);
+    assert_eq!(said.code, Some(6), "{}", said.err);
+    assert!(said.err.starts_with("error: "), "{}", said.err);
+}
+
 /// The same on a file system that is really full, where this user may mount one.
 #[test]
 fn a_disk_that_fills_up() {

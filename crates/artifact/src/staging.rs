@@ -119,7 +119,10 @@ impl Staging {
     }
 
     fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
-        let own = [names::MANIFEST, names::TIMINGS, names::RUN].map(str::to_owned);
+        let own = [names::MANIFEST, names::TIMINGS, names::RUN];
+        // Where nothing has the name yet, nothing has to be told from what had it.
+        let own = if file::exists(&self.out)? { &own[..] } else { &own[..2] };
+        let own = own.iter().map(|&name| name.to_owned());
         let keep: Vec<String> = outputs.iter().cloned().chain(own).collect();
         self.keep_only(&keep)?;
         file::sync_folder(&self.folder)?;

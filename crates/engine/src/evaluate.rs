@@ -197,6 +197,25 @@ const NO_EPOCH: usize = usize::MAX;
 mod tests {
     use super::*;
     use crate::Device;
+    use graph::Graph;
+
+    #[test]
+    fn logits_that_are_not_finite_are_an_error_and_no_accuracy() {
+        let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
+        let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
+        let image = |i: usize| (0..3 * 32 * 32).map(move |p| (p * (i + 3)) as u8);
+        let images = cifar::Images { pixels: (0..3).flat_map(image).collect(), labels: vec![0; 3] };
+        let part = Part::whole(images, 32);
+        let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
+        assert_eq!(evaluate(&net, &part, &normalise).expect("finite").images, 3);
+        let mut tensors = net.tensors().expect("reads");
+        let bias = tensors.get_mut("classifier.weight").expect("in the table");
+        *bias = artifact::tensors::Tensor::f32(&bias.shape.clone(), vec![3e38; 10 * 15]);
+        let net = Net::load(net.graph().clone(), &tensors, &Device::Cpu).expect("fits");
+        let error = evaluate(&net, &part, &normalise).expect_err("sums overflow");
+        assert!(error.to_string().starts_with("image 0 (counted from 0): its logits"), "{error}");
+        assert!(predict(&net, &part, &normalise).is_err());
+    }
 
     #[test]
     fn both_views_count_alike() {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use artifact::{Manifest, file, names};
+use artifact::{Manifest, file, names, yaml};
 use common::run::{holds, keep, page, reporter, world};
 
 #[test]
@@ -110,8 +110,8 @@ fn an_input_made_again_is_shown_and_not_fatal() {
     let (_folder, world) = world("vgg-lab@0.0625");
     world.tuned("tuned", "dense", 0.9);
     let path = world.path("data").join(names::MANIFEST);
-    let text = file::read_text(&path).expect("reads").replace("seed: 42", "seed: 43");
-    file::write(&path, text.as_bytes()).expect("writes");
+    let made = Manifest::read(&world.path("data")).expect("complete");
+    yaml::write_sealed(&path, &Manifest { seed: 43, ..made }).expect("writes");
     holds(&page(&world, "tuned"), &["changed since", "no longer what was read"]);
     std::fs::remove_file(&path).expect("was there");
     holds(&page(&world, "--fresh tuned"), &["not found"]);
@@ -137,9 +137,11 @@ fn bad_inputs_are_refused_and_nothing_is_written() {
     check("--out r tuned", 5, "make the artifact again");
     file::write(&model, &whole).expect("writes");
     let manifest = world.path("tuned").join(names::MANIFEST);
-    let text = file::read_text(&manifest).expect("reads");
-    file::write(&manifest, text.replace("pruned_as_is", "pruned_as_was").as_bytes())
-        .expect("writes");
+    let mut changed = Manifest::read(&world.path("tuned")).expect("complete");
+    let result = changed.result.as_mapping_mut().expect("a record");
+    let scores = result.remove("pruned_as_is").expect("scores");
+    result.insert("pruned_as_was".into(), scores);
+    yaml::write_sealed(&manifest, &changed).expect("writes");
     check("--out r tuned", 3, "pruned_as_was");
 }
 
@@ -154,8 +156,7 @@ fn revived_weights_are_found() {
     let mut manifest = Manifest::read(&path).expect("complete");
     let files: Vec<String> = manifest.outputs.iter().map(|o| o.file.clone()).collect();
     manifest.outputs = artifact::manifest::describe(&path, &files).expect("describes");
-    let text = artifact::yaml::text(&manifest);
-    file::write(&path.join(names::MANIFEST), text.as_bytes()).expect("writes");
+    yaml::write_sealed(&path.join(names::MANIFEST), &manifest).expect("writes");
     let (code, _, stderr) = reporter(&world.root, "--out r tuned");
     assert_eq!(code, 5, "{stderr}");
     assert!(stderr.contains("0 zeros; the manifest says"), "{stderr}");

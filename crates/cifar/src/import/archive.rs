@@ -3,8 +3,10 @@
 mod tar;
 mod zip;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufReader, Read, Seek as _};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use artifact::{Error, Result, file};
@@ -52,7 +54,8 @@ pub fn read(path: &Path) -> Result<(Sorted, Tree)> {
             (MOST + SLACK) >> 20
         )));
     }
-    let file = BufReader::with_capacity(1 << 16, file);
+    let failed = Cell::new(None);
+    let file = BufReader::with_capacity(1 << 16, Watched { file, failed: &failed });
     let unpacked = if magic.starts_with(b"PK") {
         zip::unpack(file)
     } else if magic.starts_with(&[0x1F, 0x8B]) {
@@ -60,8 +63,34 @@ pub fn read(path: &Path) -> Result<(Sorted, Tree)> {
     } else {
         tar::unpack(file)
     };
-    let unpacked = unpacked.map_err(|what| Error::Integrity(format!("{origin}: {what}")))?;
+    let unpacked = unpacked.map_err(|what| match failed.take() {
+        Some(error) => Error::read(path, &error),
+        None => Error::Integrity(format!("{origin}: {what}")),
+    })?;
     unpacked.tree(&origin)
+}
+
+/// A file that remembers how reading it failed: the readers of archives take a failing disk for a
+/// damaged archive.
+struct Watched<'a> {
+    file: File,
+    failed: &'a Cell<Option<io::Error>>,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).inspect_err(|e| {
+            if let Some(code) = e.raw_os_error() {
+                self.failed.set(Some(io::Error::from_raw_os_error(code)));
+            }
+        })
+    }
+}
+
+impl Seek for Watched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// What an archive holds: all names, and the content of the files that a layout might use.
