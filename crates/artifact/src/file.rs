@@ -125,7 +125,11 @@ pub fn resolved(path: &Path) -> Result<PathBuf> {
 }
 
 /// Checks that the file `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
+///
+/// # Errors
+/// [`Error::Config`] where something stands there, or a link that leads nowhere.
 pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
+    resolved(out)?;
     if exists(out)? && !fresh {
         return Err(Error::Config(format!(
             "{}: exists; choose another --out or overwrite it with --fresh",

@@ -36,7 +36,10 @@ struct Config<'a> {
     classes: usize,
     side: usize,
     key: Option<&'a str>,
+    // Not there where it is not given: imports of earlier versions, which had no such flags, are the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
     prefix: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     ignore: &'a [String],
     replace_head: bool,
 }
