@@ -240,7 +240,11 @@ fn flags() {
             (&train("--threads 99999999"), 2, "expected a whole number from 0 to 1024"),
             (&train("--device cuda"), 6, "--device cuda: "),
             (&scan("--ratios 0.5,1.5"), 2, "expected a fraction from 0 to 1"),
-            (&scan("--layers backbone.conv9.weight"), 3, "no prunable weight (did you mean"),
+            (
+                &scan("--layers backbone.conv9.weight"),
+                3,
+                "has no such prunable weight (did you mean",
+            ),
             (&format!("{PRUNE} dense").replace("0.9", "90"), 2, "for 90 % say 0.9"),
             ("models summary resnet81", 3, "is unknown"),
         ],
