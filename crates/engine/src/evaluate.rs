@@ -209,8 +209,12 @@ mod tests {
         let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
         assert_eq!(evaluate(&net, &part, &normalise).expect("finite").images, 3);
         let mut tensors = net.tensors().expect("reads");
-        let bias = tensors.get_mut("classifier.weight").expect("in the table");
-        *bias = artifact::tensors::Tensor::f32(&bias.shape.clone(), vec![3e38; 10 * 15]);
+        for (name, value) in [("backbone.bn7.bias", 1e30), ("classifier.weight", 1e30)] {
+            let tensor = tensors.get_mut(name).expect("in the table");
+            let shape = tensor.shape.clone();
+            let values = vec![value; shape.iter().product()];
+            *tensor = artifact::tensors::Tensor::f32(&shape, values);
+        }
         let net = Net::load(net.graph().clone(), &tensors, &Device::Cpu).expect("fits");
         let error = evaluate(&net, &part, &normalise).expect_err("sums overflow");
         assert!(error.to_string().starts_with("image 0 (counted from 0): its logits"), "{error}");
