@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, Result, names};
 
 /// Writes `bytes` to `path` so that after any crash the old or the new content stands there whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -130,6 +130,13 @@ pub fn resolved(path: &Path) -> Result<PathBuf> {
 /// [`Error::Config`] where something stands there, or a link that leads nowhere.
 pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
     resolved(out)?;
+    let folder = out.parent().unwrap_or(Path::new(""));
+    if exists(&folder.join(names::MANIFEST))? {
+        return Err(Error::Config(format!(
+            "{}: lies inside an artifact, whose files are not replaced; choose another --out",
+            out.display()
+        )));
+    }
     if exists(out)? && !fresh {
         return Err(Error::Config(format!(
             "{}: exists; choose another --out or overwrite it with --fresh",
@@ -141,7 +148,13 @@ pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
 
 /// Makes `folder` and its parents.
 pub fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| Error::write(folder, &e))
+    fs::create_dir_all(folder).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => Error::Config(format!(
+            "{}: is a file where a folder is to be made; remove it or choose another path",
+            folder.display()
+        )),
+        _ => Error::write(folder, &e),
+    })
 }
 
 /// Runs `f` while no other process does so for the same folder.

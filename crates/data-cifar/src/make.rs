@@ -66,6 +66,8 @@ pub fn import_from(
     flags: &SplitFlags,
     (source, labels): (&Path, Option<Labels>),
 ) -> Result<()> {
+    // Before pictures are read, which can take minutes.
+    stage::apart(&produce.out, &[("source", source)])?;
     let (raw, split) = (import::read(source, labels)?, flags.split());
     let place = artifact::printable(&source.display().to_string());
     if raw.validation.is_some() && flags.is_given() {
@@ -74,7 +76,7 @@ pub fn import_from(
         )));
     }
     let record = store::describe(&raw, &split)?;
-    tell(&place, &record);
+    tell(&place, &record, &raw);
     let normalise = flags.normalise;
     let config = ImportConfig {
         source: raw.source,
@@ -90,7 +92,7 @@ pub fn import_from(
 }
 
 /// Says what is imported, and what is not.
-fn tell(place: &str, record: &Dataset) {
+fn tell(place: &str, record: &Dataset, raw: &Raw) {
     let images = &record.images;
     tracing::info!(
         "{place}: {} training, {} validation and {} test images of {} classes",
@@ -106,11 +108,17 @@ fn tell(place: &str, record: &Dataset) {
         let mut without = record.counts.iter().filter(move |c| count(c) == 0);
         without.next().map(|first| (first.class.clone(), 1 + without.count()))
     };
-    let parts = [("training", lacks(|c| c.train)), ("test", lacks(|c| c.test))];
-    for (part, without) in parts.into_iter().filter(|(part, _)| *part != "test" || images.test > 0)
-    {
+    let validation = raw.validation.as_ref().and_then(|own| {
+        let counts = own.counts(record.classes.len());
+        let mut without = record.classes.iter().zip(counts).filter(|(_, n)| *n == 0);
+        without.next().map(|(first, _)| (first.clone(), 1 + without.count()))
+    });
+    let test = if images.test > 0 { lacks(|c| c.test) } else { None };
+    let parts = [("training", lacks(|c| c.train)), ("validation", validation), ("test", test)];
+    for (part, without) in parts {
         if let Some((class, n)) = without {
-            tracing::warn!("{place}: {n} classes without {part} images, such as {class}");
+            let classes = if n == 1 { "class" } else { "classes" };
+            tracing::warn!("{place}: {n} {classes} without {part} images, such as {class}");
         }
     }
 }

@@ -30,7 +30,7 @@ enum Task {
     Verify(verify::Verify),
     /// Milliseconds an image of a packed file, layer by layer, beside the dense network's
     Bench(bench::Bench),
-    /// Classes of pictures (PNG, JPEG of any size, or folders of them)
+    /// Classes of pictures (PNG, JPEG, WebP, BMP of any size, or folders of them)
     Predict(predict::Predict),
     /// Pack, verify and time in one: an artifact for the report
     Deploy(deploy::Deploy),

@@ -46,6 +46,7 @@ impl Job {
             return Ok(None);
         }
         Staging::recover(&produce.out, produce.fresh)?;
+        ours(&produce.out)?;
         if !produce.fresh && finished(&produce.out, &begun, common)? {
             return Ok(None);
         }
@@ -94,9 +95,12 @@ impl Job {
     }
 }
 
-/// Refuses to make an artifact inside one of its inputs, or around one: the commit replaces whatever
-/// stands at `out`.
-fn apart(out: &Path, inputs: &[(&str, &Path)]) -> Result<()> {
+/// Refuses to make an artifact inside one of its inputs (role, path), or around one: the commit replaces
+/// whatever stands at `out`. [`Job::start`] does so for the inputs that it is given.
+///
+/// # Errors
+/// [`Error::Config`] with both paths.
+pub fn apart(out: &Path, inputs: &[(&str, &Path)]) -> Result<()> {
     let place = file::resolved(out)?;
     for (role, path) in inputs {
         let input = file::resolved(path)?;
@@ -131,7 +135,7 @@ fn announce(folder: &Path, json: bool) -> Result<()> {
 /// sees it as newer than inputs that were made again with the same content.
 fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
     if !file::exists(&out.join(names::MANIFEST))? {
-        return foreign(out).map(|()| false);
+        return Ok(false);
     }
     let manifest = Manifest::read(out)?;
     if let Some(what) = begun.differs_from(&manifest) {
@@ -172,8 +176,14 @@ fn whole(out: &Path, manifest: &Manifest) -> Result<()> {
     })
 }
 
-/// A folder with files but no manifest is somebody's own: it is never replaced.
-fn foreign(out: &Path) -> Result<()> {
+/// A file, and a folder with files but no manifest of ours, is somebody's own: it is never replaced, not
+/// even by --fresh.
+fn ours(out: &Path) -> Result<()> {
+    let manifest = out.join(names::MANIFEST);
+    // One of ours, be it damaged, begins with its format.
+    if file::exists(&manifest)? && file::read(&manifest)?.starts_with(b"format: ") {
+        return Ok(());
+    }
     let occupied = match std::fs::read_dir(out) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => file::exists(out)?,
@@ -238,8 +248,16 @@ mod tests {
     #[test]
     fn foreign_folders_stay_as_they_are() {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        let refused = |out: &Path| {
+            for fresh in [false, true] {
+                let error = start(&flags(out, 1, fresh)).err().expect("refused");
+                assert!(error.to_string().contains("no artifact of ours"), "{error}");
+            }
+        };
         artifact::file::write(&dir.path().join("mine"), b"x").expect("writes");
-        let error = start(&flags(dir.path(), 1, false)).err().expect("refused");
-        assert!(error.to_string().contains("no artifact of ours"), "{error}");
+        refused(dir.path());
+        refused(&dir.path().join("mine"));
+        artifact::file::write(&dir.path().join(names::MANIFEST), b"kind: Pod\n").expect("writes");
+        refused(dir.path());
     }
 }

@@ -20,6 +20,6 @@ pub use artifact::nearest;
 pub use effect::{OnlyWith, Values};
 pub use flags::{Common, Produce};
 pub use harness::{Command, run, threads};
-pub use job::Job;
+pub use job::{Job, apart};
 pub use output::{print, print_json};
 pub use progress::Progress;

@@ -20,6 +20,7 @@ mod sorted;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use artifact::record::PassedOver;
 use artifact::{Error, Result, file};
 
 use crate::{Raw, raw};
@@ -57,6 +58,14 @@ impl Tree {
     }
 }
 
+/// `error` with what was passed over: it may be what is missing.
+fn with_passed(error: Error, passed: &[PassedOver]) -> Error {
+    match (crate::told(passed), error) {
+        (Some(told), Error::Config(what)) => Error::Config(format!("{what}; {told}")),
+        (_, error) => error,
+    }
+}
+
 /// Reads the set at `source`: a folder, its parent, or a `.tar`, `.tar.gz` or `.zip` of either. `labels`
 /// are for sets that have two kinds (fine ones where it is not given).
 ///
@@ -83,7 +92,7 @@ pub fn read(source: &Path, labels: Option<Labels>) -> Result<Raw> {
         Layout::Idx => idx::decode(&tree, &sorted.set.prefix)?,
         Layout::Images => folder::decode(&tree, &sorted.folders)?,
     };
-    raw::check_classes(&set.classes, &tree.origin)?;
+    raw::check_classes(&set.classes, &tree.origin).map_err(|e| with_passed(e, &sorted.passed))?;
     set.passed_over = sorted.passed;
     Ok(set)
 }

@@ -45,7 +45,7 @@ pub struct Fit<'a> {
     pub seed: u64,
     /// The job whose folder holds state and metrics.
     pub job: &'a Job,
-    /// When to keep the weights as [`names::EARLY`].
+    /// When to keep the weights as [`artifact::names::EARLY`].
     pub early: Option<Moment>,
     /// Steps of the schedule that lie behind: the rate goes on from there.
     pub skipped: usize,

@@ -1,5 +1,6 @@
 //! Flags of the training images.
 
+use artifact::Error;
 use cifar::Augment;
 use clap::{ArgAction, Args};
 use serde::Serialize;
@@ -39,6 +40,21 @@ impl AugmentFlags {
         recalibrates("cutout"),
         recalibrates("random-erasing"),
     ];
+
+    /// Refuses what leaves nothing of an image of `side` pixels.
+    ///
+    /// # Errors
+    /// `Config` with the flag.
+    pub(super) fn check(&self, side: usize) -> artifact::Result<()> {
+        for (flag, size) in [("--crop-padding", self.crop_padding), ("--cutout", self.cutout)] {
+            if size >= side {
+                return Err(Error::Config(format!(
+                    "{flag} {size}: blanks whole images of {side} pixels a side; expected less than that"
+                )));
+            }
+        }
+        Ok(())
+    }
 
     /// The augmentation, if there is any.
     pub(crate) fn get(&self) -> Option<Augment> {
