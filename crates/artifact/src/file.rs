@@ -95,11 +95,14 @@ pub fn is_folder(path: &Path) -> Result<bool> {
 fn found(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+        Err(e) if absent(&e) => Ok(None),
         Err(e) => Err(Error::read(path, &e)),
     }
+}
+
+/// Whether `error` says that nothing stands at a path, or that a parent of it is a file.
+fn absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// `path` with every link on the way followed. Its end need not exist yet.
@@ -117,10 +120,11 @@ pub fn resolved(path: &Path) -> Result<PathBuf> {
             )),
             _ => Error::read(&path, &e),
         }),
-        Err(_) => match (path.parent(), path.file_name()) {
+        Err(e) if absent(&e) => match (path.parent(), path.file_name()) {
             (Some(parent), Some(name)) => Ok(resolved(parent)?.join(name)),
             _ => Ok(path),
         },
+        Err(e) => Err(Error::read(&path, &e)),
     }
 }
 

@@ -70,10 +70,14 @@ impl Dataset {
 }
 
 fn refused(known: &[String], found: &[String], data: &Path) -> Error {
-    let first = known.iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
+    let differ = known.iter().zip(found).enumerate().find(|(_, (a, b))| a != b);
+    let first = differ.map_or_else(String::new, |(i, (a, b))| {
+        format!(
+            " (class {i}, the first that differs, is {b} in the dataset and {a} in the checkpoint)"
+        )
+    });
     Error::Config(format!(
-        "{}: its classes are {}; the checkpoint was trained on {} (class {first} is the first that \
-         differs); go on with --classes-of checkpoint (matches them by name), data (keeps the numbers, \
+        "{}: its classes are {}; the checkpoint was trained on {}{first}; go on with --classes-of checkpoint (matches them by name), data (keeps the numbers, \
          takes the dataset's names) or ignore (keeps the numbers and the checkpoint's names)",
         data.display(),
         listed(found),
@@ -129,8 +133,14 @@ mod tests {
             assert!(error.to_string().contains(expected), "{error} lacks {expected}");
         };
         check("red blue green", "its classes are red, blue, green; the checkpoint");
-        check("red blue green", "was trained on blue, green, red (class 0 is");
-        check("blue green red2", "(class 2 is the first");
+        check(
+            "red blue green",
+            "was trained on blue, green, red (class 0, the first that differs, is red in",
+        );
+        check(
+            "blue green red2",
+            "(class 2, the first that differs, is red2 in the dataset and red in",
+        );
     }
 
     #[test]

@@ -109,9 +109,12 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> 
     for entry in entries {
         let path = entry.map_err(|e| Error::read(folder, &e))?.path();
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
         if file::exists(&path.join(names::MANIFEST))? {
             found.extend(file::exists(&path.join(names::MODEL))?.then_some(path));
-        } else if depth > 1 && !hidden && file::is_folder(&path)? {
+        } else if depth > 1 && file::is_folder(&path)? {
             collect(&path, depth - 1, found)?;
         }
     }

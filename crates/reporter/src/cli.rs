@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use artifact::record::Report;
-use artifact::{Result, file, names};
+use artifact::{Result, digest, file, names};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 use stage::{Common, Job, Produce};
@@ -48,6 +48,10 @@ enum Sub {
 #[derive(Serialize)]
 struct Config {
     title: String,
+    /// Digests of the times that the page shows: no digest of an artifact covers them. Artifacts of
+    /// earlier versions have no such files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    timings: Vec<String>,
 }
 
 impl stage::Command for Cli {
@@ -82,12 +86,23 @@ fn report(cli: &Cli, produce: &Produce) -> Result<()> {
     let network = view.network();
     let title = cli.title.clone().unwrap_or_else(|| format!("Pruning report: {network}"));
     let inputs: Vec<(&str, &Path)> = view.chain.given.iter().map(|&i| input(&view, i)).collect();
-    let config = Config { title };
+    let config = Config { title, timings: timings(&view)? };
     if let Some(job) = Job::start((&cli.common, produce), "reporter", &config, &inputs)? {
         write(job, &config.title, &view)?;
         summary(&view, &produce.out.join(names::REPORT));
     }
     Ok(())
+}
+
+fn timings(view: &View) -> Result<Vec<String>> {
+    let files = view.chain.stages.iter().map(|stage| stage.folder.join(names::TIMINGS));
+    let mut digests = vec![];
+    for path in files {
+        if file::exists(&path)? {
+            digests.push(digest::of_file(&path)?.0);
+        }
+    }
+    Ok(digests)
 }
 
 fn input(view: &View, index: usize) -> (&'static str, &Path) {

@@ -1,5 +1,6 @@
 //! A network's weights with the masks that bind them, checked on the way in.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use artifact::tensors::{self, Tensor, Tensors};
@@ -31,6 +32,7 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
         let graph = network(&manifest, folder)?;
+        class_names_fit(&manifest, folder)?;
         let path = manifest.verified(folder, names::MODEL)?;
         let (tensors, _) = tensors::read(&path)?;
         tensors::check_table(&tensors, &graph.table(), &path)?;
@@ -57,6 +59,23 @@ impl Checkpoint {
         let tensor = self.tensors.get(name).and_then(Tensor::as_f32);
         tensor.expect("the table was checked when the checkpoint was opened")
     }
+}
+
+/// Refuses class names that are not one for each class.
+fn class_names_fit(manifest: &Manifest, folder: &Path) -> Result<()> {
+    let Some(network) = &manifest.network else { return Ok(()) };
+    let different: BTreeSet<&String> = network.class_names.iter().collect();
+    let found = network.class_names.len();
+    if found == 0 || found == network.classes && found == different.len() {
+        return Ok(());
+    }
+    Err(Error::Integrity(format!(
+        "{}: {} class names, {} of them different; the network is for {} classes",
+        folder.join(names::MANIFEST).display(),
+        found,
+        different.len(),
+        network.classes
+    )))
 }
 
 fn network(manifest: &Manifest, folder: &Path) -> Result<Graph> {

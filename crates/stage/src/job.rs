@@ -45,8 +45,8 @@ impl Job {
             output::print(yaml::text(&begun).trim_end());
             return Ok(None);
         }
+        Staging::replaceable(&produce.out)?;
         Staging::recover(&produce.out, produce.fresh)?;
-        ours(&produce.out)?;
         if !produce.fresh && finished(&produce.out, &begun, common)? {
             return Ok(None);
         }
@@ -163,36 +163,16 @@ fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
 
 /// Whether every output is there in its full length (digests are checked by whoever reads them).
 fn whole(out: &Path, manifest: &Manifest) -> Result<()> {
-    let lost = manifest.outputs.iter().find(|o| {
-        std::fs::metadata(out.join(&o.file)).map_or(true, |found| found.len() != o.bytes)
-    });
-    lost.map_or(Ok(()), |o| {
-        let path = out.join(&o.file);
-        Err(Error::Integrity(format!(
-            "{}: is missing or not of its {} bytes; make it again with --fresh (make: FRESH=1)",
-            path.display(),
-            o.bytes
-        )))
-    })
-}
-
-/// A file, and a folder with files but no manifest of ours, is somebody's own: it is never replaced, not
-/// even by --fresh.
-fn ours(out: &Path) -> Result<()> {
-    let manifest = out.join(names::MANIFEST);
-    // One of ours, be it damaged, begins with its format.
-    if file::exists(&manifest)? && file::read(&manifest)?.starts_with(b"format: ") {
-        return Ok(());
-    }
-    let occupied = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(_) => file::exists(out)?,
-    };
-    if occupied {
-        return Err(Error::Config(format!(
-            "{}: exists and is no artifact of ours; choose another --out",
-            out.display()
-        )));
+    for output in &manifest.outputs {
+        let path = out.join(&output.file);
+        let there = file::exists(&path)? && file::open(&path)?.1 == output.bytes;
+        if !there {
+            return Err(Error::Integrity(format!(
+                "{}: is missing or not of its {} bytes; make it again with --fresh (make: FRESH=1)",
+                path.display(),
+                output.bytes
+            )));
+        }
     }
     Ok(())
 }

@@ -79,10 +79,7 @@ impl Staging {
     }
 
     fn put_in_place(&mut self, outputs: &[String]) -> Result<()> {
-        let own = [names::MANIFEST, names::TIMINGS, names::RUN];
-        // Where nothing has the name yet, nothing has to be told from what had it.
-        let own = if file::exists(&self.out)? { &own[..] } else { &own[..2] };
-        let own = own.iter().map(|&name| name.to_owned());
+        let own = [names::MANIFEST, names::TIMINGS, names::RUN].map(str::to_owned);
         let keep: Vec<String> = outputs.iter().cloned().chain(own).collect();
         self.keep_only(&keep)?;
         file::sync_folder(&self.folder)?;
@@ -101,7 +98,9 @@ impl Staging {
                         "{what}; an unfinished run cannot go on: discard it with --fresh (make: FRESH=1)"
                     )));
                 }
-                Err(e) if !begun.fresh => return Err(e),
+                Err(e) if !begun.fresh || !matches!(e, Error::Integrity(_) | Error::Config(_)) => {
+                    return Err(e);
+                }
                 Ok((None, fresh)) if fresh || !begun.fresh => return Ok(()),
                 Ok((Some(what), _)) if !begun.fresh => {
                     return Err(Error::Config(format!(
@@ -136,7 +135,8 @@ impl Drop for Staging {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let nothing =
             |e: fs::DirEntry| e.file_name() == names::RUN || e.file_name() == names::METRICS;
-        if !self.committed && entries.flatten().all(nothing) {
+        let all: io::Result<Vec<fs::DirEntry>> = entries.collect();
+        if !self.committed && all.is_ok_and(|all| all.into_iter().all(nothing)) {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }

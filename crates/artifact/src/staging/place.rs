@@ -23,15 +23,41 @@ impl Staging {
     pub fn recover(out: &Path, fresh: bool) -> Result<()> {
         let out = file::resolved(out)?;
         let (folder, old) = (file::sibling(&out, "partial"), file::sibling(&out, "old"));
-        if file::exists(&folder.join(names::MANIFEST))? {
-            let mut staging = Self { _lock: lock(&folder)?, out, folder, committed: false };
-            return staging.complete(fresh);
+        let waits = file::exists(&folder.join(names::MANIFEST))?;
+        let held = if waits { Some(lock(&folder)?) } else { None };
+        if !file::exists(&out)? && file::exists(&old)? {
+            fs::rename(&old, &out).map_err(|e| Error::write(&out, &e))?;
         }
-        match (file::exists(&out)?, file::exists(&old)?) {
-            (true, true) => remove(&old),
-            (false, true) => rename(&old, &out).map_err(|e| Error::write(&out, &e)),
-            (_, false) => Ok(()),
+        match held {
+            Some(lock) => Self { _lock: lock, out, folder, committed: false }.complete(fresh)?,
+            None if file::exists(&out.join(names::MANIFEST))? => remove(&out.join(names::RUN))?,
+            None => {}
         }
+        remove(&old)
+    }
+
+    /// Checks that what stands at `out` may be replaced: nothing, an empty folder or an artifact, be it
+    /// damaged. A file, and a folder with files but no manifest of ours, is somebody's own.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it may not.
+    pub fn replaceable(out: &Path) -> Result<()> {
+        let manifest = out.join(names::MANIFEST);
+        // One of ours begins with its format.
+        if file::exists(&manifest)? && file::read(&manifest)?.starts_with(b"format: ") {
+            return Ok(());
+        }
+        let occupied = match fs::read_dir(out) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => file::exists(out)?,
+        };
+        if occupied {
+            return Err(Error::Config(format!(
+                "{}: exists and is no artifact of ours; choose another --out",
+                out.display()
+            )));
+        }
+        Ok(())
     }
 
     fn complete(&mut self, fresh: bool) -> Result<()> {
@@ -44,12 +70,16 @@ impl Staging {
         }
         match whole(&self.folder) {
             Ok(outputs) => self.put_in_place(&outputs),
-            Err(Error::Integrity(_)) if fresh => self.keep_only(&[]),
-            Err(Error::Integrity(what)) => Err(Error::Integrity(format!(
-                "{what}; a finished artifact waits there for its name and is damaged: discard it with \
+            Err(Error::Integrity(_) | Error::Missing(_) | Error::Config(_)) if fresh => {
+                self.keep_only(&[])
+            }
+            Err(Error::Integrity(what) | Error::Missing(what) | Error::Config(what)) => {
+                Err(Error::Integrity(format!(
+                    "{what}; a finished artifact waits there for its name and is damaged: discard it with \
                  --fresh, or delete {}",
-                self.folder.display()
-            ))),
+                    self.folder.display()
+                )))
+            }
             Err(other) => Err(other),
         }
     }
@@ -57,12 +87,15 @@ impl Staging {
     /// Puts the finished folder at its name. Where an old artifact has that name the two are
     /// exchanged, so that at each moment one of them has it, and the old one is then deleted.
     pub(super) fn replace(&self) -> Result<()> {
+        Self::replaceable(&self.out)?;
         if !file::exists(&self.out)? {
-            rename(&self.folder, &self.out).map_err(|e| self.not_in_place(None, &e))?;
+            fs::rename(&self.folder, &self.out).map_err(|e| self.not_in_place(None, &e))?;
             return self.tidy_up();
         }
         // Held until it is deleted: for a while it has the name of the hidden folder.
         let _old = lock(&self.out)?;
+        // It would make the old one look as if it waited for the name.
+        remove(&self.out.join(names::RUN))?;
         match renameat_with(CWD, &self.folder, CWD, &self.out, RenameFlags::EXCHANGE) {
             Ok(()) => self.tidy_up(),
             // Some file systems (NFS) cannot exchange names.
@@ -76,8 +109,8 @@ impl Staging {
     pub(super) fn step_aside(&self) -> Result<()> {
         let old = file::sibling(&self.out, "old");
         remove(&old)?;
-        rename(&self.out, &old).map_err(|e| Error::write(&self.out, &e))?;
-        rename(&self.folder, &self.out).map_err(|e| self.not_in_place(Some(&old), &e))?;
+        fs::rename(&self.out, &old).map_err(|e| Error::write(&self.out, &e))?;
+        fs::rename(&self.folder, &self.out).map_err(|e| self.not_in_place(Some(&old), &e))?;
         self.tidy_up()?;
         remove(&old)
     }
@@ -92,8 +125,8 @@ impl Staging {
     /// The error of a commit whose last rename failed, after `old`, if it stepped aside, went back.
     pub(super) fn not_in_place(&self, old: Option<&PathBuf>, error: &io::Error) -> Error {
         let (out, new) = (self.out.display(), self.folder.display());
-        let stands = match old.map(|old| (old, rename(old, &self.out))) {
-            None => String::new(),
+        let stands = match old.map(|old| (old, fs::rename(old, &self.out))) {
+            None => "; what stood there stands as before".to_owned(),
             Some((_, Ok(()))) => "; the old artifact stands at its name as before".to_owned(),
             Some((old, Err(e))) => {
                 format!("; the old artifact lies in {} and could not go back: {e}", old.display())
@@ -113,8 +146,4 @@ fn whole(folder: &Path) -> Result<Vec<String>> {
         manifest.verified(folder, &output.file)?;
     }
     Ok(manifest.outputs.into_iter().map(|o| o.file).collect())
-}
-
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
 }

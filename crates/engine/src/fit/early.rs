@@ -83,6 +83,7 @@ impl Early {
         let path = manifest.verified(folder, names::EARLY)?;
         let (tensors, note) = tensors::read(&path)?;
         tensors::check_table(&tensors, &graph.table(), &path)?;
+        sparsity::check_sound(graph, &tensors, &path)?;
         let step = note.as_deref().and_then(|n| n.strip_prefix("step ")?.parse().ok());
         let step = step.ok_or_else(|| {
             Error::Integrity(format!("{}: does not say its step", path.display()))

@@ -17,7 +17,8 @@ impl Run<'_> {
         let known = memory::available().filter(|_| self.net.device().is_cpu());
         let Some(available) = known else { return Ok(()) };
         let block = self.net.image_bytes().saturating_mul(LANES) as u64;
-        let blocks = self.fit.flags.batch.div_ceil(LANES) as u64;
+        let most = self.fit.flags.batch.min(self.fit.data.train.len());
+        let blocks = most.div_ceil(LANES) as u64;
         let needed = block.saturating_mul(blocks);
         tracing::debug!("a step takes about {:.0} MiB", size::mib(needed));
         if needed <= available {
@@ -27,7 +28,9 @@ impl Run<'_> {
         let advice = match available / block.max(1) {
             0 => {
                 let fits = side as f64 * (available as f64 / block as f64).sqrt();
-                format!("not even a batch of {LANES} would fit; --side {} would", fits as usize)
+                format!(
+                    "not even a batch of {LANES} would fit; images of {fits:.0} pixels a side would"
+                )
             }
             fits => format!("--batch {} would fit", fits as usize * LANES),
         };

@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         self.check_sound(&state)?;
         let revived = self.revived(&state)?;
         let validation = match self.score(&state) {
-            Err(e) if interrupt::asked() => {
+            Err(e) if matches!(e.downcast_ref(), Some(Error::Interrupted(_))) => {
                 self.save(state)?;
                 return Err(e);
             }
