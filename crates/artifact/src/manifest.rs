@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::yaml::{self, Value};
 use crate::{Error, Result, digest, file, names, timings};
 
-/// The manifest format that this program writes: sealed, and without times. It reads this and [`WITH_TIMES`].
+/// The manifest format that this program writes: sealed, and without times. It reads
+/// format 1 too.
 pub const FORMAT: u32 = 2;
 /// The format whose results hold times. Digests of such manifests are those of their bytes.
 pub(crate) const WITH_TIMES: u32 = 1;
