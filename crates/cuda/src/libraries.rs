@@ -105,7 +105,10 @@ fn folders_named() -> Vec<PathBuf> {
     let named = env::var_os(FOLDERS).unwrap_or_default();
     let each = env::split_paths(&named).filter(|f| !f.as_os_str().is_empty());
     each.flat_map(|f| {
-        let wheels = WHEELS.map(|w| f.join(w)).into_iter().filter(|w| w.is_dir());
+        let wheels = WHEELS
+            .map(|w| f.join(w))
+            .into_iter()
+            .filter(|w| std::fs::metadata(w).is_ok_and(|m| m.is_dir()));
         [f.clone()].into_iter().chain(wheels).collect::<Vec<_>>()
     })
     .collect()
