@@ -179,7 +179,9 @@ fn bad_flags_and_places_are_refused() {
     check(&["synth", "--out", place, "--validation", "1"], 3, "leaves a part empty");
     check(&["synth", "--out", place, "--validation", "nan"], 3, "leaves a part empty");
     check(&["synth", "--out", place, "--train", "x"], 2, "invalid value");
-    check(&["import", place, "--out", place], 4, "no such file");
+    let nowhere = dir.path().join("nowhere");
+    check(&["import", text(&nowhere), "--out", place], 4, "no such file");
+    check(&["import", place, "--out", place, "--fresh"], 3, "--out is the source");
     check(&["inspect", place], 4, "no such folder");
     let blocked = dir.path().join("file");
     file::write(&blocked, b"x").expect("writes");
