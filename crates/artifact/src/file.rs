@@ -91,6 +91,14 @@ pub fn is_folder(path: &Path) -> Result<bool> {
     Ok(found(path)?.is_some_and(|found| found.is_dir()))
 }
 
+/// Length of the file at `path` in bytes, links followed; `None` where nothing stands there.
+///
+/// # Errors
+/// As [`exists`].
+pub fn length(path: &Path) -> Result<Option<u64>> {
+    Ok(found(path)?.map(|found| found.len()))
+}
+
 /// What stands at `path`, links followed; `None` where nothing does, or a parent of it is a file.
 fn found(path: &Path) -> Result<Option<fs::Metadata>> {
     match fs::metadata(path) {

@@ -165,8 +165,7 @@ fn finished(out: &Path, begun: &Begun, common: &Common) -> Result<bool> {
 fn whole(out: &Path, manifest: &Manifest) -> Result<()> {
     for output in &manifest.outputs {
         let path = out.join(&output.file);
-        let there = file::exists(&path)? && file::open(&path)?.1 == output.bytes;
-        if !there {
+        if file::length(&path)? != Some(output.bytes) {
             return Err(Error::Integrity(format!(
                 "{}: is missing or not of its {} bytes; make it again with --fresh (make: FRESH=1)",
                 path.display(),
