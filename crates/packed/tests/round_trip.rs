@@ -165,7 +165,7 @@ fn doubtful_contents_are_refused() {
     let (f32, f16) = (Values::F32, Values::F16);
     refused(f32, |c| set(c, WEIGHT, 1.0), 5, "values are not 0 where the mask");
     refused(f32, |c| set(c, "classifier.bias", f32::NAN), 5, "classifier.bias: value 0 is NaN");
-    refused(f32, |c| set(c, VARIANCE, -1.0), 5, "look at the norm's running_var");
+    refused(f32, |c| set(c, VARIANCE, -1.0), 5, "value 0 is -1; expected a variance");
     refused(f16, |c| set(c, "backbone.bn0.weight", 1e6), 3, "f16 ends at 65504: pack with");
     refused(f32, |c| drop(c.tensors.remove(WEIGHT)), 5, "conv0.weight [2, 3, 3, 3] is missing");
     refused(f32, |c| drop(c.info.classes.pop()), 3, "9 class names; the network has 10");

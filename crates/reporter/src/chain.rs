@@ -144,7 +144,10 @@ impl Chain {
         let stage = &self.stages[index];
         let input = stage.links.iter().map(|l| &l.input).find(|i| i.role == "checkpoint");
         let of_digest = |s: &Stage| input.is_some_and(|i| i.sha256 == s.sha256);
-        let found = self.stages.iter().position(|s| of_digest(s) && s.record.reportable());
+        let usable = |s: &Stage| of_digest(s) && s.record.reportable();
+        // Artifacts of equal content have equal digests: the one at its place goes before others.
+        let there = stage.input("checkpoint").filter(|&i| usable(&self.stages[i]));
+        let found = there.or_else(|| self.stages.iter().position(usable));
         found.ok_or_else(|| {
             Error::Integrity(format!(
                 "{}: the checkpoint that it was packed from ({}) is not there, was made again \
@@ -215,7 +218,8 @@ impl Walk<'_> {
 
     fn link(&mut self, folder: &Path, recorded: &Input) -> Result<Link> {
         let path = folder.join(&recorded.path);
-        if !file::exists(&path)? {
+        let unfinished = file::is_folder(&path)? && !file::exists(&path.join(names::MANIFEST))?;
+        if unfinished || !file::exists(&path)? {
             return Ok(Link { input: recorded.clone(), state: State::Missing, stage: None });
         }
         let now = manifest::input(&recorded.role, &path, self.out)?;
