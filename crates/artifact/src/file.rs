@@ -139,7 +139,8 @@ pub fn resolved(path: &Path) -> Result<PathBuf> {
 /// Checks that the file `out` may be written: nothing stands there, or `fresh` allows to overwrite it.
 ///
 /// # Errors
-/// [`Error::Config`] where something stands there, or a link that leads nowhere.
+/// [`Error::Config`] where something stands there, or a link that leads nowhere, or where `out` lies
+/// inside an artifact.
 pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
     resolved(out)?;
     let folder = out.parent().unwrap_or(Path::new(""));

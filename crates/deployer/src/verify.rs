@@ -62,8 +62,7 @@ pub fn text(found: &Verification) -> String {
 }
 
 /// Compares `model` with the checkpoint it was packed from: bits, then answers to the test images of
-/// `matched`. The
-/// checkpoint's are computed by the engine that trains.
+/// `matched`. The checkpoint's answers are computed by the engine that trains.
 ///
 /// # Errors
 /// [`Error::Integrity`] on any doubt.

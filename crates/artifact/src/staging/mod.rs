@@ -63,8 +63,8 @@ impl Staging {
     /// Commits: syncs `outputs`, removes all else, writes timings and manifest, renames into place.
     ///
     /// # Errors
-    /// [`Error::Resource`] where the disk refuses. What stood at the name before stands there then,
-    /// whole; only where even its return fails, the message says where it is.
+    /// [`Error::Resource`] where the disk refuses. The old artifact then still has its name; only where
+    /// it had to step aside and could not go back, the message says where it is.
     pub fn commit(mut self, finished: Finished, outputs: &[String]) -> Result<()> {
         for name in outputs {
             let path = self.folder.join(name);
