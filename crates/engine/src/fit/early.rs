@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use artifact::tensors::{self, Tensors};
-use artifact::{Error, digest, names};
+use artifact::{Error, digest, file, names};
 use graph::Graph;
 use serde::{Serialize, Serializer};
 
@@ -119,13 +119,15 @@ impl Run<'_> {
     pub(super) fn check_kept_early(&self) -> artifact::Result<()> {
         let Some(expected) = &self.position.early else { return Ok(()) };
         let path = self.fit.job.path(names::EARLY);
-        match digest::of_file(&path)?.0 {
-            found if found == *expected => Ok(()),
-            found => Err(Error::Integrity(format!(
-                "{}: found sha256 {found}; the saved state recorded {expected}",
-                path.display()
-            ))),
+        let found = if file::exists(&path)? { Some(digest::of_file(&path)?.0) } else { None };
+        if found.as_ref() == Some(expected) {
+            return Ok(());
         }
+        Err(Error::Integrity(format!(
+            "{}: {}; the saved state recorded sha256 {expected}",
+            path.display(),
+            found.map_or_else(|| "is missing".to_owned(), |found| format!("has sha256 {found}"))
+        )))
     }
 }
 
