@@ -161,13 +161,15 @@ pub fn vacant(out: &Path, fresh: bool) -> Result<()> {
 
 /// Makes `folder` and its parents.
 pub fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => Error::Config(format!(
+    match fs::create_dir_all(folder) {
+        // The answer also for a folder that could not be looked at just then.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_folder(folder)? => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::Config(format!(
             "{}: is a file where a folder is to be made; remove it or choose another path",
             folder.display()
-        )),
-        _ => Error::write(folder, &e),
-    })
+        ))),
+        done => done.map_err(|e| Error::write(folder, &e)),
+    }
 }
 
 /// Runs `f` while no other process does so for the same folder.
@@ -251,6 +253,17 @@ mod tests {
         assert_eq!(looked(&path.join("below a file")), (false, false));
         let too_long = folder.join("n".repeat(300));
         assert_eq!(exists(&too_long).expect_err("the system refuses to look").exit_code(), 4);
+    }
+
+    #[test]
+    fn a_folder_is_made_once_and_not_in_the_place_of_a_file() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let folder = dir.path().join("a/b");
+        make_folder(&folder).expect("makes both");
+        make_folder(&folder).expect("it is there");
+        write(&folder.join("f"), b"x").expect("writes");
+        let error = make_folder(&folder.join("f")).expect_err("a file has the name");
+        assert_eq!(error.exit_code(), 3, "{error}");
     }
 
     #[test]
