@@ -4,6 +4,82 @@ use rayon::prelude::*;
 
 use crate::{Kernel, simd};
 
+/// A function of each value by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x` where it is positive, else `slope * x`.
+    LeakyRelu {
+        /// Factor of negative values.
+        slope: f32,
+    },
+    /// `x * sigmoid(x)` (Elfwing et al. 2017).
+    Silu,
+    /// `x * min(max(x + 3, 0), 6) / 6` (Howard et al. 2019).
+    HardSwish,
+    /// `min(max(x + 3, 0), 6) / 6`.
+    HardSigmoid,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `x * (1 + erf(x / sqrt(2))) / 2` (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// The approximation of [`Self::Gelu`] by a hyperbolic tangent, of the same paper.
+    GeluTanh,
+}
+
+impl Activation {
+    /// Its value at `x`; NaN stays NaN.
+    #[inline(always)]
+    pub(crate) fn of(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => positive(x),
+            Self::Relu6 => at_most_six(positive(x)),
+            Self::LeakyRelu { slope } => {
+                if x < 0.0 {
+                    slope * x
+                } else {
+                    x
+                }
+            }
+            Self::Silu => x * logistic(x),
+            Self::HardSwish => x * at_most_six(positive(x + 3.0)) / 6.0,
+            Self::HardSigmoid => at_most_six(positive(x + 3.0)) / 6.0,
+            Self::Sigmoid => logistic(x),
+            Self::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
+            Self::GeluTanh => x * logistic(2.0 * TANH_SCALE * (x + TANH_CUBE * x * x * x)),
+        }
+    }
+}
+
+/// `sqrt(2 / pi)`, and the factor of the cube, of [`Activation::GeluTanh`].
+const TANH_SCALE: f32 = 0.797_884_56;
+const TANH_CUBE: f32 = 0.044_715;
+
+#[inline(always)]
+fn positive(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+#[inline(always)]
+fn at_most_six(x: f32) -> f32 {
+    if x > 6.0 { 6.0 } else { x }
+}
+
+/// The error function to 2e-7 (Abramowitz and Stegun 1964, 7.1.26).
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
+    let mut sum = 1.061_405_4;
+    for factor in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        sum = sum * t + factor;
+    }
+    let magnitude = 1.0 - sum * t * exp(-x * x);
+    if x < 0.0 { -magnitude } else { magnitude }
+}
+
 /// Values of one piece: 64 KiB, within the first-level caches' reach.
 const PIECE: usize = 1 << 14;
 
@@ -156,6 +232,34 @@ fn exp(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn activations_are_their_formulas() {
+        let check = |of: Activation, formula: fn(f64) -> f64| {
+            for i in -120..=120 {
+                let x = i as f32 / 10.0;
+                let (found, expected) = (f64::from(of.of(x)), formula(f64::from(x)));
+                assert!((found - expected).abs() < 2e-6, "{of:?} of {x}: {found}, not {expected}");
+            }
+            assert!(of.of(f32::NAN).is_nan(), "{of:?}");
+        };
+        check(Activation::Relu6, |x| x.clamp(0.0, 6.0));
+        check(Activation::LeakyRelu { slope: 0.125 }, |x| if x > 0.0 { x } else { 0.125 * x });
+        check(Activation::HardSwish, |x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0);
+        check(Activation::HardSigmoid, |x| (x + 3.0).clamp(0.0, 6.0) / 6.0);
+        let tanh = |x: f64| {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            0.5 * x * (1.0 + inner.tanh())
+        };
+        check(Activation::GeluTanh, tanh);
+        // The two forms of GELU differ by less than this everywhere.
+        for i in -80..=80 {
+            let x = i as f32 / 10.0;
+            assert!((Activation::Gelu.of(x) - Activation::GeluTanh.of(x)).abs() < 5e-4, "{x}");
+        }
+        let at_one = f64::from(Activation::Gelu.of(1.0));
+        assert!((at_one - 0.841_344_746_068_543).abs() < 1e-6, "{at_one}");
+    }
 
     #[test]
     fn exponentials_to_the_last_bits() {

@@ -37,6 +37,7 @@ pub mod pool;
 mod scratch;
 mod shared;
 
+pub use activation::Activation;
 pub use lanes::{LANES, Lanes};
 pub use scratch::Buffer;
 
