@@ -36,10 +36,12 @@ pub mod peak;
 pub mod pool;
 mod scratch;
 mod shared;
+mod window;
 
 pub use activation::Activation;
 pub use lanes::{LANES, Lanes};
 pub use scratch::Buffer;
+pub use window::{Sides, Size, Window};
 
 /// Windows of `kernel`, a `stride` apart, along `size` pixels with `padding` on each side.
 fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
