@@ -8,8 +8,9 @@ use artifact::file;
 use toml::{Table, Value};
 
 /// Every crate with its floor; a crate depends on lower floors only (ARCHITECTURE.md).
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("seed", 0),
+    ("geometry", 0),
     ("artifact", 0),
     ("kernels", 0),
     ("pickle", 0),

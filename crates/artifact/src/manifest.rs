@@ -42,17 +42,21 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// Name and width multiplier, such as `resnet18@0.25`.
+    /// Its name; in the zoo with a width multiplier, such as `resnet18@0.25`.
     pub spec: String,
     /// Number of classes.
     pub classes: usize,
-    /// Height and width of the input in pixels.
-    pub side: usize,
-    /// SHA-256 of the printed graph.
+    /// Height and width of the input in pixels, in files of earlier versions, which hold no graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
+    /// SHA-256 of the graph's text; in files without one, of what earlier versions printed.
     pub digest: String,
     /// Names of the classes by label, where they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
+    /// The graph's text; none in files of earlier versions, whose networks are those of the zoo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<String>,
 }
 
 /// An artifact that was read.

@@ -1,12 +1,11 @@
 //! Values before training, distributed as `PyTorch` and torchvision initialise theirs.
 
-use crate::zoo::{self, Linear, Start};
-use crate::{Graph, Op, Param, Role};
+use crate::{Graph, Init, LinearInit, Op, Param, Role};
 
 /// Values of every parameter in the order of [`Graph::params`].
 ///
-/// Norms start as the identity, weights and biases of convolutions and linear layers as the
-/// network's entry in the zoo says. Each tensor has a random stream of its own, named by the tensor.
+/// Norms, scales and shifts start as the identity, weights and biases of convolutions and linear layers
+/// as the graph says ([`Graph::init`]). Each tensor has a random stream of its own, named by the tensor.
 pub fn initial(graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
     graph.params().iter().map(|p| values(graph, p, seed)).collect()
 }
@@ -35,26 +34,29 @@ fn values(graph: &Graph, param: &Param, seed: u64) -> Vec<f32> {
 fn draw(graph: &Graph, param: &Param) -> Draw {
     let weight = graph.prunable().find(|p| p.node == param.node);
     let weight = || weight.expect("where a bias is, a weight is");
-    match (param.role, zoo::entry(&graph.spec().name).start) {
+    let op = graph.nodes()[param.node].op;
+    match (param.role, graph.init()) {
         (Role::NormWeight | Role::RunningVar, _) => Draw::Constant(1.0),
-        (Role::NormBias | Role::RunningMean, _) | (Role::Bias, Start::FanOut(_)) => {
+        (Role::NormBias | Role::RunningMean, _) | (Role::Bias, Init::FanOut(_)) => {
             Draw::Constant(0.0)
         }
+        (Role::Constant, _) => Draw::Constant(if matches!(op, Op::Scale(_)) { 1.0 } else { 0.0 }),
         // A bias is bounded as the weight beside it.
-        (Role::Weight | Role::Bias, Start::Modules) => {
+        (Role::Weight | Role::Bias, Init::Modules) => {
             Draw::Uniform(1.0 / (weight().fan_in() as f64).sqrt())
         }
-        (Role::Weight, Start::FanOut(linear)) => fan_out(graph.nodes()[param.node].op, linear),
+        (Role::Weight, Init::FanOut(linear)) => match op {
+            // As `kaiming_normal_(mode="fan_out")` counts it, groups or not.
+            Op::Conv(c) => Draw::Normal((2.0 / (c.outputs * c.window.taps()) as f64).sqrt()),
+            _ => linear_draw(linear, param.shape[0]),
+        },
     }
 }
 
-fn fan_out(op: Op, linear: Linear) -> Draw {
-    match (op, linear) {
-        // As `kaiming_normal_(mode="fan_out")` counts it, groups or not.
-        (Op::Conv(c), _) => Draw::Normal((2.0 / (c.outputs * c.kernel * c.kernel) as f64).sqrt()),
-        (Op::Linear(l), Linear::ByOutputs) => Draw::Uniform(1.0 / (l.outputs as f64).sqrt()),
-        (_, Linear::Normal(deviation)) => Draw::Normal(deviation),
-        (other, Linear::ByOutputs) => unreachable!("{} has no weight", other.label()),
+fn linear_draw(linear: LinearInit, outputs: usize) -> Draw {
+    match linear {
+        LinearInit::Normal(deviation) => Draw::Normal(deviation),
+        LinearInit::ByOutputs => Draw::Uniform(1.0 / (outputs as f64).sqrt()),
     }
 }
 

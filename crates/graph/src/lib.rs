@@ -1,26 +1,34 @@
 //! Networks as data.
 //!
-//! A [`Graph`] is a list of nodes in topological order; [`Graph::build`] computes
-//! each node's shape as it adds it and is the only way to make one, so that an
-//! ill-shaped network cannot exist. All else is a walk over the list: the parameter table,
-//! the work of each layer, initial values, the operations that are computed together, norms folded
-//! into weights, the printed form and its digest.
-//! How a network is run is the engine's business, one floor up and more.
+//! A [`Graph`] is a list of nodes in topological order. A [`Builder`] computes each node's shape as it
+//! is added and is the only way to one, so that an ill-shaped network cannot exist. A graph has a
+//! canonical text, which is its identity: it lies in every checkpoint and packed file, and a person can
+//! read and write it ([`Graph::parse`]). All else is a walk over the list: the parameter table, the work
+//! of each layer, initial values, the operations that are computed together, norms folded into weights.
+//! What is known of an operation stands in [`op`]. How a network is run is the business of higher floors.
 
+mod builder;
 pub mod fold;
+mod format1;
 pub mod group;
+mod init;
 mod initial;
 mod network;
 mod node;
+pub mod op;
 mod params;
 mod shape;
 mod spec;
+mod text;
 mod work;
 mod zoo;
 
+pub use builder::Builder;
+pub use init::{Init, LinearInit};
 pub use initial::initial;
 pub use network::Graph;
-pub use node::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Conv, Linear, Node, Op, Pool};
+pub use node::Node;
+pub use op::{Activation, AdaptiveAverage, Conv, Linear, Op};
 pub use params::{Param, Role};
 pub use shape::Shape;
 pub use spec::Spec;

@@ -1,11 +1,12 @@
 //! The parameter table: names, shapes and roles under `PyTorch`'s state-dict names.
 
-use crate::{Node, Op};
+use crate::Node;
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Param {
-    /// `PyTorch`'s name: module path and `weight`, `bias`, `running_mean` or `running_var`.
+    /// `PyTorch`'s name: module path and `weight`, `bias`, `running_mean` or `running_var`; the path
+    /// alone where a parameter is no module's own.
     pub name: String,
     /// Row-major shape.
     pub shape: Vec<usize>,
@@ -22,25 +23,30 @@ pub enum Role {
     Weight,
     /// Bias of a convolution or linear layer.
     Bias,
-    /// Scale of a batch norm.
+    /// Factors of channels: of a norm, or by themselves.
     NormWeight,
-    /// Shift of a batch norm.
+    /// Summands of channels: of a norm, or by themselves.
     NormBias,
     /// Running mean of a batch norm: no parameter, but part of a checkpoint.
     RunningMean,
     /// Running variance of a batch norm, likewise.
     RunningVar,
+    /// Factors or summands of channels that training leaves as they are.
+    Constant,
 }
 
 impl Param {
-    /// Number of values.
+    /// Element count.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Whether an optimiser changes it.
     pub fn trainable(&self) -> bool {
-        !matches!(self.role, Role::RunningMean | Role::RunningVar)
+        match self.role {
+            Role::Weight | Role::Bias | Role::NormWeight | Role::NormBias => true,
+            Role::RunningMean | Role::RunningVar | Role::Constant => false,
+        }
     }
 
     /// Whether pruning may touch it.
@@ -58,27 +64,10 @@ pub(crate) fn table(nodes: &[Node]) -> Vec<Param> {
     nodes.iter().enumerate().flat_map(|(i, node)| of_node(i, node)).collect()
 }
 
-fn of_node(index: usize, node: &Node) -> Vec<Param> {
-    let param = |suffix: &str, shape: &[usize], role| Param {
-        name: format!("{}.{suffix}", node.name),
-        shape: shape.to_vec(),
-        role,
-        node: index,
-    };
-    let weighted = |shape: &[usize], bias: bool| {
-        let mut all = vec![param("weight", shape, Role::Weight)];
-        all.extend(bias.then(|| param("bias", &shape[..1], Role::Bias)));
-        all
-    };
-    match node.op {
-        Op::Conv(v) => weighted(&[v.outputs, v.inputs / v.groups, v.kernel, v.kernel], v.bias),
-        Op::Linear(v) => weighted(&[v.outputs, v.inputs], v.bias),
-        Op::BatchNorm => vec![
-            param("weight", &[node.shape.c], Role::NormWeight),
-            param("bias", &[node.shape.c], Role::NormBias),
-            param("running_mean", &[node.shape.c], Role::RunningMean),
-            param("running_var", &[node.shape.c], Role::RunningVar),
-        ],
-        _ => vec![],
-    }
+fn of_node(index: usize, node: &Node) -> impl Iterator<Item = Param> {
+    node.op.facts().slots(node.shape).into_iter().map(move |slot| {
+        let dot = if slot.suffix.is_empty() { "" } else { "." };
+        let name = format!("{}{dot}{}", node.name, slot.suffix);
+        Param { name, shape: slot.shape, role: slot.role, node: index }
+    })
 }

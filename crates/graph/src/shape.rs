@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use geometry::Size;
+
 /// Channels, height, width of one image; a vector has height and width 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -15,18 +17,40 @@ pub struct Shape {
 
 impl Shape {
     /// A shape of `c` channels of `h` x `w` pixels.
-    pub fn new(c: usize, h: usize, w: usize) -> Self {
+    pub const fn new(c: usize, h: usize, w: usize) -> Self {
         Self { c, h, w }
     }
 
+    /// A value a channel.
+    pub const fn vector(c: usize) -> Self {
+        Self { c, h: 1, w: 1 }
+    }
+
     /// Values of one image.
-    pub fn count(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.c * self.h * self.w
     }
 
     /// Pixels of one channel.
-    pub fn pixels(&self) -> usize {
+    pub const fn pixels(&self) -> usize {
         self.h * self.w
+    }
+
+    /// Rows and columns.
+    pub const fn size(&self) -> Size {
+        Size { h: self.h, w: self.w }
+    }
+
+    /// Whether it is a value a channel.
+    pub const fn is_vector(&self) -> bool {
+        self.pixels() == 1
+    }
+}
+
+/// Square RGB images of this side.
+impl From<usize> for Shape {
+    fn from(side: usize) -> Self {
+        Self::new(3, side, side)
     }
 }
 

@@ -3,16 +3,12 @@
 //! One MAC is one multiplication and one addition, so FLOPs are twice as many. Norm, activation,
 //! pooling and bias are not counted, as is usual in the field.
 
-use crate::{Graph, Node, Op, Param};
+use crate::{Graph, Node, Param};
 
 impl Node {
     /// How often each weight of this node is used for one image.
     pub fn uses(&self) -> u64 {
-        match self.op {
-            Op::Conv(_) => self.shape.pixels() as u64,
-            Op::Linear(_) => 1,
-            _ => 0,
-        }
+        self.op.facts().uses(self.shape)
     }
 }
 

@@ -7,9 +7,12 @@ mod resnet_like;
 mod vgg16;
 mod vgg_lab;
 
-use artifact::Result;
+use artifact::{Error, Result};
+use geometry::Window;
 
-use crate::Graph;
+use crate::builder::MOST_CLASSES;
+use crate::op::{AdaptiveAverage, BatchNorm, MaxPool};
+use crate::{Activation, Builder, Conv, Graph, Init, Linear, Op, Shape, Spec};
 
 /// What the zoo knows of a network.
 pub(crate) struct Entry {
@@ -19,12 +22,12 @@ pub(crate) struct Entry {
     /// Height and width of the images that it is published for, in pixels.
     pub side: usize,
     /// How its weights are drawn.
-    pub start: Start,
+    pub init: Init,
     /// What torchvision calls the modules whose names differ there; None where it does not have the
     /// network.
     pub torchvision: Option<&'static [Renamed]>,
     /// Adds its nodes behind the input.
-    pub build: fn(&mut Graph) -> Result<()>,
+    pub build: fn(&mut Maker) -> Result<()>,
 }
 
 /// A module that another library calls otherwise.
@@ -34,25 +37,6 @@ pub(crate) struct Renamed {
     pub own: &'static str,
     /// The same segment there.
     pub other: &'static str,
-}
-
-/// How the weights of convolutions and linear layers are drawn before training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Start {
-    /// Uniform in `±1/sqrt(fan_in)`, biases too: the default of `nn.Conv2d` and `nn.Linear`.
-    Modules,
-    /// Convolutions normal with variance `2 / fan_out` (He et al. 2015), biases zero, as
-    /// torchvision's networks; linear weights as said.
-    FanOut(Linear),
-}
-
-/// How [`Start::FanOut`] draws linear weights.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Linear {
-    /// Normal with this deviation.
-    Normal(f64),
-    /// Uniform in `±1/sqrt(outputs)`.
-    ByOutputs,
 }
 
 /// Every network.
@@ -86,7 +70,113 @@ pub fn usual_side(name: &str) -> usize {
     entry(name).side
 }
 
-pub(crate) fn entry(name: &str) -> &'static Entry {
+/// A network of the zoo in the making, at its width.
+pub(crate) struct Maker {
+    builder: Builder,
+    pub spec: Spec,
+    pub classes: usize,
+}
+
+/// A square convolution with "same" padding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Square {
+    pub outputs: usize,
+    pub kernel: usize,
+    pub stride: usize,
+}
+
+impl Maker {
+    /// Adds a node that reads the nodes `inputs` and returns its index.
+    pub fn push(&mut self, name: &str, op: Op, inputs: &[usize]) -> Result<usize> {
+        self.builder.push(name, op, inputs)
+    }
+
+    /// The channels of node `x`.
+    pub fn channels(&self, x: usize) -> usize {
+        self.builder.shape(x).c
+    }
+
+    /// A convolution of node `x`, without bias, of one group.
+    pub fn square(&self, x: usize, sizes: Square) -> Conv {
+        let Square { outputs, kernel, stride } = sizes;
+        let window = Window::square(kernel, stride, kernel / 2);
+        Conv { inputs: self.channels(x), outputs, window, groups: 1, bias: false }
+    }
+
+    pub fn batch_norm(&mut self, name: &str, x: usize) -> Result<usize> {
+        self.push(name, Op::BatchNorm(BatchNorm::default()), &[x])
+    }
+
+    pub fn relu(&mut self, name: &str, x: usize) -> Result<usize> {
+        self.push(name, Op::Activation(Activation::Relu), &[x])
+    }
+
+    /// Adds the convolution [`Self::square`] and the norm behind it, of these names.
+    pub fn conv_norm(&mut self, names: [&str; 2], x: usize, sizes: Square) -> Result<usize> {
+        let y = self.push(names[0], Op::Conv(self.square(x, sizes)), &[x])?;
+        self.batch_norm(names[1], y)
+    }
+
+    /// Adds [`Self::conv_norm`] and an activation; `names` are those of the three.
+    pub fn conv_norm_relu(&mut self, names: [&str; 3], x: usize, sizes: Square) -> Result<usize> {
+        let y = self.conv_norm([names[0], names[1]], x, sizes)?;
+        self.relu(names[2], y)
+    }
+
+    /// Adds a max-pooling of square windows that touch.
+    pub fn max_pool(&mut self, name: &str, x: usize, side: usize) -> Result<usize> {
+        let window = Window::square(side, side, 0);
+        self.push(name, Op::MaxPool(MaxPool { window, ceil: false }), &[x])
+    }
+
+    /// Adds the mean over all pixels.
+    pub fn average(&mut self, name: &str, x: usize) -> Result<usize> {
+        self.push(name, Op::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[x])
+    }
+
+    /// Adds a global average and the linear classifier `name`, reading node `x`.
+    pub fn classify(&mut self, name: &str, x: usize) -> Result<usize> {
+        let average = self.average("average", x)?;
+        self.linear(name, average, self.classes)
+    }
+
+    /// Adds a linear layer with bias of all values of node `x`.
+    pub fn linear(&mut self, name: &str, x: usize, outputs: usize) -> Result<usize> {
+        let x = match self.builder.shape(x) {
+            shape if shape.is_vector() => x,
+            _ => self.push(&format!("{name}.flatten"), Op::Flatten, &[x])?,
+        };
+        let inputs = self.channels(x);
+        self.push(name, Op::Linear(Linear { inputs, outputs, bias: true }), &[x])
+    }
+}
+
+/// The network `spec`.
+pub(crate) fn build(spec: &str, classes: usize, images: Shape) -> Result<Graph> {
+    let spec = Spec::parse(spec)?;
+    if !(1..=MOST_CLASSES).contains(&classes) {
+        return Err(Error::Config(format!("{classes} classes; expected 1 to {MOST_CLASSES}")));
+    }
+    let entry = entry(&spec.name);
+    let builder = Builder::new(&spec.to_string(), images)?.init(entry.init);
+    let mut maker = Maker { builder, spec, classes };
+    (entry.build)(&mut maker)?;
+    maker.builder.finish()
+}
+
+/// What torchvision calls the parameter `name` of `graph`, if it is a network that it has.
+pub(crate) fn torchvision(graph: &Graph, name: &str) -> Option<String> {
+    let spec = Spec::parse(graph.name()).ok()?;
+    let renamed = entry(&spec.name).torchvision?;
+    let own = build(graph.name(), graph.classes(), graph.images()).ok()?;
+    if own.nodes() != graph.nodes() {
+        return None;
+    }
+    let other = |part| renamed.iter().find(|r| r.own == part).map_or(part, |r| r.other);
+    Some(name.split('.').map(other).collect::<Vec<_>>().join("."))
+}
+
+fn entry(name: &str) -> &'static Entry {
     ALL.into_iter().find(|e| e.name == name).expect("Spec::parse knows the names")
 }
 
@@ -131,6 +221,15 @@ mod tests {
         has("efficientnet-b0", "features.4.1.block.1.0.weight", &[480, 1, 3, 3]);
         has("efficientnet-b0", "features.2.0.block.2.fc1.weight", &[4, 96, 1, 1]);
         has("efficientnet-b0@0.5", "classifier.1.weight", &[10, 640]);
+    }
+
+    #[test]
+    fn another_network_of_that_name_has_no_other_names() {
+        let graph = usual("resnet18@0.1");
+        let text = graph.to_string().replace("linear(average)", "linear(average) bias=false");
+        let other = Graph::parse(&text, "resnet18@0.1", "test").expect("a graph");
+        assert_eq!(graph.torchvision("linear.weight").as_deref(), Some("fc.weight"));
+        assert_eq!(other.torchvision("linear.weight"), None);
     }
 
     #[test]

@@ -3,14 +3,16 @@
 
 use artifact::Result;
 
-use super::{Entry, Linear, Start};
-use crate::{Conv, Graph, Op};
+use super::{Entry, Maker, Square};
+use crate::op::{AdaptiveAverage, Dropout};
+use crate::{Conv, Init, LinearInit, Op};
+use geometry::Size;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "vgg16",
     about: "torchvision's VGG-16: 13 convolutions with bias, three linear layers",
     side: 32,
-    start: Start::FanOut(Linear::Normal(0.01)),
+    init: Init::FanOut(LinearInit::Normal(0.01)),
     torchvision: Some(&[]),
     build,
 };
@@ -18,7 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
 /// Output channels and number of the convolutions before each max-pool.
 const STAGES: [(usize, usize); 5] = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)];
 
-fn build(graph: &mut Graph) -> Result<()> {
+fn build(net: &mut Maker) -> Result<()> {
     let (mut x, mut at) = (0, 0);
     let mut next = || {
         at += 1;
@@ -26,19 +28,20 @@ fn build(graph: &mut Graph) -> Result<()> {
     };
     for (channels, convolutions) in STAGES {
         for _ in 0..convolutions {
-            let sizes = (graph.spec().scaled(channels), 3, 1);
-            let conv = Conv { bias: true, ..graph.square(x, sizes) };
-            x = graph.push(&next(), Op::Conv(conv), &[x])?;
-            x = graph.push(&next(), Op::Relu, &[x])?;
+            let sizes = Square { outputs: net.spec.scaled(channels), kernel: 3, stride: 1 };
+            let conv = Conv { bias: true, ..net.square(x, sizes) };
+            x = net.push(&next(), Op::Conv(conv), &[x])?;
+            x = net.relu(&next(), x)?;
         }
-        x = graph.pool(&next(), x)?;
+        x = net.max_pool(&next(), x, 2)?;
     }
-    x = graph.push("avgpool", Op::Average(7), &[x])?;
+    let grid = Size::square(7);
+    x = net.push("avgpool", Op::AdaptiveAverage(AdaptiveAverage { grid }), &[x])?;
     for at in [0, 3] {
         let name = |offset: usize| format!("classifier.{}", at + offset);
-        x = graph.linear(&name(0), x, graph.spec().scaled(4096))?;
-        x = graph.push(&name(1), Op::Relu, &[x])?;
-        x = graph.push(&name(2), Op::Dropout(0.5), &[x])?;
+        x = net.linear(&name(0), x, net.spec.scaled(4096))?;
+        x = net.relu(&name(1), x)?;
+        x = net.push(&name(2), Op::Dropout(Dropout { probability: 0.5 }), &[x])?;
     }
-    graph.linear("classifier.6", x, graph.classes()).map(drop)
+    net.linear("classifier.6", x, net.classes).map(drop)
 }

@@ -2,14 +2,14 @@
 
 use artifact::Result;
 
-use super::{Entry, Start};
-use crate::Graph;
+use super::{Entry, Maker, Square};
+use crate::Init;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "vgg-lab",
     about: "8 convolutions in a row, batch norm, 4 max-pools, linear head",
     side: 32,
-    start: Start::Modules,
+    init: Init::Modules,
     torchvision: None,
     build,
 };
@@ -26,16 +26,16 @@ const LAYERS: [(usize, bool); 8] = [
     (512, true),
 ];
 
-fn build(graph: &mut Graph) -> Result<()> {
+fn build(net: &mut Maker) -> Result<()> {
     let (mut x, mut pools) = (0, 0);
     for (i, (channels, pooled)) in LAYERS.into_iter().enumerate() {
-        let channels = graph.spec().scaled(channels);
         let names = ["conv", "bn", "relu"].map(|part| format!("backbone.{part}{i}"));
-        x = graph.conv_norm_relu(names.each_ref().map(String::as_str), x, (channels, 3, 1))?;
+        let sizes = Square { outputs: net.spec.scaled(channels), kernel: 3, stride: 1 };
+        x = net.conv_norm_relu(names.each_ref().map(String::as_str), x, sizes)?;
         if pooled {
-            x = graph.pool(&format!("backbone.pool{pools}"), x)?;
+            x = net.max_pool(&format!("backbone.pool{pools}"), x, 2)?;
             pools += 1;
         }
     }
-    graph.classify("classifier", x).map(drop)
+    net.classify("classifier", x).map(drop)
 }
