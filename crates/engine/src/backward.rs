@@ -2,17 +2,19 @@
 
 use anyhow::Result;
 use graph::group::Group;
-use graph::{BATCH_NORM_EPS, Op};
+use graph::{Node, Op};
 
 use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePoolGrad, BiasGrad, Drop, GroupedInputGrad, GroupedWeightGrad, InputGrad,
-    MaxPoolGrad, NormGrad, NormTail, Products, ReluGrad, Scale, SigmoidGrad, SiluGrad,
-    SparseInputGrad, SparseWeightGrad, WeightGrad, apply, apply_all,
+    ActivationGrad, Add, AveragePoolGrad, BiasGrad, CropBorders, Drop, GroupedInputGrad,
+    GroupedWeightGrad, InputGrad, LayerNormGrad, MaxPoolGrad, Multiply, NormGrad, NormTail,
+    PadChannels, Products, Scale, ScaleChannels, ScaleChannelsGrad, ShiftChannelsGrad,
+    ShuffleChannels, SliceChannels, SparseInputGrad, SparseWeightGrad, Unflatten, WeightGrad, apply,
+    apply_all,
 };
-use crate::{Net, Tape, Tensor};
+use crate::{Net, Tape, Tensor, sizes};
 
-/// Gradients on their way back.
+/// Gradients so far.
 struct Walk<'a> {
     net: &'a Net,
     tape: &'a Tape,
@@ -46,12 +48,16 @@ impl Net {
 
 impl Walk<'_> {
     fn group(&mut self, group: &Group, grad: Tensor) -> Result<()> {
-        if let Some(norm) = group.norm {
+        if let Some(&norm) = group.norms.first() {
             let grad = self.norm(group, norm, grad)?;
+            if norm == group.core {
+                return self.give(self.net.graph().nodes()[norm].inputs[0], grad);
+            }
             return self.core(group.core, grad);
         }
-        if group.relu {
-            apply(&ReluGrad, &grad, &[self.tape.output(group.head)])?;
+        if let Some(activation) = group.activation {
+            let output = self.tape.output(group.head);
+            apply(&ActivationGrad(sizes::activation(activation)), &grad, &[output])?;
         }
         if let Some(add) = group.add {
             self.give(add, self.net.copied(&grad)?)?;
@@ -64,59 +70,154 @@ impl Walk<'_> {
         let node = &self.net.graph().nodes()[index];
         let input = node.inputs[0];
         match node.op {
-            Op::Input => unreachable!("the walk ends before the input"),
             Op::Conv(_) | Op::Linear(_) => self.weighted(index, grad),
-            // The norm's own gradient was taken with the group.
-            Op::BatchNorm => self.give(input, grad),
-            Op::Relu => {
-                apply(&ReluGrad, &grad, &[self.tape.output(index)])?;
+            Op::LayerNorm(norm) => self.layer_norm(index, norm.eps, grad),
+            Op::Scale(_) => self.scale(index, &grad),
+            Op::Shift(_) => self.shift(index, grad),
+            Op::Activation(activation) => {
+                let activation = sizes::activation(activation);
+                let saved = if activation.saves_output() { index } else { input };
+                apply(&ActivationGrad(activation), &grad, &[self.tape.output(saved)])?;
                 self.give(input, grad)
             }
-            Op::MaxPool(pool) => {
-                let dx = self.net.activation(input, self.tape.lanes)?;
-                let channels = node.shape.c;
-                let op = MaxPoolGrad { pooling: self.net.pooling(index, pool), channels };
-                apply(&op, &dx, &[self.tape.output(input), &grad])?;
-                self.net.workspace().give(grad)?;
-                self.give(input, dx)
-            }
-            Op::Silu => {
-                apply(&SiluGrad, &grad, &[self.tape.output(input)])?;
-                self.give(input, grad)
-            }
-            Op::Sigmoid => {
-                apply(&SigmoidGrad, &grad, &[self.tape.output(index)])?;
-                self.give(input, grad)
-            }
-            Op::Scale => {
-                let factor = node.inputs[1];
-                let (pixels, channels) = (node.shape.pixels(), node.shape.c);
-                let df = self.net.activation(factor, self.tape.lanes)?;
-                let products = Products { pixels, channels };
-                apply(&products, &df, &[&grad, self.tape.output(input)])?;
-                self.give(factor, df)?;
-                apply(&Scale { pixels, channels }, &grad, &[self.tape.output(factor)])?;
-                self.give(input, grad)
-            }
+            Op::Multiply => self.multiply(node, grad),
             Op::Dropout(_) | Op::StochasticDepth(_) => {
                 if let Some(factors) = &self.tape.factors[index] {
                     apply(&Drop { pixels: plane(node) }, &grad, &[factors])?;
                 }
                 self.give(input, grad)
             }
-            Op::Average(side) => {
-                let dx = self.net.activation(input, self.tape.lanes)?;
-                let (grid, channels) = (self.net.grid(input, side), node.shape.c);
-                apply(&AveragePoolGrad { grid, channels }, &dx, &[&grad])?;
-                self.net.workspace().give(grad)?;
-                self.give(input, dx)
-            }
             Op::Add => {
                 // Gradients are overwritten further down, so each summand needs its own.
                 self.give(node.inputs[1], self.net.copied(&grad)?)?;
                 self.give(input, grad)
             }
+            Op::Concat => self.concat(node, grad),
+            Op::MaxPool(_)
+            | Op::AveragePool(_)
+            | Op::AdaptiveAverage(_)
+            | Op::Slice(_)
+            | Op::Shuffle(_)
+            | Op::PadChannels(_)
+            | Op::PadBorders(_)
+            | Op::Flatten => self.reshaped(node, grad),
+            Op::Input | Op::BatchNorm(_) => unreachable!("{}: done before", node.name),
         }
+    }
+
+    /// Takes the gradient of an operation without parameters to its one input, of another shape.
+    fn reshaped(&mut self, node: &Node, grad: Tensor) -> Result<()> {
+        let input = node.inputs[0];
+        let dx = self.net.activation(input, self.tape.lanes)?;
+        let from = self.net.graph().nodes()[input].shape;
+        let channels = from.c;
+        match node.op {
+            Op::MaxPool(pool) => {
+                let op = MaxPoolGrad { pooling: sizes::max_pool(from, pool), channels };
+                apply(&op, &dx, &[self.tape.output(input), &grad])?;
+            }
+            Op::AveragePool(pool) => {
+                let average = sizes::average_pool(from, pool);
+                apply(&AveragePoolGrad { average, channels }, &dx, &[&grad])?;
+            }
+            Op::AdaptiveAverage(pool) => {
+                let average = sizes::adaptive_average(from, pool);
+                apply(&AveragePoolGrad { average, channels }, &dx, &[&grad])?;
+            }
+            Op::Slice(slice) => apply(&PadChannels(sizes::slice(from, slice)), &dx, &[&grad])?,
+            Op::Shuffle(shuffle) => {
+                let inverse = sizes::shuffle(from, shuffle).inverse();
+                apply(&ShuffleChannels(inverse), &dx, &[&grad])?;
+            }
+            Op::PadChannels(pad) => {
+                apply(&SliceChannels(sizes::pad_channels(from, pad)), &dx, &[&grad])?;
+            }
+            Op::PadBorders(pad) => {
+                let border = sizes::border(from, pad);
+                apply(&CropBorders { border, channels }, &dx, &[&grad])?;
+            }
+            Op::Flatten => apply(&Unflatten { pixels: from.pixels(), channels }, &dx, &[&grad])?,
+            _ => unreachable!("{}: it has a way of its own", node.name),
+        }
+        self.net.workspace().give(grad)?;
+        self.give(input, dx)
+    }
+
+    fn concat(&mut self, node: &Node, grad: Tensor) -> Result<()> {
+        let mut start = 0;
+        for &input in &node.inputs {
+            let part = self.net.graph().nodes()[input].shape;
+            let dx = self.net.activation(input, self.tape.lanes)?;
+            let slice = graph::op::Slice { start, end: start + part.c };
+            apply(&SliceChannels(sizes::slice(node.shape, slice)), &dx, &[&grad])?;
+            self.give(input, dx)?;
+            start += part.c;
+        }
+        self.net.workspace().give(grad)
+    }
+
+    fn multiply(&mut self, node: &Node, grad: Tensor) -> Result<()> {
+        let [input, factor] = node.inputs[..] else { unreachable!("two factors") };
+        let df = self.net.activation(factor, self.tape.lanes)?;
+        let (x, f) = (self.tape.output(input), self.tape.output(factor));
+        if self.net.graph().nodes()[factor].shape == node.shape {
+            let dx = self.net.activation(input, self.tape.lanes)?;
+            apply(&Multiply, &df, &[&grad, x])?;
+            apply(&Multiply, &dx, &[&grad, f])?;
+            self.net.workspace().give(grad)?;
+            self.give(factor, df)?;
+            return self.give(input, dx);
+        }
+        let (pixels, channels) = (node.shape.pixels(), node.shape.c);
+        apply(&Products { pixels, channels }, &df, &[&grad, x])?;
+        self.give(factor, df)?;
+        apply(&Scale { pixels, channels }, &grad, &[f])?;
+        self.give(input, grad)
+    }
+
+    /// Room for the gradient of the `k`-th parameter of node `index`.
+    fn gradient(&self, index: usize, k: usize) -> Result<Tensor> {
+        let net = self.net;
+        net.workspace().gradient(net.first_param(index) + k, net.param(index, k), net.device())
+    }
+
+    fn scale(&mut self, index: usize, grad: &Tensor) -> Result<()> {
+        let (net, input) = (self.net, self.net.graph().nodes()[index].inputs[0]);
+        let plane = net.plane(index, self.tape.lanes);
+        if net.is_trained(index, 0) {
+            let df = self.gradient(index, 0)?;
+            apply(&ScaleChannelsGrad(plane), &df, &[grad, self.tape.output(input)])?;
+            self.params[net.first_param(index)] = Some(df);
+        }
+        let dx = net.activation(input, self.tape.lanes)?;
+        apply(&ScaleChannels(plane), &dx, &[grad, net.param(index, 0)])?;
+        net.workspace().give(grad.clone())?;
+        self.give(input, dx)
+    }
+
+    fn shift(&mut self, index: usize, grad: Tensor) -> Result<()> {
+        let net = self.net;
+        if net.is_trained(index, 0) {
+            let db = self.gradient(index, 0)?;
+            apply(&ShiftChannelsGrad(net.plane(index, self.tape.lanes)), &db, &[&grad])?;
+            self.params[net.first_param(index)] = Some(db);
+        }
+        self.give(net.graph().nodes()[index].inputs[0], grad)
+    }
+
+    fn layer_norm(&mut self, index: usize, eps: f32, grad: Tensor) -> Result<()> {
+        let (net, input) = (self.net, self.net.graph().nodes()[index].inputs[0]);
+        let op = LayerNormGrad { plane: net.plane(index, self.tape.lanes), eps };
+        let params: Vec<&Tensor> = net.affine(index).collect();
+        let grads: Vec<Tensor> =
+            (0..params.len()).map(|k| self.gradient(index, k)).collect::<Result<_>>()?;
+        let outs: Vec<&Tensor> = [&grad].into_iter().chain(&grads).collect();
+        let sources: Vec<&Tensor> = [self.tape.output(input)].into_iter().chain(params).collect();
+        apply_all(&op, &outs, &sources)?;
+        for (k, grad) in grads.into_iter().enumerate() {
+            self.params[net.first_param(index) + k] = Some(grad);
+        }
+        self.give(input, grad)
     }
 
     fn weighted(&mut self, index: usize, grad: Tensor) -> Result<()> {
@@ -162,15 +263,22 @@ impl Walk<'_> {
     /// Takes `grad` through activation, sum and norm; returns that of the norm's input.
     fn norm(&mut self, group: &Group, norm: usize, grad: Tensor) -> Result<Tensor> {
         let net = self.net;
+        let node = &net.graph().nodes()[norm];
+        let Op::BatchNorm(own) = node.op else { unreachable!("{}: a batch norm", node.name) };
         let plane = net.plane(norm, self.tape.lanes);
-        let x = self.tape.output(net.graph().nodes()[norm].inputs[0]);
+        let x = self.tape.output(node.inputs[0]);
         let stats = self.tape.stats[norm].as_ref().expect("kept in training mode");
-        let first = net.first_param(norm);
-        let sums = |k| net.workspace().gradient(first + k, net.param(norm, k), net.device());
-        let (dweight, dbias) = (sums(0)?, sums(1)?);
-        let tail = NormTail { add: group.add.is_some(), relu: group.relu };
-        let op = NormGrad { plane, eps: BATCH_NORM_EPS, tail };
-        let mut sources = vec![x, stats, net.param(norm, 0), net.param(norm, 1)];
+        let [weight, bias] = net.affine_or_identity(norm);
+        let room = |k| match own.affine {
+            true => self.gradient(norm, k),
+            // Written all the same, and nobody's.
+            false => net.workspace().like(weight, net.device()),
+        };
+        let (dweight, dbias) = (room(0)?, room(1)?);
+        let activation = group.activation.map(sizes::activation);
+        let tail = NormTail { add: group.add.is_some(), activation };
+        let op = NormGrad { plane, eps: own.eps, tail };
+        let mut sources = vec![x, stats, weight, bias];
         let dx = if let Some(add) = group.add {
             sources.push(self.tape.output(group.head));
             let dx = net.workspace().like(&grad, net.device())?;
@@ -181,7 +289,13 @@ impl Walk<'_> {
             apply_all(&op, &[&grad, &dweight, &dbias], &sources)?;
             grad
         };
-        (self.params[first], self.params[first + 1]) = (Some(dweight), Some(dbias));
+        if own.affine {
+            let first = net.first_param(norm);
+            (self.params[first], self.params[first + 1]) = (Some(dweight), Some(dbias));
+        } else {
+            net.workspace().give(dweight)?;
+            net.workspace().give(dbias)?;
+        }
         Ok(dx)
     }
 

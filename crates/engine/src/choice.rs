@@ -5,7 +5,7 @@
 //! stops to pay. The crossings are kept in a file of the machine's, so that a second run decides
 //! as the first did: the two kinds of kernel round differently, and a run must come out the same.
 
-use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
+use kernels::conv::{self, Conv, Epilogue, Sparse};
 use kernels::{Buffer, Lanes, isa};
 use tuning::{Table, seconds};
 
@@ -29,17 +29,9 @@ pub(crate) struct Choice {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Crossing {
-    /// With weights that are arranged once.
-    inference: f64,
-    /// With weights that change from step to step.
     forward: f64,
     input_grad: f64,
     weight_grad: f64,
-}
-
-/// Whether the inference of a layer that keeps the fraction `density` of its weights skips zeros.
-pub(crate) fn inference(conv: &Conv, density: f64) -> bool {
-    can_skip(density) && density < crossing(conv).inference
 }
 
 /// Whether there are zeros, and none of the plain kernels is asked for.
@@ -74,16 +66,15 @@ impl Choice {
 }
 
 /// The crossings of this machine, by shape.
-static CROSSINGS: Table<Crossing> = Table::new("crossings.yaml");
+static CROSSINGS: Table<Crossing> = Table::new("training.yaml");
 
 fn crossing(conv: &Conv) -> Crossing {
     let key = key(conv);
     CROSSINGS.get(&key, || {
         let found = measure(conv);
         tracing::debug!(
-            "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} / {:.0} % of weights \
-             kept (inference, forward, input gradient, weight gradient)",
-            found.inference * 100.0,
+            "measured {key}: sparse is faster below {:.0} / {:.0} / {:.0} % of weights kept \
+             (forward, input gradient, weight gradient)",
             found.forward * 100.0,
             found.input_grad * 100.0,
             found.weight_grad * 100.0
@@ -95,15 +86,13 @@ fn crossing(conv: &Conv) -> Crossing {
 fn key(conv: &Conv) -> String {
     let c = conv;
     format!(
-        "{} {}x{}x{} -> {} kernel {} stride {} padding {}",
+        "{} {}x{}x{} -> {} {}",
         isa::name().unwrap_or("unknown"),
         c.inputs,
         c.h,
         c.w,
         c.outputs,
-        c.kernel,
-        c.stride,
-        c.padding
+        c.window
     )
 }
 
@@ -116,10 +105,8 @@ fn measure(conv: &Conv) -> Crossing {
     let (mut dx, mut y) = (Buffer::zeros(x.len()), Buffer::zeros(dy.len()));
     let weight = vec![0.5; conv.weight_len()];
     let mut dw = weight.clone();
-    let ready = Dense::new(&conv, &weight);
     let end = Epilogue::default();
     let dense = [
-        seconds(|| ready.forward(&conv, &x, &end, &mut y)),
         seconds(|| conv::forward(&conv, &x, &weight, &[], &mut y)),
         seconds(|| conv::input_grad(&conv, &dy, &weight, &mut dx)),
         seconds(|| conv::weight_grad(&conv, &dy, &x, &mut dw)),
@@ -127,7 +114,6 @@ fn measure(conv: &Conv) -> Crossing {
     let sparse = DENSITIES.map(|density| {
         let mut layer = Sparse::new(&conv, &keep(conv.weight_len(), density));
         [
-            seconds(|| layer.forward(&conv, &x, &end, &mut y)),
             seconds(|| {
                 layer.set(&weight);
                 layer.forward(&conv, &x, &end, &mut y);
@@ -141,7 +127,7 @@ fn measure(conv: &Conv) -> Crossing {
         let slope = (high[k] - low[k]).max(1e-9) / (DENSITIES[1] - DENSITIES[0]);
         (DENSITIES[0] + (dense[k] - low[k]) / slope).clamp(0.0, 1.0)
     };
-    Crossing { inference: cross(0), forward: cross(1), input_grad: cross(2), weight_grad: cross(3) }
+    Crossing { forward: cross(0), input_grad: cross(1), weight_grad: cross(2) }
 }
 
 /// A mask that keeps about the fraction `density` of `len` weights, anywhere.

@@ -67,7 +67,7 @@ impl ClassFlags {
                 "{}: {} classes; the network {} is for {} classes",
                 path.display(),
                 found.len(),
-                graph.spec(),
+                graph.name(),
                 graph.classes()
             )));
         }

@@ -11,7 +11,7 @@ use kernels::{LANES, Lanes, pack};
 use stage::interrupt;
 
 use crate::loader::{self, Fresh, Source};
-use crate::{AugmentFlags, Batch, Inference, Mode, Net};
+use crate::{AugmentFlags, Batch, Mode, Net, Scorer};
 
 /// Images of one forward pass of a recalibration.
 const BATCH: usize = 128;
@@ -42,7 +42,7 @@ pub enum Views {
 
 /// As [`evaluate`], by these `views` of each image.
 pub fn evaluate_as(views: Views, net: &Net, part: &Part, normalise: &Normalise) -> Result<Score> {
-    let scored = score((net, &net.inference()?, views), part, normalise)?;
+    let scored = score(&Answers { net, scorer: net.scorer()?, views }, part, normalise)?;
     scored.not_finite.map_or(Ok(scored.score), |i| Err(not_finite(i)))
 }
 
@@ -58,14 +58,16 @@ fn not_finite(image: usize) -> anyhow::Error {
     Error::Integrity(format!("image {image} (counted from 0): {what}")).into()
 }
 
-/// As [`evaluate_as`] by what was arranged already.
-pub(crate) fn score(
-    (net, inference, views): (&Net, &Inference, Views),
-    part: &Part,
-    normalise: &Normalise,
-) -> Result<Scored> {
-    let (mut sum, classes) = (Outcome::default(), net.graph().classes());
-    let not_finite = walk((net, inference, views), part, normalise, |labels, logits| {
+/// A network that answers, by some views of each image.
+struct Answers<'a> {
+    net: &'a Net,
+    scorer: Scorer<'a>,
+    views: Views,
+}
+
+fn score(answers: &Answers, part: &Part, normalise: &Normalise) -> Result<Scored> {
+    let (mut sum, classes) = (Outcome::default(), answers.net.graph().classes());
+    let not_finite = walk(answers, part, normalise, |labels, logits| {
         let (target, lanes) = (Target { labels, classes, smoothing: 0.0 }, Lanes::of(labels.len()));
         let mut blocks = vec![0.0; lanes.blocks() * LANES * classes];
         pack::to_blocks(logits, classes, lanes, &mut blocks);
@@ -84,25 +86,26 @@ pub(crate) fn score(
 /// As [`evaluate`].
 pub fn predict(net: &Net, part: &Part, normalise: &Normalise) -> Result<Vec<f32>> {
     let mut all = Vec::new();
-    let inference = net.inference()?;
+    let answers = Answers { net, scorer: net.scorer()?, views: Views::Plain };
     let keep = |_: &[_], logits: &[f32]| all.extend(logits);
-    let bad = walk((net, &inference, Views::Plain), part, normalise, keep)?;
+    let bad = walk(&answers, part, normalise, keep)?;
     bad.map_or(Ok(all), |i| Err(not_finite(i)))
 }
 
 /// Shows `each` the labels and the logits, images x classes, of batch after batch; gives the first
 /// image with a logit that is not finite.
 fn walk(
-    (net, inference, views): (&Net, &Inference, Views),
+    answers: &Answers,
     part: &Part,
     normalise: &Normalise,
     mut each: impl FnMut(&[u16], &[f32]),
 ) -> Result<Option<usize>> {
+    let net = answers.net;
     let (classes, mut seen, mut bad) = (net.graph().classes(), 0, None);
     let all: Vec<usize> = (0..part.len()).collect();
     thread::scope(|scope| {
         let source = Source::new(net, part, normalise);
-        let pixels = source.side * source.side;
+        let pixels = net.graph().images().pixels();
         let batch = if net.device().is_cpu() {
             (PIXELS / pixels).clamp(LEAST, BATCH)
         } else {
@@ -114,8 +117,7 @@ fn walk(
                 return Err(Error::Interrupted(what.into()).into());
             }
             let labels = loaded.labels().to_vec();
-            let show = |fresh| Batch::fresh(net, &source, fresh, None);
-            let logits = logits(inference, show, (loaded, views))?;
+            let logits = answers.logits(&source, loaded)?;
             let first = logits.iter().position(|v| !v.is_finite());
             bad = bad.or(first.map(|at| seen + at / classes));
             seen += labels.len();
@@ -125,19 +127,28 @@ fn walk(
     })
 }
 
-/// The logits of each image of a batch, which `show` puts on the device.
-fn logits(
-    inference: &Inference,
-    show: impl Fn(Fresh) -> Result<Batch>,
-    (loaded, views): (Fresh, Views),
-) -> Result<Vec<f32>> {
-    let mirrored = (views == Views::Mirrored).then(|| loaded.mirrored());
-    let of = |fresh| inference.rows(&show(fresh)?);
-    let mut logits = of(loaded)?;
-    if let Some(mirrored) = mirrored {
-        logits.iter_mut().zip(of(mirrored)?).for_each(|(a, b)| *a = f32::midpoint(*a, b));
+impl Answers<'_> {
+    /// The logits of each image of a batch of `source`.
+    fn logits(&self, source: &Source, loaded: Fresh) -> Result<Vec<f32>> {
+        let mirrored = (self.views == Views::Mirrored).then(|| loaded.mirrored());
+        let mut logits = self.rows(source, loaded)?;
+        if let Some(mirrored) = mirrored {
+            let other = self.rows(source, mirrored)?;
+            logits.iter_mut().zip(other).for_each(|(a, b)| *a = f32::midpoint(*a, b));
+        }
+        Ok(logits)
     }
-    Ok(logits)
+
+    #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "of images on a GPU"))]
+    fn rows(&self, source: &Source, fresh: Fresh) -> Result<Vec<f32>> {
+        match fresh {
+            Fresh::Images(batch) => self.scorer.rows(batch),
+            #[cfg(feature = "cuda")]
+            shown @ Fresh::Shown(..) => {
+                self.scorer.walk(&Batch::fresh(self.net, source, shown, None)?)
+            }
+        }
+    }
 }
 
 /// The scores of `net` on the validation and the test images.
@@ -225,21 +236,21 @@ mod tests {
     fn both_views_count_alike() {
         let graph = graph::Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
         let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
-        let inference = net.inference().expect("fits");
         let mut random = seed::stream(1, "test/views", 0);
-        let images = (0..3 * 3 * 32 * 32).map(|_| random.normal() as f32).collect();
-        let batch = cifar::Batch { images, labels: vec![0; 3], side: 32 };
-        let show = |fresh| match fresh {
-            Fresh::Images(batch) => Batch::new(batch, &Device::Cpu),
-            #[cfg(feature = "cuda")]
-            Fresh::Shown(..) => unreachable!("made of images"),
+        let images: Vec<u8> = (0..3 * 3 * 32 * 32).map(|_| random.below(256) as u8).collect();
+        let part = Part::whole(cifar::Images { pixels: images, labels: vec![0; 3] }, 32);
+        let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
+        let source = Source::new(&net, &part, &normalise);
+        let of = |mirror: bool, views| {
+            let batch = cifar::batch(&part, &[0, 1, 2], (&normalise, 32), None);
+            let batch = if mirror { batch.mirrored() } else { batch };
+            let answers = Answers { net: &net, scorer: net.scorer().expect("fits"), views };
+            answers.logits(&source, Fresh::Images(batch)).expect("runs")
         };
-        let of =
-            |batch, views| logits(&inference, show, (Fresh::Images(batch), views)).expect("runs");
-        let (own, other) = (of(batch.clone(), Views::Plain), of(batch.mirrored(), Views::Plain));
+        let (own, other) = (of(false, Views::Plain), of(true, Views::Plain));
         assert_ne!(own, other);
         let mean: Vec<f32> = own.iter().zip(&other).map(|(a, b)| (a + b) / 2.0).collect();
-        assert_eq!(of(batch.mirrored(), Views::Mirrored), mean);
-        assert_eq!(of(batch, Views::Mirrored), mean);
+        assert_eq!(of(true, Views::Mirrored), mean);
+        assert_eq!(of(false, Views::Mirrored), mean);
     }
 }

@@ -2,38 +2,44 @@
 
 use anyhow::Result;
 use graph::group::Group;
-use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Op};
+use graph::{Node, Op, Role};
 use kernels::Lanes;
 
+use crate::net::Stats;
 use crate::noise::plane;
 use crate::ops::{
-    Add, AveragePool, Conv, Copy, Drop, GroupedConv, MaxPool, NormForward, NormTail, Relu, Scale,
-    Sigmoid, Silu, SparseConv, apply, apply_all,
+    Activate, ActivateInPlace, Add, AveragePool, Concat, Conv, Copy, Drop, Flatten, GroupedConv,
+    LayerNormForward, MaxPool, Multiply, NormApply, NormForward, NormTail, PadBorders, PadChannels,
+    Scale, ScaleChannels, ShiftChannels, ShuffleChannels, SliceChannels, SparseConv, apply,
+    apply_all,
 };
-use crate::{Batch, Net, Noise, Tensor};
+use crate::{Batch, Net, Noise, Tensor, sizes};
 
 /// How batch norms behave and what is kept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Mode {
+#[derive(Clone, Copy)]
+pub enum Mode<'a> {
     /// The batch's statistics, which also move the running ones; activations are kept. Dropout and
     /// stochastic depth draw from the noise; without it they leave everything as it is.
     Train(Option<Noise>),
     /// As `Train(None)` but with this weight of the batch in the running statistics, keeping nothing.
     Recalibrate(f32),
+    /// With these statistics, keeping nothing.
+    Score(&'a Stats),
 }
 
-impl Mode {
+impl Mode<'_> {
     fn noise(self) -> Option<Noise> {
         match self {
             Self::Train(noise) => noise,
-            Self::Recalibrate(_) => None,
+            Self::Recalibrate(_) | Self::Score(_) => None,
         }
     }
 
-    fn momentum(self) -> f32 {
+    /// Whether activations are kept for a backward pass.
+    fn keeps(self) -> bool {
         match self {
-            Self::Train(_) => BATCH_NORM_MOMENTUM,
-            Self::Recalibrate(momentum) => momentum,
+            Self::Train(_) => true,
+            Self::Recalibrate(_) | Self::Score(_) => false,
         }
     }
 }
@@ -80,7 +86,7 @@ impl Net {
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
         for group in self.groups() {
             self.group(group, &mut tape, mode)?;
-            if matches!(mode, Mode::Recalibrate(_)) {
+            if !mode.keeps() {
                 self.forget(group, &mut tape, &mut unread)?;
             }
         }
@@ -122,64 +128,99 @@ impl Net {
 
     fn group(&self, group: &Group, tape: &mut Tape, mode: Mode) -> Result<()> {
         let (core, head) = (&self.graph().nodes()[group.core], group.head);
-        let input = core.inputs[0];
-        if let Some(norm) = group.norm {
+        if let Some(&norm) = group.norms.first() {
             if norm != group.core {
                 let y = self.activation(group.core, tape.lanes)?;
-                self.convolve(group.core, (tape.output(input), tape.lanes), &y)?;
+                self.convolve(group.core, (tape.output(core.inputs[0]), tape.lanes), &y)?;
                 tape.outputs[group.core] = Some(y);
             }
             return self.norm(group, norm, tape, mode);
         }
         let y = self.activation(head, tape.lanes)?;
-        let x = tape.output(input);
         match core.op {
-            Op::Conv(_) | Op::Linear(_) => {
-                self.convolve(group.core, (x, tape.lanes), &y)?;
-                if let Some(add) = group.add {
-                    apply(&Add, &y, &[tape.output(add)])?;
-                }
-            }
-            Op::MaxPool(pool) => apply(&self.max_pool(group.core, pool), &y, &[x])?,
-            Op::Average(side) => apply(&self.average_pool(input, side), &y, &[x])?,
-            Op::Add => {
-                apply(&Copy, &y, &[x])?;
-                apply(&Add, &y, &[tape.output(core.inputs[1])])?;
-            }
-            Op::Relu => apply(&Copy, &y, &[x])?,
-            Op::Silu => apply(&Silu, &y, &[x])?,
-            Op::Sigmoid => apply(&Sigmoid, &y, &[x])?,
-            Op::Scale => {
-                apply(&Copy, &y, &[x])?;
-                let (pixels, channels) = (core.shape.pixels(), core.shape.c);
-                apply(&Scale { pixels, channels }, &y, &[tape.output(core.inputs[1])])?;
-            }
             Op::Dropout(_) | Op::StochasticDepth(_) => {
-                apply(&Copy, &y, &[x])?;
+                apply(&Copy, &y, &[tape.output(core.inputs[0])])?;
                 if let Some(noise) = mode.noise() {
                     let factors = noise.factors(core, tape.lanes, self.device())?;
                     apply(&Drop { pixels: plane(core) }, &y, &[&factors])?;
                     tape.factors[group.core] = Some(factors);
                 }
             }
-            Op::Input | Op::BatchNorm => unreachable!("the input has no group, a norm is one"),
+            _ => self.core(group.core, tape, &y)?,
         }
-        if group.relu || core.op == Op::Relu {
-            apply(&Relu, &y, &[])?;
+        if let Some(add) = group.add {
+            apply(&Add, &y, &[tape.output(add)])?;
+        }
+        if let Some(activation) = group.activation {
+            apply(&ActivateInPlace(sizes::activation(activation)), &y, &[])?;
         }
         tape.outputs[head] = Some(y);
         Ok(())
     }
 
-    /// The max pooling `node`.
-    pub(crate) fn max_pool(&self, node: usize, pool: graph::Pool) -> MaxPool {
-        MaxPool { pooling: self.pooling(node, pool), channels: self.graph().nodes()[node].shape.c }
+    /// Writes the output of node `index`, which draws no noise and is no batch norm, to `y`.
+    fn core(&self, index: usize, tape: &Tape, y: &Tensor) -> Result<()> {
+        let node = &self.graph().nodes()[index];
+        let x = tape.output(node.inputs[0]);
+        let from = self.graph().nodes()[node.inputs[0]].shape;
+        let (shape, plane) = (node.shape, self.plane(index, tape.lanes));
+        match node.op {
+            Op::Conv(_) | Op::Linear(_) => self.convolve(index, (x, tape.lanes), y),
+            Op::LayerNorm(norm) => {
+                let sources = [x].into_iter().chain(self.affine(index));
+                let sources: Vec<&Tensor> = sources.collect();
+                apply(&LayerNormForward { plane, eps: norm.eps }, y, &sources)
+            }
+            Op::Scale(_) => apply(&ScaleChannels(plane), y, &[x, self.param(index, 0)]),
+            Op::Shift(_) => apply(&ShiftChannels(plane), y, &[x, self.param(index, 0)]),
+            Op::Activation(activation) => apply(&Activate(sizes::activation(activation)), y, &[x]),
+            Op::MaxPool(pool) => {
+                let pooling = sizes::max_pool(from, pool);
+                apply(&MaxPool { pooling, channels: shape.c }, y, &[x])
+            }
+            Op::AveragePool(pool) => {
+                let average = sizes::average_pool(from, pool);
+                apply(&AveragePool { average, channels: shape.c }, y, &[x])
+            }
+            Op::AdaptiveAverage(pool) => {
+                let average = sizes::adaptive_average(from, pool);
+                apply(&AveragePool { average, channels: shape.c }, y, &[x])
+            }
+            Op::Add => {
+                apply(&Copy, y, &[x])?;
+                apply(&Add, y, &[tape.output(node.inputs[1])])
+            }
+            Op::Multiply => self.multiply(node, tape, y),
+            Op::Concat => {
+                let channels =
+                    node.inputs.iter().map(|&n| self.graph().nodes()[n].shape.c).collect();
+                let sources: Vec<&Tensor> = node.inputs.iter().map(|&n| tape.output(n)).collect();
+                apply(&Concat { channels, pixels: shape.pixels() }, y, &sources)
+            }
+            Op::Slice(slice) => apply(&SliceChannels(sizes::slice(from, slice)), y, &[x]),
+            Op::Shuffle(shuffle) => apply(&ShuffleChannels(sizes::shuffle(from, shuffle)), y, &[x]),
+            Op::PadChannels(pad) => apply(&PadChannels(sizes::pad_channels(from, pad)), y, &[x]),
+            Op::PadBorders(pad) => {
+                let border = sizes::border(from, pad);
+                apply(&PadBorders { border, channels: shape.c }, y, &[x])
+            }
+            Op::Flatten => {
+                apply(&Flatten { pixels: from.pixels(), channels: from.c }, y, &[x])
+            }
+            Op::Input | Op::BatchNorm(_) | Op::Dropout(_) | Op::StochasticDepth(_) => {
+                unreachable!("{}: computed elsewhere", node.name)
+            }
+        }
     }
 
-    /// An average pooling of node `input`.
-    pub(crate) fn average_pool(&self, input: usize, side: usize) -> AveragePool {
-        let channels = self.graph().nodes()[input].shape.c;
-        AveragePool { grid: self.grid(input, side), channels }
+    fn multiply(&self, node: &Node, tape: &Tape, y: &Tensor) -> Result<()> {
+        let [x, factor] = [0, 1].map(|k| tape.output(node.inputs[k]));
+        if self.graph().nodes()[node.inputs[1]].shape == node.shape {
+            return apply(&Multiply, y, &[x, factor]);
+        }
+        apply(&Copy, y, &[x])?;
+        let (pixels, channels) = (node.shape.pixels(), node.shape.c);
+        apply(&Scale { pixels, channels }, y, &[factor])
     }
 
     /// Writes the output of the convolution or linear layer `node`, its bias included, to `y`.
@@ -205,18 +246,29 @@ impl Net {
     }
 
     fn norm(&self, group: &Group, norm: usize, tape: &mut Tape, mode: Mode) -> Result<()> {
+        let node = &self.graph().nodes()[norm];
+        let Op::BatchNorm(own) = node.op else { unreachable!("{}: a batch norm", node.name) };
         let plane = self.plane(norm, tape.lanes);
-        let stats = self.workspace().take(&[plane.channels, 2], self.device())?;
         let y = self.activation(group.head, tape.lanes)?;
-        let x = tape.output(self.graph().nodes()[norm].inputs[0]);
-        let tail = NormTail { add: group.add.is_some(), relu: group.relu };
-        let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|k| self.param(norm, k));
-        let mut sources = vec![x, weight, bias];
-        sources.extend(group.add.map(|add| tape.output(add)));
-        let momentum = mode.momentum();
-        let op = NormForward { plane, eps: BATCH_NORM_EPS, momentum, tail };
-        apply_all(&op, &[&y, &stats, mean, variance], &sources)?;
-        tape.stats[norm] = Some(stats);
+        let x = tape.output(node.inputs[0]);
+        let activation = group.activation.map(sizes::activation);
+        let tail = NormTail { add: group.add.is_some(), activation };
+        let [weight, bias] = self.affine_or_identity(norm);
+        let add = group.add.map(|add| tape.output(add));
+        if let Mode::Score(stats) = mode {
+            let stats = stats.of(norm);
+            let sources: Vec<&Tensor> = [x, stats, weight, bias].into_iter().chain(add).collect();
+            apply(&NormApply { plane, eps: own.eps, tail }, &y, &sources)?;
+        } else {
+            let momentum = if let Mode::Recalibrate(new) = mode { new } else { own.momentum };
+            let stats = self.workspace().take(&[plane.channels, 2], self.device())?;
+            let of = |role| self.of_role(norm, role).expect("every batch norm has statistics");
+            let (mean, variance) = (of(Role::RunningMean), of(Role::RunningVar));
+            let sources: Vec<&Tensor> = [x, weight, bias].into_iter().chain(add).collect();
+            let op = NormForward { plane, eps: own.eps, momentum, tail };
+            apply_all(&op, &[&y, &stats, mean, variance], &sources)?;
+            tape.stats[norm] = Some(stats);
+        }
         tape.outputs[group.head] = Some(y);
         Ok(())
     }

@@ -23,17 +23,14 @@ impl Order {
         }
         let node = &graph.nodes()[param.node];
         match node.op {
-            Op::Conv(v) if v.groups > 1 && v.groups == v.inputs && v.inputs == v.outputs => {
-                Self::Last { rows: 1, channels: v.outputs, pixels: v.kernel * v.kernel }
+            Op::Conv(v) if v.is_depthwise() => {
+                Self::Last { rows: 1, channels: v.outputs, pixels: v.window.taps() }
             }
             Op::Conv(v) => {
-                let (channels, pixels) = (v.inputs / v.groups, v.kernel * v.kernel);
+                let (channels, pixels) = (v.inputs / v.groups, v.window.taps());
                 Self::Last { rows: v.outputs, channels, pixels }
             }
-            Op::Linear(v) => {
-                let x = graph.nodes()[node.inputs[0]].shape;
-                Self::Last { rows: v.outputs, channels: x.c, pixels: x.pixels() }
-            }
+            Op::Linear(v) => Self::Last { rows: v.outputs, channels: v.inputs, pixels: 1 },
             _ => Self::Table,
         }
     }

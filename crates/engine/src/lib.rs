@@ -18,7 +18,7 @@ mod evaluate;
 mod fit;
 mod forward;
 pub mod golden;
-mod inference;
+mod scorer;
 mod layout;
 mod loader;
 mod loss;
@@ -40,7 +40,7 @@ pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
 };
 pub use forward::{Mode, Tape};
-pub use inference::Inference;
+pub use scorer::Scorer;
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};

@@ -6,18 +6,18 @@ use anyhow::Result;
 use artifact::tensors::{self, Tensors};
 use candle_core::Storage;
 use graph::group::{self, Group, Walk};
-use graph::{Graph, Op, Param};
-use kernels::average::Grid;
+use graph::op::BatchNorm;
+use graph::{Graph, Node, Op, Param, Role};
 use kernels::conv::Sparse;
 use kernels::conv::grouped::Grouped;
-use kernels::{LANES, Lanes, conv, norm, pool};
+use kernels::{LANES, Lanes, conv, norm};
 use sparsity::Masks;
 
 use crate::choice::{self, Choice};
 use crate::layout::Order;
 use crate::ops::{Copy, apply};
 use crate::workspace::Workspace;
-use crate::{Device, Tensor};
+use crate::{Device, Tensor, sizes};
 
 /// A network that can run.
 pub struct Net {
@@ -26,6 +26,8 @@ pub struct Net {
     first: Vec<usize>,
     readers: Vec<usize>,
     groups: Vec<Group>,
+    /// What stands for scale and shift of batch norms without them.
+    identities: Vec<Option<[Tensor; 2]>>,
     workspace: Workspace,
     /// The layers of which a mask keeps so little that skipping the rest pays.
     sparse: Vec<Option<RefCell<Layer>>>,
@@ -74,6 +76,7 @@ impl Net {
         let copies = crate::copies::Copies::new(&graph, &values, device)?;
         Ok(Self {
             groups: group::groups(&graph, Walk::Training),
+            identities: identities(&graph, device)?,
             workspace: Workspace::default(),
             sparse: (0..count).map(|_| None).collect(),
             graph,
@@ -108,7 +111,8 @@ impl Net {
         for node in 0..self.graph.nodes().len() {
             let n = &self.graph.nodes()[node];
             // Convolutions in groups have no sparse kernels: their outputs read few weights each.
-            let Some(conv) = conv_of(&self.graph, node, choice::measured()) else { continue };
+            let sizes = sizes::grouped(&self.graph, node, choice::measured());
+            let Some(Grouped { each: conv, groups: 1 }) = sizes else { continue };
             let name = &self.graph.params()[self.first[node]].name;
             self.sparse[node] = masks.get(name).and_then(|mask| {
                 let kept = mask.kept();
@@ -235,7 +239,7 @@ impl Net {
         self.workspace.activation(&[lanes.images(), s.h, s.w, s.c], &self.device)
     }
 
-    /// What activations of a batch have the size of.
+    /// What the size of a batch's activations is proportional to: its blocks, or its images.
     pub(crate) fn batch_size(&self, lanes: Lanes) -> usize {
         if self.device.is_cpu() { lanes.blocks() } else { lanes.images() }
     }
@@ -249,74 +253,87 @@ impl Net {
 
     /// Whether the convolution or linear layer `node` adds a bias.
     pub(crate) fn biased(&self, node: usize) -> bool {
-        match self.graph.nodes()[node].op {
-            Op::Conv(conv) => conv.bias,
-            Op::Linear(linear) => linear.bias,
-            _ => false,
+        self.graph.index_of(node, Role::Bias).is_some()
+    }
+
+    /// The tensor of node `node` that has this role.
+    pub(crate) fn of_role(&self, node: usize, role: Role) -> Option<&Tensor> {
+        self.graph.index_of(node, role).map(|index| &self.values[index])
+    }
+
+    /// Whether the optimiser changes the `k`-th parameter of node `node`.
+    pub(crate) fn is_trained(&self, node: usize, k: usize) -> bool {
+        self.graph.params()[self.first[node] + k].trainable()
+    }
+
+    /// Scale and shift of the norm `node`, if it has them.
+    pub(crate) fn affine(&self, node: usize) -> impl Iterator<Item = &Tensor> {
+        [Role::NormWeight, Role::NormBias].into_iter().filter_map(move |role| self.of_role(node, role))
+    }
+
+    /// Scale and shift of the batch norm `node`; ones and zeros where it has none.
+    pub(crate) fn affine_or_identity(&self, node: usize) -> [&Tensor; 2] {
+        let mut own = self.affine(node);
+        match (own.next(), own.next(), &self.identities[node]) {
+            (Some(weight), Some(bias), _) => [weight, bias],
+            (_, _, Some([ones, zeros])) => [ones, zeros],
+            _ => unreachable!("made for every batch norm without them"),
         }
     }
 
     /// The kernel's sizes of a convolution or linear node: of the whole batch, in groups or not.
     pub(crate) fn conv(&self, node: usize, lanes: Lanes) -> conv::Conv {
-        let sizes = conv_of(&self.graph, node, lanes);
-        sizes.unwrap_or_else(|| {
-            let grouped = self.grouped(node, lanes);
-            grouped.expect("asked of convolutions and linear layers alone").full()
-        })
+        let grouped = sizes::grouped(&self.graph, node, lanes);
+        grouped.expect("asked of convolutions and linear layers alone").full()
     }
 
     /// The kernel's sizes of a convolution in groups.
     pub(crate) fn grouped(&self, node: usize, lanes: Lanes) -> Option<Grouped> {
-        match self.graph.nodes()[node].op {
-            Op::Conv(v) if v.groups > 1 => {
-                let (inputs, outputs) = (v.inputs / v.groups, v.outputs / v.groups);
-                let x = self.graph.nodes()[self.graph.nodes()[node].inputs[0]].shape;
-                let (kernel, stride, padding) = (v.kernel, v.stride, v.padding);
-                let (h, w) = (x.h, x.w);
-                let each = conv::Conv { lanes, inputs, h, w, outputs, kernel, stride, padding };
-                Some(Grouped { each, groups: v.groups })
-            }
-            _ => None,
-        }
+        sizes::grouped(&self.graph, node, lanes).filter(|g| g.groups > 1)
     }
 
-    /// The kernel's sizes of an average pooling of node `input`.
-    pub(crate) fn grid(&self, input: usize, side: usize) -> Grid {
-        let x = self.graph.nodes()[input].shape;
-        Grid { h: x.h, w: x.w, side }
-    }
-
-    /// The kernel's sizes of a batch norm.
+    /// The kernel's sizes of a norm over node `node`'s output.
     pub(crate) fn plane(&self, node: usize, lanes: Lanes) -> norm::Plane {
         let s = self.graph.nodes()[node].shape;
         norm::Plane { lanes, channels: s.c, pixels: s.pixels() }
     }
 
-    /// The kernel's sizes of a max pooling.
-    pub(crate) fn pooling(&self, node: usize, p: graph::Pool) -> pool::Pooling {
-        let x = self.graph.nodes()[self.graph.nodes()[node].inputs[0]].shape;
-        pool::Pooling { h: x.h, w: x.w, kernel: p.kernel, stride: p.stride, padding: p.padding }
+    /// The running statistics of every batch norm, as kernels read them.
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        let of = |node: usize| -> Result<Option<Tensor>> {
+            let both = [Role::RunningMean, Role::RunningVar].map(|role| self.of_role(node, role));
+            let [Some(mean), Some(variance)] = both else { return Ok(None) };
+            let (mean, variance) = (mean.host()?, variance.host()?);
+            let shape = [mean.len(), 2];
+            let pairs = mean.into_iter().zip(variance).flat_map(|(m, v)| [m, v]).collect();
+            Tensor::new(pairs, &shape, &self.device).map(Some)
+        };
+        Ok(Stats((0..self.graph.nodes().len()).map(of).collect::<Result<_>>()?))
     }
 }
 
-/// The kernel's sizes of node `node` of `graph`, if it is a convolution of one group or a linear
-/// layer.
-pub(crate) fn conv_of(graph: &Graph, node: usize, lanes: Lanes) -> Option<conv::Conv> {
-    let n = &graph.nodes()[node];
-    match n.op {
-        Op::Conv(v) if v.groups == 1 => {
-            let x = graph.nodes()[n.inputs[0]].shape;
-            let (inputs, outputs, kernel) = (v.inputs, v.outputs, v.kernel);
-            let (stride, padding) = (v.stride, v.padding);
-            Some(conv::Conv { lanes, inputs, h: x.h, w: x.w, outputs, kernel, stride, padding })
-        }
-        Op::Linear(v) => {
-            let (inputs, outputs) = (v.inputs, v.outputs);
-            let (h, w, kernel, stride, padding) = (1, 1, 1, 1, 0);
-            Some(conv::Conv { lanes, inputs, h, w, outputs, kernel, stride, padding })
-        }
-        _ => None,
+/// Mean and variance of every batch norm, interleaved a channel, by node.
+pub struct Stats(Vec<Option<Tensor>>);
+
+impl Stats {
+    /// Those of the batch norm `node`.
+    pub(crate) fn of(&self, node: usize) -> &Tensor {
+        self.0[node].as_ref().expect("every batch norm has statistics")
     }
+}
+
+/// Ones and zeros for each batch norm without scale and shift.
+fn identities(graph: &Graph, device: &Device) -> Result<Vec<Option<[Tensor; 2]>>> {
+    let of = |node: &Node| match node.op {
+        Op::BatchNorm(BatchNorm { affine: false, .. }) => {
+            let all = |value: f32| {
+                Tensor::new(vec![value; node.shape.c], &[node.shape.c], device)
+            };
+            Ok(Some([all(1.0)?, all(0.0)?]))
+        }
+        _ => Ok(None),
+    };
+    graph.nodes().iter().map(of).collect()
 }
 
 /// `values`, in the order of the graph's parameters, on `device`.

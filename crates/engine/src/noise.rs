@@ -18,8 +18,10 @@ pub struct Noise {
 impl Noise {
     /// Zeros and `1 / (1 - p)` in the layout of [`plane`]: a vector for each plane of each block.
     pub(crate) fn factors(self, node: &Node, lanes: Lanes, device: &Device) -> Result<Tensor> {
-        let (Op::Dropout(p) | Op::StochasticDepth(p)) = node.op else {
-            unreachable!("{} draws nothing", node.name)
+        let p = match node.op {
+            Op::Dropout(op) => op.probability,
+            Op::StochasticDepth(op) => op.probability,
+            _ => unreachable!("{} draws nothing", node.name),
         };
         let planes = node.shape.count() / plane(node);
         let mut stream = seed::stream(self.seed, &format!("noise/{}", node.name), self.step);

@@ -1,78 +1,105 @@
 //! Layers made ready to run on blocks of sixteen images.
 
 use graph::Shape;
-use kernels::average::{self, Grid};
+use kernels::border::{self, Border};
+use kernels::channels::{self, Part, Span};
 use kernels::conv::grouped::{self, Grouped};
 use kernels::conv::{self, Dense, Epilogue, Sparse};
-use kernels::pool::{self, Pooling};
-use kernels::{LANES, Lanes, activation, elementwise};
+use kernels::elementwise;
+use kernels::norm::{self, Affine, Plane};
+use kernels::pool::{self, Average, Pooling};
+use kernels::{Activation, LANES, Lanes, Window, activation};
 
-use crate::{Conv, Kind, Network};
+use crate::{Conv, Kind, LayerNorm, Network, sizes};
 
 /// A layer that is ready to run.
 pub(crate) struct BlockLayer {
     op: Op,
     to: Shape,
     bias: Vec<f32>,
-    relu: bool,
+    activation: Option<Activation>,
 }
 
 enum Op {
     Sparse(conv::Conv, Sparse),
     Dense(conv::Conv, Dense),
     Grouped(Grouped, Vec<f32>),
+    LayerNorm(LayerNorm),
     MaxPool(Pooling),
-    Average(Grid),
-    Silu,
-    Sigmoid,
-    Scale,
+    Average(Average),
     Add,
+    /// Of two equal shapes.
+    Multiply,
+    /// By a vector.
+    Scale,
+    /// With the channels of each input.
+    Concat(Vec<usize>),
+    Slice(Span),
+    Shuffle(channels::Shuffle),
+    PadChannels(Span),
+    PadBorders(Border),
+    /// What it reads, in the same order.
     Copy,
 }
 
+/// What a layer reads and writes.
+pub(crate) struct BlockOperands<'a> {
+    /// The batch.
+    pub lanes: Lanes,
+    /// The outputs of the layers that it reads.
+    pub inputs: &'a [&'a [f32]],
+    /// What is added; empty for nothing.
+    pub add: &'a [f32],
+    /// Its own output.
+    pub y: &'a mut [f32],
+}
+
 /// The convolution of layer `n` over a batch: of one of its groups.
-pub(crate) fn sizes(network: &Network, n: usize, lanes: Lanes) -> Option<conv::Conv> {
+pub(crate) fn conv_sizes(network: &Network, n: usize, lanes: Lanes) -> Option<conv::Conv> {
     let layer = &network.layers[n];
-    let Kind::Conv(Conv { kernel, stride, padding, groups, .. }) = &layer.kind else { return None };
+    let Kind::Conv(Conv { window, groups, .. }) = &layer.kind else { return None };
     let x = network.layers[layer.inputs[0]].shape;
-    let whole = (layer.shape.h, layer.shape.w) == (1, 1) && *kernel == (x.h, x.w) && *padding == 0;
     let outputs = layer.shape.c / groups;
-    if whole && *groups == 1 {
+    if let Kind::Conv(conv) = &layer.kind
+        && conv.is_matrix_of(x)
+    {
         // One window of all there is: the values of an image in a row, whatever its shape.
-        let (inputs, h, w, kernel, stride, padding) = (x.count(), 1, 1, 1, 1, 0);
-        return Some(conv::Conv { lanes, inputs, h, w, outputs, kernel, stride, padding });
+        let (inputs, window) = (x.count(), Window::square(1, 1, 0));
+        return Some(conv::Conv { lanes, inputs, h: 1, w: 1, outputs, window });
     }
-    let (inputs, stride, padding) = (x.c / groups, *stride, *padding);
-    Some(conv::Conv { lanes, inputs, h: x.h, w: x.w, outputs, kernel: kernel.0, stride, padding })
+    Some(conv::Conv { lanes, inputs: x.c / groups, h: x.h, w: x.w, outputs, window: *window })
 }
 
 impl BlockLayer {
     /// Layer `n`, skipping zeros where `sparse`.
     pub(crate) fn new(network: &Network, n: usize, sparse: bool) -> Self {
         let layer = &network.layers[n];
-        let x = network.layers[layer.inputs[0]].shape;
+        let shape = |i: usize| network.layers[layer.inputs[i]].shape;
+        let x = shape(0);
         let op = match &layer.kind {
             Kind::Conv(conv) => {
-                let each = sizes(network, n, Lanes::of(1)).expect("a convolution");
+                let each = conv_sizes(network, n, Lanes::of(1)).expect("a convolution");
                 convolution(conv, each, sparse)
             }
-            Kind::MaxPool(p) => Op::MaxPool(Pooling {
-                h: x.h,
-                w: x.w,
-                kernel: p.kernel,
-                stride: p.stride,
-                padding: p.padding,
-            }),
-            Kind::Average(side) => Op::Average(Grid { h: x.h, w: x.w, side: *side }),
-            Kind::Silu => Op::Silu,
-            Kind::Sigmoid => Op::Sigmoid,
-            Kind::Scale => Op::Scale,
+            Kind::LayerNorm(norm) => Op::LayerNorm(norm.clone()),
+            Kind::MaxPool(pool) => Op::MaxPool(sizes::max_pool(x, *pool)),
+            Kind::AveragePool(pool) => Op::Average(sizes::average_pool(x, *pool)),
+            Kind::AdaptiveAverage(average) => Op::Average(sizes::adaptive_average(x, *average)),
             Kind::Add => Op::Add,
-            Kind::Copy => Op::Copy,
+            Kind::Multiply if shape(1) == x => Op::Multiply,
+            Kind::Multiply => Op::Scale,
+            Kind::Concat => Op::Concat((0..layer.inputs.len()).map(|i| shape(i).c).collect()),
+            Kind::Slice(slice) => Op::Slice(sizes::slice(x, *slice)),
+            Kind::Shuffle(shuffle) => Op::Shuffle(sizes::shuffle(x, *shuffle)),
+            Kind::PadChannels(pad) => Op::PadChannels(sizes::pad_channels(x, *pad)),
+            Kind::PadBorders(pad) => Op::PadBorders(sizes::border(x, *pad)),
+            // In blocks that is the order already.
+            Kind::Flatten | Kind::Copy => Op::Copy,
             Kind::Input => unreachable!("the input is not computed"),
         };
         let bias = if let Kind::Conv(conv) = &layer.kind { conv.bias.clone() } else { vec![] };
-        Self { op, to: layer.shape, bias, relu: layer.relu }
+        let activation = layer.activation.map(sizes::activation);
+        Self { op, to: layer.shape, bias, activation }
     }
 
     /// Which kernel it runs, for people.
@@ -82,14 +109,26 @@ impl BlockLayer {
             Op::Dense(conv, _) if conv::transforms(conv) => "Winograd, by block",
             Op::Dense(..) => "dense, by block",
             Op::Grouped(..) => "in groups, by block",
-            _ => "by block",
+            Op::MaxPool(_)
+            | Op::Average(_)
+            | Op::Add
+            | Op::Multiply
+            | Op::Scale
+            | Op::Copy => "by block",
+            Op::LayerNorm(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Shuffle(_)
+            | Op::PadChannels(_)
+            | Op::PadBorders(_) => "plain loops, by block",
         }
     }
 
-    /// Writes its output for `lanes` images to `y`.
-    pub(crate) fn run(&self, lanes: Lanes, inputs: [&[f32]; 2], add: &[f32], y: &mut [f32]) {
+    /// Writes its output.
+    pub(crate) fn run(&self, operands: BlockOperands) {
+        let BlockOperands { lanes, inputs, add, y } = operands;
         let x = inputs[0];
-        let end = Epilogue { bias: &self.bias, add, relu: self.relu };
+        let end = Epilogue { bias: &self.bias, add, activation: self.activation };
         match &self.op {
             Op::Sparse(sizes, sparse) => {
                 return sparse.forward(&conv::Conv { lanes, ..*sizes }, x, &end, y);
@@ -101,22 +140,41 @@ impl BlockLayer {
                 let g = Grouped { each: conv::Conv { lanes, ..g.each }, ..*g };
                 return grouped::forward(&g, x, weight, &end, y);
             }
-            Op::MaxPool(p) => pool::forward(*p, x, y),
-            Op::Average(grid) => average::to_grid(*grid, x, y),
-            Op::Silu => activation::silu(x, y),
-            Op::Sigmoid => activation::sigmoid(x, y),
-            Op::Scale => {
-                y.copy_from_slice(x);
-                elementwise::scale(y, inputs[1], self.to.pixels());
+            Op::Copy => {
+                return match self.activation {
+                    Some(activation) => activation::forward(activation, x, y),
+                    None => y.copy_from_slice(x),
+                };
             }
+            Op::LayerNorm(own) => {
+                let plane = Plane { lanes, channels: self.to.c, pixels: self.to.pixels() };
+                let affine = Affine { weight: &own.weight, bias: &own.bias, eps: own.eps };
+                norm::LayerNorm { plane, affine }.forward(x, y);
+            }
+            Op::MaxPool(pooling) => pool::max(pooling, x, y),
+            Op::Average(average) => pool::average(average, x, y),
             Op::Add => {
                 y.copy_from_slice(x);
                 elementwise::add(y, inputs[1]);
             }
-            Op::Copy => y.copy_from_slice(x),
+            Op::Multiply => elementwise::multiply(x, inputs[1], y),
+            Op::Scale => {
+                y.copy_from_slice(x);
+                elementwise::scale(self.to.pixels(), inputs[1], y);
+            }
+            Op::Concat(channels) => {
+                let each = inputs.iter().zip(channels);
+                let parts: Vec<Part> =
+                    each.map(|(values, channels)| Part { values, channels: *channels }).collect();
+                channels::concat(&parts, self.to.pixels(), y);
+            }
+            Op::Slice(span) => channels::slice(*span, x, y),
+            Op::Shuffle(shuffle) => channels::shuffle(*shuffle, x, y),
+            Op::PadChannels(span) => channels::pad(*span, x, y),
+            Op::PadBorders(border) => border::pad(*border, x, y),
         }
-        if self.relu {
-            activation::relu(y);
+        if let Some(activation) = self.activation {
+            activation::apply(activation, y);
         }
     }
 }

@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use graph::Shape;
-use kernels::average::Grid;
-use kernels::flat::{self, Dense, Ends, Map, Matrix, Sparse};
-use kernels::pool::Pooling;
+use kernels::conv::Epilogue;
+use kernels::flat::{self, Dense, Image, Map, Matrix, Output, Sparse};
+use kernels::norm::Affine;
+use kernels::pool::{Average, Pooling};
+use kernels::{Activation, Sides, Size};
 
-use crate::{Conv, Kind, Network};
+use crate::{Conv, Kind, LayerNorm, Network, sizes};
 
 /// A layer that is ready to run.
 pub(crate) struct FlatLayer {
     op: Op,
-    from: Map,
+    /// Where the pixels of what it reads lie.
+    from: Vec<Map>,
     /// Where the pixels of its output lie.
     pub to: Map,
     bias: Vec<f32>,
-    relu: bool,
+    activation: Option<Activation>,
     /// Values of the room that it needs for a while.
     pub room: usize,
 }
@@ -27,14 +30,39 @@ enum Op {
     Grouped(Sparse),
     Dense(Dense),
     Matrix(Matrix),
+    LayerNorm(LayerNorm),
     MaxPool(Pooling),
-    Average(Grid),
-    Silu,
-    Sigmoid,
-    /// With where the factors lie.
-    Scale(Map),
+    Average(Average),
     Add,
+    /// Of two equal shapes.
+    Multiply,
+    /// By a vector.
+    Scale,
+    Concat,
+    /// The channels from this one on.
+    Slice(usize),
+    /// In so many groups.
+    Shuffle(usize),
+    /// From this channel on.
+    PadChannels(usize),
+    PadBorders(Sides),
+    Flatten,
+    /// What it reads, for its activation.
     Copy,
+}
+
+/// What a layer reads and writes.
+pub(crate) struct FlatOperands<'a> {
+    /// The outputs of the layers that it reads.
+    pub inputs: &'a [&'a [f32]],
+    /// What is added; empty for nothing.
+    pub add: &'a [f32],
+    /// [`FlatLayer::room`] values or more, holding anything.
+    pub room: &'a mut [f32],
+    /// Its own output.
+    pub y: &'a mut [f32],
+    /// Parts for several threads, at most.
+    pub tasks: usize,
 }
 
 /// Where the pixels of each layer's output lie: maps of equal size have equally many zeros around
@@ -53,15 +81,18 @@ pub(crate) fn maps(network: &Network) -> Vec<Map> {
         })
     };
     // Single pixels are vectors where matrices alone make them.
-    let vectors = convs().all(|(l, conv, x)| l.shape.pixels() > 1 || is_matrix(conv, x));
+    let vectors = convs().all(|(l, conv, x)| !l.shape.is_vector() || conv.is_matrix_of(x));
     for (layer, conv, x) in convs() {
-        if vectors && is_matrix(conv, x) {
+        if vectors && conv.is_matrix_of(x) {
             continue;
         }
-        let (kernel, y) = (conv.kernel.0, layer.shape);
-        let same = conv.stride == 1 && (x.h, x.w) == (y.h, y.w);
-        let least = usize::from((y.h, y.w) == (1, 1));
-        need(y, least.max(if same { conv.padding } else { (kernel - 1) / conv.stride }));
+        let (window, y) = (conv.window, layer.shape);
+        let same = window.stride == Size::square(1) && x.size() == y.size();
+        let Sides { top, left, bottom, right } = window.padding;
+        // What is not read where it lies is copied, with zeros as far as windows reach.
+        let reach = (window.span().w - 1) / window.stride.w;
+        let zeros = if same { top.max(left).max(bottom).max(right) } else { reach };
+        need(y, usize::from(y.is_vector()).max(zeros));
     }
     let map = |s: Shape| {
         let pad = pads.get(&(s.h, s.w)).copied().unwrap_or(0);
@@ -70,30 +101,26 @@ pub(crate) fn maps(network: &Network) -> Vec<Map> {
     network.layers.iter().map(|l| map(l.shape)).collect()
 }
 
-/// Whether a convolution has one window, which is all of its input `x`.
-fn is_matrix(conv: &Conv, x: Shape) -> bool {
-    conv.kernel == (x.h, x.w) && conv.padding == 0 && conv.groups == 1
-}
-
 /// The convolution of layer `n` as the kernels have it, or `None` where it is a matrix.
-pub(crate) fn sizes(network: &Network, maps: &[Map], n: usize) -> Option<flat::Conv> {
+pub(crate) fn conv_sizes(network: &Network, maps: &[Map], n: usize) -> Option<flat::Conv> {
     let layer = &network.layers[n];
     let Kind::Conv(conv) = &layer.kind else { return None };
     let (input, output) = (maps[layer.inputs[0]], maps[n]);
-    let Conv { kernel: (kernel, width), stride, padding, groups, .. } = *conv;
-    assert!(output.is_vector() || kernel == width, "{}: a square kernel", layer.name);
-    (!output.is_vector()).then_some(flat::Conv { input, output, kernel, stride, padding, groups })
+    let (window, groups) = (conv.window, conv.groups);
+    (!output.is_vector()).then_some(flat::Conv { input, output, window, groups })
 }
 
 impl FlatLayer {
     /// Layer `n`, skipping zeros where `sparse`.
     pub(crate) fn new(network: &Network, maps: &[Map], n: usize, sparse: bool) -> Self {
         let layer = &network.layers[n];
-        let (from, to) = (maps[layer.inputs[0]], maps[n]);
-        let mut made = Self { op: Op::Copy, from, to, bias: vec![], relu: layer.relu, room: 0 };
+        let from: Vec<Map> = layer.inputs.iter().map(|n| maps[*n]).collect();
+        let activation = layer.activation.map(sizes::activation);
+        let to = maps[n];
+        let mut made = Self { op: Op::Copy, from, to, bias: vec![], activation, room: 0 };
         made.op = match &layer.kind {
-            Kind::Conv(conv) => made.convolution(conv, sizes(network, maps, n), sparse),
-            kind => plain(kind, from, *layer.inputs.get(1).map_or(&to, |n| &maps[*n])),
+            Kind::Conv(conv) => made.convolution(conv, conv_sizes(network, maps, n), sparse),
+            _ => plain(network, n),
         };
         made
     }
@@ -102,7 +129,7 @@ impl FlatLayer {
         self.bias.clone_from(&conv.bias);
         let Some(sizes) = sizes else {
             let matrix = (conv.bias.len(), conv.row());
-            self.room = if self.from.is_vector() { 0 } else { conv.row() };
+            self.room = if self.from[0].is_vector() { 0 } else { conv.row() };
             let make = if sparse { Matrix::sparse } else { Matrix::dense };
             return Op::Matrix(make(matrix, &conv.weight));
         };
@@ -124,57 +151,96 @@ impl FlatLayer {
             Op::Dense(_) => "dense, by image",
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",
             Op::Matrix(_) => "dense matrix",
-            _ => "by image",
+            Op::MaxPool(_)
+            | Op::Average(_)
+            | Op::Add
+            | Op::Multiply
+            | Op::Scale
+            | Op::Flatten
+            | Op::Copy => "by image",
+            Op::LayerNorm(_)
+            | Op::Concat
+            | Op::Slice(_)
+            | Op::Shuffle(_)
+            | Op::PadChannels(_)
+            | Op::PadBorders(_) => "plain loops, by image",
         }
     }
 
-    /// Writes its output to `y`, in at most `tasks` parts for several threads.
-    pub(crate) fn run(
-        &self,
-        inputs: [&[f32]; 2],
-        add: &[f32],
-        (room, y): (&mut [f32], &mut [f32]),
-        tasks: usize,
-    ) {
+    /// Writes its output.
+    pub(crate) fn run(&self, operands: FlatOperands) {
+        let FlatOperands { inputs, add, room, y, tasks } = operands;
+        let end = Epilogue { bias: &self.bias, add, activation: self.activation };
         let x = inputs[0];
-        let end = Ends { bias: &self.bias, add, relu: self.relu };
         match &self.op {
             Op::Sparse(kept) | Op::Grouped(kept) => return kept.forward((x, room), &end, y, tasks),
             Op::Dense(dense) => return dense.forward((x, room), &end, y, tasks),
             Op::Matrix(matrix) if self.room == 0 => return matrix.forward(x, &end, y, tasks),
             Op::Matrix(matrix) => {
                 let features = &mut room[..self.room];
-                flat::to_plain(self.from, x, features);
+                flat::to_plain(self.from[0], x, features);
                 return matrix.forward(features, &end, y, tasks);
             }
-            Op::MaxPool(p) => flat::max_pool(*p, (self.from, x), (self.to, y)),
-            Op::Average(grid) => flat::average(*grid, (self.from, x), (self.to, y)),
-            Op::Silu => flat::silu(x, y, tasks),
-            Op::Sigmoid => flat::sigmoid((self.to, x), y, tasks),
-            Op::Scale(one) => flat::scale((self.from, x), (*one, inputs[1]), y),
-            Op::Add => flat::add((x, inputs[1]), y, tasks),
-            Op::Copy => y.copy_from_slice(x),
+            _ => {}
         }
-        if self.relu {
-            flat::relu(y, tasks);
+        let image = |i: usize| Image { map: self.from[i], values: inputs[i] };
+        self.plain(&image, inputs.len(), Output { map: self.to, values: y, tasks });
+        let rest = self.activation.filter(|_| !matches!(self.op, Op::Copy));
+        if let Some(activation) = rest {
+            flat::apply(activation, Output { map: self.to, values: y, tasks });
+        }
+    }
+
+    fn plain<'a>(&self, image: &impl Fn(usize) -> Image<'a>, inputs: usize, to: Output) {
+        match &self.op {
+            Op::Sparse(_) | Op::Grouped(_) | Op::Dense(_) | Op::Matrix(_) => {
+                unreachable!("convolutions are run elsewhere")
+            }
+            Op::LayerNorm(norm) => {
+                let affine = Affine { weight: &norm.weight, bias: &norm.bias, eps: norm.eps };
+                flat::layer_norm(&affine, image(0), to);
+            }
+            Op::MaxPool(pooling) => flat::max_pool(pooling, image(0), to),
+            Op::Average(average) => flat::average(average, image(0), to),
+            Op::Add => flat::add(image(0), image(1), to),
+            Op::Multiply => flat::multiply(image(0), image(1), to),
+            Op::Scale => flat::scale(image(0), image(1), to),
+            Op::Concat => {
+                let all: Vec<Image> = (0..inputs).map(image).collect();
+                flat::concat(&all, to);
+            }
+            Op::Slice(start) => flat::slice_channels(*start, image(0), to),
+            Op::Shuffle(groups) => flat::shuffle(*groups, image(0), to),
+            Op::PadChannels(start) => flat::pad_channels(*start, image(0), to),
+            Op::PadBorders(sides) => flat::pad_borders(*sides, image(0), to),
+            Op::Flatten => flat::flatten(image(0), to),
+            Op::Copy => match self.activation {
+                Some(activation) => flat::activation(activation, image(0), to),
+                None => to.values.copy_from_slice(image(0).values),
+            },
         }
     }
 }
 
-fn plain(kind: &Kind, from: Map, second: Map) -> Op {
-    match kind {
-        Kind::MaxPool(p) => Op::MaxPool(Pooling {
-            h: from.h,
-            w: from.w,
-            kernel: p.kernel,
-            stride: p.stride,
-            padding: p.padding,
-        }),
-        Kind::Average(side) => Op::Average(Grid { h: from.h, w: from.w, side: *side }),
-        Kind::Silu => Op::Silu,
-        Kind::Sigmoid => Op::Sigmoid,
-        Kind::Scale => Op::Scale(second),
+/// Layer `n`, which is no convolution.
+fn plain(network: &Network, n: usize) -> Op {
+    let layer = &network.layers[n];
+    let shape = |i: usize| network.layers[layer.inputs[i]].shape;
+    let x = shape(0);
+    match &layer.kind {
+        Kind::LayerNorm(norm) => Op::LayerNorm(norm.clone()),
+        Kind::MaxPool(pool) => Op::MaxPool(sizes::max_pool(x, *pool)),
+        Kind::AveragePool(pool) => Op::Average(sizes::average_pool(x, *pool)),
+        Kind::AdaptiveAverage(average) => Op::Average(sizes::adaptive_average(x, *average)),
         Kind::Add => Op::Add,
+        Kind::Multiply if shape(1) == x => Op::Multiply,
+        Kind::Multiply => Op::Scale,
+        Kind::Concat => Op::Concat,
+        Kind::Slice(slice) => Op::Slice(slice.start),
+        Kind::Shuffle(shuffle) => Op::Shuffle(shuffle.groups),
+        Kind::PadChannels(pad) => Op::PadChannels(pad.before),
+        Kind::PadBorders(pad) => Op::PadBorders(pad.sides),
+        Kind::Flatten => Op::Flatten,
         Kind::Copy => Op::Copy,
         Kind::Input | Kind::Conv(_) => unreachable!("made elsewhere"),
     }

@@ -44,10 +44,11 @@ mod model;
 mod network;
 mod plan;
 mod run;
+pub mod sizes;
 mod times;
 
 pub use dead::Removed;
 pub use model::{Answer, Model};
-pub use network::{Conv, Kind, Layer, Network};
-pub use plan::{LayerPlan, Plan, Use};
+pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
+pub use plan::{LayerPlan, Plan, Threads, Use};
 pub use times::Unknown;

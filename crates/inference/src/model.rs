@@ -7,9 +7,13 @@ use artifact::tensors::Tensor;
 use artifact::{Error, Result, file};
 use cifar::Normalise;
 use cifar::photo::Photo;
+use graph::fold::Folded;
+use graph::group::Group;
+use graph::Shape;
 use packed::{Options, Packed};
 
-use crate::{Network, Plan, Removed, Unknown, Use};
+use crate::network::Values;
+use crate::{Network, Plan, Removed, Threads, Unknown, Use};
 
 /// Images from which on a plan for batches is the faster one: below, too many of the sixteen lanes
 /// of a block would be empty.
@@ -23,6 +27,18 @@ pub struct Model {
     normalise: Normalise,
     one: OnceLock<Plan>,
     many: OnceLock<Plan>,
+}
+
+impl Values for Packed {
+    fn folded(&self, group: &Group) -> Option<Folded> {
+        self.layer(group)
+    }
+
+    fn param(&self, index: usize) -> Vec<f32> {
+        let tensor = self.tensor(&self.graph.params()[index].name);
+        let values = tensor.as_ref().and_then(Tensor::as_f32);
+        values.expect("what is not folded is kept whole").to_vec()
+    }
 }
 
 /// A class and how probable the network holds it.
@@ -66,9 +82,9 @@ impl Model {
         &self.packed.info.classes
     }
 
-    /// Height and width of the input in pixels.
-    pub fn side(&self) -> usize {
-        self.packed.graph.side()
+    /// The shape of the images.
+    pub fn images(&self) -> Shape {
+        self.packed.graph.images()
     }
 
     /// How pixels become the network's input.
@@ -78,7 +94,7 @@ impl Model {
 
     /// The network's name, such as `resnet18@0.25`.
     pub fn network_name(&self) -> String {
-        self.packed.graph.spec().to_string()
+        self.packed.graph.name().to_owned()
     }
 
     /// How the file was packed.
@@ -94,29 +110,20 @@ impl Model {
     /// The network as it is run, every weight laid out and channels without use taken out, and what
     /// was taken out.
     pub fn network(&self) -> (Network, Removed) {
-        let packed = &self.packed;
-        let norm = |node: usize| {
-            let name = &packed.graph.nodes()[node].name;
-            ["weight", "bias", "running_mean", "running_var"].map(|suffix| {
-                let tensor = packed.tensor(&format!("{name}.{suffix}"));
-                let values = tensor.as_ref().and_then(Tensor::as_f32);
-                values.expect("a norm by itself is kept whole").to_vec()
-            })
-        };
-        Network::new(&packed.graph, |group| packed.layer(group), norm).without_dead_channels()
+        Network::new(&self.packed.graph, &self.packed).without_dead_channels()
     }
 
-    /// The logits `(n, classes)` of normalised images `(n, 3, side, side)`.
+    /// The logits `(n, classes)` of normalised images `(n, channels, height, width)`.
     ///
     /// # Panics
     /// If `images` holds a part of an image.
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
-        let n = images.len() / (3 * self.side() * self.side());
+        let n = images.len() / self.images().count();
         if n == 0 {
             return vec![];
         }
         let (plan, batch) = if n < MANY { (&self.one, 1) } else { (&self.many, BATCH) };
-        let how = Use { batch, skip: true, unknown: Unknown::Guess };
+        let how = Use { batch, skip: true, unknown: Unknown::Guess, threads: Threads::Present };
         if plan.get().is_none() {
             // Made outside of the lock: it takes the threads' help, and one of them may come back
             // here for another image meanwhile.

@@ -1,9 +1,12 @@
 //! A network as it is run: layers that read layers, norms folded into weights, what follows a
 //! convolution part of it. No training, and no names but for people.
 
-use graph::fold::Folded;
+use artifact::tensors::Tensors;
+use geometry::{Sides, Size, Window};
+use graph::fold::{self, Folded};
 use graph::group::{self, Group, Walk};
-use graph::{BATCH_NORM_EPS, Graph, Op, Pool, Shape};
+use graph::op::{AveragePool, MaxPool, PadBorders, PadChannels, Shuffle, Slice};
+use graph::{Activation, AdaptiveAverage, Graph, Op, Role, Shape};
 
 /// Layers in topological order.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +26,8 @@ pub struct Layer {
     pub inputs: Vec<usize>,
     /// The layer whose output is added to a [`Kind::Conv`]'s.
     pub add: Option<usize>,
-    /// Whether what is negative then becomes 0.
-    pub relu: bool,
+    /// What is then done to each value.
+    pub activation: Option<Activation>,
     /// Shape of its output for one image.
     pub shape: Shape,
 }
@@ -34,33 +37,42 @@ pub struct Layer {
 pub enum Kind {
     /// The image.
     Input,
-    /// A convolution, or a linear layer: that is one whose window is all of its input.
+    /// A convolution, or a linear layer.
     Conv(Conv),
+    /// Normalisation over the channels of each pixel.
+    LayerNorm(LayerNorm),
     /// Maximum over windows.
-    MaxPool(Pool),
-    /// Means over a grid of this many windows a side.
-    Average(usize),
-    /// x * sigmoid(x).
-    Silu,
-    /// 1 / (1 + exp(-x)).
-    Sigmoid,
-    /// Each channel of the first times its value in the second.
-    Scale,
+    MaxPool(MaxPool),
+    /// Mean over windows.
+    AveragePool(AveragePool),
+    /// Means over a grid of windows.
+    AdaptiveAverage(AdaptiveAverage),
     /// The sum of two.
     Add,
-    /// What it reads, for its `relu`.
+    /// The product of two equal shapes, or of each channel and its value in the second, a vector.
+    Multiply,
+    /// The channels of all inputs, one after the other.
+    Concat,
+    /// Some of the channels.
+    Slice(Slice),
+    /// The channels in another order.
+    Shuffle(Shuffle),
+    /// Channels of zeros before and after.
+    PadChannels(PadChannels),
+    /// Zeros around each channel.
+    PadBorders(PadBorders),
+    /// All values as a vector.
+    Flatten,
+    /// What it reads, for its activation.
     Copy,
 }
 
-/// A convolution with its values. Weight: `outputs x inputs/groups x kernel_h x kernel_w`.
+/// A convolution with its values. Weight: `outputs x inputs/groups x kernel`. A linear layer is one of
+/// single pixels, or one whose window is all of its input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conv {
-    /// Height and width of the kernel.
-    pub kernel: (usize, usize),
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros on each side.
-    pub padding: usize,
+    /// What an output reads.
+    pub window: Window,
     /// Into how many groups the channels are split.
     pub groups: usize,
     /// Row by row.
@@ -69,57 +81,169 @@ pub struct Conv {
     pub bias: Vec<f32>,
 }
 
+/// A layer norm with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerNorm {
+    /// Added to the variance before the square root.
+    pub eps: f32,
+    /// A factor a channel; empty for none.
+    pub weight: Vec<f32>,
+    /// A summand a channel; empty for none.
+    pub bias: Vec<f32>,
+}
+
+/// Where the values of a network come from.
+pub trait Values {
+    /// What the layer or norm that `group` begins with multiplies with and adds, the norms behind it
+    /// folded; None for any other group.
+    fn folded(&self, group: &Group) -> Option<Folded>;
+    /// The parameter of this index in the graph's table, which is that of no such group.
+    fn param(&self, index: usize) -> Vec<f32>;
+}
+
+/// The values of a checkpoint that was checked against the table of `graph`.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<'a> {
+    /// The network.
+    pub graph: &'a Graph,
+    /// Every tensor of its table.
+    pub tensors: &'a Tensors,
+}
+
+impl Values for Checked<'_> {
+    fn folded(&self, group: &Group) -> Option<Folded> {
+        fold::folded(self.graph, group, self.tensors)
+    }
+
+    fn param(&self, index: usize) -> Vec<f32> {
+        let name = &self.graph.params()[index].name;
+        self.tensors[name].as_f32().expect("checked against the table").to_vec()
+    }
+}
+
 impl Network {
-    /// The layers of `graph`; `folded` gives the values of each convolution and linear layer, and
-    /// `norm` scale, shift, mean and variance of a norm (a node) that follows none of these.
-    pub fn new(
-        graph: &Graph,
-        folded: impl Fn(&Group) -> Folded,
-        norm: impl Fn(usize) -> [Vec<f32>; 4],
-    ) -> Self {
+    /// The layers of `graph` with these values.
+    pub fn new(graph: &Graph, values: &impl Values) -> Self {
         let groups = group::groups(graph, Walk::Inference);
-        let input = Layer {
-            name: graph.nodes()[0].name.clone(),
+        let mut lowering =
+            Lowering { graph, values, layers: vec![], of: vec![0; graph.nodes().len()] };
+        let input = &graph.nodes()[0];
+        lowering.layers.push(Layer {
+            name: input.name.clone(),
             kind: Kind::Input,
             inputs: vec![],
             add: None,
-            relu: false,
-            shape: graph.nodes()[0].shape,
-        };
-        let mut layers = vec![input];
-        // The layer that holds each node's output.
-        let mut of = vec![0; graph.nodes().len()];
-        for group in &groups {
-            let core = &graph.nodes()[group.core];
-            let kind = match core.op {
-                Op::Conv(_) | Op::Linear(_) => Kind::Conv(conv(graph, group, folded(group))),
-                Op::BatchNorm => Kind::Conv(normalise(norm(group.core))),
-                Op::MaxPool(pool) => Kind::MaxPool(pool),
-                Op::Average(side) => Kind::Average(side),
-                Op::Silu => Kind::Silu,
-                Op::Sigmoid => Kind::Sigmoid,
-                Op::Scale => Kind::Scale,
-                Op::Add => Kind::Add,
-                Op::Relu | Op::Dropout(_) | Op::StochasticDepth(_) => Kind::Copy,
-                Op::Input => unreachable!("the input has no group"),
-            };
-            of[group.head] = layers.len();
-            layers.push(Layer {
-                name: core.name.clone(),
-                kind,
-                inputs: core.inputs.iter().map(|n| of[*n]).collect(),
-                add: group.add.map(|n| of[n]),
-                relu: group.relu || core.op == Op::Relu,
-                shape: graph.nodes()[group.head].shape,
-            });
+            activation: None,
+            shape: input.shape,
+        });
+        groups.iter().for_each(|group| lowering.group(group));
+        Self { layers: lowering.layers }.without_unread()
+    }
+
+    /// Without the layers that nothing reads, the last one apart.
+    fn without_unread(mut self) -> Self {
+        let mut read = vec![false; self.layers.len()];
+        read[0] = true;
+        *read.last_mut().expect("a network has layers") = true;
+        for (i, layer) in self.layers.iter().enumerate().rev() {
+            if read[i] {
+                layer.reads().for_each(|n| read[n] = true);
+            }
         }
-        Self { layers }
+        let place: Vec<usize> = read
+            .iter()
+            .scan(0, |next, read| {
+                let at = *next;
+                *next += usize::from(*read);
+                Some(at)
+            })
+            .collect();
+        let mut kept = read.iter();
+        self.layers.retain(|_| *kept.next().expect("as many as layers"));
+        for layer in &mut self.layers {
+            layer.inputs.iter_mut().chain(&mut layer.add).for_each(|n| *n = place[*n]);
+        }
+        self
     }
 
     /// Multiply-accumulates of one image, of all weights and of those that are not zero.
     pub fn macs(&self) -> (u64, u64) {
         let each = self.layers.iter().map(Layer::macs);
         each.fold((0, 0), |(a, b), (all, kept)| (a + all, b + kept))
+    }
+}
+
+/// The layers so far.
+struct Lowering<'a, V> {
+    graph: &'a Graph,
+    values: &'a V,
+    layers: Vec<Layer>,
+    /// The layer that holds each node's output.
+    of: Vec<usize>,
+}
+
+impl<V: Values> Lowering<'_, V> {
+    fn group(&mut self, group: &Group) {
+        let nodes = self.graph.nodes();
+        let core = &nodes[group.core];
+        let mut activation = group.activation;
+        let mut inputs: Vec<usize> = core.inputs.iter().map(|n| self.of[*n]).collect();
+        let kind = match core.op {
+            Op::Conv(v) => self.conv(group, v.window, v.groups),
+            Op::Linear(_) => {
+                // What was flattened is read as the map that it was.
+                let read = core.inputs[0];
+                let of_map = nodes[read].op == Op::Flatten;
+                let source = if of_map { nodes[read].inputs[0] } else { read };
+                inputs = vec![self.of[source]];
+                let kernel = if of_map { nodes[source].shape.size() } else { Size::square(1) };
+                self.conv(group, Window { kernel, ..Window::square(1, 1, 0) }, 1)
+            }
+            // Each channel by itself.
+            Op::BatchNorm(_) | Op::Scale(_) | Op::Shift(_) => {
+                self.conv(group, Window::square(1, 1, 0), core.shape.c)
+            }
+            Op::LayerNorm(norm) => self.layer_norm(group.core, norm.eps),
+            Op::Activation(own) => {
+                activation = Some(own);
+                Kind::Copy
+            }
+            Op::MaxPool(pool) => Kind::MaxPool(pool),
+            Op::AveragePool(pool) => Kind::AveragePool(pool),
+            Op::AdaptiveAverage(average) => Kind::AdaptiveAverage(average),
+            Op::Add => Kind::Add,
+            Op::Multiply => Kind::Multiply,
+            Op::Concat => Kind::Concat,
+            Op::Slice(slice) => Kind::Slice(slice),
+            Op::Shuffle(shuffle) => Kind::Shuffle(shuffle),
+            Op::PadChannels(pad) => Kind::PadChannels(pad),
+            Op::PadBorders(pad) => Kind::PadBorders(pad),
+            Op::Flatten if nodes[core.inputs[0]].shape.is_vector() => Kind::Copy,
+            Op::Flatten => Kind::Flatten,
+            Op::Dropout(_) | Op::StochasticDepth(_) => Kind::Copy,
+            Op::Input => unreachable!("the input has no group"),
+        };
+        let add = group.add.map(|n| self.of[n]);
+        self.of[group.head] = self.layers.len();
+        // What does nothing is passed over.
+        if kind == Kind::Copy && activation.is_none() {
+            self.of[group.head] = inputs[0];
+            return;
+        }
+        let (name, shape) = (core.name.clone(), nodes[group.head].shape);
+        self.layers.push(Layer { name, kind, inputs, add, activation, shape });
+    }
+
+    fn conv(&self, group: &Group, window: Window, groups: usize) -> Kind {
+        let folded = self.values.folded(group).expect("a layer or a norm");
+        Kind::Conv(Conv { window, groups, weight: folded.weight, bias: folded.bias })
+    }
+
+    fn layer_norm(&self, node: usize, eps: f32) -> Kind {
+        let of = |role| self.graph.index_of(node, role).map(|i| self.values.param(i));
+        let [weight, bias] =
+            [Role::NormWeight, Role::NormBias].map(|role| of(role).unwrap_or_default());
+        Kind::LayerNorm(LayerNorm { eps, weight, bias })
     }
 }
 
@@ -146,7 +270,7 @@ impl Conv {
 
     /// Weights of one (output, input) pair.
     pub fn taps(&self) -> usize {
-        self.kernel.0 * self.kernel.1
+        self.window.taps()
     }
 
     /// Weights that are not zero, over all.
@@ -154,29 +278,14 @@ impl Conv {
         let kept = self.weight.iter().filter(|w| **w != 0.0).count();
         kept as f64 / self.weight.len() as f64
     }
-}
 
-fn conv(graph: &Graph, group: &Group, folded: Folded) -> Conv {
-    let node = &graph.nodes()[group.core];
-    let x = graph.nodes()[node.inputs[0]].shape;
-    let Folded { weight, bias } = folded;
-    match node.op {
-        Op::Conv(v) => Conv {
-            kernel: (v.kernel, v.kernel),
-            stride: v.stride,
-            padding: v.padding,
-            groups: v.groups,
-            weight,
-            bias,
-        },
-        _ => Conv { kernel: (x.h, x.w), stride: 1, padding: 0, groups: 1, weight, bias },
+    /// Whether there are zeros around what it reads.
+    pub fn is_padded(&self) -> bool {
+        self.window.padding != Sides::all(0)
     }
-}
 
-/// A norm as a convolution of single pixels, each channel by itself.
-fn normalise([scale, shift, mean, variance]: [Vec<f32>; 4]) -> Conv {
-    let weight: Vec<f32> =
-        scale.iter().zip(&variance).map(|(s, v)| s / (v + BATCH_NORM_EPS).sqrt()).collect();
-    let bias = (0..shift.len()).map(|c| shift[c] - mean[c] * weight[c]).collect();
-    Conv { kernel: (1, 1), stride: 1, padding: 0, groups: weight.len(), weight, bias }
+    /// Whether its one window is all of the input `x`.
+    pub fn is_matrix_of(&self, x: Shape) -> bool {
+        self.window == Window { kernel: x.size(), ..Window::square(1, 1, 0) } && self.groups == 1
+    }
 }

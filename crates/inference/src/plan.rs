@@ -28,6 +28,18 @@ pub struct Use {
     pub skip: bool,
     /// What to do where nothing is known of a layer's speed.
     pub unknown: Unknown,
+    /// For which number of threads the fastest way is taken.
+    pub threads: Threads,
+}
+
+/// For which number of threads a plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// That of the pool it is made in.
+    Present,
+    /// Any: what was measured first on this machine is taken, so that the answers, which kernels round
+    /// differently, do not depend on it.
+    Any,
 }
 
 /// A network that is ready to run, on several threads at the same time if need be.
@@ -55,7 +67,7 @@ pub struct Plan {
 /// A layer with what it reads.
 pub(crate) struct Step {
     pub name: String,
-    pub inputs: [usize; 2],
+    pub inputs: Vec<usize>,
     pub add: Option<usize>,
     pub ready: Ready,
 }
@@ -89,14 +101,14 @@ impl Plan {
         let maps = maps(network);
         let count = network.layers.len();
         let of = |way| -> Vec<Best> {
-            let best = |n| best(network, &maps, n, (way, how.unknown), how.skip);
+            let best = |n| best(network, &maps, n, (way, how));
             (1..count).map(best).collect()
         };
         let alone = how.batch < LANES;
         let images = of(if alone { Way::One } else { Way::Images });
         let blocks = if alone { vec![] } else { of(Way::Blocks) };
         let split =
-            if alone { count - 1 } else { split(network, &maps, (&images, &blocks), how.unknown) };
+            if alone { count - 1 } else { split(network, &maps, (&images, &blocks), how) };
         let skips = |n: usize| if n <= split { images[n - 1].sparse } else { blocks[n - 1].sparse };
         Self::with(network, maps, (split, how.batch), skips)
     }
@@ -125,9 +137,8 @@ impl Plan {
                 _ if n <= split => Ready::Flat(FlatLayer::new(network, &maps, n, skips(n))),
                 _ => Ready::Block(BlockLayer::new(network, n, skips(n))),
             };
-            let first = layer.inputs.first().copied().unwrap_or(0);
-            let inputs = [first, layer.inputs.get(1).copied().unwrap_or(first)];
-            Step { name: layer.name.clone(), inputs, add: layer.add, ready }
+            let (name, inputs) = (layer.name.clone(), layer.inputs.clone());
+            Step { name, inputs, add: layer.add, ready }
         };
         let steps: Vec<Step> = (0..network.layers.len()).map(step).collect();
         let together = batch.clamp(1, TOGETHER).next_multiple_of(LANES);
@@ -199,10 +210,10 @@ fn split(
     network: &Network,
     maps: &[Map],
     (images, blocks): (&[Best], &[Best]),
-    unknown: Unknown,
+    how: Use,
 ) -> usize {
     let count = network.layers.len();
-    let conversions: Vec<f64> = maps.iter().map(|map| conversion(*map, unknown)).collect();
+    let conversions: Vec<f64> = maps.iter().map(|map| conversion(*map, how)).collect();
     if images.iter().chain(blocks).any(|best| best.seconds == 0.0) || conversions.contains(&0.0) {
         // Something was guessed. Large maps are usually faster image by image.
         let large = |n: &usize| network.layers[*n].shape.w >= LANES;

@@ -10,6 +10,8 @@ use kernels::{Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
 use crate::Plan;
+use crate::block::BlockOperands;
+use crate::flat::FlatOperands;
 use crate::plan::{Ready, tasks};
 
 /// Buffers of past runs.
@@ -101,9 +103,14 @@ impl Plan {
                 Ready::Flat(layer) => {
                     let mut room = arena.room.take().expect("given back after each step");
                     let read = |n: usize| arena.read(self.flat.of[n], len(n));
-                    let add = step.add.map_or(&[][..], read);
-                    let to = (&mut room[..], &mut y[..len(n)]);
-                    layer.run(step.inputs.map(read), add, to, share.tasks);
+                    let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| read(*n)).collect();
+                    layer.run(FlatOperands {
+                        inputs: &inputs,
+                        add: step.add.map_or(&[][..], read),
+                        room: &mut room,
+                        y: &mut y[..len(n)],
+                        tasks: share.tasks,
+                    });
                     arena.room = Some(room);
                 }
                 Ready::Block(_) => unreachable!("blocks begin behind the split"),
@@ -133,9 +140,9 @@ impl Plan {
             let start = Instant::now();
             let mut y = arena.take(self.buffer(i));
             let read = |n: usize| arena.read(self.buffer(n), self.block_len(n, lanes));
-            let add = step.add.map_or(&[][..], read);
-            let len = self.block_len(i, lanes);
-            layer.run(lanes, step.inputs.map(read), add, &mut y[..len]);
+            let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| read(*n)).collect();
+            let (add, len) = (step.add.map_or(&[][..], read), self.block_len(i, lanes));
+            layer.run(BlockOperands { lanes, inputs: &inputs, add, y: &mut y[..len] });
             arena.buffers[self.buffer(i)] = Some(y);
             self.spent(i, start, 1);
         }

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tuning::{Table, seconds};
 
-use crate::block::{self, BlockLayer};
-use crate::flat::FlatLayer;
-use crate::{Conv, Kind, Layer, Network};
+use crate::block::{self, BlockLayer, BlockOperands};
+use crate::flat::{FlatLayer, FlatOperands};
+use crate::{Conv, Kind, Layer, Network, Threads, Use};
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,14 +66,13 @@ pub(crate) fn best(
     network: &Network,
     maps: &[Map],
     n: usize,
-    (way, unknown): (Way, Unknown),
-    skip: bool,
+    (way, how): (Way, Use),
 ) -> Best {
     let layer = &network.layers[n];
     let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
-    let can = skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
-    let key = key(network, maps, n, way);
-    let times = match unknown {
+    let can = how.skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
+    let key = key(network, maps, n, (way, how.threads));
+    let times = match how.unknown {
         Unknown::Measure => Some(TIMES.get(&key, || measure(network, maps, n, way))),
         Unknown::Guess => TIMES.peek(&key),
     };
@@ -89,17 +88,17 @@ pub(crate) fn best(
 }
 
 /// Seconds an image that making blocks of values that lie as `map` takes; 0 where it was guessed.
-pub(crate) fn conversion(map: Map, unknown: Unknown) -> f64 {
+pub(crate) fn conversion(map: Map, how: Use) -> f64 {
     let key = format!(
-        "{}, {} threads: {}x{}x{} with {} around to blocks",
+        "{}, {}: {}x{}x{} with {} around to blocks",
         machine(),
-        rayon::current_num_threads(),
+        words(how.threads),
         map.channels,
         map.h,
         map.w,
         map.pad
     );
-    let times = match unknown {
+    let times = match how.unknown {
         Unknown::Measure => Some(TIMES.get(&key, || {
             let dense = converted(map);
             Times { dense, sparse: [dense; 2] }
@@ -132,21 +131,34 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version, which is to be raised when they become faster.
 fn machine() -> String {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
     format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
 }
 
-fn key(network: &Network, maps: &[Map], n: usize, way: Way) -> String {
+/// The number of threads that a time is kept for.
+fn words(threads: Threads) -> String {
+    match threads {
+        Threads::Present => format!("{} threads", rayon::current_num_threads()),
+        Threads::Any => "any threads".into(),
+    }
+}
+
+fn key(network: &Network, maps: &[Map], n: usize, (way, threads): (Way, Threads)) -> String {
     let layer = &network.layers[n];
-    let (x, y) = (network.layers[layer.inputs[0]].shape, layer.shape);
+    let y = layer.shape;
     let what = match &layer.kind {
         Kind::Conv(c) => format!(
-            "conv {}x{} stride {} padding {} groups {}",
-            c.kernel.0, c.kernel.1, c.stride, c.padding, c.groups
+            "conv {}, groups {}, {}",
+            c.window,
+            c.groups,
+            layer.activation.map_or("no activation", |a| graph::Op::Activation(a).keyword())
         ),
-        kind => format!("{kind:?}"),
+        kind => format!("{}, {:?}", words_of(kind), layer.activation),
     };
+    let inputs: Vec<String> =
+        layer.inputs.iter().map(|n| network.layers[*n].shape.to_string()).collect();
+    let x = inputs.join(" and ");
     let way = match way {
         Way::Blocks => "blocks".to_owned(),
         way => {
@@ -154,8 +166,15 @@ fn key(network: &Network, maps: &[Map], n: usize, way: Way) -> String {
             format!("{} {pads:?}", if way == Way::One { "one" } else { "images" })
         }
     };
-    let threads = rayon::current_num_threads();
-    format!("{}, {threads} threads, {way}: {what}, {x} -> {y}", machine())
+    format!("{}, {}, {way}: {what}, {x} -> {y}", machine(), words(threads))
+}
+
+/// The sizes of a layer, without its values.
+fn words_of(kind: &Kind) -> String {
+    match kind {
+        Kind::LayerNorm(_) => "layer norm".into(),
+        other => format!("{other:?}"),
+    }
 }
 
 fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {
@@ -174,25 +193,25 @@ fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {
     Times { dense, sparse: [dense; 2] }
 }
 
-/// Layer `n` by itself, with other weights: a share of them kept, anywhere. Its two inputs are layers
-/// 0 and 1.
+/// Layer `n` by itself, with other weights: a share of them kept, anywhere. What it reads are the layers
+/// before it.
 fn alone(network: &Network, maps: &[Map], n: usize, density: Option<f64>) -> (Network, Vec<Map>) {
     let mut layer = network.layers[n].clone();
-    let reads = [layer.inputs[0], layer.inputs.get(1).copied().unwrap_or(layer.inputs[0])];
-    layer.inputs = (0..layer.inputs.len()).collect();
+    let reads = std::mem::replace(&mut layer.inputs, (0..layer.inputs.len()).collect());
     layer.add = None;
     if let Kind::Conv(conv) = &mut layer.kind {
         refill(conv, density.unwrap_or(1.0));
     }
-    let input = |of: usize| Layer {
+    let input = |of: &usize| Layer {
         kind: Kind::Input,
         inputs: vec![],
         add: None,
-        relu: false,
-        ..network.layers[of].clone()
+        activation: None,
+        ..network.layers[*of].clone()
     };
-    let layers = vec![input(reads[0]), input(reads[1]), layer];
-    (Network { layers }, vec![maps[reads[0]], maps[reads[1]], maps[n]])
+    let maps = reads.iter().chain([&n]).map(|n| maps[*n]).collect();
+    let layers = reads.iter().map(input).chain([layer]).collect();
+    (Network { layers }, maps)
 }
 
 fn refill(conv: &mut Conv, density: f64) {
@@ -204,31 +223,36 @@ fn refill(conv: &mut Conv, density: f64) {
 
 fn blocks(alone: &Network, sparse: bool) -> f64 {
     let lanes = Lanes::of(BATCH);
-    let room = |n: usize| Buffer::zeros(block::len(alone.layers[n].shape, lanes));
-    let (a, b, mut y) = (room(0), room(1), room(2));
-    let layer = BlockLayer::new(alone, 2, sparse);
-    seconds(|| layer.run(lanes, [&a, &b], &[], &mut y)) / BATCH as f64
+    let mut rooms: Vec<Buffer> =
+        alone.layers.iter().map(|l| Buffer::zeros(block::len(l.shape, lanes))).collect();
+    let mut y = rooms.pop().expect("the layer itself");
+    let inputs: Vec<&[f32]> = rooms.iter().map(|b| &b[..]).collect();
+    let layer = BlockLayer::new(alone, alone.layers.len() - 1, sparse);
+    let run = || layer.run(BlockOperands { lanes, inputs: &inputs, add: &[], y: &mut y });
+    seconds(run) / BATCH as f64
 }
 
 /// What a thread needs to run a layer on one image at a time.
 struct Alone {
     layer: FlatLayer,
-    inputs: [Buffer; 2],
+    inputs: Vec<Buffer>,
     room: Buffer,
     y: Buffer,
 }
 
 impl Alone {
     fn new(alone: &Network, maps: &[Map], sparse: bool) -> Self {
-        let layer = FlatLayer::new(alone, maps, 2, sparse);
-        let [a, b, y] = [0, 1, 2].map(|n: usize| Buffer::zeros(maps[n].len()));
+        let layer = FlatLayer::new(alone, maps, alone.layers.len() - 1, sparse);
+        let mut inputs: Vec<Buffer> = maps.iter().map(|m| Buffer::zeros(m.len())).collect();
+        let y = inputs.pop().expect("the layer itself");
         let room = Buffer::zeros(layer.room);
-        Self { layer, inputs: [a, b], room, y }
+        Self { layer, inputs, room, y }
     }
 
     fn run(&mut self, tasks: usize) {
-        let [a, b] = &self.inputs;
-        self.layer.run([a, b], &[], (&mut self.room, &mut self.y), tasks);
+        let inputs: Vec<&[f32]> = self.inputs.iter().map(|b| &b[..]).collect();
+        let (room, y) = (&mut self.room, &mut self.y);
+        self.layer.run(FlatOperands { inputs: &inputs, add: &[], room, y, tasks });
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::zoo::{self, SMALL};
 use common::{cases, close, image, reference};
-use inference::{Network, Plan, Unknown, Use};
+use inference::{Network, Plan, Threads, Unknown, Use};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -57,9 +57,19 @@ fn whatever_is_chosen() {
     for which in 0..SMALL.len() {
         let network = pruned(which, 0.8, 2);
         for (batch, skip) in [(1, true), (1, false), (64, true), (64, false)] {
-            let how = Use { batch, skip, unknown: Unknown::Guess };
+            let how = Use { batch, skip, unknown: Unknown::Guess, threads: Threads::Present };
             check(&network, &Plan::new(&network, how), 3);
         }
+    }
+}
+
+#[test]
+fn every_operation_both_ways() {
+    let text = include_str!("../../graph/src/text/every.net");
+    let graph = graph::Graph::parse(text, "every", "every.net").expect("a graph");
+    let network = zoo::of(&graph, 6);
+    for split in 0..network.layers.len() {
+        check(&network, &Plan::fixed(&network, (split, 16), true), 3);
     }
 }
 

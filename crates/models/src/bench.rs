@@ -100,7 +100,7 @@ impl Bench {
         let seconds = bench::seconds(&mut net, &masks, self.work, counts)?;
         let median = median(&seconds);
         let row = Row {
-            network: net.graph().spec().to_string(),
+            network: net.graph().name().to_string(),
             work: if self.work == Work::Train { "train" } else { "infer" },
             batch: self.batch,
             sparsity: self.sparsity,

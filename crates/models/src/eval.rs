@@ -76,7 +76,7 @@ impl Eval {
         let views = if self.test_flip { Views::Mirrored } else { Views::Plain };
         Ok(Row {
             checkpoint: path.display().to_string(),
-            network: net.graph().spec().to_string(),
+            network: net.graph().name().to_string(),
             scores: engine::scores_as(views, &net, data)?,
             sparsity: sparsity::count(net.graph(), &found.tensors, &found.masks),
         })

@@ -114,7 +114,7 @@ fn torchvisions(found: &Found, ending: &str) -> Result<Tensors> {
         Some((other, tensor.clone()))
     };
     found.tensors.iter().map(renamed).collect::<Option<Tensors>>().ok_or_else(|| {
-        let spec = found.graph.spec();
+        let spec = found.graph.name();
         Error::Config(format!("--names torchvision: torchvision has no {spec}; leave it out"))
             .into()
     })

@@ -92,7 +92,7 @@ impl Fitting {
     /// Compares with the network's table; the message says what is wrong and what to do.
     fn check(&self, graph: &Graph, fitted: &Fitted, path: &Path) -> Result<()> {
         let bad = |what: String| Err(Error::Integrity(format!("{}: {what}", path.display())));
-        let spec = graph.spec();
+        let spec = graph.name();
         for (at, param) in graph.params().iter().enumerate() {
             let (name, expected) = (&param.name, &param.shape);
             match fitted.tensors.get(name) {
@@ -129,7 +129,7 @@ impl Fitting {
             .iter()
             .map(|s| pytorch::shown(&format!("{front}{}", s.array.name)))
             .collect();
-        let spec = graph.spec();
+        let spec = graph.name();
         let [one] = &all[..] else {
             let (first, more) =
                 (all[..all.len().min(MOST)].join(", "), all.len().saturating_sub(MOST));

@@ -84,7 +84,7 @@ fn finish(job: Job, found: &Found) -> Result<()> {
     let sparsity = sparsity::count(graph, &found.tensors, masks);
     tracing::info!(
         "{}: {} parameters, {:.2}% of them zero",
-        graph.spec(),
+        graph.name(),
         size::thousands(sparsity.parameters),
         sparsity.of_all * 100.0
     );

@@ -63,7 +63,7 @@ pub fn run(graph: &Graph, (images, repeat): (usize, usize), json: bool) {
             "{}, batch {images}, {} threads, {}; multiply-adds in registers: {peak:.0} GFLOP/s.\n\
              GFLOP/s as the dense layer counts them, and their share of that peak.\n\n\
              {:<26}{:>6}{:>16}{:>16}{:>16}",
-            graph.spec(),
+            graph.name(),
             stage::threads(),
             engine::device::simd(),
             "layer",
@@ -97,7 +97,7 @@ pub fn on_gpu(
     if !json {
         stage::print(&format!(
             "{}, batch {images}, {}\n\n{:<34}{:>14}{:>14}{:>14}",
-            net.graph().spec(),
+            net.graph().name(),
             net.device().name(),
             "milliseconds",
             "forward",

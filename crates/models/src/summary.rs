@@ -65,7 +65,7 @@ fn table(graph: &Graph) -> Table {
     let layers: Vec<Layer> = (1..graph.nodes().len()).map(|n| layer(graph, n)).collect();
     let values: usize = graph.nodes()[1..].iter().map(|n| n.shape.count()).sum();
     Table {
-        network: graph.spec().to_string(),
+        network: graph.name().to_string(),
         parameters: graph.parameters(),
         trainable: graph.parameters(),
         macs: graph.macs(),

@@ -13,9 +13,6 @@ use crate::{Contents, Info};
 const MOST_VALUES: u64 = 1 << 30;
 /// The most values of one activation of one image: 256 MiB of them as f32.
 const MOST_ACTIVATION: usize = 1 << 26;
-/// The largest image side and number of classes, so that no product of sizes overflows.
-const MOST_SIDE: usize = 1 << 15;
-const MOST_CLASSES: usize = 1 << 20;
 
 /// Whether `contents` can be packed.
 ///
@@ -57,19 +54,9 @@ pub(crate) fn info(info: &Info, graph: &Graph) -> Result<(), String> {
     ))
 }
 
-/// Whether sizes that a file names are such that a network of them can be built.
-pub(crate) fn sizes(classes: usize, side: usize) -> Result<(), String> {
-    if (1..=MOST_CLASSES).contains(&classes) && (1..=MOST_SIDE).contains(&side) {
-        return Ok(());
-    }
-    Err(format!(
-        "{classes} classes, side {side}; expected 1 to {MOST_CLASSES} and 1 to {MOST_SIDE}"
-    ))
-}
-
 /// Whether the values of `graph` and the activations of an image can be held in memory.
 pub(crate) fn size(graph: &Graph) -> Result<()> {
-    let bad = |what: String| Err(Error::Resource(format!("network {}: {what}", graph.spec())));
+    let bad = |what: String| Err(Error::Resource(format!("network {}: {what}", graph.name())));
     let values: u64 = graph.params().iter().map(|p| p.count() as u64).sum();
     if values > MOST_VALUES {
         return bad(format!("{values} values; a packed file holds up to {MOST_VALUES}"));
@@ -77,9 +64,8 @@ pub(crate) fn size(graph: &Graph) -> Result<()> {
     let largest = graph.nodes().iter().map(|n| n.shape.count()).max().unwrap_or(0);
     if largest > MOST_ACTIVATION {
         return bad(format!(
-            "an activation of {largest} values for images of {} pixels a side; expected up to \
-             {MOST_ACTIVATION}",
-            graph.side()
+            "an activation of {largest} values for images of {}; expected up to {MOST_ACTIVATION}",
+            graph.images()
         ));
     }
     Ok(())

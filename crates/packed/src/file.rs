@@ -5,17 +5,24 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use artifact::tensors::{self, Tensor, Tensors, Values};
+use artifact::manifest::Network;
 use artifact::{Error, Result, digest};
 use graph::Graph;
 use rayon::prelude::*;
 
 use crate::check;
+use crate::planes::expanded;
 use crate::record::{Entry, Positions, Record};
 use crate::stored::{Slot, slots};
 use crate::values::side_sizes;
 
 /// The tensor that holds the digest, as text.
 const DIGEST: &str = "sha256";
+/// The tensor that holds the graph's text, as it is or as a zstd frame. No other tensor's name begins
+/// so.
+pub(crate) const GRAPH: &str = ":graph";
+/// The longest text of a graph.
+const MOST_TEXT: usize = 16 << 20;
 
 /// A packed file whose digest and table are right; no value is decoded yet.
 pub(crate) struct Opened {
@@ -115,13 +122,26 @@ pub(crate) fn open(bytes: &[u8], path: &Path) -> Result<Opened> {
             "the digest differs: the file was changed; restore it, or pack again".into()
         ));
     }
-    check::sizes(record.network.classes, record.network.side).map_err(bad)?;
-    let graph = Graph::of(&record.network).map_err(|e| within(path, e))?;
+    let text = text_of(&record, &tensors).map_err(bad)?;
+    let network = Network { graph: text, ..record.network.clone() };
+    let graph = Graph::of(&network).map_err(|e| within(path, e))?;
     check::size(&graph).map_err(|e| within(path, e))?;
     check::info(&record.info, &graph).map_err(bad)?;
     let slots = slots(&graph, record.options.fold);
     complete(&record, &slots, &tensors).map_err(bad)?;
     Ok(Opened { record, graph, slots, tensors })
+}
+
+/// The text of the graph, where the file holds one.
+fn text_of(record: &Record, tensors: &Tensors) -> Result<Option<String>, String> {
+    let Some(bytes) = record.graph_bytes else { return Ok(None) };
+    if bytes > MOST_TEXT {
+        return Err(format!("a graph of {bytes} bytes; expected {MOST_TEXT} at most"));
+    }
+    let stored = tensors.get(GRAPH).and_then(Tensor::as_u8);
+    let stored = stored.ok_or_else(|| format!("tensor {GRAPH} is missing, or not U8"))?;
+    let text = expanded(stored, bytes).map_err(|what| format!("tensor {GRAPH}: {what}"))?;
+    String::from_utf8(text).map(Some).map_err(|e| format!("tensor {GRAPH}: {e}"))
 }
 
 /// `error` with the file that it is of.
@@ -135,6 +155,7 @@ fn within(path: &Path, error: Error) -> Error {
 /// Whether the file holds a tensor for each part of each slot, and nothing else.
 fn complete(record: &Record, slots: &[Slot], tensors: &Tensors) -> Result<(), String> {
     let mut expected = BTreeSet::from([DIGEST.to_owned()]);
+    expected.extend(record.graph_bytes.map(|_| GRAPH.to_owned()));
     for slot in slots {
         match record.tensors.get(&slot.name) {
             Some(entry) => expected.extend(Names::of(&slot.name).needed(entry)),

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use artifact::Result;
+use artifact::manifest::Network;
 use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
 use graph::Graph;
 use sparsity::{Mask, Masks, random};
 
 use crate::record::Record;
-use crate::{Contents, Encode, Info, Options, Packed, Values, file, pack, unpack};
+use crate::file::{self, GRAPH};
+use crate::{Contents, Encode, Info, Options, Packed, Values, pack, unpack};
 
 const WEIGHT: &str = "backbone.conv1.weight";
 
@@ -133,13 +135,14 @@ fn check(change: impl Fn(&mut Record, &mut Tensors), code: u8, expected: &str) {
 
 #[test]
 fn what_does_not_fit_the_network_is_refused() {
-    let newer = "made by a newer version: format 2; this one reads 1";
-    check(|r, _| r.format = 2, 3, newer);
+    let newer = "made by a newer version: format 3; this one reads up to 2";
+    check(|r, _| r.format = 3, 3, newer);
     check(|r, _| r.network.digest = "0".into(), 5, "its graph has digest");
-    check(|r, _| r.network.spec = "resnet81".into(), 5, "is unknown");
-    check(|r, _| r.network.spec = "vgg-lab@0.06".into(), 5, "its graph has digest");
-    check(|r, _| r.network.classes = usize::MAX, 5, "expected 1 to 1048576");
-    check(|r, _| r.network.side = 0, 5, "expected 1 to 1048576 and 1 to 32768");
+    check(|r, _| r.network.classes = 9, 5, "its graph has 10 classes, the manifest says 9");
+    check(|r, _| r.graph_bytes = None, 5, "neither a graph's text nor a side");
+    check(|r, _| r.graph_bytes = Some(usize::MAX), 5, "expected 16777216 at most");
+    check(|_, all| drop(all.remove(GRAPH)), 5, "tensor :graph is missing");
+    check(|_, all| drop(all.insert(GRAPH.into(), Tensor::u8(&[1], vec![0]))), 5, "no zstd frame");
     check(|r, _| r.info.classes.truncate(9), 5, "9 class names; the network has 10 classes");
     check(|r, _| r.info.std[1] = 0.0, 5, "expected numbers, the latter over 0");
     check(|r, _| r.info.mean.truncate(1), 5, "1 means and 3 deviations");
@@ -154,7 +157,13 @@ fn what_does_not_fit_the_network_is_refused() {
 #[test]
 fn a_network_beyond_memory_is_refused() {
     let large = Graph::build("vgg16@4", 10, 32).expect("in the zoo");
-    check(|r, _| r.network = large.network(), 6, "values; a packed file holds up to");
+    let swap = |r: &mut Record, all: &mut Tensors| {
+        let text = large.to_string().into_bytes();
+        r.network = Network { graph: None, ..large.network() };
+        r.graph_bytes = Some(text.len());
+        all.insert(GRAPH.into(), Tensor::u8(&[text.len()], text));
+    };
+    check(swap, 6, "values; a packed file holds up to");
 }
 
 #[test]

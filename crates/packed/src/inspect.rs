@@ -66,7 +66,7 @@ impl Row {
 }
 
 impl Inspection {
-    /// Bytes of header, metadata and digest.
+    /// Bytes of header, metadata, graph and digest.
     pub fn header(&self) -> u64 {
         self.file - self.rows.iter().map(Row::bytes).sum::<u64>()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use artifact::manifest::Network;
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use rayon::prelude::*;
@@ -35,10 +36,15 @@ pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
         entries.extend(part.entry);
         tensors.extend(part.tensors);
     }
+    let text = contents.graph.to_string().into_bytes();
+    let graph_bytes = Some(text.len());
+    let text = squeezed(text);
+    tensors.insert(file::GRAPH.to_owned(), Tensor::u8(&[text.len()], text));
     let record = Record {
         format: FORMAT,
         kind: Kind::Packed,
-        network: contents.graph.network(),
+        network: Network { graph: None, ..contents.graph.network() },
+        graph_bytes,
         info: contents.info.clone(),
         options: *options,
         tensors: entries,

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Info, Options, Values};
 
-/// The format that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The format that this program writes.
+pub const FORMAT: u32 = 2;
+/// The format before, whose networks are named and hold no graph; it is read too.
+const NAMED: u32 = 1;
 
 /// What the file says of itself. Unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +23,11 @@ pub(crate) struct Record {
     pub format: u32,
     /// What kind of file it is.
     pub kind: Kind,
-    /// The network.
+    /// The network; its graph's text stands in a tensor of its own.
     pub network: Network,
+    /// Bytes of that text; none in format 1, whose networks are those of the zoo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph_bytes: Option<usize>,
     /// What it was trained on.
     pub info: Info,
     /// How it was packed.
@@ -102,12 +107,12 @@ impl Record {
             .map_err(|e| bad(format!("not a packed file: its metadata: {e}")))?;
         if format > FORMAT {
             return Err(bad(format!(
-                "made by a newer version: format {format}; this one reads {FORMAT}; use the newer \
-                 version or pack the checkpoint again"
+                "made by a newer version: format {format}; this one reads up to {FORMAT}; use the \
+                 newer version or pack the checkpoint again"
             )));
         }
-        if format != FORMAT {
-            return Err(bad(format!("format {format}; expected {FORMAT}")));
+        if ![NAMED, FORMAT].contains(&format) {
+            return Err(bad(format!("format {format}; expected {NAMED} or {FORMAT}")));
         }
         let broken = |e| Error::Integrity(format!("{}: bad metadata: {e}", path.display()));
         serde_json::from_str(text).map_err(broken)
@@ -125,9 +130,9 @@ mod tests {
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains(expected), "{error} lacks {expected}");
         };
-        let newer = "made by a newer version: format 2; this one reads 1";
-        check(r#"{"format":2,"kind":"packed","more":[]}"#, 3, newer);
-        check(r#"{"format":0,"kind":"packed"}"#, 3, "format 0; expected 1");
+        let newer = "made by a newer version: format 3; this one reads up to 2";
+        check(r#"{"format":3,"kind":"packed","more":[]}"#, 3, newer);
+        check(r#"{"format":0,"kind":"packed"}"#, 3, "format 0; expected 1 or 2");
         check(r#"{"format":1,"kind":"mask"}"#, 3, "not a packed file");
         check("{}", 3, "missing field `format`");
         check(r#"{"format":1,"kind":"packed"}"#, 5, "bad metadata: missing field `network`");

@@ -6,7 +6,7 @@ use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use graph::fold::folded;
 use graph::group::{Group, Walk, groups};
-use graph::{Graph, Op, Param, Role};
+use graph::{Graph, Param, Role};
 
 use crate::Contents;
 
@@ -35,14 +35,18 @@ fn slot(param: &Param) -> Slot {
     Slot { name: param.name.clone(), shape: param.shape.clone(), weight }
 }
 
-/// Weight and bias of a layer; a norm without one stays as it is.
+/// What is left of a group: weight and bias of a layer, factor and summand of a norm that is behind
+/// none, and any other operation's parameters as they are.
 fn of_group(graph: &Graph, group: &Group) -> Vec<Slot> {
-    let mut all: Vec<Slot> = of_core(graph, group).map(slot).collect();
-    if has_weight(graph, group) && all.len() == 1 {
-        let shape = vec![all[0].shape[0]];
-        all.push(Slot { name: bias_of(graph, group), shape, weight: false });
-    }
-    all
+    let Some(names) = FoldedNames::of(graph, group) else {
+        return of_core(graph, group).map(slot).collect();
+    };
+    let channels = vec![graph.nodes()[group.core].shape.c];
+    let weight = match graph.index_of(group.core, Role::Weight) {
+        Some(index) => slot(&graph.params()[index]),
+        None => Slot { name: names.weight, shape: channels.clone(), weight: false },
+    };
+    vec![weight, Slot { name: names.bias, shape: channels, weight: false }]
 }
 
 fn of_core<'a>(graph: &'a Graph, group: &Group) -> impl Iterator<Item = &'a Param> + use<'a> {
@@ -50,37 +54,43 @@ fn of_core<'a>(graph: &'a Graph, group: &Group) -> impl Iterator<Item = &'a Para
     graph.params().iter().filter(move |p| p.node == core)
 }
 
-/// Whether the group is a convolution or linear layer.
-pub(crate) fn has_weight(graph: &Graph, group: &Group) -> bool {
-    matches!(graph.nodes()[group.core].op, Op::Conv(_) | Op::Linear(_))
+/// The names of the two tensors that a group folds into.
+pub(crate) struct FoldedNames {
+    pub weight: String,
+    /// Of the summand, which the network need not have before folding.
+    pub bias: String,
 }
 
-/// The name of the weight of the layer `group`.
-pub(crate) fn weight_of(graph: &Graph, group: &Group) -> String {
-    format!("{}.weight", graph.nodes()[group.core].name)
-}
-
-/// The name of the bias of the layer `group`, which the network need not have before folding.
-pub(crate) fn bias_of(graph: &Graph, group: &Group) -> String {
-    format!("{}.bias", graph.nodes()[group.core].name)
+impl FoldedNames {
+    /// Those of `group`; None where there is nothing to fold.
+    pub fn of(graph: &Graph, group: &Group) -> Option<Self> {
+        let name = &graph.nodes()[group.core].name;
+        let named = |weight: &str, bias: &str| {
+            Some(Self { weight: format!("{name}.{weight}"), bias: format!("{name}.{bias}") })
+        };
+        match (graph.index_of(group.core, Role::Weight), group.norms.first()) {
+            (Some(_), _) => named("weight", "bias"),
+            (None, Some(_)) => named("factor", "summand"),
+            (None, None) => None,
+        }
+    }
 }
 
 /// The tensors of [`slots`].
 ///
 /// # Errors
-/// [`Error::Integrity`] where a norm folds into no number.
+/// [`Error::Integrity`] where a value of a folded layer is not finite.
 pub(crate) fn tensors(contents: &Contents, fold: bool) -> Result<Cow<'_, Tensors>> {
     if !fold {
         return Ok(Cow::Borrowed(&contents.tensors));
     }
     let (graph, mut all) = (&contents.graph, Tensors::new());
     for group in groups(graph, Walk::Inference) {
-        if has_weight(graph, &group) {
-            let layer = folded(graph, &group, &contents.tensors);
-            let shape = &graph.param(&weight_of(graph, &group)).expect("a layer has one").shape;
-            let bias = Tensor::f32(&shape[..1], layer.bias);
-            all.insert(weight_of(graph, &group), Tensor::f32(shape, layer.weight));
-            all.insert(bias_of(graph, &group), bias);
+        if let Some(layer) = folded(graph, &group, &contents.tensors) {
+            let slots = of_group(graph, &group);
+            for (slot, values) in slots.into_iter().zip([layer.weight, layer.bias]) {
+                all.insert(slot.name, Tensor::f32(&slot.shape, values));
+            }
         } else {
             let kept = |p: &Param| (p.name.clone(), contents.tensors[&p.name].clone());
             all.extend(of_core(graph, &group).map(kept));
@@ -98,7 +108,7 @@ fn finite(tensors: &Tensors) -> Result<()> {
     match odd {
         None => Ok(()),
         Some((name, v)) => Err(Error::Integrity(format!(
-            "tensor {name}: with the norm behind it folded in, a value is {v}; expected a number: \
+            "tensor {name}: with the norm behind it folded in, a value is {v}, which is not finite: \
              look at the norm's running_var, or pack with norms kept"
         ))),
     }

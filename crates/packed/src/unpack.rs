@@ -7,14 +7,14 @@ use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use graph::fold::{Folded, folded};
 use graph::group::Group;
-use graph::{Graph, Role};
+use graph::{Graph, Param, Role};
 use rayon::prelude::*;
 use sparsity::{Masks, check_values};
 
 use crate::file::{self, Names, Opened};
 use crate::places::Places;
 use crate::record::{Entry, Positions};
-use crate::stored::{self, Slot};
+use crate::stored::{FoldedNames, Slot};
 use crate::values::{self, Coded};
 use crate::{Info, Options, planes};
 
@@ -51,8 +51,8 @@ impl Packed {
     /// The tensor `name`, if the file has it. Pruned values are +0.
     ///
     /// With norms kept there is every tensor of the parameter table. With norms folded there are
-    /// `NODE.weight` and `NODE.bias` of each convolution and linear layer, and the norms that
-    /// are behind none.
+    /// `NODE.weight` and `NODE.bias` of each convolution and linear layer, `NODE.factor` and
+    /// `NODE.summand` of a norm that is behind none, and the parameters of other operations.
     pub fn tensor(&self, name: &str) -> Option<Tensor> {
         self.parts.get(name).map(Part::tensor)
     }
@@ -71,23 +71,20 @@ impl Packed {
         masks
     }
 
-    /// The convolution or linear layer of `group` with the norm behind it, whether the file has
-    /// that folded or not. `group` is one of [`graph::group::Walk::Inference`].
-    ///
-    /// # Panics
-    /// If the group's core is of another kind.
-    pub fn layer(&self, group: &Group) -> Folded {
+    /// The convolution, linear layer or norm of `group` with the norms behind it, whether the file has
+    /// these folded or not; None for any other group. `group` is one of
+    /// [`graph::group::Walk::Inference`].
+    pub fn layer(&self, group: &Group) -> Option<Folded> {
         if self.options.fold {
             let of = |name: String| {
                 let part = self.parts.get(&name).expect("each layer has weight and bias");
                 part.places.scattered(&part.kept)
             };
-            let names =
-                (stored::weight_of(&self.graph, group), stored::bias_of(&self.graph, group));
-            return Folded { weight: of(names.0), bias: of(names.1) };
+            let names = FoldedNames::of(&self.graph, group)?;
+            return Some(Folded { weight: of(names.weight), bias: of(names.bias) });
         }
-        let nodes = [Some(group.core), group.norm];
-        let needed = self.graph.params().iter().filter(|p| nodes.contains(&Some(p.node)));
+        let own = |p: &&Param| p.node == group.core || group.norms.contains(&p.node);
+        let needed = self.graph.params().iter().filter(own);
         let tensors = needed.map(|p| (p.name.clone(), self.parts[&p.name].tensor())).collect();
         folded(&self.graph, group, &tensors)
     }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use artifact::tensors::{Tensor, Tensors, Values as Numbers};
+use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
 use graph::fold::folded;
 use graph::group::{Walk, groups};
-use graph::{Graph, Op, Role};
+use graph::{Graph, Role};
 use packed::{Contents, Encode, Info, Options, Packed, Positions, Values, inspect, pack, unpack};
 use proptest::prelude::*;
 use sparsity::{Mask, Masks, random};
@@ -59,12 +59,10 @@ fn lossless(contents: &Contents) {
         assert_eq!(fused.get(&p.name), contents.masks.get(&p.name), "{}", p.name);
     }
     for group in groups(&contents.graph, Walk::Inference) {
-        let node = &contents.graph.nodes()[group.core];
-        if matches!(node.op, Op::Conv(_) | Op::Linear(_)) {
-            let expected = folded(&contents.graph, &group, &contents.tensors);
-            assert_eq!(kept.layer(&group), expected, "{}", node.name);
-            assert_eq!(folded_file.layer(&group), expected, "{}", node.name);
-        }
+        let name = &contents.graph.nodes()[group.core].name;
+        let expected = folded(&contents.graph, &group, &contents.tensors);
+        assert_eq!(kept.layer(&group), expected, "{name}");
+        assert_eq!(folded_file.layer(&group), expected, "{name}");
     }
 }
 
@@ -129,7 +127,10 @@ fn inspection_counts_every_byte() {
         let bytes = pack(&contents, &options(values, true)).expect("packs");
         let found = inspect(&bytes, Path::new("p")).expect("its own");
         let header = 8 + u64::from_le_bytes(*bytes.first_chunk().expect("a length"));
-        assert_eq!(found.header(), header + 64, "{values}: the digest is 64 bytes of text");
+        let (tensors, _) = tensors::decode(&bytes, Path::new("p")).expect("whole");
+        let graph = tensors[":graph"].as_u8().expect("text").len() as u64;
+        assert!(graph < contents.graph.to_string().len() as u64 / 2, "the text is compressed");
+        assert_eq!(found.header(), header + 64 + graph, "{values}: the digest is 64 bytes of text");
         assert_eq!(found.file, bytes.len() as u64);
         let row = found.rows.iter().find(|r| r.name == "backbone.conv1.weight").expect("a layer");
         let kept = row.weights - contents.masks.pruned_of(&row.name);

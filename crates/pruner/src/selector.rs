@@ -31,7 +31,7 @@ pub fn named(patterns: &[String], graph: &Graph, biases: bool) -> Result<Vec<Str
     if let Some(idle) = patterns.iter().find(|p| !all.iter().any(|name| matches(p, name))) {
         return Err(Error::Config(format!(
             "--exclude {idle}: {} has no such prunable parameter{}; * stands for any text",
-            graph.spec(),
+            graph.name(),
             nearest::hint(idle, all.iter().copied())
         )));
     }
@@ -41,7 +41,7 @@ pub fn named(patterns: &[String], graph: &Graph, biases: bool) -> Result<Vec<Str
         return Err(Error::Config(format!(
             "--exclude {}: leaves no weight of {} to prune",
             patterns.join(","),
-            graph.spec()
+            graph.name()
         )));
     }
     Ok(found.into_iter().map(str::to_owned).collect())

@@ -41,7 +41,7 @@ fn forecast(graph: &Graph, plan: &Plan) -> Forecast {
     let parameters = graph.parameters();
     let nonzero = parameters - graph.prunable().map(|p| plan.pruned(p)).sum::<u64>();
     Forecast {
-        network: graph.spec().to_string(),
+        network: graph.name().to_string(),
         parameters,
         nonzero,
         ideal_bytes: nonzero * 4,

@@ -96,7 +96,7 @@ fn layers(checkpoint: &Checkpoint, asked: &[String]) -> Result<Vec<String>> {
         let hint = nearest::hint(idle, all.iter().map(String::as_str));
         return Err(Error::Config(format!(
             "--layers {idle}: {} has no such prunable weight{hint}; * stands for any text",
-            checkpoint.graph.spec()
+            checkpoint.graph.name()
         ))
         .into());
     }

@@ -108,7 +108,7 @@ fn idle(key: &str, graph: &Graph) -> String {
         return "has no effect: each layer that it fits is named in full as well".to_owned();
     }
     let hint = nearest::hint(key, names());
-    format!("{} has no such prunable weight{hint}; * stands for any text", graph.spec())
+    format!("{} has no such prunable weight{hint}; * stands for any text", graph.name())
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl stage::Command for Train {
         };
         tracing::info!(
             "training {} ({} parameters) on {} images",
-            graph.spec(),
+            graph.name(),
             graph.parameters(),
             data.train.len()
         );

@@ -15,7 +15,7 @@ pub(super) fn frozen(graph: &Graph, patterns: &[String]) -> Result<Vec<bool>> {
     if let Some(pattern) = patterns.iter().find(|pattern| !names().any(|n| matches(pattern, n))) {
         return Err(Error::Config(format!(
             "--freeze {pattern}: {} has no such parameter{}",
-            graph.spec(),
+            graph.name(),
             hint(pattern, &names().collect::<Vec<_>>())
         )));
     }
@@ -25,7 +25,7 @@ pub(super) fn frozen(graph: &Graph, patterns: &[String]) -> Result<Vec<bool>> {
         return Err(Error::Config(format!(
             "--freeze {}: every parameter of {} is frozen; expected some that are left to train",
             patterns.join(","),
-            graph.spec()
+            graph.name()
         )));
     }
     Ok(frozen)

@@ -3,10 +3,9 @@
 #[cfg(feature = "cuda")]
 use cuda::{Buffer, Convolution, Gpu};
 use kernels::conv::grouped::{self, Grouped};
-use kernels::conv::{self, Dense, Epilogue, Sparse};
+use kernels::conv::{self, Epilogue, Sparse};
 
 use super::Op;
-use crate::{Tensor, choice};
 
 /// `y = conv(x, weight)`; sources `x, weight` and the bias if there is one.
 pub(crate) struct Conv(pub conv::Conv);
@@ -40,46 +39,6 @@ pub(crate) struct SparseWeightGrad<'a> {
     pub sparse: &'a Sparse,
 }
 
-/// Weights arranged to be read many times.
-pub(crate) enum Ready {
-    /// All of them.
-    Dense(Dense),
-    /// Those that are not zero.
-    Sparse(Sparse),
-    /// Those of a convolution in groups, as they are.
-    Grouped(Grouped, Vec<f32>),
-    /// Those that lie on a GPU.
-    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "there is none"))]
-    OnGpu(Option<Grouped>, Tensor),
-}
-
-/// What follows an inference's convolution.
-#[derive(Clone, Copy)]
-pub(crate) struct ConvTail {
-    /// Whether something is added.
-    pub add: bool,
-    /// Whether an activation follows.
-    pub relu: bool,
-}
-
-/// A convolution of inference; sources `x, bias` and the summand if there is one.
-pub(crate) struct ReadyConv<'a> {
-    pub conv: conv::Conv,
-    pub ready: &'a Ready,
-    pub tail: ConvTail,
-}
-
-impl Ready {
-    /// Arranges `weight` in the way that is faster.
-    pub(crate) fn new(conv: &conv::Conv, weight: &[f32]) -> Self {
-        let count = weight.iter().filter(|w| **w != 0.0).count();
-        if !choice::inference(conv, count as f64 / weight.len() as f64) {
-            return Self::Dense(Dense::new(conv, weight));
-        }
-        Self::Sparse(Sparse::inference(conv, weight))
-    }
-}
-
 impl Op for Conv {
     const NAME: &'static str = "conv";
 
@@ -91,7 +50,7 @@ impl Op for Conv {
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
         let v = plain(&self.0, s[0]);
         gpu.conv(&v, s[0], s[1], outs[0])?;
-        s.get(2).map_or(Ok(()), |bias| gpu.epilogue(outs[0], bias, None, false))
+        s.get(2).map_or(Ok(()), |bias| gpu.add_bias(outs[0], bias))
     }
 }
 
@@ -146,7 +105,7 @@ impl Op for GroupedConv {
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
         let v = Convolution::grouped(&self.0);
         gpu.conv(&v, s[0], s[1], outs[0])?;
-        s.get(2).map_or(Ok(()), |bias| gpu.epilogue(outs[0], bias, None, false))
+        s.get(2).map_or(Ok(()), |bias| gpu.add_bias(outs[0], bias))
     }
 }
 
@@ -199,41 +158,6 @@ impl Op for SparseWeightGrad<'_> {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         self.sparse.weight_grad(&self.conv, s[0], s[1], outs[0]);
-    }
-}
-
-impl Op for ReadyConv<'_> {
-    const NAME: &'static str = "inference-conv";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        let add = if self.tail.add { s[2] } else { &[] };
-        let end = Epilogue { bias: s[1], add, relu: self.tail.relu };
-        match self.ready {
-            Ready::Dense(dense) => dense.forward(&self.conv, s[0], &end, outs[0]),
-            Ready::Sparse(sparse) => sparse.forward(&self.conv, s[0], &end, outs[0]),
-            Ready::Grouped(grouped, weight) => {
-                let each = conv::Conv { lanes: self.conv.lanes, ..grouped.each };
-                let grouped = Grouped { each, ..*grouped };
-                grouped::forward(&grouped, s[0], weight, &end, outs[0]);
-            }
-            Ready::OnGpu(..) => unreachable!("arranged for another device"),
-        }
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        let Ready::OnGpu(grouped, weight) = self.ready else {
-            unreachable!("arranged for another device")
-        };
-        let v = match grouped {
-            Some(grouped) => {
-                let each = conv::Conv { lanes: self.conv.lanes, ..grouped.each };
-                Convolution::grouped(&Grouped { each, ..*grouped })
-            }
-            None => plain(&self.conv, s[0]),
-        };
-        gpu.conv(&v, s[0], weight.buffer(), outs[0])?;
-        gpu.epilogue(outs[0], s[1], s.get(2).copied(), self.tail.relu)
     }
 }
 

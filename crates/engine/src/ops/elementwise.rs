@@ -1,25 +1,20 @@
-//! Activations, sums, products, averages and layout changes.
+//! Activations, sums, products and layout changes.
 #![cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "channels are for a GPU's kernels"))]
 
 #[cfg(feature = "cuda")]
 use cuda::{Buffer, Gpu};
-use kernels::average::Grid;
-use kernels::{Lanes, activation, average, elementwise, pack};
+use kernels::elementwise::{self, Products as Factors};
+use kernels::{Activation, Lanes, activation, pack};
 
 use super::Op;
 
-/// `x = max(x, 0)` in place; no source.
-pub(crate) struct Relu;
-/// Keeps the gradient where the activation's output (the source) is positive, in place.
-pub(crate) struct ReluGrad;
-/// `x * sigmoid(x)`; source `x`.
-pub(crate) struct Silu;
-/// Takes a gradient through it, in place; source `x`.
-pub(crate) struct SiluGrad;
-/// `1 / (1 + exp(-x))`; source `x`.
-pub(crate) struct Sigmoid;
-/// Takes a gradient through it, in place; source the output.
-pub(crate) struct SigmoidGrad;
+/// The activation of source `x`.
+pub(crate) struct Activate(pub Activation);
+/// The activation in place; no source.
+pub(crate) struct ActivateInPlace(pub Activation);
+/// Takes a gradient through it, in place; the source is the activation's output where that suffices
+/// ([`Activation::saves_output`]), else its input.
+pub(crate) struct ActivationGrad(pub Activation);
 /// Multiplies each plane of `pixels` by its value in the source, in place: a plane a channel.
 pub(crate) struct Scale {
     pub pixels: usize,
@@ -36,16 +31,8 @@ pub(crate) struct Products {
 }
 /// `out += source`.
 pub(crate) struct Add;
-/// Means over a grid; source `x`.
-pub(crate) struct AveragePool {
-    pub grid: Grid,
-    pub channels: usize,
-}
-/// Gradient of the means; source `dy`.
-pub(crate) struct AveragePoolGrad {
-    pub grid: Grid,
-    pub channels: usize,
-}
+/// The product of both sources.
+pub(crate) struct Multiply;
 /// Images of `values` each, `(n, values)`, into blocks of sixteen; source the images.
 pub(crate) struct Pack {
     pub lanes: Lanes,
@@ -67,81 +54,42 @@ impl Op for Copy {
     }
 }
 
-impl Op for Relu {
-    const NAME: &'static str = "relu";
+impl Op for Activate {
+    const NAME: &'static str = "activation";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        activation::forward(self.0, s[0], outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        gpu.activation(self.0, s[0], outs[0])
+    }
+}
+
+impl Op for ActivateInPlace {
+    const NAME: &'static str = "activation-in-place";
 
     fn cpu(&self, outs: &mut [&mut [f32]], _: &[&[f32]]) {
-        activation::relu(outs[0]);
+        activation::apply(self.0, outs[0]);
     }
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], _: &[&Buffer]) -> artifact::Result<()> {
-        gpu.relu(outs[0])
+        gpu.activation_in_place(self.0, outs[0])
     }
 }
 
-impl Op for ReluGrad {
-    const NAME: &'static str = "relu-grad";
+impl Op for ActivationGrad {
+    const NAME: &'static str = "activation-grad";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        activation::relu_grad(outs[0], s[0]);
+        activation::backward(self.0, s[0], outs[0]);
     }
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.relu_grad(outs[0], s[0])
-    }
-}
-
-impl Op for Silu {
-    const NAME: &'static str = "silu";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        activation::silu(s[0], outs[0]);
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.silu(s[0], outs[0])
-    }
-}
-
-impl Op for SiluGrad {
-    const NAME: &'static str = "silu-grad";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        activation::silu_grad(outs[0], s[0]);
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.silu_grad(outs[0], s[0])
-    }
-}
-
-impl Op for Sigmoid {
-    const NAME: &'static str = "sigmoid";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        activation::sigmoid(s[0], outs[0]);
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.sigmoid(s[0], outs[0])
-    }
-}
-
-impl Op for SigmoidGrad {
-    const NAME: &'static str = "sigmoid-grad";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        activation::sigmoid_grad(outs[0], s[0]);
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.sigmoid_grad(outs[0], s[0])
+        gpu.activation_grad(self.0, s[0], outs[0])
     }
 }
 
@@ -149,7 +97,7 @@ impl Op for Scale {
     const NAME: &'static str = "scale";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        elementwise::scale(outs[0], s[0], self.pixels);
+        elementwise::scale(self.pixels, s[0], outs[0]);
     }
 
     #[cfg(feature = "cuda")]
@@ -162,7 +110,7 @@ impl Op for Drop {
     const NAME: &'static str = "drop";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        elementwise::scale(outs[0], s[0], self.pixels);
+        elementwise::scale(self.pixels, s[0], outs[0]);
     }
 
     #[cfg(feature = "cuda")]
@@ -175,7 +123,7 @@ impl Op for Products {
     const NAME: &'static str = "products";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        elementwise::products(s[0], s[1], self.pixels, outs[0]);
+        elementwise::products(Factors { a: s[0], b: s[1], pixels: self.pixels }, outs[0]);
     }
 
     #[cfg(feature = "cuda")]
@@ -197,35 +145,16 @@ impl Op for Add {
     }
 }
 
-impl Op for AveragePool {
-    const NAME: &'static str = "average";
+impl Op for Multiply {
+    const NAME: &'static str = "multiply";
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        match self.grid {
-            Grid { h, w, side: 1 } => average::forward(s[0], h * w, outs[0]),
-            grid => average::to_grid(grid, s[0], outs[0]),
-        }
+        elementwise::multiply(s[0], s[1], outs[0]);
     }
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.average(self.grid, s[0], outs[0], self.channels)
-    }
-}
-
-impl Op for AveragePoolGrad {
-    const NAME: &'static str = "average-grad";
-
-    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
-        match self.grid {
-            Grid { h, w, side: 1 } => average::backward(s[0], h * w, outs[0]),
-            grid => average::to_grid_grad(grid, s[0], outs[0]),
-        }
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        gpu.average_grad(self.grid, s[0], outs[0], self.channels)
+        gpu.multiply(s[0], s[1], outs[0])
     }
 }
 

@@ -2,23 +2,29 @@
 //!
 //! An operation is applied to destination tensors and reads its sources, all on one device.
 
+mod channels;
 mod conv;
 mod elementwise;
 mod norm;
 mod optimiser;
 mod pool;
 
+pub(crate) use channels::{
+    Concat, CropBorders, Flatten, PadBorders, PadChannels, ScaleChannels, ScaleChannelsGrad,
+    ShiftChannels, ShiftChannelsGrad, ShuffleChannels, SliceChannels, Unflatten,
+};
 pub(crate) use conv::{
-    BiasGrad, Conv, ConvTail, GroupedConv, GroupedInputGrad, GroupedWeightGrad, InputGrad, Ready,
-    ReadyConv, SparseConv, SparseInputGrad, SparseWeightGrad, WeightGrad,
+    BiasGrad, Conv, GroupedConv, GroupedInputGrad, GroupedWeightGrad, InputGrad, SparseConv,
+    SparseInputGrad, SparseWeightGrad, WeightGrad,
 };
 pub(crate) use elementwise::{
-    Add, AveragePool, AveragePoolGrad, Copy, Drop, Pack, Products, Relu, ReluGrad, Scale, Sigmoid,
-    SigmoidGrad, Silu, SiluGrad,
+    Activate, ActivateInPlace, ActivationGrad, Add, Copy, Drop, Multiply, Pack, Products, Scale,
 };
-pub(crate) use norm::{NormApply, NormForward, NormGrad, NormTail};
+pub(crate) use norm::{
+    LayerNormForward, LayerNormGrad, NormApply, NormForward, NormGrad, NormTail,
+};
 pub(crate) use optimiser::{AdamStep, Average, Clamp, Norm, Rescale, SgdStep};
-pub(crate) use pool::{MaxPool, MaxPoolGrad};
+pub(crate) use pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad};
 
 use std::cell::RefCell;
 use std::time::Instant;

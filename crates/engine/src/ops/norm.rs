@@ -1,9 +1,10 @@
-//! Batch normalisation with the sum and activation behind it. `stats` are interleaved a channel:
-//! (mean, variance).
+//! Batch normalisation with the sum and activation behind it, and layer normalisation. `stats` are
+//! interleaved a channel: (mean, variance).
 
 #[cfg(feature = "cuda")]
 use cuda::{Buffer, Gpu, NormParams};
-use kernels::norm::{self, Affine, Plane, Saved, Tail};
+use kernels::Activation;
+use kernels::norm::{self, Affine, Gradients, LayerNorm, Norm, Plane, Saved, Tail};
 
 use super::Op;
 
@@ -12,8 +13,8 @@ use super::Op;
 pub(crate) struct NormTail {
     /// Whether something is added.
     pub add: bool,
-    /// Whether an activation follows.
-    pub relu: bool,
+    /// The activation behind that.
+    pub activation: Option<Activation>,
 }
 
 /// With the batch's statistics, which move the running ones by `momentum`; destinations `y, stats`,
@@ -30,7 +31,7 @@ pub(crate) struct NormApply {
     pub eps: f32,
     pub tail: NormTail,
 }
-/// The way back; destinations `dy` in place, gradients of weight and bias and, where there was a
+/// The backward pass; destinations `dy` in place, gradients of weight and bias and, where there was a
 /// summand, `dx`; sources `x, stats, weight, bias` and, where there was a summand, `y`.
 pub(crate) struct NormGrad {
     pub plane: Plane,
@@ -40,7 +41,7 @@ pub(crate) struct NormGrad {
 
 impl NormTail {
     fn with<'a>(self, sources: &[&'a [f32]], k: usize) -> Tail<'a> {
-        Tail { add: if self.add { sources[k] } else { &[] }, relu: self.relu }
+        Tail { add: if self.add { sources[k] } else { &[] }, activation: self.activation }
     }
 }
 
@@ -50,7 +51,7 @@ impl Op for NormForward {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         let [y, stats, mean, variance] = outs else { unreachable!("four destinations") };
         let affine = Affine { weight: s[1], bias: s[2], eps: self.eps };
-        norm::forward(self.plane, affine, self.tail.with(s, 3), s[0], (stats, y));
+        Norm { plane: self.plane, affine, tail: self.tail.with(s, 3) }.forward(s[0], stats, y);
         for (part, running) in [mean, variance].into_iter().enumerate() {
             norm::update_running(self.plane, self.momentum, stats, part, running);
         }
@@ -71,7 +72,7 @@ impl Op for NormApply {
 
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         let affine = Affine { weight: s[2], bias: s[3], eps: self.eps };
-        norm::apply(self.plane, affine, self.tail.with(s, 4), (s[1], s[0]), outs[0]);
+        Norm { plane: self.plane, affine, tail: self.tail.with(s, 4) }.apply(s[0], s[1], outs[0]);
     }
 
     #[cfg(feature = "cuda")]
@@ -88,20 +89,11 @@ impl Op for NormGrad {
     fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
         let affine = Affine { weight: s[2], bias: s[3], eps: self.eps };
         let y = if self.tail.add { s[4] } else { &[] };
-        let saved = Saved { x: s[0], stats: s[1], y, relu: self.tail.relu };
-        let (plane, none) = (self.plane, &mut [][..]);
-        let mut sums = vec![0.0; 2 * plane.channels];
-        let (dweight, dbias) = match outs {
-            [dy, dweight, dbias] => {
-                norm::backward(plane, affine, saved, (dy, none), &mut sums);
-                (dweight, dbias)
-            }
-            [dy, dweight, dbias, dx] => {
-                norm::backward(plane, affine, saved, (dy, dx), &mut sums);
-                (dweight, dbias)
-            }
-            _ => unreachable!("three or four destinations"),
-        };
+        let saved = Saved { x: s[0], stats: s[1], y, activation: self.tail.activation };
+        let mut sums = vec![0.0; 2 * self.plane.channels];
+        let [dy, dweight, dbias, rest @ ..] = outs else { unreachable!("three or four destinations") };
+        let dx = rest.first_mut().map_or(&mut [][..], |dx| &mut **dx);
+        norm::backward(self.plane, affine, saved, Gradients { dy, dx, sums: &mut sums });
         for (c, [plain, scaled]) in sums.as_chunks().0.iter().enumerate() {
             (dbias[c], dweight[c]) = (*plain, *scaled);
         }
@@ -119,5 +111,61 @@ impl Op for NormGrad {
 
 #[cfg(feature = "cuda")]
 fn size(plane: Plane, eps: f32, tail: NormTail) -> cuda::Norm {
-    cuda::Norm { channels: plane.channels, eps, relu: tail.relu }
+    cuda::Norm { channels: plane.channels, eps, activation: tail.activation }
+}
+
+/// Normalisation over the channels of each pixel; sources `x`, and weight and bias where there are any.
+pub(crate) struct LayerNormForward {
+    pub plane: Plane,
+    pub eps: f32,
+}
+/// Its backward pass; destinations `dy` in place, and gradients of weight and bias where there are any;
+/// sources as of [`LayerNormForward`].
+pub(crate) struct LayerNormGrad {
+    pub plane: Plane,
+    pub eps: f32,
+}
+
+/// The layer norm of `sources`.
+fn layer_norm<'a>(plane: Plane, eps: f32, sources: &[&'a [f32]]) -> LayerNorm<'a> {
+    let of = |k: usize| sources.get(k).copied().unwrap_or_default();
+    LayerNorm { plane, affine: Affine { weight: of(1), bias: of(2), eps } }
+}
+
+impl Op for LayerNormForward {
+    const NAME: &'static str = "layer-norm";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        layer_norm(self.plane, self.eps, s).forward(s[0], outs[0]);
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        let params = s.get(1).zip(s.get(2)).map(|(weight, bias)| NormParams { weight, bias });
+        gpu.layer_norm(self.plane.channels, self.eps, params, (s[0], outs[0]))
+    }
+}
+
+impl Op for LayerNormGrad {
+    const NAME: &'static str = "layer-norm-grad";
+
+    fn cpu(&self, outs: &mut [&mut [f32]], s: &[&[f32]]) {
+        let norm = layer_norm(self.plane, self.eps, s);
+        let [dy, rest @ ..] = outs else { unreachable!("a gradient") };
+        let mut sums = vec![0.0; if rest.is_empty() { 0 } else { 2 * self.plane.channels }];
+        norm.backward(s[0], dy, &mut sums);
+        if let [dweight, dbias] = rest {
+            for (c, [plain, scaled]) in sums.as_chunks().0.iter().enumerate() {
+                (dbias[c], dweight[c]) = (*plain, *scaled);
+            }
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
+        let both = |all: &[&'_ Buffer], at: usize| all.get(at).copied().zip(all.get(at + 1).copied());
+        let params = both(s, 1).map(|(weight, bias)| NormParams { weight, bias });
+        let grads = both(outs, 1).map(|(weight, bias)| NormParams { weight, bias });
+        gpu.layer_norm_grad(self.plane.channels, self.eps, (params, grads), (s[0], outs[0]))
+    }
 }

@@ -3,45 +3,7 @@
 use crate::{Graph, Shape};
 
 /// One node of each operation, in its canonical form.
-const EVERY: &str = "\
-secateur-graph 1
-init conv=fan-out linear-deviation=0.01
-image = input channels=4 height=12 width=9
-conv = conv(image) outputs=8 kernel=3x1 stride=1x2 padding=1,0,2,1 dilation=2x1 groups=2 bias=false
-plain = conv(conv) outputs=8 kernel=3 padding=1
-norm = batch-norm(plain)
-other = batch-norm(norm) eps=0.001 momentum=0.01 affine=false
-layer = layer-norm(other) eps=0.000001
-bare = layer-norm(layer) affine=false
-scale = scale(bare)
-shift = shift(scale) frozen=true
-relu = relu(shift)
-relu6 = relu6(relu)
-leaky = leaky-relu(relu6) slope=0.2
-silu = silu(leaky)
-swish = hard-swish(silu)
-gate = hard-sigmoid(swish)
-sigmoid = sigmoid(gate)
-gelu = gelu(sigmoid)
-tanh = gelu-tanh(gelu)
-max = max-pool(tanh) kernel=3x2 stride=2x1 padding=1 ceil=true
-mean = average-pool(max) kernel=2 padding=1x0 count-padding=false
-sum = add(mean, mean)
-cat = concat(sum, mean, sum)
-part = slice(cat) start=4 end=16
-mixed = shuffle(part) groups=3
-channels = pad-channels(mixed) before=1 after=3
-borders = pad-borders(channels) padding=0,1,2,0
-squeeze = adaptive-average(borders)
-product = multiply(borders, squeeze)
-square = multiply(product, product)
-drop = dropout(square) probability=0.25
-depth = stochastic-depth(drop) probability=0.1
-each = linear(depth) outputs=5
-grid = adaptive-average(each) grid=2x1
-flat = flatten(grid)
-logits = linear(flat) outputs=7 bias=false
-";
+const EVERY: &str = include_str!("every.net");
 
 fn parse(text: &str) -> Graph {
     Graph::parse(text, "test", "test.net").expect("a graph")

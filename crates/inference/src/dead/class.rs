@@ -32,7 +32,20 @@ fn tied(network: &Network, i: usize, n: usize) -> bool {
     let layer = &network.layers[i];
     match &layer.kind {
         Kind::Conv(conv) => layer.add == Some(n) || by_channel(conv),
-        _ => true,
+        Kind::MaxPool(_)
+        | Kind::AveragePool(_)
+        | Kind::AdaptiveAverage(_)
+        | Kind::Add
+        | Kind::Multiply
+        | Kind::PadBorders(_)
+        | Kind::Copy => true,
+        Kind::Input
+        | Kind::LayerNorm(_)
+        | Kind::Concat
+        | Kind::Slice(_)
+        | Kind::Shuffle(_)
+        | Kind::PadChannels(_)
+        | Kind::Flatten => false,
     }
 }
 
@@ -41,12 +54,35 @@ fn pinned(network: &Network) -> Vec<bool> {
     pinned[0] = true;
     *pinned.last_mut().expect("a network has layers") = true;
     for (i, layer) in network.layers.iter().enumerate() {
-        if matches!(&layer.kind, Kind::Conv(conv) if conv.groups > 1 && !by_channel(conv)) {
+        if takes_all(&layer.kind) {
             pinned[i] = true;
-            pinned[layer.inputs[0]] = true;
+            layer.inputs.iter().for_each(|n| pinned[*n] = true);
         }
     }
     pinned
+}
+
+/// Whether a layer needs all channels that it reads, and keeps all that it gives.
+fn takes_all(kind: &Kind) -> bool {
+    match kind {
+        Kind::Conv(conv) => conv.groups > 1 && !by_channel(conv),
+        // Which channel is which follows from how many there are.
+        Kind::Concat
+        | Kind::Slice(_)
+        | Kind::Shuffle(_)
+        | Kind::PadChannels(_)
+        | Kind::Flatten
+        // A mean over all channels.
+        | Kind::LayerNorm(_) => true,
+        Kind::Input
+        | Kind::MaxPool(_)
+        | Kind::AveragePool(_)
+        | Kind::AdaptiveAverage(_)
+        | Kind::Add
+        | Kind::Multiply
+        | Kind::PadBorders(_)
+        | Kind::Copy => false,
+    }
 }
 
 /// Whether each channel is a group, with one input and one output.

@@ -55,7 +55,7 @@ fn losses(network: &Network, facts: &Facts, class: &Class, dead: &[bool]) -> Vec
         let Kind::Conv(conv) = &layer.kind else { return None };
         let from = layer.inputs[0];
         // Channels that are each convolved alone go with their output.
-        let padded = conv.padding > 0 && conv.groups == 1;
+        let padded = conv.is_padded() && conv.groups == 1;
         if !padded || !class.layers.contains(&from) {
             return None;
         }

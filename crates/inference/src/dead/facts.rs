@@ -1,5 +1,7 @@
 //! What is known of each channel of each layer: its value, and whether any answer follows from it.
 
+use geometry::Sides;
+
 use crate::{Conv, Kind, Layer, Network};
 
 /// Both facts, by layer and channel.
@@ -17,7 +19,8 @@ impl Facts {
     pub fn of(network: &Network) -> Self {
         let mut constant: Vec<Vec<_>> = Vec::with_capacity(network.layers.len());
         for layer in &network.layers {
-            let values = (0..layer.shape.c).map(|c| value(layer, c, &constant)).collect();
+            let values =
+                (0..layer.shape.c).map(|c| value(network, layer, c, &constant)).collect();
             constant.push(values);
         }
         let needed = needed(network, &constant);
@@ -31,30 +34,79 @@ impl Facts {
 }
 
 /// The constant that channel `c` of `layer` is, by those of the layers before.
-fn value(layer: &Layer, c: usize, before: &[Vec<Option<f64>>]) -> Option<f64> {
+fn value(network: &Network, layer: &Layer, c: usize, before: &[Vec<Option<f64>>]) -> Option<f64> {
     let x = |n: usize| before[layer.inputs[n]][c];
+    let zero = |n: usize| x(n).filter(|x| *x == 0.0);
     let value = match &layer.kind {
-        Kind::Input => None,
+        Kind::Input | Kind::LayerNorm(_) => None,
         Kind::Conv(conv) => {
             let added = layer.add.map_or(Some(0.0), |a| before[a][c]);
             Some(convolved(conv, c, &before[layer.inputs[0]])? + added?)
         }
         // Every window holds a pixel, and only pixels count.
-        Kind::MaxPool(_) | Kind::Average(_) | Kind::Copy => x(0),
-        Kind::Silu => x(0).map(|x| x * sigmoid(x)),
-        Kind::Sigmoid => x(0).map(sigmoid),
-        Kind::Scale if x(0) == Some(0.0) || x(1) == Some(0.0) => Some(0.0),
-        Kind::Scale => x(0).zip(x(1)).map(|(a, b)| a * b),
+        Kind::MaxPool(_) | Kind::AdaptiveAverage(_) | Kind::Copy => x(0),
+        Kind::AveragePool(pool) if pool.window.padding == Sides::all(0) && !pool.ceil => x(0),
+        // Where padding counts a constant is not the same at the border, but for zero.
+        Kind::AveragePool(_) | Kind::PadBorders(_) => zero(0),
+        Kind::Multiply if zero(0).is_some() || zero(1).is_some() => Some(0.0),
+        Kind::Multiply => x(0).zip(x(1)).map(|(a, b)| a * b),
         Kind::Add => x(0).zip(x(1)).map(|(a, b)| a + b),
+        Kind::Concat | Kind::Slice(_) | Kind::Shuffle(_) | Kind::PadChannels(_) | Kind::Flatten => {
+            match source(network, layer, c) {
+                Some(from) => before[from.layer][from.channel],
+                None => Some(0.0),
+            }
+        }
     }?;
-    Some(if layer.relu { value.max(0.0) } else { value })
+    Some(layer.activation.map_or(value, |activation| activation.at(value)))
+}
+
+/// A channel of a layer.
+struct Source {
+    layer: usize,
+    channel: usize,
+}
+
+/// Where `layer`, which moves channels, has its channel `c` from; None where that is one of zeros.
+fn source(network: &Network, layer: &Layer, c: usize) -> Option<Source> {
+    let first = layer.inputs[0];
+    let shape = |n: usize| network.layers[n].shape;
+    let of = |channel| Some(Source { layer: first, channel });
+    match &layer.kind {
+        Kind::Concat => {
+            let mut channel = c;
+            let from = layer.inputs.iter().find(|n| {
+                let own = channel < shape(**n).c;
+                channel -= if own { 0 } else { shape(**n).c };
+                own
+            });
+            from.map(|n| Source { layer: *n, channel })
+        }
+        Kind::Slice(slice) => of(slice.start + c),
+        Kind::Shuffle(shuffle) => {
+            let each = layer.shape.c / shuffle.groups;
+            of(c % shuffle.groups * each + c / shuffle.groups)
+        }
+        Kind::PadChannels(pad) => c.checked_sub(pad.before).filter(|c| *c < shape(first).c).and_then(of),
+        Kind::Flatten => of(c / shape(first).pixels()),
+        Kind::Input
+        | Kind::Conv(_)
+        | Kind::LayerNorm(_)
+        | Kind::MaxPool(_)
+        | Kind::AveragePool(_)
+        | Kind::AdaptiveAverage(_)
+        | Kind::Add
+        | Kind::Multiply
+        | Kind::PadBorders(_)
+        | Kind::Copy => unreachable!("it moves no channels"),
+    }
 }
 
 /// The constant of output `o`, of inputs that are constants or have no weight. With padding the
 /// border differs from the inside, unless the constant is what is padded with.
 fn convolved(conv: &Conv, o: usize, input: &[Option<f64>]) -> Option<f64> {
     let read = conv.reads(o).filter(|(c, w)| input[*c] != Some(0.0) && any(w));
-    let terms = read.map(|(c, w)| (conv.padding == 0).then_some(input[c]? * sum(w)));
+    let terms = read.map(|(c, w)| (!conv.is_padded()).then_some(input[c]? * sum(w)));
     Some(f64::from(conv.bias[o]) + terms.sum::<Option<f64>>()?)
 }
 
@@ -68,8 +120,23 @@ fn needed(network: &Network, constant: &[Vec<Option<f64>>]) -> Vec<Vec<bool>> {
                 mark_read(conv, &outputs, &mut needed[layer.inputs[0]]);
                 layer.add.into_iter().for_each(|a| mark(&outputs, &mut needed[a]));
             }
-            Kind::Scale => mark_scaled(layer, &outputs, constant, &mut needed),
-            _ => layer.reads().for_each(|n| mark(&outputs, &mut needed[n])),
+            Kind::Multiply => mark_factors(layer, &outputs, constant, &mut needed),
+            Kind::Concat | Kind::Slice(_) | Kind::Shuffle(_) | Kind::PadChannels(_) | Kind::Flatten => {
+                let read = (0..outputs.len()).filter(|c| outputs[*c]);
+                let sources = read.filter_map(|c| source(network, layer, c));
+                sources.for_each(|s| needed[s.layer][s.channel] = true);
+            }
+            Kind::LayerNorm(_) => {
+                let any = outputs.contains(&true);
+                needed[layer.inputs[0]].iter_mut().for_each(|n| *n |= any);
+            }
+            Kind::Input
+            | Kind::MaxPool(_)
+            | Kind::AveragePool(_)
+            | Kind::AdaptiveAverage(_)
+            | Kind::Add
+            | Kind::PadBorders(_)
+            | Kind::Copy => layer.reads().for_each(|n| mark(&outputs, &mut needed[n])),
         }
         needed[i] = outputs;
     }
@@ -77,13 +144,13 @@ fn needed(network: &Network, constant: &[Vec<Option<f64>>]) -> Vec<Vec<bool>> {
 }
 
 /// What is multiplied by zero is not asked for.
-fn mark_scaled(
+fn mark_factors(
     layer: &Layer,
     outputs: &[bool],
     constant: &[Vec<Option<f64>>],
     needed: &mut [Vec<bool>],
 ) {
-    let [x, gate] = layer.inputs[..] else { unreachable!("a scale reads two") };
+    let [x, gate] = layer.inputs[..] else { unreachable!("a product has two factors") };
     for c in (0..outputs.len()).filter(|c| outputs[*c]) {
         needed[x][c] |= constant[gate][c] != Some(0.0);
         needed[gate][c] |= constant[x][c] != Some(0.0);
@@ -108,8 +175,4 @@ fn any(taps: &[f32]) -> bool {
 /// What a channel that is 1 everywhere, without a border, adds to an output.
 pub(super) fn sum(taps: &[f32]) -> f64 {
     taps.iter().map(|w| f64::from(*w)).sum()
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }

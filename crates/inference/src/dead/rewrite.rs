@@ -30,7 +30,7 @@ pub(super) fn conv(conv: Conv, outputs: &[bool], input: &Input) -> Conv {
 
 /// What output `o` loses without its dead inputs, where that is the same at all pixels.
 fn into_bias(conv: &Conv, o: usize, input: &Input) -> f64 {
-    if conv.padding > 0 {
+    if conv.is_padded() {
         return 0.0;
     }
     lost(conv, o, input).map(|(k, w)| k * facts::sum(w)).sum()

@@ -1,6 +1,7 @@
 //! Small networks made by hand.
 
-use graph::Shape;
+use geometry::{Size, Window};
+use graph::{Activation, Shape};
 use inference::{Conv, Kind, Layer, Network};
 use seed::{Stream, stream};
 
@@ -15,6 +16,13 @@ pub struct Builder {
     random: Stream,
 }
 
+/// Kernel side and groups of a convolution.
+#[derive(Clone, Copy)]
+pub struct Grouping {
+    pub kernel: usize,
+    pub groups: usize,
+}
+
 /// An image of this many channels.
 pub fn start(channels: usize) -> Builder {
     let mut builder = Builder { layers: vec![], random: stream(7, "test/layers", 0) };
@@ -27,7 +35,7 @@ impl Builder {
     pub fn push(&mut self, kind: Kind, inputs: &[usize], shape: Shape) -> usize {
         let name = format!("layer{}", self.layers.len());
         let inputs = inputs.to_vec();
-        self.layers.push(Layer { name, kind, inputs, add: None, relu: false, shape });
+        self.layers.push(Layer { name, kind, inputs, add: None, activation: None, shape });
         self.layers.len() - 1
     }
 
@@ -36,19 +44,27 @@ impl Builder {
         self.push(kind, inputs, self.layers[inputs[0]].shape)
     }
 
+    /// Adds an activation by itself.
+    pub fn activation(&mut self, activation: Activation, x: usize) -> usize {
+        let y = self.same(Kind::Copy, &[x]);
+        self.layers[y].activation = Some(activation);
+        y
+    }
+
     /// Adds a convolution of stride 1, its values normal, that keeps height and width.
     pub fn conv(&mut self, x: usize, outputs: usize, kernel: usize) -> usize {
-        self.grouped(x, outputs, (kernel, 1))
+        self.grouped(x, outputs, Grouping { kernel, groups: 1 })
     }
 
     /// As [`Builder::conv`], in groups.
-    pub fn grouped(&mut self, x: usize, outputs: usize, (side, groups): (usize, usize)) -> usize {
+    pub fn grouped(&mut self, x: usize, outputs: usize, grouping: Grouping) -> usize {
+        let Grouping { kernel, groups } = grouping;
         let shape = self.layers[x].shape;
-        let row = shape.c / groups * side * side;
+        let row = shape.c / groups * kernel * kernel;
         let weight = self.normal(outputs * row);
         let bias = self.normal(outputs);
-        let padding = side / 2;
-        let conv = Conv { kernel: (side, side), stride: 1, padding, groups, weight, bias };
+        let window = Window::square(kernel, 1, kernel / 2);
+        let conv = Conv { window, groups, weight, bias };
         self.push(Kind::Conv(conv), &[x], Shape { c: outputs, ..shape })
     }
 
@@ -56,7 +72,8 @@ impl Builder {
     pub fn finish(mut self, x: usize) -> Network {
         let Shape { c, h, w } = self.layers[x].shape;
         let (weight, bias) = (self.normal(3 * c * h * w), self.normal(3));
-        let conv = Conv { kernel: (h, w), stride: 1, padding: 0, groups: 1, weight, bias };
+        let window = Window { kernel: Size { h, w }, ..Window::square(1, 1, 0) };
+        let conv = Conv { window, groups: 1, weight, bias };
         self.push(Kind::Conv(conv), &[x], Shape::new(3, 1, 1));
         Network { layers: self.layers }
     }

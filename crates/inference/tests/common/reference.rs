@@ -1,7 +1,8 @@
 //! Runs a network layer by layer in f64, one value at a time: slow and obvious.
 
-use graph::{Pool, Shape};
-use inference::{Conv, Kind, Layer, Network};
+use geometry::{Size, Window};
+use graph::Shape;
+use inference::{Conv, Kind, Layer, LayerNorm, Network};
 
 /// Channels of one image, row by row.
 struct Values<'a> {
@@ -22,8 +23,8 @@ pub fn run(network: &Network, image: &[f64]) -> Vec<Vec<f64>> {
         if let Some(added) = layer.add {
             values = values.iter().zip(&outputs[added]).map(|(v, a)| v + a).collect();
         }
-        if layer.relu {
-            values = values.iter().map(|v| v.max(0.0)).collect();
+        if let Some(activation) = layer.activation {
+            values = values.iter().map(|v| activation.at(*v)).collect();
         }
         assert_eq!(values.len(), layer.shape.count(), "{}", layer.name);
         outputs.push(values);
@@ -39,61 +40,107 @@ pub fn logits(network: &Network, image: &[f64]) -> Vec<f64> {
 /// What `layer` computes, without what is added and the activation.
 fn run_layer(layer: &Layer, inputs: &[Values]) -> Vec<f64> {
     let (x, shape) = (&inputs[0], layer.shape);
-    let each = |f: &dyn Fn(f64) -> f64| x.values.iter().map(|v| f(*v)).collect();
-    let pixels = |f: &dyn Fn(usize, usize, usize) -> f64| -> Vec<f64> {
-        let at = |i: usize| f(i / shape.pixels(), i / shape.w % shape.h, i % shape.w);
-        (0..shape.count()).map(at).collect()
+    let pixels = |f: &dyn Fn(Pixel) -> f64| -> Vec<f64> {
+        let at = |i: usize| Pixel { c: i / shape.pixels(), y: i / shape.w % shape.h, x: i % shape.w };
+        (0..shape.count()).map(|i| f(at(i))).collect()
     };
-    let second = |i: usize| inputs[1].values[i];
+    let moved = |c: usize, at: Pixel| x.at(c, at.y as isize, at.x as isize).expect("a pixel");
     match &layer.kind {
         Kind::Input => unreachable!("the image is given"),
-        Kind::Conv(conv) => pixels(&|o, row, column| convolved(conv, x, [o, row, column])),
-        Kind::MaxPool(pool) => pixels(&|c, row, column| largest(*pool, x, [c, row, column])),
-        Kind::Average(side) => pixels(&|c, row, column| mean(*side, x, [c, row, column])),
-        Kind::Silu => each(&|v| v / (1.0 + (-v).exp())),
-        Kind::Sigmoid => each(&|v| 1.0 / (1.0 + (-v).exp())),
-        Kind::Scale => {
-            x.values.iter().enumerate().map(|(i, v)| v * second(i / x.shape.pixels())).collect()
+        Kind::Conv(conv) => pixels(&|at| convolved(conv, x, at)),
+        Kind::LayerNorm(norm) => pixels(&|at| normalised(norm, x, at)),
+        Kind::MaxPool(pool) => pixels(&|at| {
+            window(&pool.window, x, at).flatten().fold(f64::NEG_INFINITY, f64::max)
+        }),
+        Kind::AveragePool(pool) => pixels(&|at| {
+            let all: Vec<_> = window(&pool.window, x, at).collect();
+            let inside: Vec<f64> = all.iter().flatten().copied().collect();
+            assert!(!pool.ceil, "the divisor of windows that hang over is held to PyTorch's elsewhere");
+            let count = if pool.count_padding { all.len() } else { inside.len() };
+            inside.iter().sum::<f64>() / count as f64
+        }),
+        Kind::AdaptiveAverage(average) => pixels(&|at| mean(average.grid, x, at)),
+        Kind::Multiply if inputs[1].shape == shape => {
+            x.values.iter().zip(inputs[1].values).map(|(a, b)| a * b).collect()
         }
-        Kind::Add => x.values.iter().enumerate().map(|(i, v)| v + second(i)).collect(),
-        Kind::Copy => x.values.to_vec(),
+        Kind::Multiply => pixels(&|at| moved(at.c, at) * inputs[1].values[at.c]),
+        Kind::Add => x.values.iter().zip(inputs[1].values).map(|(a, b)| a + b).collect(),
+        Kind::Concat => inputs.iter().flat_map(|input| input.values.iter().copied()).collect(),
+        Kind::Slice(slice) => pixels(&|at| moved(slice.start + at.c, at)),
+        Kind::Shuffle(shuffle) => pixels(&|at| {
+            let each = shape.c / shuffle.groups;
+            moved(at.c % shuffle.groups * each + at.c / shuffle.groups, at)
+        }),
+        Kind::PadChannels(pad) => pixels(&|at| match at.c.checked_sub(pad.before) {
+            Some(c) if c < x.shape.c => moved(c, at),
+            _ => 0.0,
+        }),
+        Kind::PadBorders(pad) => pixels(&|at| {
+            let (y, column) = (at.y as isize - pad.sides.top as isize, at.x as isize - pad.sides.left as isize);
+            x.at(at.c, y, column).unwrap_or(0.0)
+        }),
+        Kind::Flatten | Kind::Copy => x.values.to_vec(),
     }
 }
 
-fn convolved(conv: &Conv, x: &Values, [o, row, column]: [usize; 3]) -> f64 {
-    let (kh, kw) = conv.kernel;
+/// A place in an output.
+#[derive(Clone, Copy)]
+struct Pixel {
+    c: usize,
+    y: usize,
+    x: usize,
+}
+
+fn convolved(conv: &Conv, x: &Values, at: Pixel) -> f64 {
     let inputs = x.shape.c / conv.groups;
-    let first = o / (conv.bias.len() / conv.groups) * inputs;
-    let mut sum = f64::from(conv.bias[o]);
-    for (i, w) in conv.weight[o * inputs * kh * kw..][..inputs * kh * kw].iter().enumerate() {
-        let (c, ky, kx) = (first + i / (kh * kw), i / kw % kh, i % kw);
-        let place = [row * conv.stride + ky, column * conv.stride + kx];
-        sum += f64::from(*w) * x.pixel(c, place, conv.padding).unwrap_or(0.0);
+    let first = at.c / (conv.bias.len() / conv.groups) * inputs;
+    let row = &conv.weight[at.c * conv.row()..][..conv.row()];
+    let mut sum = f64::from(conv.bias[at.c]);
+    for (i, weights) in row.chunks(conv.taps()).enumerate() {
+        let values = window(&conv.window, x, Pixel { c: first + i, ..at });
+        sum += values.zip(weights).map(|(v, w)| v.unwrap_or(0.0) * f64::from(*w)).sum::<f64>();
     }
     sum
 }
 
-fn largest(pool: Pool, x: &Values, [c, row, column]: [usize; 3]) -> f64 {
-    let window = (0..pool.kernel * pool.kernel).filter_map(|i| {
-        let place = [row * pool.stride + i / pool.kernel, column * pool.stride + i % pool.kernel];
-        x.pixel(c, place, pool.padding)
-    });
-    window.fold(f64::NEG_INFINITY, f64::max)
+/// The values that the window of an output pixel reads, row by row; `None` outside the image.
+fn window<'a>(
+    window: &'a Window,
+    x: &'a Values,
+    at: Pixel,
+) -> impl Iterator<Item = Option<f64>> + 'a {
+    let Window { kernel, stride, dilation, padding } = *window;
+    (0..kernel.pixels()).map(move |tap| {
+        let (ky, kx) = (tap / kernel.w * dilation.h, tap % kernel.w * dilation.w);
+        let row = (at.y * stride.h + ky) as isize - padding.top as isize;
+        x.at(at.c, row, (at.x * stride.w + kx) as isize - padding.left as isize)
+    })
+}
+
+fn normalised(norm: &LayerNorm, x: &Values, at: Pixel) -> f64 {
+    let n = x.shape.c as f64;
+    let all = (0..x.shape.c).map(|c| x.at(c, at.y as isize, at.x as isize).expect("a pixel"));
+    let mean = all.clone().sum::<f64>() / n;
+    let variance = all.clone().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    let own = all.clone().nth(at.c).expect("a channel");
+    let of = |values: &[f32], none: f64| values.get(at.c).map_or(none, |v| f64::from(*v));
+    let scaled = (own - mean) / (variance + f64::from(norm.eps)).sqrt();
+    scaled * of(&norm.weight, 1.0) + of(&norm.bias, 0.0)
 }
 
 /// The mean of a window as `torch.nn.AdaptiveAvgPool2d` documents them.
-fn mean(side: usize, x: &Values, [c, row, column]: [usize; 3]) -> f64 {
-    let span = |o: usize, size: usize| o * size / side..((o + 1) * size).div_ceil(side);
-    let (rows, columns) = (span(row, x.shape.h), span(column, x.shape.w));
-    let places = rows.flat_map(|r| columns.clone().map(move |c| [r, c]));
-    let all: Vec<f64> = places.filter_map(|place| x.pixel(c, place, 0)).collect();
+fn mean(grid: Size, x: &Values, at: Pixel) -> f64 {
+    let span = |o: usize, size: usize, of: usize| o * size / of..((o + 1) * size).div_ceil(of);
+    let (rows, columns) = (span(at.y, x.shape.h, grid.h), span(at.x, x.shape.w, grid.w));
+    let places = rows.flat_map(|r| columns.clone().map(move |c| [r as isize, c as isize]));
+    let all: Vec<f64> = places.filter_map(|[y, column]| x.at(at.c, y, column)).collect();
     all.iter().sum::<f64>() / all.len() as f64
 }
 
 impl Values<'_> {
-    /// The value at a place counted from `padding` before the first pixel; `None` outside the image.
-    fn pixel(&self, c: usize, [row, column]: [usize; 2], padding: usize) -> Option<f64> {
-        let (y, x) = (row.checked_sub(padding)?, column.checked_sub(padding)?);
+    /// The value at a place; `None` outside the image.
+    fn at(&self, c: usize, y: isize, x: isize) -> Option<f64> {
+        let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
         let Shape { h, w, .. } = self.shape;
         (y < h && x < w).then(|| self.values[(c * h + y) * w + x])
     }

@@ -1,8 +1,8 @@
 //! Networks of the zoo with values as if they had been trained, and pruned as one likes.
 
 use artifact::tensors::{Tensor, Tensors};
-use graph::{Graph, Param, Role, fold};
-use inference::{Conv, Kind, Network};
+use graph::{Graph, Param, Role};
+use inference::{Checked, Conv, Kind, Network};
 use seed::{Stream, stream};
 
 /// Each network of the zoo at a width and side that run in no time.
@@ -17,17 +17,13 @@ pub const SMALL: [(&str, usize); 6] = [
 
 /// The network `spec` for ten classes and images of this side, without a zero among its weights.
 pub fn network((spec, side): (&str, usize), seed: u64) -> Network {
-    let graph = Graph::build(spec, 10, side).expect("in the zoo");
-    let tensors = tensors(&graph, seed);
-    let of = |node: usize, suffix: &str| {
-        let name = format!("{}.{suffix}", graph.nodes()[node].name);
-        tensors[&name].as_f32().expect("all are f32").to_vec()
-    };
-    Network::new(
-        &graph,
-        |group| fold::folded(&graph, group, &tensors),
-        |node| ["weight", "bias", "running_mean", "running_var"].map(|suffix| of(node, suffix)),
-    )
+    of(&Graph::build(spec, 10, side).expect("in the zoo"), seed)
+}
+
+/// The network `graph`, with values as of [`network`].
+pub fn of(graph: &Graph, seed: u64) -> Network {
+    let tensors = tensors(graph, seed);
+    Network::new(graph, &Checked { graph, tensors: &tensors })
 }
 
 /// Initial values, with norms and biases that do something.
@@ -45,7 +41,7 @@ fn trained(role: Role, initial: f32, random: &mut Stream) -> f32 {
         Role::Weight => initial,
         Role::Bias | Role::NormBias => initial + 0.4 * random.normal() as f32,
         Role::RunningMean => initial + 0.1 * random.normal() as f32,
-        Role::NormWeight | Role::RunningVar => initial * random.range(0.5, 2.0) as f32,
+        Role::NormWeight | Role::RunningVar | Role::Constant => initial * random.range(0.5, 2.0) as f32,
     }
 }
 

@@ -1,9 +1,11 @@
 //! One rule at a time.
 
-use graph::{Pool, Shape};
+use geometry::{Size, Window};
+use graph::op::MaxPool;
+use graph::{Activation, AdaptiveAverage, Shape};
 use inference::{Kind, Network};
 
-use crate::common::layers::{Builder, SIDE, start};
+use crate::common::layers::{Builder, Grouping, SIDE, start};
 use crate::common::zoo;
 
 /// Asserts the channels that are left in each layer but the last, and what holds of any network.
@@ -19,7 +21,7 @@ fn check(network: &Network, expected: &[usize]) -> Network {
 fn four(constants: &[(usize, f32)]) -> (Builder, usize) {
     let mut net = start(2);
     let x = net.conv(0, 4, 3);
-    net.layer(x).relu = true;
+    net.layer(x).activation = Some(Activation::Relu);
     net.fix_all(x, constants);
     (net, x)
 }
@@ -92,7 +94,7 @@ fn sums_tie_their_branches() {
             net.fix(y, 2, -1.0);
         }
         let sum = net.same(Kind::Add, &[x, y]);
-        net.layer(sum).relu = true;
+        net.layer(sum).activation = Some(Activation::Relu);
         check(&net.finish(sum), &[2, left, left, left]);
     }
 }
@@ -100,11 +102,11 @@ fn sums_tie_their_branches() {
 #[test]
 fn constants_go_through_pools_and_activations() {
     let (mut net, x) = four(&[(1, 0.5), (3, 0.25)]);
-    let pool = Pool { kernel: 3, stride: 2, padding: 1 };
+    let pool = MaxPool { window: Window::square(3, 2, 1), ceil: false };
     let y = net.push(Kind::MaxPool(pool), &[x], Shape::new(4, 3, 3));
-    let y = net.same(Kind::Silu, &[y]);
-    let y = net.push(Kind::Average(2), &[y], Shape::new(4, 2, 2));
-    let y = net.same(Kind::Sigmoid, &[y]);
+    let y = net.activation(Activation::Silu, y);
+    let y = net.push(Kind::AdaptiveAverage(AdaptiveAverage { grid: Size::square(2) }), &[y], Shape::new(4, 2, 2));
+    let y = net.activation(Activation::Sigmoid, y);
     let y = net.same(Kind::Copy, &[y]);
     check(&net.finish(y), &[2, 2, 2, 2, 2, 2, 2]);
 }
@@ -112,11 +114,11 @@ fn constants_go_through_pools_and_activations() {
 /// Four channels, by a gate that reads their means.
 fn gated(constants: &[(usize, f32)], gates: &[(usize, f32)]) -> Network {
     let (mut net, x) = four(constants);
-    let means = net.push(Kind::Average(1), &[x], Shape::new(4, 1, 1));
+    let means = net.push(Kind::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[x], Shape::new(4, 1, 1));
     let gate = net.conv(means, 4, 1);
     net.fix_all(gate, gates);
-    let gate = net.same(Kind::Sigmoid, &[gate]);
-    let scaled = net.same(Kind::Scale, &[x, gate]);
+    let gate = net.activation(Activation::Sigmoid, gate);
+    let scaled = net.same(Kind::Multiply, &[x, gate]);
     net.finish(scaled)
 }
 
@@ -130,8 +132,8 @@ fn gates_multiply_constants() {
 fn products_ask_for_both() {
     let (mut net, first) = four(&[]);
     let [x, other] = [first, 0].map(|input| net.conv(input, 3, 3));
-    let gate = net.push(Kind::Average(1), &[other], Shape::new(3, 1, 1));
-    let scaled = net.same(Kind::Scale, &[x, gate]);
+    let gate = net.push(Kind::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[other], Shape::new(3, 1, 1));
+    let scaled = net.same(Kind::Multiply, &[x, gate]);
     check(&net.finish(scaled), &[2, 4, 3, 3, 3, 3]);
 }
 
@@ -144,12 +146,12 @@ fn nobody_asks_for_the_gate_of_a_zero() {
 fn nobody_asks_for_what_a_zero_gate_hides() {
     let mut net = start(2);
     let x = net.conv(0, 4, 3);
-    let means = net.push(Kind::Average(1), &[x], Shape::new(4, 1, 1));
+    let means = net.push(Kind::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[x], Shape::new(4, 1, 1));
     let gate = net.conv(means, 4, 1);
     zoo::clear_column(net.weights(gate), 3);
     net.fix(gate, 3, -1.0);
-    net.layer(gate).relu = true;
-    let scaled = net.same(Kind::Scale, &[x, gate]);
+    net.layer(gate).activation = Some(Activation::Relu);
+    let scaled = net.same(Kind::Multiply, &[x, gate]);
     check(&net.finish(scaled), &[2, 3, 3, 3, 3]);
 }
 
@@ -182,7 +184,7 @@ fn one_channel_stays() {
 #[test]
 fn channels_by_themselves_go_with_their_filters() {
     let (mut net, x) = four(&[(1, -1.0), (2, 0.5)]);
-    let y = net.grouped(x, 4, (3, 4));
+    let y = net.grouped(x, 4, Grouping { kernel: 3, groups: 4 });
     // The second reads zeros; the third reads a constant that is another at the border.
     let network = net.finish(y);
     let thin = check(&network, &[2, 3, 3]);
@@ -193,7 +195,7 @@ fn channels_by_themselves_go_with_their_filters() {
 #[test]
 fn other_groups_keep_what_they_read_and_give() {
     let (mut net, x) = four(&[(1, -1.0)]);
-    let y = net.grouped(x, 4, (3, 2));
+    let y = net.grouped(x, 4, Grouping { kernel: 3, groups: 2 });
     net.fix(y, 2, 0.5);
     check(&net.finish(y), &[2, 4, 4]);
 }

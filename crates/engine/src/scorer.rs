@@ -1,0 +1,71 @@
+//! A network made ready to answer: on the processor by the executor that packed files run on, on a GPU
+//! by the forward walk of training with running statistics.
+
+use anyhow::Result;
+use inference::{Checked, Network, Plan, Threads, Unknown, Use};
+
+#[cfg(feature = "cuda")]
+use crate::net::Stats;
+use crate::Net;
+#[cfg(feature = "cuda")]
+use crate::{Batch, Mode};
+
+/// Images that the plan is made for.
+const BATCH: usize = 64;
+
+/// A network that answers. It holds the values of the moment it was made; training further does not
+/// change it.
+pub struct Scorer<'a> {
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "a plan needs no network"))]
+    net: &'a Net,
+    how: How,
+}
+
+enum How {
+    Plan(Box<Plan>),
+    #[cfg(feature = "cuda")]
+    Walk(Stats),
+}
+
+impl Net {
+    /// Makes the network ready to answer. Norms are folded into weights and channels without use taken
+    /// out, as [`inference::Model`] does; exact zeros are skipped where that was measured to be faster.
+    pub fn scorer(&self) -> Result<Scorer<'_>> {
+        #[cfg(feature = "cuda")]
+        if !self.device().is_cpu() {
+            return Ok(Scorer { net: self, how: How::Walk(self.stats()?) });
+        }
+        let tensors = self.tensors()?;
+        let values = Checked { graph: self.graph(), tensors: &tensors };
+        let (network, _) = Network::new(self.graph(), &values).without_dead_channels();
+        let how = Use {
+            batch: BATCH,
+            skip: true,
+            unknown: Unknown::Measure,
+            threads: Threads::Any,
+        };
+        Ok(Scorer { net: self, how: How::Plan(Box::new(Plan::new(&network, how))) })
+    }
+}
+
+impl Scorer<'_> {
+    /// The logits, images x classes, of the images of `batch`, which are normalised and lie one after
+    /// the other.
+    pub fn rows(&self, batch: cifar::Batch) -> Result<Vec<f32>> {
+        match &self.how {
+            How::Plan(plan) => Ok(plan.logits(&batch.images)),
+            #[cfg(feature = "cuda")]
+            How::Walk(_) => self.walk(&Batch::new(batch, self.net.device())?),
+        }
+    }
+
+    /// The logits, images x classes, of a batch that lies on the GPU.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn walk(&self, batch: &Batch) -> Result<Vec<f32>> {
+        let How::Walk(stats) = &self.how else { unreachable!("a plan takes images as they are") };
+        let tape = self.net.forward(batch, Mode::Score(stats))?;
+        let rows = tape.logits().host()?;
+        self.net.recycle(tape)?;
+        Ok(rows)
+    }
+}
