@@ -40,7 +40,7 @@ pub struct Source<'a> {
     /// Its shape.
     pub shape: Vec<usize>,
     /// Hands on all of its bytes, in order.
-    pub bytes: &'a dyn Fn(&mut Sink) -> Result<()>,
+    pub bytes: Box<dyn Fn(&mut Sink) -> Result<()> + 'a>,
 }
 
 /// Where the bytes of a tensor are.
@@ -194,9 +194,9 @@ mod tests {
         let pieces = |sink: &mut Sink| (0..3_u8).try_for_each(|i| sink(&[i, 2 * i]));
         let labels = |sink: &mut Sink| sink(&[1, 0, 2, 1]);
         let images =
-            Source { name: "a.images", element: Element::U8, shape: vec![2, 3], bytes: &pieces };
+            Source { name: "a.images", element: Element::U8, shape: vec![2, 3], bytes: Box::new(pieces) };
         let labels =
-            Source { name: "a.labels", element: Element::U16, shape: vec![2], bytes: &labels };
+            Source { name: "a.labels", element: Element::U16, shape: vec![2], bytes: Box::new(labels) };
         write(path, vec![images, labels], Some("note")).expect("writes");
     }
 
