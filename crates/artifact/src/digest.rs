@@ -26,6 +26,27 @@ pub fn of_file(path: &Path) -> Result<(String, u64)> {
     }
 }
 
+/// Digest of `bytes` as it is, not as text.
+pub fn raw(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The digest of bytes that come piece by piece: the same as [`of_bytes`] of them all.
+#[derive(Default)]
+pub struct Running(Sha256);
+
+impl Running {
+    /// Adds the next bytes.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all bytes.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
 /// A digest of several pieces, each with its length, so that no two lists of pieces are alike.
 #[derive(Default)]
 pub struct Stream(Sha256);

@@ -10,13 +10,53 @@ use crate::{Error, Result, names};
 
 /// Writes `bytes` to `path` so that after any crash the old or the new content stands there whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes).map_err(|e| Error::write(path, &e)))
+}
+
+/// As [`write()`], with the content that `fill` writes.
+///
+/// # Errors
+/// Those of `fill`, and [`Error::Resource`] where the disk refuses.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let temporary = sibling(path, "tmp");
-    let done = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let failed = |e: io::Error| Error::write(path, &e);
+    let filled = File::create(&temporary).map_err(failed).and_then(|mut file| {
+        fill(&mut file)?;
+        file.sync_all().map_err(failed)
+    });
+    let done = filled.and_then(|()| fs::rename(&temporary, path).map_err(failed));
     if done.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    done.map_err(|e| Error::write(path, &e))?;
+    done?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// A file without a name, to write and read back, on the disk where `near` is or will be: the system
+/// removes it when it is closed, however the process ends.
+///
+/// # Errors
+/// [`Error::Resource`] where the disk refuses.
+pub fn scratch(near: &Path) -> Result<File> {
+    let place = tidy(near)?;
+    let mut folder = place.parent().unwrap_or(Path::new("/"));
+    while !is_folder(folder)? {
+        folder = folder.parent().unwrap_or(Path::new("/"));
+    }
+    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for attempt in 0..u64::MAX {
+        let path = folder.join(format!(".{name}.scratch-{}-{attempt}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => {
+                fs::remove_file(&path).map_err(|e| Error::write(&path, &e))?;
+                return Ok(file);
+            }
+            // Left by a process that was killed between the two calls.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::write(&path, &e)),
+        }
+    }
+    unreachable!("a folder holds fewer names than that")
 }
 
 /// Appends one line to `path`, durably.
@@ -220,12 +260,6 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::write(folder, &e))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +329,18 @@ mod tests {
         refused(dir.path(), "is a folder");
         #[cfg(unix)]
         refused(Path::new("/dev/zero"), "a pipe, a socket or a device");
+    }
+
+    #[test]
+    fn a_scratch_file_has_no_name() {
+        use std::os::unix::fs::FileExt as _;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut file = scratch(&dir.path().join("not/made/yet")).expect("makes");
+        file.write_all(b"pixels").expect("writes");
+        let mut back = [0; 5];
+        file.read_exact_at(&mut back, 1).expect("reads");
+        assert_eq!(&back, b"ixels");
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 0);
     }
 
     #[test]

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::size::Sizes;
 
+mod dataset;
+
+pub use dataset::{Dataset, ImageShape};
+
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -14,35 +18,6 @@ macro_rules! record {
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
     };
 }
-
-record!(
-    /// Result of `data-cifar`.
-    Dataset {
-        /// Where the images came from: `synthetic`, or the layout that was imported: `binary`,
-        /// `python`, `cifar-100-binary`, `cifar-100-python`, `idx`, `folder`.
-        source: String,
-        /// Class names by label.
-        classes: Vec<String>,
-        /// Height and width of an image in pixels.
-        side: usize,
-        /// Images a class.
-        counts: Vec<ClassCount>,
-        /// Images of the training, validation and test parts.
-        images: Parts,
-        /// Fraction of the training images set apart for validation; 0 where the source had a
-        /// validation part of its own.
-        validation: f64,
-        /// Seed of the split.
-        split_seed: u64,
-        /// Mean of each channel (R, G, B) over the training part, pixels scaled to `[0, 1]`.
-        mean: Vec<f64>,
-        /// Standard deviation of each channel, likewise.
-        std: Vec<f64>,
-        /// What lay in the source and was not taken.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        passed_over: Vec<PassedOver>,
-    }
-);
 
 record!(
     /// Entries of a source that were not taken, all for the same reason.

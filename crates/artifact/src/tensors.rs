@@ -200,7 +200,7 @@ fn values(name: &str, dtype: Dtype, data: &[u8]) -> Result<Values, String> {
 }
 
 /// The safetensors reader keeps the last of two equal names; a file that has them is doubtful.
-fn no_repeats(header: &[u8]) -> Result<(), String> {
+pub(crate) fn no_repeats(header: &[u8]) -> Result<(), String> {
     use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
     struct Names;
     impl<'de> Visitor<'de> for Names {

@@ -14,6 +14,24 @@ pub struct Augment {
     pub erasing: f64,
 }
 
+/// Augmentation at some time of a training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Augmented {
+    /// What is done.
+    pub augment: Augment,
+    /// Seed of all draws.
+    pub seed: u64,
+    /// The epoch: each has draws of its own.
+    pub epoch: usize,
+}
+
+impl Augmented {
+    /// The number of the draws of image `index`.
+    pub(crate) fn draw(&self, index: usize) -> u64 {
+        (self.epoch as u64) << 32 | index as u64
+    }
+}
+
 /// Where one image is cropped, and whether it is flipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pose {
@@ -33,10 +51,9 @@ impl Pose {
 }
 
 impl Augment {
-    /// The pose of image `index` in `epoch`: a pure function of these and `seed`.
-    pub(crate) fn pose(&self, seed: u64, epoch: usize, index: usize) -> Pose {
-        let both = (epoch as u64) << 32 | index as u64;
-        let mut random = seed::stream(seed, "train/augment", both);
+    /// The pose of an image whose draws are numbered `draw`: a pure function of that and `seed`.
+    pub(crate) fn pose(&self, seed: u64, draw: u64) -> Pose {
+        let mut random = seed::stream(seed, "train/augment", draw);
         let offsets = 2 * self.padding + 1;
         Pose {
             y: random.below(offsets),

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use artifact::tensors::{self, Tensors, Values};
-use artifact::{Error, Manifest, Result, names, record};
+use artifact::record::ImageShape;
+use artifact::stored::{Element, Place, Stored};
+use artifact::{Error, Manifest, Result, memory, names, record, size};
 
 use crate::raw::{Images, check_classes};
-use crate::{split, store};
+use crate::{Pixels, split, store};
 
 /// The stage that makes datasets, as manifests name it.
 pub const STAGE: &str = "data-cifar";
@@ -31,14 +32,48 @@ pub struct Dataset {
 pub struct Part {
     images: Arc<Images>,
     indices: Arc<[usize]>,
-    side: usize,
+    shape: ImageShape,
     /// The class of each label, where these are not the same.
     numbers: Option<Arc<[u16]>>,
 }
 
+/// Where the images of an opened dataset are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// In memory, where they take no more than half of what is left of it; else in their file.
+    AsFits,
+    /// In memory.
+    Memory,
+    /// In their file: each is read whenever it is wanted.
+    File,
+}
+
+impl Keep {
+    /// Whether `bytes` of images are kept in memory.
+    fn in_memory(self, bytes: u64) -> bool {
+        match self {
+            Self::AsFits => memory::available().is_none_or(|left| bytes <= left / 2),
+            Self::Memory => true,
+            Self::File => false,
+        }
+    }
+}
+
 impl Dataset {
     /// Opens the artifact at `folder`: the digest, shapes, labels and counts must hold.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is none, [`Error::Config`] where it is no dataset,
+    /// [`Error::Integrity`] where anything changed since it was made.
     pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_kept(folder, Keep::AsFits)
+    }
+
+    /// As [`Dataset::open`], its images kept as `keep` says. They are the same either way.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_kept(folder: &Path, keep: Keep) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
         if manifest.stage != STAGE {
             return Err(Error::Config(format!(
@@ -51,12 +86,16 @@ impl Dataset {
         check_info(&info, folder)?;
         let path = manifest.verified(folder, names::DATASET)?;
         let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
-        let (tensors, note) = tensors::read(&path)?;
+        let stored = Stored::open(&path)?;
         // Datasets of earlier versions have no note.
-        note.map_or(Ok(()), |note| store::check_note(&note, &info)).map_err(bad)?;
-        let parts = images(tensors, info.side)
-            .and_then(|parts| check_counts(&parts, &info).map(|()| parts))
-            .map_err(bad)?;
+        let noted = stored.note.as_deref();
+        noted.map_or(Ok(()), |note| store::check_note(note, &info)).map_err(bad)?;
+        let places = places(&stored, info.shape).map_err(bad)?;
+        let parts = places.map(|part| part.map(|part| part.images(&stored)).transpose());
+        let [train, test, own] = parts;
+        let parts = [train?, test?, own?];
+        check_counts(&parts, &info).map_err(bad)?;
+        let parts = kept(parts, keep, &path)?;
         let opened = Self::assemble(info, parts)?;
         if !opened.has_test() {
             tracing::warn!(
@@ -90,31 +129,31 @@ impl Dataset {
     }
 
     fn assemble(info: record::Dataset, [train, test, own]: [Option<Images>; 3]) -> Result<Self> {
-        let side = info.side;
+        let shape = info.shape;
         let part = |images: &Arc<Images>, indices: Vec<usize>| Part {
             images: Arc::clone(images),
             indices: indices.into(),
-            side,
+            shape,
             numbers: None,
         };
         let train = Arc::new(train.unwrap_or_default());
         let (fit, validation) = if let Some(own) = own {
-            (part(&train, (0..train.len()).collect()), Part::whole(own, side))
+            (part(&train, (0..train.len()).collect()), Part::whole(own, shape))
         } else {
             let (fit, held) = split::split(train.len(), info.validation, info.split_seed)?;
             (part(&train, fit), part(&train, held))
         };
         let test = test.filter(|test| !test.is_empty());
-        let test = test.map_or_else(|| validation.clone(), |test| Part::whole(test, side));
+        let test = test.map_or_else(|| validation.clone(), |test| Part::whole(test, shape));
         Ok(Self { info, train: fit, validation, test })
     }
 }
 
 impl Part {
-    /// All of `images`, `side` pixels a side.
-    pub fn whole(images: Images, side: usize) -> Self {
+    /// All of `images`, each of this `shape`.
+    pub fn whole(images: Images, shape: ImageShape) -> Self {
         let indices = (0..images.len()).collect();
-        Self { images: Arc::new(images), indices, side, numbers: None }
+        Self { images: Arc::new(images), indices, shape, numbers: None }
     }
 
     /// Number of images.
@@ -127,20 +166,24 @@ impl Part {
         self.indices.is_empty()
     }
 
-    /// Height and width of an image in pixels.
-    pub fn side(&self) -> usize {
-        self.side
+    /// The shape of an image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
     }
 
-    /// The bytes of image `i`: 3 x side x side, channels R, G, B.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let bytes = 3 * self.side * self.side;
+    /// The bytes of image `i`: channels x height x width, three channels being R, G, B. Where images are
+    /// kept in their file they are read into `buffer`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the file cannot be read any more.
+    pub fn image<'a>(&'a self, i: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let bytes = self.shape.values();
         let start = bytes * self.indices[i];
-        &self.images.pixels[start..start + bytes]
+        self.images.pixels.get(start..start + bytes, buffer)
     }
 
     /// The bytes of all images of the file that this is a part of.
-    pub fn pixels(&self) -> &[u8] {
+    pub fn pixels(&self) -> &Pixels {
         &self.images.pixels
     }
 
@@ -164,54 +207,89 @@ impl Part {
 fn check_info(info: &record::Dataset, folder: &Path) -> Result<()> {
     let origin = folder.join(names::MANIFEST).display().to_string();
     check_classes(&info.classes, &origin)?;
-    check_normalisation(&info.mean, &info.std)
+    check_normalisation(&info.mean, &info.std, info.shape.channels)
         .map_err(|what| Error::Config(format!("{origin}: {what}")))
 }
 
-/// Checks a mean and a deviation of three channels, pixels in `[0, 1]`. No values in that range have a mean
+/// Checks the mean and the deviation of each of `channels` channels, pixels in `[0, 1]`. No values in that range have a mean
 /// beyond it or a deviation above a half; one up to 1 is in use for scaling to `[-1, 1]` and back.
-pub fn check_normalisation(mean: &[f64], std: &[f64]) -> Result<(), String> {
-    let fine = mean.len() == 3
-        && std.len() == 3
+pub fn check_normalisation(mean: &[f64], std: &[f64], channels: usize) -> Result<(), String> {
+    let fine = mean.len() == channels
+        && std.len() == channels
         && mean.iter().all(|m| (0.0..=1.0).contains(m))
         && std.iter().all(|s| *s as f32 > 0.0 && *s <= 1.0);
     if fine {
         return Ok(());
     }
     Err(format!(
-        "mean {mean:?} and std {std:?}; expected three numbers each for pixels from 0 to 1: means from 0 to \
-         1, deviations above 0 and at most 1"
+        "mean {mean:?} and std {std:?}; expected a number each of {channels} channels, for pixels from 0 to \
+         1: means from 0 to 1, deviations above 0 and at most 1"
     ))
 }
 
-/// The images of each part of [`store::TENSORS`], where `tensors` holds just these.
-fn images(mut tensors: Tensors, side: usize) -> Result<[Option<Images>; 3], String> {
-    let found: Vec<String> = tensors.keys().cloned().collect();
-    let mut part = |(images, labels): (&str, &str)| -> Result<Images, String> {
-        let mut take = |name: &str| {
-            let tensor = tensors.remove(name);
-            tensor.ok_or_else(|| format!("tensor {name} is missing (found: {})", found.join(", ")))
+/// Where a part's images and labels are.
+struct PartPlaces<'a> {
+    images: &'a Place,
+    labels: &'a Place,
+}
+
+impl PartPlaces<'_> {
+    /// The part: its labels in memory, its images in the file.
+    fn images(&self, stored: &Stored) -> Result<Images> {
+        let in_file = |place: &Place| {
+            let (file, path) = (Arc::clone(&stored.file), stored.path.clone());
+            Pixels::in_file(file, path, place.start, place.bytes as usize)
         };
-        let (images_tensor, labels_tensor) = (take(images)?, take(labels)?);
-        let values = match labels_tensor.values {
-            Values::U8(values) => values.into_iter().map(u16::from).collect(),
-            Values::U16(values) => values,
-            Values::F32(_) => return Err(format!("tensor {labels} is neither U8 nor U16")),
+        let bytes = in_file(self.labels).to_vec()?;
+        let labels = match self.labels.element {
+            Element::U8 => bytes.into_iter().map(u16::from).collect(),
+            Element::U16 => bytes.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect(),
         };
-        let Values::U8(pixels) = images_tensor.values else {
+        Ok(Images { pixels: in_file(self.images), labels })
+    }
+}
+
+/// The places of each part of [`store::TENSORS`], where the file holds just these.
+fn places(stored: &Stored, shape: ImageShape) -> Result<[Option<PartPlaces<'_>>; 3], String> {
+    let found: Vec<&str> = stored.tensors.keys().map(String::as_str).collect();
+    let take = |name: &str| {
+        let place = stored.tensors.get(name);
+        place.ok_or_else(|| format!("tensor {name} is missing (found: {})", found.join(", ")))
+    };
+    let part = |(images, labels): (&str, &str)| {
+        let part = PartPlaces { images: take(images)?, labels: take(labels)? };
+        if part.images.element != Element::U8 {
             return Err(format!("tensor {images} is not U8"));
-        };
-        check_shape(labels, &labels_tensor.shape, &[values.len()])?;
-        check_shape(images, &images_tensor.shape, &[values.len(), 3, side, side])?;
-        Ok(Images { pixels, labels: values })
+        }
+        let n = part.labels.shape.iter().product();
+        check_shape(labels, &part.labels.shape, &[n])?;
+        let ImageShape { channels, height, width } = shape;
+        check_shape(images, &part.images.shape, &[n, channels, height, width])?;
+        Ok(part)
     };
     let [train, test, own] = store::TENSORS;
-    let of_its_own = [own.0, own.1].iter().any(|name| found.iter().any(|f| f == name));
+    let of_its_own = [own.0, own.1].iter().any(|name| found.contains(name));
     let parts = [Some(part(train)?), Some(part(test)?), of_its_own.then(|| part(own)).transpose()?];
-    match tensors.keys().next() {
+    let known = |name: &str| store::TENSORS.iter().any(|(a, b)| [*a, *b].contains(&name));
+    match found.iter().find(|name| !known(name)) {
         Some(name) => Err(format!("tensor {name} is surplus in a dataset")),
         None => Ok(parts),
     }
+}
+
+/// The parts with their images where `keep` says.
+fn kept(parts: [Option<Images>; 3], keep: Keep, path: &Path) -> Result<[Option<Images>; 3]> {
+    let bytes: u64 = parts.iter().flatten().map(|part| part.pixels.len() as u64).sum();
+    let (in_memory, mib) = (keep.in_memory(bytes), size::mib(bytes));
+    let place = path.display();
+    if !in_memory {
+        tracing::debug!("{place}: {mib:.0} MiB of images stay in the file, and are read as they are wanted");
+        return Ok(parts);
+    }
+    tracing::debug!("{place}: {mib:.0} MiB of images are kept in memory");
+    let read = |part: Images| Ok(Images { pixels: part.pixels.to_vec()?.into(), ..part });
+    let [train, test, own] = parts.map(|part| part.map(read).transpose());
+    Ok([train?, test?, own?])
 }
 
 fn check_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<(), String> {

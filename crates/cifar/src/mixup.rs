@@ -51,12 +51,13 @@ impl Mixed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use artifact::record::ImageShape;
 
     /// Images of one pixel, all of whose channels are their label.
     fn batch(n: usize) -> Batch {
         let labels: Vec<u16> = (0..n as u16).collect();
         let images = labels.iter().flat_map(|l| [f32::from(*l); 3]).collect();
-        Batch { images, labels, side: 1 }
+        Batch { images, labels, shape: ImageShape::square(1) }
     }
 
     #[test]

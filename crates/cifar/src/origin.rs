@@ -29,7 +29,7 @@ pub fn of(checkpoint: &Path) -> Result<Option<PathBuf>> {
     if input.role == "dataset" { Ok(Some(folder)) } else { self::of(&folder) }
 }
 
-/// What the manifest of the dataset in `folder` says: class names, mean and deviation of three
+/// What the manifest of the dataset in `folder` says: class names, mean and deviation of its
 /// channels.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn describe(folder: &Path) -> Result<record::Dataset> {
         )));
     }
     let info: record::Dataset = manifest.result(folder)?;
-    check_normalisation(&info.mean, &info.std)
+    check_normalisation(&info.mean, &info.std, info.shape.channels)
         .map_err(|what| Error::Config(format!("{}: {what}", folder.display())))?;
     Ok(info)
 }

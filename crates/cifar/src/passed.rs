@@ -74,10 +74,11 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || name == "__MACOSX"
 }
 
-/// Whether `name` has an ending of those that torchvision's `ImageFolder` takes, in any case. Not all of
-/// these formats can be read; one that cannot is refused rather than left out.
+/// Whether `name` has an ending of those that torchvision's `ImageFolder` takes, or a JPEG's other one
+/// (`.jfif`), in any case. Not all of these formats can be read; one that cannot is refused rather than
+/// left out.
 pub(crate) fn is_picture(name: &str) -> bool {
-    const ENDINGS: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+    const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jfif", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn endings_are_image_folders() {
-        for name in ["a.PNG", "a.b.jpeg", "x.webp", "x.tif"] {
+        for name in ["a.PNG", "a.b.jpeg", "x.webp", "x.tif", "x.JFIF"] {
             assert!(is_picture(name), "{name}");
         }
         for name in ["png", "a.gif", "a.png.txt", "a."] {

@@ -1,6 +1,6 @@
 //! Rectangles of an image that are blanked: cutout and random erasing.
 
-use crate::Augment;
+use crate::{Augment, Size};
 
 /// Share of the image's area that random erasing takes, and height over width, as `RandomErasing`
 /// of torchvision has them.
@@ -19,55 +19,48 @@ pub struct Patch {
 }
 
 impl Augment {
-    /// What is blanked of image `index`, `side` pixels wide, in `epoch`: a pure function of these
-    /// and `seed`.
-    pub(crate) fn patches(
-        &self,
-        (seed, epoch): (u64, usize),
-        index: usize,
-        side: usize,
-    ) -> impl Iterator<Item = Patch> {
-        let both = (epoch as u64) << 32 | index as u64;
+    /// What is blanked of an image of this `size` whose draws are numbered `draw`: a pure function of
+    /// these and `seed`.
+    pub(crate) fn patches(&self, seed: u64, draw: u64, size: Size) -> impl Iterator<Item = Patch> {
         let cutout = (self.cutout > 0)
-            .then(|| cutout(&mut seed::stream(seed, "train/cutout", both), self.cutout, side));
+            .then(|| cutout(&mut seed::stream(seed, "train/cutout", draw), self.cutout, size));
         let erased = (self.erasing > 0.0)
-            .then(|| erased(&mut seed::stream(seed, "train/erasing", both), self.erasing, side));
+            .then(|| erased(&mut seed::stream(seed, "train/erasing", draw), self.erasing, size));
         cutout.into_iter().chain(erased.flatten())
     }
 }
 
 /// A square around a random pixel, as far as it lies in the image (`DeVries` and Taylor 2017).
-fn cutout(random: &mut seed::Stream, size: usize, side: usize) -> Patch {
-    let mut span = || {
-        let first = random.below(side) as isize - (size / 2) as isize;
-        (first.max(0) as usize, (first + size as isize).clamp(0, side as isize) as usize)
+fn cutout(random: &mut seed::Stream, square: usize, size: Size) -> Patch {
+    let mut span = |side: usize| {
+        let first = random.below(side) as isize - (square / 2) as isize;
+        (first.max(0) as usize, (first + square as isize).clamp(0, side as isize) as usize)
     };
-    Patch { rows: span(), columns: span() }
+    Patch { rows: span(size.height), columns: span(size.width) }
 }
 
 /// A rectangle somewhere in the image, with probability `p` (Zhong et al. 2017).
-fn erased(random: &mut seed::Stream, p: f64, side: usize) -> Option<Patch> {
+fn erased(random: &mut seed::Stream, p: f64, size: Size) -> Option<Patch> {
     if !random.chance(p) {
         return None;
     }
     let draw = |random: &mut seed::Stream| {
-        let area = (side * side) as f64 * random.range(AREA.0, AREA.1);
+        let area = (size.height * size.width) as f64 * random.range(AREA.0, AREA.1);
         let ratio = random.range(RATIO.0.ln(), RATIO.1.ln()).exp();
         [(area * ratio).sqrt(), (area / ratio).sqrt()].map(|v| v.round() as usize)
     };
-    let size = (0..DRAWS).map(|_| draw(random)).find(|[h, w]| *h < side && *w < side);
-    size.map(|[h, w]| {
-        let (y, x) = (random.below(side - h + 1), random.below(side - w + 1));
+    let fits = |[h, w]: &[usize; 2]| *h < size.height && *w < size.width;
+    (0..DRAWS).map(|_| draw(random)).find(fits).map(|[h, w]| {
+        let (y, x) = (random.below(size.height - h + 1), random.below(size.width - w + 1));
         Patch { rows: (y, y + h), columns: (x, x + w) }
     })
 }
 
 impl Patch {
-    /// Sets its pixels of every channel of `image`, `side` pixels wide, to 0: the mean, once
-    /// images are normalised.
-    pub(crate) fn blank(self, image: &mut [f32], side: usize) {
-        for plane in image.chunks_mut(side * side) {
-            for row in plane.chunks_mut(side).take(self.rows.1).skip(self.rows.0) {
+    /// Sets its pixels of every channel of `image` to 0: the mean, once images are normalised.
+    pub(crate) fn blank(self, image: &mut [f32], size: Size) {
+        for plane in image.chunks_mut(size.height * size.width) {
+            for row in plane.chunks_mut(size.width).take(self.rows.1).skip(self.rows.0) {
                 row[self.columns.0..self.columns.1].fill(0.0);
             }
         }
@@ -79,20 +72,20 @@ mod tests {
     use super::*;
 
     const SIDE: usize = 32;
+    const SIZE: Size = Size { height: SIDE, width: SIDE };
     const IMAGES: usize = 5000;
 
     /// The pixels that are blanked of each image.
     fn blanked(augment: Augment, epoch: usize) -> Vec<Vec<bool>> {
         let of = |index| {
             let mut image = vec![1.0; 3 * SIDE * SIDE];
-            augment
-                .patches((1, epoch), index, SIDE)
-                .for_each(|patch| patch.blank(&mut image, SIDE));
+            let draw = (epoch as u64) << 32 | index;
+            augment.patches(1, draw, SIZE).for_each(|patch| patch.blank(&mut image, SIZE));
             let blank: Vec<bool> = image.iter().map(|v| *v == 0.0).collect();
             assert_eq!(blank[..SIDE * SIDE], blank[2 * SIDE * SIDE..], "all channels alike");
             blank[..SIDE * SIDE].to_vec()
         };
-        (0..IMAGES).map(of).collect()
+        (0..IMAGES as u64).map(of).collect()
     }
 
     fn areas(blanked: &[Vec<bool>]) -> Vec<usize> {
@@ -130,7 +123,16 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_a_rectangle_lie_within_it() {
+        let size = Size { height: 6, width: 20 };
+        let augment = Augment { cutout: 4, erasing: 1.0, ..Augment::default() };
+        let all: Vec<Patch> = (0..500).flat_map(|draw| augment.patches(1, draw, size)).collect();
+        assert!(all.iter().all(|p| p.rows.1 <= 6 && p.columns.1 <= 20), "{all:?}");
+        assert!(all.iter().any(|p| p.columns.1 == 20) && all.iter().any(|p| p.rows.1 == 6));
+    }
+
+    #[test]
     fn nothing_is_blanked_unasked() {
-        assert_eq!(Augment::default().patches((1, 0), 0, SIDE).count(), 0);
+        assert_eq!(Augment::default().patches(1, 0, SIZE).count(), 0);
     }
 }

@@ -2,28 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use artifact::record::PassedOver;
+use artifact::record::{ImageShape, PassedOver};
+use artifact::stored::Element;
 use artifact::tensors::Tensor;
 use artifact::{Error, Result, digest};
 
+use crate::Pixels;
+
 /// Images and their labels.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Images {
-    /// N x 3 x side x side bytes: channels R, G, B, each row by row.
-    pub pixels: Vec<u8>,
+    /// N x channels x height x width bytes; three channels are R, G, B.
+    pub pixels: Pixels,
     /// N class numbers.
     pub labels: Vec<u16>,
 }
 
 /// A whole set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Raw {
     /// Where it came from: `synthetic`, or the layout as [`artifact::record::Dataset`] names it.
     pub source: &'static str,
     /// Class names by label.
     pub classes: Vec<String>,
-    /// Height and width of every image in pixels.
-    pub side: usize,
+    /// The shape of every image.
+    pub shape: ImageShape,
     /// Trained on; what [`crate::split`] sets apart included, where there is no validation part.
     pub train: Images,
     /// The validation part, where the set brings its own.
@@ -32,28 +35,47 @@ pub struct Raw {
     pub test: Images,
     /// What lay beside it and was not taken.
     pub passed_over: Vec<PassedOver>,
+    /// What a user should know of it, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 impl Raw {
     /// A set without images.
-    pub fn empty(source: &'static str, classes: Vec<String>, side: usize) -> Self {
-        let (train, test) = (Images::default(), Images::default());
-        Self { source, classes, side, train, validation: None, test, passed_over: vec![] }
+    pub fn empty(source: &'static str, classes: Vec<String>, shape: ImageShape) -> Self {
+        Self {
+            source,
+            classes,
+            shape,
+            train: Images::default(),
+            validation: None,
+            test: Images::default(),
+            passed_over: vec![],
+            remarks: vec![],
+        }
     }
 
     /// SHA-256 over all that matters: names, sizes, pixels and labels.
-    pub fn digest(&self) -> String {
-        let labels = |labels: &[u16]| match narrow(labels, self.classes.len()) {
-            Some(bytes) => digest::of_bytes(&bytes),
-            None => {
-                digest::of_bytes(&labels.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<_>>())
-            }
-        };
-        let part = |i: &Images| digest::of_bytes(&i.pixels) + &labels(&i.labels);
-        let all = [self.classes.join("\n"), self.side.to_string(), part(&self.train)];
-        let validation = self.validation.as_ref().map(|i| format!("\n\n{}", part(i)));
-        let all = all.join("\n\n") + &part(&self.test) + &validation.unwrap_or_default();
-        digest::of_bytes(all.as_bytes())
+    ///
+    /// # Errors
+    /// Where the pixels cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let classes = self.classes.len();
+        let labels = |labels: &[u16]| digest::of_bytes(&label_bytes(labels, classes).1);
+        let part = |i: &Images| Ok(i.pixels.digest()? + &labels(&i.labels));
+        let size = self.shape.side().map_or_else(|| self.shape.to_string(), |side| side.to_string());
+        let all = [self.classes.join("\n"), size, part(&self.train)?];
+        let validation = self.validation.as_ref().map(|i| Ok(format!("\n\n{}", part(i)?)));
+        let validation = validation.transpose()?.unwrap_or_default();
+        let all = all.join("\n\n") + &part(&self.test)? + &validation;
+        Ok(digest::of_bytes(all.as_bytes()))
+    }
+}
+
+/// `labels` as they are stored, and the type of each.
+pub(crate) fn label_bytes(labels: &[u16], classes: usize) -> (Element, Vec<u8>) {
+    match narrow(labels, classes) {
+        Some(bytes) => (Element::U8, bytes),
+        None => (Element::U16, labels.iter().flat_map(|l| l.to_le_bytes()).collect()),
     }
 }
 

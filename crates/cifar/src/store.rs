@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use artifact::record::{ClassCount, Dataset, Parts};
-use artifact::tensors::{self, Tensor, Tensors};
+use artifact::record::{ClassCount, Dataset, ImageShape, Parts};
+use artifact::stored::{self, Element, Sink, Source};
 use artifact::{Error, Result, names};
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::split::{self, Indices};
 use crate::{Raw, raw, statistics};
 
 /// Names of the tensors of `dataset.safetensors`, (images, labels) of each part: images u8
-/// N x 3 x side x side, labels u8 N, or u16 where there are more than 256 classes.
+/// N x channels x height x width, labels u8 N, or u16 where there are more than 256 classes.
 pub(crate) const TENSORS: [(&str, &str); 3] = [
     ("train.images", "train.labels"),
     ("test.images", "test.labels"),
@@ -43,17 +43,26 @@ pub enum Normaliser {
 const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// Writes `folder/dataset.safetensors`, with a copy of `record` that [`crate::Dataset::open`] compares.
-pub fn write(folder: &Path, raw: Raw, record: &Dataset) -> Result<()> {
-    let (side, classes) = (raw.side, raw.classes.len());
-    let parts = [Some(raw.train), Some(raw.test), raw.validation];
-    let mut named = Tensors::new();
+///
+/// # Errors
+/// Where the images cannot be read or the file cannot be written.
+pub fn write(folder: &Path, raw: &Raw, record: &Dataset) -> Result<()> {
+    let ImageShape { channels, height, width } = raw.shape;
+    let parts = [Some(&raw.train), Some(&raw.test), raw.validation.as_ref()];
+    let mut sources = vec![];
     for ((images, labels), part) in TENSORS.into_iter().zip(parts) {
         let Some(part) = part else { continue };
-        let shape = [part.len(), 3, side, side];
-        named.insert(images.to_owned(), Tensor::u8(&shape, part.pixels));
-        named.insert(labels.to_owned(), raw::labels_tensor(part.labels, classes));
+        sources.push(Source {
+            name: images,
+            element: Element::U8,
+            shape: vec![part.len(), channels, height, width],
+            bytes: Box::new(|sink: &mut Sink| part.pixels.pieces(sink)),
+        });
+        let (element, bytes) = raw::label_bytes(&part.labels, raw.classes.len());
+        let bytes = Box::new(move |sink: &mut Sink| sink(&bytes));
+        sources.push(Source { name: labels, element, shape: vec![part.len()], bytes });
     }
-    tensors::write(&folder.join(names::DATASET), &named, Some(&note(record)))
+    stored::write(&folder.join(names::DATASET), sources, Some(&note(record)))
 }
 
 /// The record as text, beside the images that it describes.
@@ -88,13 +97,10 @@ pub(crate) fn check_note(note: &str, record: &Dataset) -> Result<(), String> {
 /// Refuses an empty part and a channel that never varies.
 pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
     if raw.test.is_empty() && raw.validation.is_none() {
-        return Err(Error::Config(format!(
-            "the {} set has no test images; add a test part, or a validation part to score on instead",
-            raw.source
-        )));
+        return Err(nothing_to_score(raw.source));
     }
     let (train, held, validation) = parts(raw, split)?;
-    let (mean, std) = statistics::of(&raw.train.pixels, raw.side, &train);
+    let (mean, std) = statistics::of(&raw.train.pixels, raw.shape, &train)?;
     if let Some(channel) = std.iter().position(|s| *s <= 0.0) {
         return Err(Error::Config(format!(
             "channel {channel} has the same value in every training pixel; it cannot be normalised"
@@ -102,12 +108,20 @@ pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
     }
     let (mean, std) = match split.normaliser {
         Normaliser::Measured => (mean, std),
-        Normaliser::ImageNet => (IMAGENET.0.to_vec(), IMAGENET.1.to_vec()),
+        Normaliser::ImageNet if raw.shape.channels == IMAGENET.0.len() => {
+            (IMAGENET.0.to_vec(), IMAGENET.1.to_vec())
+        }
+        Normaliser::ImageNet => {
+            return Err(Error::Config(format!(
+                "--normalise imagenet: has constants of three channels; the images have {}",
+                raw.shape.channels
+            )));
+        }
     };
     Ok(Dataset {
         source: raw.source.to_owned(),
         classes: raw.classes.clone(),
-        side: raw.side,
+        shape: raw.shape,
         counts: counts(raw),
         images: Parts { train: train.len(), validation: held, test: raw.test.len() },
         validation,
@@ -116,6 +130,14 @@ pub fn describe(raw: &Raw, split: &Split) -> Result<Dataset> {
         std,
         passed_over: raw.passed_over.clone(),
     })
+}
+
+/// A set without a part to score on.
+pub(crate) fn nothing_to_score(source: &str) -> Error {
+    Error::Config(format!(
+        "the {source} set has no test images; add a test part, or a validation part to score on instead, \
+         or set some of the training images apart with --test-fraction"
+    ))
 }
 
 /// The training images, how many validate, and the fraction of the training images that this is: 0 where

@@ -8,18 +8,35 @@ use artifact::tensors::{self, Tensor, Tensors};
 use artifact::yaml::{self, Value};
 use artifact::{Begun, Finished, Staging, Timings, file, names};
 use cifar::store::{self, Normaliser, Split};
-use cifar::{Augment, Dataset, Images, Normalise, Raw, batch, order};
+use cifar::{
+    Augment, Augmented, Dataset, ImageShape, Images, Keep, Normalise, Part, Raw, Size, View, batch, order,
+};
 
 const SPLIT: Split = Split { validation: 0.25, seed: 3, normaliser: Normaliser::Measured };
+
+/// The pixels of `n` images.
+fn bytes(n: usize) -> Vec<u8> {
+    (0..n * 48).map(|i| (i * 37 % 251) as u8).collect()
+}
+
+/// The view of images as they are.
+fn plain(normalise: &Normalise, side: usize) -> View<'_> {
+    View { normalise, size: Size::square(side), augmented: None }
+}
+
+/// The bytes of image `i`.
+fn image(part: &Part, i: usize) -> Vec<u8> {
+    part.image(i, &mut vec![]).expect("reads").to_vec()
+}
 
 /// Forty 4 x 4 training images and ten test images of two classes.
 fn raw() -> Raw {
     let images = |n: usize| Images {
-        pixels: (0..n * 48).map(|i| (i * 37 % 251) as u8).collect(),
+        pixels: bytes(n).into(),
         labels: (0..n).map(|i| (i % 2) as u16).collect(),
     };
     let classes = vec!["a".into(), "b".into()];
-    Raw { train: images(40), test: images(10), ..Raw::empty("binary", classes, 4) }
+    Raw { train: images(40), test: images(10), ..Raw::empty("binary", classes, ImageShape::square(4)) }
 }
 
 /// Commits `raw()` under `dir` after its tensors and its record were changed; as earlier versions did,
@@ -43,7 +60,7 @@ fn commit_of(
         Begun { stage: stage.into(), seed: 1, config: Value::Null, inputs: vec![], fresh: true };
     let staging = Staging::open(&dir.join("d"), &begun).expect("opens");
     let mut record = store::describe(raw, &SPLIT).expect("fine");
-    store::write(staging.folder(), raw.clone(), &record).expect("writes");
+    store::write(staging.folder(), raw, &record).expect("writes");
     let path = staging.folder().join(names::DATASET);
     let (mut named, written) = tensors::read(&path).expect("reads");
     let mut kept = written.filter(|_| noted);
@@ -85,22 +102,24 @@ fn parts_hold_every_image_once() {
     assert_eq!([data.train.len(), data.validation.len(), data.test.len()], [30, 10, 10]);
     let mut seen: Vec<Vec<u8>> = [&data.train, &data.validation]
         .iter()
-        .flat_map(|p| (0..p.len()).map(|i| [p.image(i), &[p.label(i) as u8]].concat()))
+        .flat_map(|p| (0..p.len()).map(|i| [image(p, i), vec![p.label(i) as u8]].concat()))
         .collect();
-    let all = raw.train.pixels.chunks(48).zip(&raw.train.labels);
+    let pixels = bytes(40);
+    let all = pixels.chunks(48).zip(&raw.train.labels);
     let mut all: Vec<Vec<u8>> =
         all.map(|(image, label)| [image, &[*label as u8]].concat()).collect();
     seen.sort();
     all.sort();
     assert_eq!(seen, all);
-    assert_eq!(data.test.image(9), &raw.test.pixels[9 * 48..]);
+    assert_eq!(image(&data.test, 9), bytes(10)[9 * 48..]);
 }
 
 #[test]
 fn training_images_are_normalised_to_mean_0_and_deviation_1() {
     let data = good();
     let all: Vec<usize> = (0..data.train.len()).collect();
-    let batch = batch(&data.train, &all, (&Normalise::from(&data.info), data.info.side), None);
+    let normalise = Normalise::from(&data.info);
+    let batch = batch(&data.train, &all, &plain(&normalise, 4)).expect("in memory");
     for c in 0..3 {
         let of_channel = |x: &[f32]| x[16 * c..16 * (c + 1)].to_vec();
         let values: Vec<f32> = batch.images.chunks(48).flat_map(of_channel).collect();
@@ -113,10 +132,12 @@ fn training_images_are_normalised_to_mean_0_and_deviation_1() {
 #[test]
 fn a_batch_depends_on_seed_epoch_and_index_alone() {
     let data = good();
-    let (normalise, side) = (Normalise::from(&data.info), data.info.side);
+    let normalise = Normalise::from(&data.info);
     let augment = Augment { padding: 1, flip: true, cutout: 2, erasing: 0.5 };
     let take = |indices: &[usize], seed, epoch| {
-        batch(&data.train, indices, (&normalise, side), Some((&augment, seed, epoch)))
+        let augmented = Some(Augmented { augment, seed, epoch });
+        let view = View { augmented, ..plain(&normalise, 4) };
+        batch(&data.train, indices, &view).expect("in memory")
     };
     let indices = order(1, 0, 30);
     let on = |threads: usize| {
@@ -163,7 +184,7 @@ fn what_does_not_fit_the_manifest_is_refused() {
     refused(|_, r| r.std[1] = 2.0, 3, "and at most 1");
     refused(|_, r| r.mean[0] = 5.0, 3, "means from 0 to 1");
     refused(|_, r| r.mean[0] = f64::NAN, 3, "means from 0 to 1");
-    refused(|_, r| r.mean.truncate(2), 3, "three numbers each");
+    refused(|_, r| r.mean.truncate(2), 3, "a number each of 3 channels");
     refused(|_, r| r.classes[1] = "a".into(), 3, "class 1 is named");
     refused(|_, r| r.validation = 1.5, 3, "validation 1.5");
 }
@@ -193,7 +214,7 @@ fn sets_that_cannot_be_trained_on_are_not_described() {
         assert!(text.contains(expected), "{text} lacks {expected}");
     };
     check(|r| r.test = Images::default(), "no test images");
-    check(|r| r.train.pixels.fill(7), "channel 0 has the same value");
+    check(|r| r.train.pixels = vec![7; 40 * 48].into(), "channel 0 has the same value");
     check(|r| r.train.labels.truncate(1), "leaves a part empty");
 }
 
@@ -202,14 +223,18 @@ fn other_sizes_are_resized_after_the_crop() {
     let data = good();
     let normalise = Normalise::from(&data.info);
     let augment = Augment { padding: 1, flip: true, cutout: 0, erasing: 0.0 };
-    let take = |side| batch(&data.train, &[3, 4], (&normalise, side), Some((&augment, 1, 0)));
-    let (small, large) = (take(data.info.side), take(2 * data.info.side));
-    assert_eq!((large.side, large.images.len()), (2 * small.side, 4 * small.images.len()));
+    let take = |side| {
+        let augmented = Some(Augmented { augment, seed: 1, epoch: 0 });
+        let view = View { augmented, ..plain(&normalise, side) };
+        batch(&data.train, &[3, 4], &view).expect("in memory")
+    };
+    let (small, large) = (take(4), take(8));
+    assert_eq!((large.shape, large.images.len()), (ImageShape::square(8), 4 * small.images.len()));
     // A mean of four neighbours in the large image is near a weighted mean around the small pixel.
     let mean = |all: &[f32]| all.iter().sum::<f32>() / all.len() as f32;
     let (a, b) = (mean(&small.images), mean(&large.images));
     assert!((a - b).abs() < 0.02, "{a} {b}");
-    assert_eq!(take(2 * data.info.side), large);
+    assert_eq!(take(8), large);
 }
 
 #[test]
@@ -246,7 +271,7 @@ fn a_record_that_was_edited_is_noticed() {
 fn with_validation(test: usize) -> Raw {
     let mut raw = raw();
     let of = |n: usize| Images {
-        pixels: raw.test.pixels[..n * 48].to_vec(),
+        pixels: bytes(n).into(),
         labels: raw.test.labels[..n].to_vec(),
     };
     (raw.validation, raw.test) = (Some(of(5)), of(test));
@@ -263,7 +288,7 @@ fn opened(raw: &Raw) -> Dataset {
 fn a_validation_part_of_its_own_validates_and_all_else_trains() {
     let data = opened(&with_validation(3));
     assert_eq!([data.train.len(), data.validation.len(), data.test.len()], [40, 5, 3]);
-    assert_eq!(data.validation.image(4), &raw().test.pixels[4 * 48..5 * 48]);
+    assert_eq!(image(&data.validation, 4), bytes(5)[4 * 48..]);
     assert!(data.has_test() && data.info.validation == 0.0);
     let counts: Vec<_> = data.info.counts.iter().map(|c| (c.train, c.test)).collect();
     assert_eq!(counts, [(23, 2), (22, 1)]);
@@ -287,9 +312,50 @@ fn labels_of_more_than_256_classes_have_16_bits() {
     let (tensors, _) = tensors::read(&folder.join(names::DATASET)).expect("reads");
     assert_eq!(tensors["train.labels"], Tensor::u16(&[40], many.train.labels.clone()));
     let data = Dataset::open(&folder).expect("opens");
-    let labels = |part: &cifar::Part| (0..part.len()).map(|i| part.label(i)).max();
+    let labels = |part: &Part| (0..part.len()).map(|i| part.label(i)).max();
     assert_eq!(labels(&data.train).max(labels(&data.validation)), Some(299));
     let same = commit(dir.path(), "data-cifar", |_, _| ());
     let (tensors, _) = tensors::read(&same.join(names::DATASET)).expect("reads");
     assert!(tensors["train.labels"].as_u8().is_some(), "few classes keep their bytes");
+}
+
+#[test]
+fn images_of_any_channels_height_and_width_are_opened_and_resized() {
+    let shape = ImageShape { channels: 2, height: 3, width: 8 };
+    let raw = Raw { shape, ..raw() };
+    let data = opened(&raw);
+    assert_eq!((data.info.shape, data.info.mean.len()), (shape, 2));
+    assert_eq!(image(&data.test, 9), bytes(10)[9 * 48..]);
+    let (normalise, size) = (Normalise::from(&data.info), Size { height: 6, width: 4 });
+    let view = View { size, ..plain(&normalise, 1) };
+    let batch = batch(&data.test, &[0, 1], &view).expect("in memory");
+    assert_eq!(batch.shape, ImageShape { channels: 2, height: 6, width: 4 });
+    assert_eq!(batch.images.len(), 2 * 2 * 24);
+}
+
+#[test]
+fn images_kept_in_their_file_are_the_same() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = commit_of((&with_validation(3), true), dir.path(), "data-cifar", |_, _, _| ());
+    let [memory, file] = [Keep::Memory, Keep::File].map(|keep| {
+        let data = Dataset::open_kept(&folder, keep).expect("opens");
+        let normalise = Normalise::from(&data.info);
+        let augment = Augment { padding: 1, flip: true, cutout: 1, erasing: 0.5 };
+        let augmented = Some(Augmented { augment, seed: 1, epoch: 2 });
+        let view = View { augmented, ..plain(&normalise, 6) };
+        let of = |part: &Part| {
+            let all: Vec<usize> = (0..part.len()).rev().collect();
+            batch(part, &all, &view).expect("reads")
+        };
+        [of(&data.train), of(&data.validation), of(&data.test)]
+    });
+    assert_eq!(memory, file);
+}
+
+#[test]
+fn imagenets_constants_are_for_three_channels() {
+    let split = Split { normaliser: Normaliser::ImageNet, ..SPLIT };
+    let raw = Raw { shape: ImageShape { channels: 1, height: 6, width: 8 }, ..raw() };
+    let error = store::describe(&raw, &split).expect_err("refused").to_string();
+    assert!(error.contains("--normalise imagenet: has constants of three channels"), "{error}");
 }

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use cifar::import::Labels;
+use cifar::import::{Labels, MOST_SIDE};
 use cifar::store::{Normaliser, Split};
+use cifar::{Fit, Fitting, Size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
-use stage::{Common, Produce};
+use stage::{Common, OnlyWith, Produce, Values};
 
 use crate::{fetch, inspect, make, preview};
 
-/// Makes a dataset artifact: from CIFAR's or MNIST's files, an image folder, or nothing
+/// Makes a dataset artifact: from CIFAR's or MNIST's files, NumPy arrays, folders of photos, or nothing
 #[derive(Debug, Parser)]
 #[command(name = "data-cifar")]
 pub struct Cli {
@@ -24,9 +25,9 @@ pub struct Cli {
 enum Action {
     /// Download the official archive, check it, import it
     Fetch(Fetch),
-    /// Import a folder or an archive (.tar, .tar.gz, .zip): CIFAR-10's or CIFAR-100's binary or Python
-    /// files, IDX files (MNIST and its kin), or pictures (.jpg, .png, .webp, .bmp) as train/CLASS/*,
-    /// test/CLASS/* and, for validation, val/CLASS/*
+    /// Import a folder or an archive (.tar, .tar.gz, .zip): pictures (.jpg, .png, .webp, .bmp) as
+    /// train/CLASS/*, test/CLASS/* and, for validation, val/CLASS/*, or as CLASS/* alone; CIFAR-10's or
+    /// CIFAR-100's binary or Python files; IDX files (MNIST and its kin); NumPy arrays (.npz, .npy)
     Import(Import),
     /// Render the built-in set: ten classes of 32 x 32 colour images
     Synth(Synth),
@@ -72,9 +73,14 @@ impl SplitFlags {
         Split { validation, seed, normaliser }
     }
 
-    /// Whether a fraction or a seed was asked for.
-    pub fn is_given(&self) -> bool {
-        self.validation.is_some() || self.split_seed.is_some()
+    /// Whether a fraction was asked for.
+    pub fn has_fraction(&self) -> bool {
+        self.validation.is_some()
+    }
+
+    /// Whether a seed was asked for.
+    pub fn has_seed(&self) -> bool {
+        self.split_seed.is_some()
     }
 }
 
@@ -102,6 +108,72 @@ pub struct Import {
     /// Which labels of CIFAR-100 [default: fine]
     #[arg(long, value_enum)]
     pub labels: Option<LabelKind>,
+    #[command(flatten)]
+    pub pictures: PictureFlags,
+}
+
+/// What is made of the pictures of a source.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Pictures")]
+pub struct PictureFlags {
+    /// Resize every picture to this many pixels a side; without it all have to be of one size
+    #[arg(long, value_name = "N|HEIGHTxWIDTH", value_parser = size)]
+    side: Option<Size>,
+    /// How a picture of another shape is made to fit
+    #[arg(long, value_enum, default_value_t = FitName::Crop)]
+    fit: FitName,
+    /// Channels of the images: 3, or 1 for grey ones (ITU-R 601) [default: 3, of arrays their own]
+    #[arg(long, value_name = "1|3", value_parser = channels)]
+    pub channels: Option<usize>,
+    /// Set this fraction of the training images apart for testing, by the seed of the split
+    #[arg(long, value_name = "FRACTION")]
+    pub test_fraction: Option<f64>,
+}
+
+/// The values of `--fit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FitName {
+    /// Resize the shorter side and take the middle, as torchvision does
+    #[default]
+    Crop,
+    /// Resize the longer side and put black around it
+    Pad,
+    /// Resize each side by itself
+    Stretch,
+}
+
+impl PictureFlags {
+    /// The size that is asked for, and how it is reached.
+    pub fn fitting(&self) -> Option<Fitting> {
+        let fit = match self.fit {
+            FitName::Crop => Fit::Crop,
+            FitName::Pad => Fit::Pad,
+            FitName::Stretch => Fit::Stretch,
+        };
+        self.side.map(|size| Fitting { size, fit })
+    }
+
+    /// The way in which that size is reached, where one is asked for.
+    pub fn fit(&self) -> Option<FitName> {
+        self.side.map(|_| self.fit)
+    }
+}
+
+/// `N`, or `HEIGHTxWIDTH`.
+fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| text.parse().ok().filter(|n| (1..=MOST_SIDE).contains(n));
+    let size = match text.split_once('x') {
+        Some((height, width)) => side(height).zip(side(width)),
+        None => side(text).map(|side| (side, side)),
+    };
+    let size = size.map(|(height, width)| Size { height, width });
+    size.ok_or_else(|| format!("expected N or HEIGHTxWIDTH, of 1 to {MOST_SIDE} pixels"))
+}
+
+fn channels(text: &str) -> Result<usize, String> {
+    let known = text.parse().ok().filter(|n| [1, 3].contains(n));
+    known.ok_or_else(|| "expected 1 (grey) or 3 (in colour)".to_owned())
 }
 
 /// The values of `--labels`.
@@ -173,6 +245,7 @@ pub enum PartName {
 
 impl stage::Command for Cli {
     const SECTION: &'static str = "data-cifar";
+    const ONLY_WITH: &'static [OnlyWith] = &[OnlyWith::new("fit", "side", Values::Given)];
 
     fn common(&self) -> &Common {
         &self.common

@@ -5,8 +5,8 @@ use std::path::Path;
 use artifact::{Error, Result, digest, file};
 use stage::Common;
 
-use crate::cli::Fetch;
-use crate::make;
+use crate::cli::{Fetch, PictureFlags};
+use crate::make::{self, Source};
 
 /// Where the official binary archive is.
 const URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
@@ -27,7 +27,9 @@ pub fn fetch(common: &Common, flags: &Fetch) -> Result<()> {
         file::write(&flags.archive, &bytes)?;
     }
     check(&digest::of_file(&flags.archive)?.0, &flags.archive.display().to_string())?;
-    make::import_from(common, &flags.produce, &flags.split, (&flags.archive, None))
+    let pictures = PictureFlags::default();
+    let from = Source { path: &flags.archive, labels: None, pictures: &pictures };
+    make::import_from(common, &flags.produce, &flags.split, &from)
 }
 
 fn check(found: &str, place: &str) -> Result<()> {

@@ -33,7 +33,7 @@ pub fn inspect(common: &Common, flags: &Inspect) -> Result<()> {
 fn text(printed: &Printed) -> String {
     let d = &printed.dataset;
     let mut lines = vec![
-        format!("{}, {} x {} pixels, {} classes", d.source, d.side, d.side, d.classes.len()),
+        format!("{}, {}, {} classes", d.source, d.shape, d.classes.len()),
         format!(
             "{} training, {} validation, {} test images ({})",
             d.images.train,
@@ -75,8 +75,13 @@ fn classes(d: &record::Dataset) -> Table {
 
 fn statistics(d: &record::Dataset) -> Table {
     let mut table = table(&["channel", "mean", "std"]);
-    for (c, name) in ["red", "green", "blue"].into_iter().enumerate() {
-        table.add_row([name.to_owned(), format!("{:.6}", d.mean[c]), format!("{:.6}", d.std[c])]);
+    for (c, (mean, std)) in d.mean.iter().zip(&d.std).enumerate() {
+        let name = match d.mean.len() {
+            1 => "grey".to_owned(),
+            3 => ["red", "green", "blue"][c].to_owned(),
+            _ => c.to_string(),
+        };
+        table.add_row([name, format!("{mean:.6}"), format!("{std:.6}")]);
     }
     align_right(&mut table, &[1, 2]);
     table

@@ -5,6 +5,7 @@ mod fetch;
 mod inspect;
 mod make;
 mod preview;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use artifact::record::{ClassCount, Dataset};
-use artifact::{Error, Result, names};
-use cifar::import::Labels;
-use cifar::{Raw, STAGE, import, split, store, synth};
+use artifact::{Result, names};
+use cifar::import::{Labels, Options, SetApart};
+use cifar::{Raw, Room, STAGE, import, split, store, synth};
 use serde::Serialize;
 use stage::{Common, Job, Produce};
 
-use crate::cli::{Import, NormaliseBy, SplitFlags, Synth};
+use crate::cli::{FitName, Import, NormaliseBy, PictureFlags, SplitFlags, Synth};
+use crate::watch::Watching;
 
 /// Settings of the built-in set, as the manifest records them.
 #[derive(Serialize)]
@@ -27,6 +28,15 @@ struct SynthConfig {
 struct ImportConfig {
     source: &'static str,
     content: String,
+    /// Height and width that pictures were resized to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<[usize; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fit: Option<FitName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_fraction: Option<f64>,
     validation: f64,
     split_seed: u64,
     normalise: NormaliseBy,
@@ -50,13 +60,24 @@ pub fn synth(common: &Common, flags: &Synth) -> Result<()> {
     };
     let raw = synth::generate(flags.produce.seed, flags.train, flags.test);
     let record = store::describe(&raw, &split)?;
-    finish(job, raw, &record)
+    finish(job, &raw, &record)
+}
+
+/// What is imported.
+pub struct Source<'a> {
+    /// The folder or the archive.
+    pub path: &'a Path,
+    /// Which labels, where there are two kinds.
+    pub labels: Option<Labels>,
+    /// What is made of its pictures.
+    pub pictures: &'a PictureFlags,
 }
 
 /// Imports a folder or an archive.
 pub fn import(common: &Common, flags: &Import) -> Result<()> {
     let labels = flags.labels.map(Labels::from);
-    import_from(common, &flags.produce, &flags.split, (&flags.source, labels))
+    let source = Source { path: &flags.source, labels, pictures: &flags.pictures };
+    import_from(common, &flags.produce, &flags.split, &source)
 }
 
 /// As [`import()`], for `fetch` too.
@@ -64,29 +85,41 @@ pub fn import_from(
     common: &Common,
     produce: &Produce,
     flags: &SplitFlags,
-    (source, labels): (&Path, Option<Labels>),
+    source: &Source,
 ) -> Result<()> {
     // Before pictures are read, which can take minutes.
-    stage::apart(&produce.out, &[("source", source)])?;
-    let (raw, split) = (import::read(source, labels)?, flags.split());
-    let place = artifact::printable(&source.display().to_string());
-    if raw.validation.is_some() && flags.is_given() {
-        return Err(Error::Config(format!(
-            "{place}: has a validation part of its own; leave out --validation and --split-seed"
-        )));
-    }
+    stage::apart(&produce.out, &[("source", source.path)])?;
+    let place = artifact::printable(&source.path.display().to_string());
+    let (split, pictures) = (flags.split(), source.pictures);
+    let watch = Watching::new(&place, flags, pictures.test_fraction);
+    let raw = import::read(
+        source.path,
+        &Options {
+            labels: source.labels,
+            fitting: pictures.fitting(),
+            channels: pictures.channels,
+            set_apart: pictures.test_fraction.map(|f| SetApart { fraction: f, seed: split.seed }),
+            room: Room::near(&produce.out),
+            watch: &watch,
+        },
+    )?;
+    watch.check(raw.validation.is_some())?;
+    watch.tell();
     let record = store::describe(&raw, &split)?;
     tell(&place, &record, &raw);
-    let normalise = flags.normalise;
     let config = ImportConfig {
         source: raw.source,
-        content: raw.digest(),
+        content: raw.digest()?,
+        size: pictures.fitting().map(|f| [f.size.height, f.size.width]),
+        fit: pictures.fit(),
+        channels: pictures.channels,
+        test_fraction: pictures.test_fraction,
         validation: record.validation,
         split_seed: split.seed,
-        normalise,
+        normalise: flags.normalise,
     };
     match Job::start((common, produce), STAGE, &config, &[])? {
-        Some(job) => finish(job, raw, &record),
+        Some(job) => finish(job, &raw, &record),
         None => Ok(()),
     }
 }
@@ -95,12 +128,16 @@ pub fn import_from(
 fn tell(place: &str, record: &Dataset, raw: &Raw) {
     let images = &record.images;
     tracing::info!(
-        "{place}: {} training, {} validation and {} test images of {} classes",
+        "{place}: {} training, {} validation and {} test images of {} classes, {}",
         images.train,
         images.validation,
         images.test,
-        record.classes.len()
+        record.classes.len(),
+        record.shape
     );
+    for remark in &raw.remarks {
+        tracing::warn!("{place}: {remark}");
+    }
     if let Some(told) = cifar::told(&record.passed_over) {
         tracing::info!("{place}: {told}");
     }
@@ -123,7 +160,7 @@ fn tell(place: &str, record: &Dataset, raw: &Raw) {
     }
 }
 
-fn finish(job: Job, raw: Raw, record: &Dataset) -> Result<()> {
+fn finish(job: Job, raw: &Raw, record: &Dataset) -> Result<()> {
     store::write(job.folder(), raw, record)?;
     job.finish(None, record, &[names::DATASET])
 }

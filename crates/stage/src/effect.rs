@@ -39,6 +39,8 @@ pub enum Values {
     OneOf(&'static [&'static str]),
     /// Any but 0.
     NotZero,
+    /// Any: it has none unless it is given.
+    Given,
 }
 
 impl Values {
@@ -46,6 +48,7 @@ impl Values {
         match self {
             Self::OneOf(all) => all.contains(&value),
             Self::NotZero => value.parse::<f64>() != Ok(0.0),
+            Self::Given => !value.is_empty(),
         }
     }
 
@@ -56,6 +59,7 @@ impl Values {
             }
             Self::OneOf(all) => format!("--{other} {}", all.concat()),
             Self::NotZero => format!("--{other} over 0"),
+            Self::Given => format!("--{other}"),
         }
     }
 }
@@ -87,10 +91,11 @@ pub(crate) fn check(
         }
         let or = rule.unless.map_or(String::new(), |name| format!(", or --{name}"));
         let belongs = rule.values.text(rule.other) + &or;
-        let what = format!(
-            "--{}: has no effect with --{} {value}; it belongs to {belongs}",
-            rule.flag, rule.other
-        );
+        let beside = match rule.values {
+            Values::Given => "by itself".to_owned(),
+            _ => format!("with --{} {value}", rule.other),
+        };
+        let what = format!("--{}: has no effect {beside}; it belongs to {belongs}", rule.flag);
         if !was_typed(typed, rule.flag) && was_typed(typed, rule.other) {
             tracing::info!("recipe: {what}");
             continue;
@@ -138,10 +143,11 @@ fn was_typed(typed: &[OsString], long: &str) -> bool {
 mod tests {
     use super::*;
 
-    const RULES: [OnlyWith; 3] = [
+    const RULES: [OnlyWith; 4] = [
         OnlyWith::new("gamma", "schedule", Values::OneOf(&["step", "multi-step"])),
         OnlyWith::new("flip", "images", Values::NotZero),
         OnlyWith::new("momentum", "schedule", Values::OneOf(&["cosine"])).unless("hold"),
+        OnlyWith::new("fit", "side", Values::Given),
     ];
 
     fn found(given: &str, typed: &str) -> String {
@@ -150,6 +156,8 @@ mod tests {
             .arg(Arg::new("schedule").long("schedule").default_value("cosine"))
             .arg(Arg::new("momentum").long("momentum").default_value("0.9"))
             .arg(Arg::new("hold").long("hold").action(clap::ArgAction::SetTrue))
+            .arg(Arg::new("fit").long("fit").default_value("crop"))
+            .arg(Arg::new("side").long("side"))
             .arg(Arg::new("images").long("images").default_value("0"))
             .arg(Arg::new("flip").long("flip").num_args(0..=1).default_missing_value("true"));
         let words = |text: &str| -> Vec<OsString> {
@@ -179,6 +187,8 @@ mod tests {
         );
         check("--momentum 0.5 --schedule step --hold", "fine");
         check("--flip --images 64", "fine");
+        check("--fit pad", "--fit: has no effect by itself; it belongs to --side");
+        check("--fit pad --side 32", "fine");
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Unpacked {
             ));
         }
         let wanted = entry.wanted("the archive").map_err(|e| e.to_string())?;
+        let wanted = wanted.or_else(|| entry.wanted_as_picture());
         let most = wanted.as_ref().map_or(u64::MAX, |w| w.set.layout.most());
         if header.size > most {
             let found = header.size;
@@ -157,15 +158,21 @@ impl Unpacked {
 
     fn tree(mut self, origin: &str) -> Result<(Sorted, Tree)> {
         self.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        let sorted = sorted::sort(origin, &self.entries)?;
+        let sorted = match sorted::sort(origin, &self.entries) {
+            Err(error @ Error::Missing(_)) => {
+                sorted::sort_classes(origin, &self.entries)?.ok_or(error)?
+            }
+            sorted => sorted?,
+        };
         let mut files = BTreeMap::new();
-        let names: BTreeSet<&String> = sorted.names.iter().collect();
+        let names: BTreeSet<&str> = sorted.names.iter().map(String::as_str).collect();
         for (wanted, bytes) in self.contents {
-            if wanted.set == sorted.set && names.contains(&wanted.name) {
-                files.insert(wanted.name, bytes);
+            let name = sorted.name_of(&wanted).filter(|name| names.contains(name));
+            if let Some(name) = name.map(str::to_owned) {
+                files.insert(name, bytes);
             }
         }
         let origin = sorted.origin(origin, ':');
-        Ok((sorted, Tree { origin, files }))
+        Ok((sorted, Tree { origin, files, pictures: None }))
     }
 }

@@ -32,7 +32,7 @@ mod tests {
         let mut files: std::collections::BTreeMap<_, _> =
             BINARY[..6].iter().map(|f| ((*f).to_owned(), content.clone())).collect();
         files.insert(BINARY[6].to_owned(), b"a\nb\nc\n\n".to_vec());
-        let mut tree = Tree { origin: "d".into(), files };
+        let mut tree = Tree::of(files);
         change(&mut tree);
         let found = match decode(&tree) {
             Ok(raw) => format!("{:?} {:?}", raw.classes, raw.train.labels),

@@ -1,11 +1,13 @@
 //! A set in a folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use artifact::{Error, Result, file};
 
-use super::layout::{Layout, PARTS};
+use super::layout::Layout;
+use super::part::Part;
 use super::sorted::{self, Entry, Kind, Sorted};
 use super::{Tree, idx};
 use crate::passed::{Why, is_hidden};
@@ -16,17 +18,39 @@ const MOST_ENTRIES: usize = 10_000_000;
 
 /// Finds and reads the set in `folder` or one folder below.
 pub fn read(folder: &Path) -> Result<(Sorted, Tree)> {
-    let mut walk = Walk { folder, found: vec![], above: vec![] };
-    walk.list("", true)?;
-    let mut found = walk.found;
-    found.sort_by(|a, b| a.path.cmp(&b.path));
     let origin = folder.display().to_string();
-    let sorted = sorted::sort(&origin, &found)?;
+    let sorted = match sorted::sort(&origin, &listed(folder, Depth::Parts)?) {
+        // Nothing of a known name: pictures may lie deeper.
+        Err(error @ Error::Missing(_)) => {
+            sorted::sort_classes(&origin, &listed(folder, Depth::Any)?)?.ok_or(error)?
+        }
+        sorted => sorted?,
+    };
     let root = folder.join(&sorted.set.root);
+    let origin = sorted.origin(&origin, '/');
+    if sorted.set.layout.is_pictures() {
+        return Ok((sorted, Tree { origin, files: BTreeMap::new(), pictures: Some(root) }));
+    }
     let load = |name: &String| Ok((name.clone(), load(&root.join(name), sorted.set.layout)?));
     let files = sorted.names.iter().map(load).collect::<Result<_>>()?;
-    let origin = sorted.origin(&origin, '/');
-    Ok((sorted, Tree { origin, files }))
+    Ok((sorted, Tree { origin, files, pictures: None }))
+}
+
+/// How deep a folder is looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// No deeper than a layout of known names goes.
+    Parts,
+    /// To its end.
+    Any,
+}
+
+/// The entries of `folder`, sorted.
+fn listed(folder: &Path, depth: Depth) -> Result<Vec<Entry>> {
+    let mut walk = Walk { folder, depth, found: vec![], above: vec![] };
+    walk.list("", true)?;
+    walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(walk.found)
 }
 
 /// The content of a file of `layout`.
@@ -39,6 +63,7 @@ fn load(path: &Path, layout: Layout) -> Result<Vec<u8>> {
 
 struct Walk<'a> {
     folder: &'a Path,
+    depth: Depth,
     found: Vec<Entry>,
     /// The folders from the source to here, without links.
     above: Vec<PathBuf>,
@@ -75,7 +100,7 @@ impl Walk<'_> {
             Ok(about) if about.is_dir() => {
                 if hidden {
                     self.push(&text, exact, Kind::Passed(Why::HiddenFolder))
-                } else if !deeper(&text) {
+                } else if self.depth == Depth::Parts && !deeper(&text) {
                     self.push(&text, exact, Kind::Passed(Why::OtherFolder))
                 } else if exact {
                     self.list(&text, exact)
@@ -112,6 +137,6 @@ impl Walk<'_> {
 fn deeper(path: &str) -> bool {
     let mut parts = path.split('/');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-    let part = |name: &str| PARTS.contains(&name);
+    let part = |name: &str| Part::of(name).is_some();
     second.is_none_or(|second| part(first) || part(second))
 }

@@ -1,6 +1,7 @@
 //! CIFAR-100: two kinds of labels, twenty coarse classes of five fine ones each.
 
 use artifact::Result;
+use artifact::record::ImageShape;
 
 use super::layout::HUNDRED_BINARY;
 use super::{Labels, Tree, official};
@@ -17,7 +18,7 @@ pub fn binary(tree: &Tree, labels: Labels) -> Result<Raw> {
     let part =
         |name: &str| official::records(tree.file(name)?, (at, 2), classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
-    Ok(Raw { train, test, ..Raw::empty("cifar-100-binary", classes, official::SIDE) })
+    Ok(Raw { train, test, ..Raw::empty("cifar-100-binary", classes, ImageShape::square(official::SIDE)) })
 }
 
 #[cfg(test)]
@@ -31,11 +32,11 @@ mod tests {
         let names = b"\xEF\xBB\xBFx\r\ny\r\nz\r\n".to_vec();
         let contents = [records(3), records(2), names, b"a\nb\n".to_vec()];
         let files = HUNDRED_BINARY.map(str::to_owned).into_iter().zip(contents).collect();
-        let mut tree = Tree { origin: "d".into(), files };
+        let mut tree = Tree::of(files);
         change(&mut tree);
         let found = match binary(&tree, labels) {
             Ok(raw) => {
-                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels[3072])
+                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels.to_vec().expect("in memory")[3072])
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };

@@ -1,23 +1,22 @@
 //! IDX files: MNIST and its kin (Fashion-MNIST, KMNIST, EMNIST), compressed by gzip or not.
 //!
 //! A file is two zeros, the type of its numbers, the number of its dimensions, these as big-endian
-//! numbers of 32 bits, and then the numbers. Images have one channel, of which three equal ones are made.
+//! numbers of 32 bits, and then the numbers. Images have one channel.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use artifact::record::ImageShape;
 use artifact::{Error, Result, file};
 
 use super::Tree;
 use super::gzip::Members;
 use super::layout::Layout;
+use super::check_size;
 use crate::{Images, Raw};
 
 /// The type of unsigned bytes.
 const BYTES: u8 = 8;
-/// The largest side of an image in pixels.
-const MOST_SIDE: usize = 1024;
-
 /// The name of an IDX file in its parts, such as `emnist-letters-` `train` `images`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Name<'a> {
@@ -63,26 +62,20 @@ pub fn decode(tree: &Tree, prefix: &str) -> Result<Raw> {
                 shape[0]
             )));
         }
-        if shape[1] != shape[2] || shape[1] == 0 || shape[1] > MOST_SIDE {
-            return Err(Error::Config(format!(
-                "{}: images of {} x {} pixels; expected squares of at most {MOST_SIDE}",
-                tree.place(image),
-                shape[2],
-                shape[1]
-            )));
-        }
-        Ok((shape[1], Images { pixels: coloured(&pixels, shape[1]), labels: wide(&labels) }))
+        let found = ImageShape { channels: 1, height: shape[1], width: shape[2] };
+        check_size(found, &tree.place(image))?;
+        Ok((found, Images { pixels: pixels.into(), labels: wide(&labels) }))
     };
-    let ((side, train), (other, test)) = (part(false)?, part(true)?);
-    if side != other {
+    let ((shape, train), (other, test)) = (part(false)?, part(true)?);
+    if shape != other {
         return Err(Error::Config(format!(
-            "{}: training images of {side} x {side} pixels and test images of {other} x {other}",
+            "{}: training images of {shape} and test images of {other}",
             tree.origin
         )));
     }
     let most = train.labels.iter().chain(&test.labels).max().map_or(0, |l| usize::from(*l) + 1);
     let classes = (0..most).map(|class| class.to_string()).collect();
-    Ok(Raw { train, test, ..Raw::empty("idx", classes, side) })
+    Ok(Raw { train, test, ..Raw::empty("idx", classes, shape) })
 }
 
 /// The file of `tree` with this name, in whichever spelling.
@@ -109,15 +102,6 @@ fn find<'a>(tree: &'a Tree, wanted: &Name) -> Result<&'a str> {
 
 fn wide(labels: &[u8]) -> Vec<u16> {
     labels.iter().map(|l| u16::from(*l)).collect()
-}
-
-/// Three equal channels of each grey image.
-fn coloured(grey: &[u8], side: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(3 * grey.len());
-    for plane in grey.chunks(side * side) {
-        (0..3).for_each(|_| out.extend(plane));
-    }
-    out
 }
 
 /// (shape, values) of the file `name`, of `rank` dimensions.
@@ -241,8 +225,8 @@ mod tests {
     fn check(change: impl Fn(&mut BTreeMap<String, Vec<u8>>), expected: &str) {
         let mut files = files();
         change(&mut files);
-        let found = match decode(&Tree { origin: "d".into(), files }, "") {
-            Ok(raw) => format!("{:?} {} {:?} {:?}", raw.classes, raw.side, raw.train, raw.test),
+        let found = match decode(&Tree::of(files), "") {
+            Ok(raw) => format!("{:?} {} {:?} {:?}", raw.classes, raw.shape, raw.train, raw.test),
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };
         assert!(found.contains(expected), "{found} lacks {expected}");
@@ -253,10 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn grey_becomes_three_equal_channels() {
-        let train = "Images { pixels: [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8, 5, 6, \
-                     7, 8], labels: [2, 0] }";
-        check(|_| (), &format!(r#"["0", "1", "2"] 2 {train}"#));
+    fn numbers_are_grey_images() {
+        let train = "Images { pixels: Memory([1, 2, 3, 4, 5, 6, 7, 8]), labels: [2, 0] }";
+        check(|_| (), &format!(r#"["0", "1", "2"] 2 x 2 pixels, 1 channel {train}"#));
+        let wide = idx(&[2, 1, 4], &[1, 2, 3, 4, 5, 6, 7, 8]);
+        let both = |files: &mut BTreeMap<String, Vec<u8>>| {
+            files.insert(FILES[0].to_owned(), wide.clone());
+            files.insert(FILES[2].to_owned(), idx(&[1, 1, 4], &[9; 4]));
+        };
+        check(both, "1 x 4 pixels, 1 channel Images");
         let pack = |files: &mut BTreeMap<String, Vec<u8>>| {
             let packed =
                 |(name, bytes): (&String, &Vec<u8>)| (format!("{name}.gz"), gzipped(bytes));
@@ -286,8 +275,8 @@ mod tests {
         check(edit(0, |f| f[4] = 255), "exit 5: d/train-images-idx3-ubyte: its header promises");
         check(edit(1, |f| *f = idx(&[1], &[0])), "1 labels of the 2 images");
         check(
-            edit(0, |f| *f = idx(&[2, 1, 4], &[0; 8])),
-            "exit 3: d/train-images-idx3-ubyte: images of 4",
+            edit(0, |f| *f = idx(&[2, 1, 5000], &[0; 10_000])),
+            "exit 3: d/train-images-idx3-ubyte: images of 1 x 5000 pixels, 1 channel; expected",
         );
         check(edit(2, |f| *f = idx(&[1, 1, 1], &[0])), "exit 3: d: training images of 2 x 2");
         let lost = |f: &mut BTreeMap<String, Vec<u8>>| drop(f.remove(FILES[3]));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifact::{Error, Result};
 
 use super::idx;
+use super::part::Part;
 use crate::passed::{is_hidden, is_picture};
 use artifact::printable;
 
@@ -23,8 +24,11 @@ pub enum Layout {
     HundredPython,
     /// The IDX files of MNIST and its kin.
     Idx,
-    /// Pictures in a folder for each class.
+    /// Pictures in a folder for each class, in one for each part.
     Images,
+    /// Pictures in a folder for each class, without parts: all for training. It has no names of its own,
+    /// and is looked for where there is nothing else.
+    Classes,
 }
 
 /// Files of the binary layout: five training files, the test file, the class names.
@@ -52,9 +56,6 @@ pub const HUNDRED_BINARY: [&str; 4] =
     ["train.bin", "test.bin", "fine_label_names.txt", "coarse_label_names.txt"];
 /// Files of CIFAR-100's Python layout: training, test, both kinds of class names.
 pub const HUNDRED_PYTHON: [&str; 3] = ["train", "test", "meta"];
-/// Names of the folders of the image layout: training, test, and three for validation.
-pub const PARTS: [&str; 5] = ["train", "test", "val", "valid", "validation"];
-
 /// A path that a layout uses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
@@ -82,7 +83,22 @@ impl Layout {
             Self::Binary | Self::Python => 64 << 20,
             Self::HundredBinary | Self::HundredPython => 320 << 20,
             Self::Idx => 1 << 30,
-            Self::Images => photo::MOST_FILE,
+            Self::Images | Self::Classes => photo::MOST_FILE,
+        }
+    }
+
+    /// Whether its files are pictures.
+    pub fn is_pictures(self) -> bool {
+        matches!(self, Self::Images | Self::Classes)
+    }
+
+    /// The part and the class of its file `name`, where it has such.
+    pub fn place(self, name: &str) -> Option<(Part, &str)> {
+        let (first, rest) = name.split_once('/')?;
+        match self {
+            Self::Images => Some((Part::of(first)?, rest.split_once('/')?.0)),
+            Self::Classes => Some((Part::Train, first)),
+            _ => None,
         }
     }
 
@@ -122,10 +138,20 @@ fn layout_of(name: &str) -> Option<(Layout, &str)> {
     if let Some(file) = idx::Name::of(name) {
         return Some((Layout::Idx, file.prefix));
     }
-    let (part, rest) = name.split_once('/')?;
-    let (class, below) = rest.split_once('/')?;
-    let image = PARTS.contains(&part) && !class.is_empty() && is_picture(below);
-    image.then_some((Layout::Images, ""))
+    let (_, class) = Layout::Images.place(name)?;
+    (!class.is_empty() && is_picture(name)).then_some((Layout::Images, ""))
+}
+
+/// What the pictures among `paths` are, where they lie in class folders without parts: these are folders
+/// of the source, or of the one folder in it.
+pub fn classes<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Option<Set> {
+    let pictures = paths.filter(|p| !p.split('/').any(is_hidden) && is_picture(p));
+    let mut folders = pictures.clone().filter_map(|p| p.split_once('/'));
+    let (first, _) = folders.next()?;
+    let inside = |(folder, rest): (&str, &str)| folder == first && rest.contains('/');
+    let below = pictures.clone().filter_map(|p| p.split_once('/')).all(inside);
+    let root = if below { first.to_owned() } else { String::new() };
+    Some(Set { layout: Layout::Classes, root, prefix: String::new() })
 }
 
 /// The one set among `found`.
@@ -141,8 +167,8 @@ pub fn choose<'a>(origin: &str, found: impl Iterator<Item = &'a Wanted>) -> Resu
         [] => Err(Error::Missing(format!(
             "{origin}: found no image set; looked here and one folder below for {} (CIFAR-10, \
              binary), {} (CIFAR-10, Python), {} and {} (CIFAR-100, binary), {}, {} and {} (CIFAR-100, \
-             Python), train-images-idx3-ubyte (IDX, with or without .gz), or train/CLASS/*.jpg, .png, \
-             .webp or .bmp and test/CLASS/* or val/CLASS/* (an image folder)",
+             Python), train-images-idx3-ubyte (IDX, with or without .gz), or pictures (.jpg, .png, .webp, .bmp) as \
+             train/CLASS/* and test/CLASS/* or val/CLASS/*, or as CLASS/* (an image folder)",
             BINARY[0],
             PYTHON[0],
             HUNDRED_BINARY[0],
@@ -167,7 +193,8 @@ fn shown(set: &Set) -> String {
         Layout::HundredBinary => "CIFAR-100's binary files",
         Layout::HundredPython => "CIFAR-100's Python files",
         Layout::Idx => "IDX files",
-        Layout::Images => "class folders",
+        Layout::Images => "class folders in parts",
+        Layout::Classes => "class folders",
     };
     format!("{what} in ./{}", printable(&format!("{}{}", set.root, dash(&set.prefix))))
 }
@@ -200,6 +227,7 @@ mod tests {
         check("train/cat/1.PNG", Some((Layout::Images, "")));
         check("pets/test/dog/a.b.jpeg", Some((Layout::Images, "pets")));
         check("pets/validation/dog/more/a.bmp", Some((Layout::Images, "pets")));
+        check("Pets/Train/dog/a.jfif", Some((Layout::Images, "Pets")));
         for other in [
             "data_batch_6.bin",
             "a/b/data_batch_1",
@@ -229,6 +257,16 @@ mod tests {
         refused(&["p/data_batch_1", "b/data_batch_1.bin"], 3, "Python batches in ./p");
         let two = ["train-images-idx3-ubyte", "emnist-mnist-train-images-idx3-ubyte"];
         refused(&two, 3, "IDX files in ./: emnist-mnist-*");
+    }
+
+    #[test]
+    fn class_folders_lie_in_the_source_or_in_the_one_folder_of_it() {
+        let root = |paths: &[&str]| classes(paths.iter().copied()).map(|set| set.root);
+        assert_eq!(root(&["cat/1.png", "dog/more/1.png"]).as_deref(), Some(""));
+        assert_eq!(root(&["pets/cat/1.png", "pets/dog/1.png"]).as_deref(), Some("pets"));
+        assert_eq!(root(&["pets/cat/1.png", "more/dog/1.png"]).as_deref(), Some(""));
+        assert_eq!(root(&["pets/cat/1.png", "pets/1.png"]).as_deref(), Some(""));
+        assert_eq!(root(&["1.png", ".x/cat/1.png", "cat/1.txt"]), None);
     }
 
     #[test]

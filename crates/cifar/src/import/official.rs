@@ -1,6 +1,7 @@
 //! What the official layouts share: 32 x 32 pixels; of CIFAR-10 five training files and a test file, of
 //! CIFAR-100 one of each.
 
+use artifact::record::ImageShape;
 use artifact::{Error, Result};
 
 use super::Tree;
@@ -24,13 +25,17 @@ pub fn assemble(
     let mut parts: Vec<Images> = names.iter().map(decode).collect::<Result<_>>()?;
     check_lengths(tree, names, &parts)?;
     let test = parts.pop().expect("six files");
-    let mut train = Images::default();
-    train.pixels.reserve_exact(parts.iter().map(|part| part.pixels.len()).sum());
+    let (mut pixels, mut labels) = (vec![], vec![]);
+    pixels.reserve_exact(parts.iter().map(|part| part.pixels.len()).sum());
     for part in parts {
-        train.pixels.extend(part.pixels);
-        train.labels.extend(part.labels);
+        part.pixels.pieces(&mut |piece| {
+            pixels.extend(piece);
+            Ok(())
+        })?;
+        labels.extend(part.labels);
     }
-    Ok(Raw { train, test, ..Raw::empty(source, classes, SIDE) })
+    let train = Images { pixels: pixels.into(), labels };
+    Ok(Raw { train, test, ..Raw::empty(source, classes, ImageShape::square(SIDE)) })
 }
 
 /// The five training files are equally long, and where it is the published length, so is the test
@@ -79,13 +84,12 @@ pub fn records(
             bytes.len()
         )));
     }
-    let mut images = Images::default();
-    images.pixels.reserve_exact(whole * PIXELS);
+    let (mut pixels, mut found) = (Vec::with_capacity(whole * PIXELS), vec![]);
     for (i, record) in bytes.chunks(record).enumerate() {
-        images.labels.push(check_label(i64::from(record[at]), i, classes, origin)?);
-        images.pixels.extend(&record[labels..]);
+        found.push(check_label(i64::from(record[at]), i, classes, origin)?);
+        pixels.extend(&record[labels..]);
     }
-    Ok(images)
+    Ok(Images { pixels: pixels.into(), labels: found })
 }
 
 /// Refuses a label that names no class; `origin` is the file.

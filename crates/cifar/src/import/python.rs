@@ -1,5 +1,6 @@
 //! The Python layouts: a pickled dict a file, with `data` (N x 3072 bytes) and labels.
 
+use artifact::record::ImageShape;
 use artifact::{Error, Result};
 use pickle::{Pickle, Value};
 
@@ -28,7 +29,7 @@ pub fn hundred(tree: &Tree, labels: Labels) -> Result<Raw> {
     let classes = classes(tree, meta, names)?;
     let part = |name: &str| images(tree.file(name)?, key, classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
-    Ok(Raw { train, test, ..Raw::empty("cifar-100-python", classes, official::SIDE) })
+    Ok(Raw { train, test, ..Raw::empty("cifar-100-python", classes, ImageShape::square(official::SIDE)) })
 }
 
 /// The class names under `key` of the file `name`.
@@ -54,7 +55,7 @@ fn images(bytes: &[u8], key: &str, classes: usize, origin: &str) -> Result<Image
     let (labels, pixels) = batch.map_err(|what| Error::Integrity(format!("{origin}: {what}")))?;
     let labels = labels.into_iter().enumerate();
     let labels = labels.map(|(i, l)| check_label(l, i, classes, origin)).collect::<Result<_>>()?;
-    Ok(Images { pixels, labels })
+    Ok(Images { pixels: pixels.into(), labels })
 }
 
 /// Labels and pixels of a batch.
@@ -127,9 +128,10 @@ mod tests {
             PYTHON[..6].iter().map(|f| ((*f).to_owned(), batch.clone())).collect();
         let names = Item::List(["a", "b", "c"].map(bytes).to_vec());
         files.insert(PYTHON[6].to_owned(), pickle(&dict(&[("label_names", names)]), protocol));
-        let found = match decode(&Tree { origin: "d".into(), files }) {
+        let found = match decode(&Tree::of(files)) {
             Ok(raw) => {
-                let firsts: Vec<u8> = raw.test.pixels.iter().step_by(PIXELS).copied().collect();
+                let pixels = raw.test.pixels.to_vec().expect("in memory");
+                let firsts: Vec<u8> = pixels.iter().step_by(PIXELS).copied().collect();
                 format!("{:?} {:?} {firsts:?}", raw.classes, raw.test.labels)
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
@@ -163,11 +165,11 @@ mod tests {
         ]);
         let files = [&batch, &batch, &meta].map(|item| pickle(item, 2));
         let files = HUNDRED_PYTHON.map(str::to_owned).into_iter().zip(files).collect();
-        let mut tree = Tree { origin: "d".into(), files };
+        let mut tree = Tree::of(files);
         change(&mut tree);
         let found = match hundred(&tree, labels) {
             Ok(raw) => {
-                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels[3072])
+                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels.to_vec().expect("in memory")[3072])
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use artifact::record::PassedOver;
 use artifact::{Error, Result};
 
-use super::layout::{self, Layout, PARTS, Set, Wanted};
+use super::layout::{self, Layout, Set, Wanted};
+use super::part::Part;
 use crate::passed::{self, Why, is_hidden, is_picture};
 use artifact::printable;
 
@@ -58,13 +59,31 @@ impl Entry {
     /// [`Error::Config`] where one would, and the name is not UTF-8.
     pub fn wanted(&self, origin: &str) -> Result<Option<Wanted>> {
         let found = layout::wanted(&self.path).filter(|_| self.kind == Kind::File);
-        if found.is_some() && !self.exact {
-            return Err(Error::Config(format!(
-                "{origin}: the name {:?} is not UTF-8; rename it or its folder",
-                self.path
-            )));
+        if found.is_some() {
+            self.check_exact(origin)?;
         }
         Ok(found)
+    }
+
+    /// What [`sort_classes`] may take it as; the folder of the set is not known yet.
+    pub fn wanted_as_picture(&self) -> Option<Wanted> {
+        let picture = self.kind == Kind::File
+            && self.path.contains('/')
+            && !self.path.split('/').any(is_hidden)
+            && is_picture(&self.path);
+        let set =
+            Set { layout: Layout::Classes, root: String::new(), prefix: String::new() };
+        picture.then(|| Wanted { set, name: self.path.clone() })
+    }
+
+    fn check_exact(&self, origin: &str) -> Result<()> {
+        if self.exact {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{origin}: the name {:?} is not UTF-8; rename it or its folder",
+            self.path
+        )))
     }
 }
 
@@ -72,12 +91,34 @@ impl Entry {
 pub fn sort(origin: &str, entries: &[Entry]) -> Result<Sorted> {
     let mut found = Vec::new();
     for entry in entries {
-        found.extend(entry.wanted(origin)?.map(|wanted| (entry, wanted)));
+        found.extend(entry.wanted(origin)?);
     }
-    let set = layout::choose(origin, found.iter().map(|(_, w)| w))?;
-    let chosen = found.into_iter().filter(|(_, w)| w.set == set).map(|(_, w)| w.name);
-    let mut sorted =
-        Sorted { names: chosen.collect(), folders: BTreeSet::new(), passed: vec![], set };
+    let set = layout::choose(origin, found.iter())?;
+    let chosen = found.into_iter().filter(|w| w.set == set).map(|w| w.name).collect();
+    Ok(sorted(set, chosen, entries))
+}
+
+/// As [`sort`], where the classes' folders lie in no part; none where there are no pictures.
+pub fn sort_classes(origin: &str, entries: &[Entry]) -> Result<Option<Sorted>> {
+    let files = entries.iter().filter(|e| e.kind == Kind::File);
+    let Some(set) = layout::classes(files.clone().map(|e| e.path.as_str())) else {
+        return Ok(None);
+    };
+    let mut sorted = sorted(set, vec![], &[]);
+    for entry in files {
+        let is_taken = sorted.why_of_classes(entry).is_none();
+        if is_taken {
+            entry.check_exact(origin)?;
+            let name = sorted.within(&entry.path).expect("what is taken lies within").to_owned();
+            sorted.names.push(name);
+        }
+    }
+    Ok(Some(self::sorted(sorted.set, sorted.names, entries)))
+}
+
+/// The set of these `names`, with what else is among `entries`.
+fn sorted(set: Set, names: Vec<String>, entries: &[Entry]) -> Sorted {
+    let mut sorted = Sorted { names, folders: BTreeSet::new(), passed: vec![], set };
     let mut passed = Vec::new();
     for entry in entries {
         sorted.add_folder(entry);
@@ -86,7 +127,7 @@ pub fn sort(origin: &str, entries: &[Entry]) -> Result<Sorted> {
     sorted.drop_copies(&mut passed);
     sorted.add_empty(&mut passed);
     sorted.passed = passed::count(passed);
-    Ok(sorted)
+    sorted
 }
 
 impl Sorted {
@@ -100,20 +141,22 @@ impl Sorted {
 
     /// Notes the class whose folder `entry` is, or lies in.
     fn add_folder(&mut self, entry: &Entry) {
-        let path = self.within(&entry.path).filter(|_| self.set.layout == Layout::Images);
-        let parts: Vec<&str> = path.unwrap_or_default().split('/').collect();
-        let folder = entry.kind == Kind::Folder;
-        if let [part, class, rest @ ..] = &parts[..]
-            && PARTS.contains(part)
-            && (folder || !rest.is_empty())
-            && !is_hidden(class)
-        {
-            self.folders.insert(format!("{part}/{class}"));
+        let Some(path) = self.within(&entry.path) else { return };
+        // A folder has what lies in it behind its name, be that nothing.
+        let path = if entry.kind == Kind::Folder { format!("{path}/") } else { path.to_owned() };
+        let Some((_, class)) = self.set.layout.place(&path) else { return };
+        if !class.is_empty() && !is_hidden(class) {
+            let depth = if self.set.layout == Layout::Images { 2 } else { 1 };
+            let folder: Vec<&str> = path.split('/').take(depth).collect();
+            self.folders.insert(folder.join("/"));
         }
     }
 
     /// Why `entry` is not taken, where it is not.
     fn why(&self, entry: &Entry) -> Option<Why> {
+        if self.set.layout == Layout::Classes {
+            return self.why_of_classes(entry);
+        }
         let hidden = entry.path.split('/').any(is_hidden);
         let within = self.within(&entry.path);
         let taken = layout::wanted(&entry.path).is_some_and(|w| w.set == self.set);
@@ -125,7 +168,7 @@ impl Sorted {
             Kind::File if taken => None,
             Kind::File if self.set.layout != Layout::Images => Some(Why::OtherFile),
             Kind::File => Some(match within.and_then(|name| name.split_once('/')) {
-                Some((part, name)) if PARTS.contains(&part) => {
+                Some((part, name)) if Part::of(part).is_some() => {
                     if is_picture(name) {
                         Why::NoClass
                     } else {
@@ -134,6 +177,19 @@ impl Sorted {
                 }
                 _ => Why::OtherFile,
             }),
+        }
+    }
+
+    /// As [`Sorted::why`], where classes lie in no part.
+    fn why_of_classes(&self, entry: &Entry) -> Option<Why> {
+        let within = self.within(&entry.path);
+        match entry.kind {
+            Kind::Passed(why) => Some(why),
+            Kind::Folder => None,
+            Kind::File if entry.path.split('/').any(is_hidden) => Some(Why::HiddenFile),
+            Kind::File if !is_picture(&entry.path) => Some(Why::NotPicture),
+            Kind::File if !within.is_some_and(|name| name.contains('/')) => Some(Why::NoClass),
+            Kind::File => None,
         }
     }
 
@@ -154,8 +210,22 @@ impl Sorted {
     fn add_empty(&self, passed: &mut Vec<(Why, String)>) {
         let class = |name: &String| name.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
         let filled: BTreeSet<String> = self.names.iter().map(class).collect();
-        let empty = self.folders.difference(&filled).filter(|f| !f.starts_with("train/"));
+        let layout = self.set.layout;
+        let trained = |folder: &str| {
+            layout.place(&format!("{folder}/")).is_none_or(|(part, _)| part == Part::Train)
+        };
+        let empty = self.folders.difference(&filled).filter(|f| !trained(f));
         passed.extend(empty.map(|folder| (Why::EmptyFolder, folder.clone())));
+    }
+
+    /// The name within the set of what an archive was read as.
+    pub fn name_of<'a>(&self, wanted: &'a Wanted) -> Option<&'a str> {
+        match self.set.layout {
+            // Read before the set's folder was known.
+            Layout::Classes => Some(self.within(&wanted.name)?)
+                .filter(|_| wanted.set.layout == Layout::Classes),
+            _ => (wanted.set == self.set).then_some(&wanted.name),
+        }
     }
 
     /// `origin` and the folder of the set within it, for errors.
@@ -196,6 +266,22 @@ mod tests {
                         folder: 1 (set/train/stray.png); other files: 2 (such as \
                         list.csv)";
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn class_folders_without_parts_are_taken_whole() {
+        let entry = |path: &&str| Entry::new(path.as_bytes(), Kind::File);
+        let files = ["p/cat/1.png", "p/dog/x/2.jfif", "p/dog/a.txt", "p/.x/1.png", "p/fox/y.gif"];
+        let entries: Vec<Entry> = files.iter().map(entry).collect();
+        assert!(sort("s", &entries).is_err());
+        let found = sort_classes("s", &entries).expect("fine").expect("pictures");
+        assert_eq!(found.names, ["cat/1.png", "dog/x/2.jfif"]);
+        assert_eq!(found.folders.iter().collect::<Vec<_>>(), ["cat", "dog", "fox"]);
+        let told = passed::told(&found.passed).expect("three");
+        let expected = "passed over: hidden files: 1 (p/.x/1.png); files that are not pictures: 2 (such \
+                        as p/dog/a.txt)";
+        assert_eq!(told, expected);
+        assert!(sort_classes("s", &entries[2..3]).expect("fine").is_none());
     }
 
     #[test]

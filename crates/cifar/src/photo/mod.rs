@@ -16,15 +16,13 @@ use std::path::Path;
 use artifact::{Error, Result, file};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
-use crate::Normalise;
-use crate::resize::Resize;
+use crate::resize::Plane;
+use crate::{Fitting, Normalise, Size};
 
 /// The most pixels of a picture.
 pub const MOST_PIXELS: u64 = 50_000_000;
 /// The most bytes of a picture's file.
 pub const MOST_FILE: u64 = 256 << 20;
-/// The most that one side may be of the other: all of it is resized before the middle is taken.
-const MOST_RATIO: u32 = 50;
 /// Bytes that decoding may take: the picture's own, and those of a decoder's buffers.
 const MOST_BYTES: u64 = 8 * MOST_PIXELS;
 
@@ -32,11 +30,16 @@ const MOST_BYTES: u64 = 8 * MOST_PIXELS;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Photo {
     pixels: RgbImage,
+    moves: bool,
 }
+
+/// R, G, B.
+const CHANNELS: usize = 3;
 
 /// A picture whose header was read and found acceptable.
 struct Opened<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
+    moves: bool,
     orientation: image::metadata::Orientation,
 }
 
@@ -54,7 +57,7 @@ impl<'a> Opened<'a> {
             None => decoder.orientation().map_err(|e| bad(path, &e))?,
         };
         check_size(decoder.dimensions(), path)?;
-        Ok(Self { decoder: Box::new(decoder), orientation })
+        Ok(Self { decoder: Box::new(decoder), moves: own.moves, orientation })
     }
 }
 
@@ -73,12 +76,6 @@ fn check_size((w, h): (u32, u32), path: &Path) -> Result<()> {
     }
     if w == 0 || h == 0 {
         return Err(Error::Integrity(format!("{path}: {w} x {h} pixels; a picture has some")));
-    }
-    if u64::from(w.max(h)) > u64::from(MOST_RATIO) * u64::from(w.min(h)) {
-        return Err(Error::Config(format!(
-            "{path}: {w} x {h} pixels; expected sides of which one is at most {MOST_RATIO} times the \
-             other; crop it first"
-        )));
     }
     Ok(())
 }
@@ -101,6 +98,12 @@ fn rgb(image: DynamicImage) -> RgbImage {
     }
 }
 
+/// The brightness of a colour by ITU-R 601, as Pillow's `convert("L")` rounds it.
+pub(crate) fn brightness(colour: [u8; 3]) -> u8 {
+    let [r, g, b] = colour.map(u32::from);
+    ((19_595 * r + 38_470 * g + 7471 * b + (1 << 15)) >> 16) as u8
+}
+
 impl Photo {
     /// Reads and decodes the picture at `path`.
     ///
@@ -114,15 +117,14 @@ impl Photo {
     /// Decodes a picture; `path` is named in errors.
     ///
     /// # Errors
-    /// [`Error::Config`] where it has more than [`MOST_PIXELS`] or is a mere strip (nothing is decoded
-    /// then), [`Error::Integrity`] where it is no picture or not a whole one.
+    /// [`Error::Config`] where it has more than [`MOST_PIXELS`] (nothing is decoded then), [`Error::Integrity`] where it is no picture or not a whole one.
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
         let opened = Opened::new(bytes, path)?;
         let image = DynamicImage::from_decoder(opened.decoder);
         let mut pixels = rgb(image.map_err(|e| bad(path, &e))?);
         let mut turned = DynamicImage::ImageRgb8(std::mem::take(&mut pixels));
         turned.apply_orientation(opened.orientation);
-        Ok(Self { pixels: turned.into_rgb8() })
+        Ok(Self { pixels: turned.into_rgb8(), moves: opened.moves })
     }
 
     /// (width, height) that [`Photo::decode`] would give, from the header alone.
@@ -137,59 +139,84 @@ impl Photo {
         Ok(if sideways.contains(&opened.orientation) { (h, w) } else { (w, h) })
     }
 
+    /// Whether it is the first picture of an animation.
+    pub fn moves(&self) -> bool {
+        self.moves
+    }
+
     /// (width, height) in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.pixels.dimensions()
     }
 
-    /// Writes its bytes into `out`, 3 x height x width: channels R, G, B, each row by row.
+    fn dimensions(&self) -> Size {
+        Size { height: self.pixels.height() as usize, width: self.pixels.width() as usize }
+    }
+
+    /// The brightness of each pixel.
+    fn grey(&self) -> Vec<u8> {
+        self.pixels.pixels().map(|p| brightness(p.0)).collect()
+    }
+
+    /// Writes its bytes into `out`, channels x height x width: R, G, B, or one channel that is grey.
     ///
     /// # Panics
-    /// If `out` has another number of bytes.
+    /// If `out` has neither one nor three bytes for each pixel.
     pub fn planes(&self, out: &mut [u8]) {
+        if out.len() == self.dimensions().pixels() {
+            return out.copy_from_slice(&self.grey());
+        }
         assert_eq!(out.len(), self.pixels.len(), "a byte for each pixel and channel");
-        let size = (out.len() / 3).max(1);
+        let size = (out.len() / CHANNELS).max(1);
         for (channel, plane) in out.chunks_mut(size).enumerate() {
             let values = self.pixels.pixels().map(|p| p.0[channel]);
             plane.iter_mut().zip(values).for_each(|(out, v)| *out = v);
         }
     }
 
-    /// A picture of `side` x `side` pixels, 3 channels one after the other (as datasets hold them).
+    /// A picture of this `size`, 3 channels one after the other (as datasets hold them), or a grey one.
     ///
     /// # Panics
     /// If `planes` has another number of bytes.
-    pub fn of_planes(side: usize, planes: &[u8]) -> Self {
-        assert_eq!(planes.len(), 3 * side * side, "three square channels");
+    pub fn of_planes(size: Size, planes: &[u8]) -> Self {
+        let pixels = size.pixels();
+        assert!([pixels, CHANNELS * pixels].contains(&planes.len()), "one channel or three");
         let pixel = |x: u32, y: u32| {
-            let at = y as usize * side + x as usize;
-            image::Rgb([0, 1, 2].map(|c| planes[c * side * side + at]))
+            let at = y as usize * size.width + x as usize;
+            image::Rgb([0, 1, 2].map(|c| planes[(c * pixels + at) % planes.len()]))
         };
-        Self { pixels: RgbImage::from_fn(side as u32, side as u32, pixel) }
+        Self { pixels: RgbImage::from_fn(size.width as u32, size.height as u32, pixel), moves: false }
     }
 
-    /// The input of a network for `side` x `side` pixels, `(3, side, side)`: the shorter side is
-    /// resized to `side`, bilinear with antialiasing, and the middle is taken; then each channel is
-    /// normalised. It is what torchvision's `Resize(side)` and `CenterCrop(side)` do.
-    pub fn fit(&self, side: usize, normalise: &Normalise) -> Vec<f32> {
-        let (w, h) = (self.pixels.width() as usize, self.pixels.height() as usize);
-        let short = w.min(h);
-        // As torchvision: the longer side is cut to whole pixels.
-        let (rows, columns) = (side * h / short, side * w / short);
-        // It rounds the halves of odd margins to even.
-        let margin = |size: usize| ((size - side) as f64 / 2.0).round_ties_even() as usize;
-        let (top, left) = (margin(rows), margin(columns));
-        let (resize, table) = (Resize::new((h, w), (rows, columns)), normalise.table());
-        let mut resized = vec![0; rows * columns];
-        let mut out = Vec::with_capacity(3 * side * side);
-        for (c, table) in table.iter().enumerate() {
-            let plane: Vec<u8> = self.pixels.pixels().map(|p| p.0[c]).collect();
-            resize.apply(&plane, &mut resized);
-            let kept = resized.chunks(columns).skip(top).take(side);
-            let kept = kept.flat_map(|row| &row[left..left + side]);
-            out.extend(kept.map(|byte| table[usize::from(*byte)]));
+    /// Writes it into `out` as `fitting` says: three channels R, G, B, or one that is grey.
+    ///
+    /// # Panics
+    /// If `out` has neither one nor three bytes for each pixel of that size.
+    pub fn fitted(&self, fitting: Fitting, out: &mut [u8]) {
+        let (size, pixels) = (self.dimensions(), fitting.size.pixels());
+        if size == fitting.size {
+            return self.planes(out);
         }
-        out
+        let fitter = fitting.of(size);
+        if out.len() == pixels {
+            return fitter.apply(&Plane::whole(&self.grey(), size.width), out);
+        }
+        assert_eq!(out.len(), CHANNELS * pixels, "one channel or three");
+        for (channel, out) in out.chunks_mut(pixels).enumerate() {
+            let bytes = &self.pixels.as_raw()[channel..];
+            fitter.apply(&Plane { bytes, width: size.width, step: CHANNELS }, out);
+        }
+    }
+
+    /// The input of a network for `side` x `side` pixels, `(3, side, side)`: cropped as [`Fit::Crop`]
+    /// says, then each channel normalised.
+    ///
+    /// [`Fit::Crop`]: crate::Fit::Crop
+    pub fn fit(&self, side: usize, normalise: &Normalise) -> Vec<f32> {
+        let mut fitted = vec![0; CHANNELS * side * side];
+        self.fitted(Fitting::crop(side), &mut fitted);
+        let planes = fitted.chunks((side * side).max(1)).zip(normalise.table());
+        planes.flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)])).collect()
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Own<'a> {
     pub bytes: &'a [u8],
     /// How a PNG is to be turned. Its decoder does not see a tag behind the pixels.
     pub turned: Option<Orientation>,
+    /// Whether other pictures follow it, to be shown one after the other.
+    pub moves: bool,
 }
 
 /// Formats that are told apart to be refused by name: where the signature is, what it is, the name.
@@ -40,7 +42,11 @@ pub(super) fn own(bytes: &[u8]) -> Result<Own<'_>, String> {
     let cut = || "it was cut off".to_owned();
     let of = |format, end: Option<usize>| {
         let bytes = &bytes[..end.ok_or_else(cut)?];
-        Ok(Own { format, bytes, turned: None })
+        // The second of the flags of an extended WebP.
+        let moves = format == ImageFormat::WebP
+            && at(12, b"VP8X")
+            && bytes.get(20).is_some_and(|flags| flags & 2 != 0);
+        Ok(Own { format, bytes, turned: None, moves })
     };
     if at(0, b"\x89PNG\r\n\x1A\n") {
         png(bytes)
@@ -83,7 +89,7 @@ fn jpeg(bytes: &[u8]) -> Option<usize> {
 
 /// Walks from chunk to chunk to the last one, IEND; each has its checksum.
 fn png(bytes: &[u8]) -> Result<Own<'_>, String> {
-    let (mut at, mut turned) = (8, None);
+    let (mut at, mut turned, mut moves) = (8, None, false);
     loop {
         let chunk = png_chunk(&bytes[at..]).ok_or("it was cut off")?;
         let (kind, content) = (&chunk[4..8], &chunk[8..chunk.len() - 4]);
@@ -96,7 +102,10 @@ fn png(bytes: &[u8]) -> Result<Own<'_>, String> {
         at += chunk.len();
         match kind {
             b"eXIf" => turned = Orientation::from_exif_chunk(content),
-            b"IEND" => return Ok(Own { format: ImageFormat::Png, bytes: &bytes[..at], turned }),
+            b"acTL" => moves = true,
+            b"IEND" => {
+                return Ok(Own { format: ImageFormat::Png, bytes: &bytes[..at], turned, moves });
+            }
             _ => {}
         }
     }
