@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result, names};
+use crate::{Error, Result, memory, names};
 
 /// Writes `bytes` to `path` so that after any crash the old or the new content stands there whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -77,6 +77,9 @@ pub fn read_text(path: &Path) -> Result<String> {
         .map_err(|e| Error::Config(format!("{}: not UTF-8 text: {e}", path.display())))
 }
 
+/// Bytes of a file from which on it is asked whether they fit into memory.
+const LARGE: u64 = 1 << 28;
+
 /// The whole content of `path`, a regular file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     read_at_most(path, u64::MAX)
@@ -90,9 +93,12 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
         let text = format!("{place}: has {length} bytes; expected at most {most}");
         return Err(Error::Config(text));
     }
+    // A file may be far longer than what is on the disk: memory that is merely reserved would be filled
+    // with zeros until the system ends the program.
+    let fits = || length < LARGE || memory::available().is_none_or(|available| length <= available);
     let mut bytes = Vec::new();
-    let reserved = usize::try_from(length).is_ok_and(|n| bytes.try_reserve_exact(n).is_ok());
-    if !reserved {
+    let mut reserve = || usize::try_from(length).is_ok_and(|n| bytes.try_reserve_exact(n).is_ok());
+    if !fits() || !reserve() {
         let text = format!("{place}: its {length} bytes do not fit into memory");
         return Err(Error::Resource(text));
     }
@@ -287,6 +293,20 @@ mod tests {
         assert_eq!(looked(&path.join("below a file")), (false, false));
         let too_long = folder.join("n".repeat(300));
         assert_eq!(exists(&too_long).expect_err("the system refuses to look").exit_code(), 4);
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a file that takes no room on the disk")]
+    fn a_file_far_longer_than_memory_is_refused_before_it_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("f");
+        let long = File::create(&path).expect("makes");
+        if long.set_len(1 << 42).is_err() {
+            return;
+        }
+        let error = read(&path).expect_err("4 TiB");
+        assert_eq!(error.exit_code(), 6, "{error}");
+        assert!(error.to_string().contains("do not fit into memory"), "{error}");
     }
 
     #[test]

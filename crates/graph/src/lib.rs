@@ -18,6 +18,7 @@ mod node;
 pub mod op;
 mod params;
 mod shape;
+pub mod source;
 mod spec;
 mod text;
 mod work;

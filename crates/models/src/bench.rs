@@ -17,8 +17,8 @@ use crate::layers;
 /// Flags of `models bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Network by name, with @WIDTH behind it if wanted
-    #[arg(value_name = "NAME[@WIDTH]")]
+    /// Network by name, with @WIDTH behind it if wanted, or the file of a graph's text
+    #[arg(value_name = "NAME[@WIDTH]|FILE.net")]
     network: String,
     /// What is timed
     #[arg(long, value_enum, default_value = "infer")]
@@ -82,7 +82,7 @@ impl Bench {
             let what = format!("--sparsity {}: expected a fraction from 0 to 1", self.sparsity);
             return Err(Error::Config(what).into());
         }
-        let graph = usual(&self.network, 10, self.side)?;
+        let graph = usual(&self.network, None, self.side)?;
         let device = self.device.device()?;
         #[cfg(feature = "cuda")]
         if self.layers && !device.is_cpu() {
@@ -100,7 +100,7 @@ impl Bench {
         let seconds = bench::seconds(&mut net, &masks, self.work, counts)?;
         let median = median(&seconds);
         let row = Row {
-            network: net.graph().name().to_string(),
+            network: net.graph().name().to_owned(),
             work: if self.work == Work::Train { "train" } else { "infer" },
             batch: self.batch,
             sparsity: self.sparsity,

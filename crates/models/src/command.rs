@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use engine::AugmentFlags;
 use stage::{Common, OnlyWith, Values};
 
-use crate::{bench, conformance, diff, eval, export, golden, import, list, predict, summary};
+use crate::{
+    bench, conformance, diff, eval, export, golden, import, list, predict, show, summary,
+};
 
 /// Lists, summarises, evaluates, imports and exports networks.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ enum Task {
     List,
     /// Layers, output shapes, parameters and work of a network
     Summary(summary::Summary),
+    /// The text of a network's graph, which --network takes as a file
+    Show(show::Show),
     /// Accuracy and sparsity of checkpoints on a dataset
     Eval(eval::Eval),
     /// A checkpoint of ours from a PyTorch state_dict (.safetensors, .pth)
@@ -62,6 +66,7 @@ impl stage::Command for Models {
         match &self.task {
             Task::List => list::run(&self.common),
             Task::Summary(summary) => summary.run(&self.common),
+            Task::Show(show) => show.run(),
             Task::Eval(eval) => eval.run(&self.common),
             Task::Import(import) => import.run(&self.common),
             Task::Export(export) => export.run(&self.common),

@@ -66,7 +66,7 @@ impl Eval {
     }
 
     fn row(&self, path: &Path, (data, device): (&Dataset, &Device)) -> Result<Row> {
-        let found = foreign::open(path, &self.fitting, data.info.classes.len())?;
+        let found = foreign::open(path, &self.fitting, Some(data.info.classes.len()))?;
         found.notes.iter().for_each(|note| tracing::info!("{}: {note}", path.display()));
         let (graph, names) = (&found.graph, &found.class_names);
         let data = &self.classes.matched(graph, names, data.clone(), &self.data)?.data;
@@ -76,7 +76,7 @@ impl Eval {
         let views = if self.test_flip { Views::Mirrored } else { Views::Plain };
         Ok(Row {
             checkpoint: path.display().to_string(),
-            network: net.graph().name().to_string(),
+            network: net.graph().name().to_owned(),
             scores: engine::scores_as(views, &net, data)?,
             sparsity: sparsity::count(net.graph(), &found.tensors, &found.masks),
         })

@@ -31,9 +31,9 @@ pub struct Export {
     /// Overwrite --out
     #[arg(long)]
     fresh: bool,
-    /// Number of classes of a bare file
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Number of classes of a bare file (default: 10, or those of the graph's text)
+    #[arg(long)]
+    classes: Option<usize>,
     #[command(flatten)]
     fitting: Fitting,
 }
@@ -92,10 +92,9 @@ impl Export {
                 "the images' mean and deviation are not known: the file does not note them (--data)"
             );
         }
-        let three = |v: &[f64]| [v[0], v[1], v[2]];
         let images = data.as_ref().map(|d| onnx::Images {
-            mean: three(&d.mean),
-            std: three(&d.std),
+            mean: &d.mean,
+            std: &d.std,
             classes: &d.classes,
         });
         let (graph, tensors) = (&found.graph, &found.tensors);

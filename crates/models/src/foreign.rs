@@ -12,8 +12,8 @@ use sparsity::Masks;
 /// How a bare file becomes a network.
 #[derive(Debug, Clone, Args)]
 pub struct Fitting {
-    /// Network of a bare file, with @WIDTH behind it if wanted
-    #[arg(long, value_name = "NAME[@WIDTH]")]
+    /// Network of a bare file: a name, with @WIDTH behind it if wanted, or a graph's text
+    #[arg(long, value_name = "NAME[@WIDTH]|FILE.net")]
     pub network: Option<String>,
     /// Key of the state_dict in the file, dots going deeper (default: found by its content)
     #[arg(long, value_name = "KEY")]
@@ -47,13 +47,13 @@ pub struct Found {
 }
 
 impl Fitting {
-    /// Reads the file at `path` as this network for `classes` classes. With `new_head`, a seed, a
+    /// Reads the file at `path` as this network, for `classes` classes where that is given. With `new_head`, a seed, a
     /// last layer for another number of classes is drawn anew.
     ///
     /// # Errors
     /// As [`pytorch::read`]; `Config` without --network, `Integrity` where the tensors are not the
     /// network's.
-    pub fn read(&self, path: &Path, classes: usize, new_head: Option<u64>) -> Result<Found> {
+    pub fn read(&self, path: &Path, classes: Option<usize>, new_head: Option<u64>) -> Result<Found> {
         let Some(network) = &self.network else {
             let what = format!("{}: a bare file needs --network NAME", path.display());
             return Err(Error::Config(what));
@@ -62,7 +62,7 @@ impl Fitting {
         let (mut fitted, mut notes) = self.fitted(path, &graph)?;
         let drawn = new_head.filter(|_| !head_fits(&graph, &fitted.tensors));
         if let Some(drawn) = drawn.map(|seed| draw_head(&graph, seed)) {
-            notes.push(format!("drawn anew for {classes} classes: {}", names(&drawn)));
+            notes.push(format!("drawn anew for {} classes: {}", graph.classes(), names(&drawn)));
             fitted.masks.retain(|name, _| !drawn.contains_key(name));
             fitted.tensors.extend(drawn);
         }
@@ -157,13 +157,9 @@ pub fn slots(graph: &Graph) -> Vec<Slot> {
     graph.params().iter().map(slot).collect()
 }
 
-/// The network `spec` for images of `side` pixels, or of its usual ones where that is 0.
-pub fn usual(spec: &str, classes: usize, side: usize) -> Result<Graph> {
-    let side = match side {
-        0 => graph::usual_side(&graph::Spec::parse(spec)?.name),
-        side => side,
-    };
-    Graph::build(spec, classes, side)
+/// The network `network` for images of `side` pixels, or of its usual ones where that is 0.
+pub fn usual(network: &str, classes: Option<usize>, side: usize) -> Result<Graph> {
+    graph::source::open(network, classes, (side > 0).then(|| side.into()))
 }
 
 /// The parameters of the last layer.
@@ -209,7 +205,7 @@ fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
 }
 
 /// A checkpoint's folder or, with `fitting`, a bare file.
-pub fn open(path: &Path, fitting: &Fitting, classes: usize) -> anyhow::Result<Found> {
+pub fn open(path: &Path, fitting: &Fitting, classes: Option<usize>) -> anyhow::Result<Found> {
     if artifact::file::is_folder(path)? {
         let c = sparsity::Checkpoint::open(path)?;
         let class_names = c.class_names().to_vec();

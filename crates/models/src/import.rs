@@ -17,9 +17,9 @@ pub struct Import {
     /// A state_dict: .safetensors, or .pth as torch.save writes it (nothing in it is ever run)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Number of classes of the last layer
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Number of classes of the last layer (default: 10, or those of the graph's text)
+    #[arg(long)]
+    classes: Option<usize>,
     #[command(flatten)]
     fitting: Fitting,
     /// Draw the last layer anew where the file has it for another number of classes
@@ -52,8 +52,8 @@ impl Import {
         let found = fitting.read(&self.file, self.classes, head)?;
         let config = Config {
             network: fitting.network.as_deref(),
-            classes: self.classes,
-            side: found.graph.side(),
+            classes: found.graph.classes(),
+            side: found.graph.images().h,
             key: fitting.key.as_deref(),
             prefix: fitting.prefix.as_deref(),
             ignore: &fitting.ignore,

@@ -15,6 +15,7 @@ mod layers;
 mod list;
 mod npz;
 mod predict;
+mod show;
 mod summary;
 
 fn main() -> std::process::ExitCode {

@@ -54,7 +54,7 @@ impl Predict {
     pub fn run(&self, common: &Common) -> Result<()> {
         file::vacant(&self.out, self.fresh)?;
         let data = Dataset::open(&self.data)?;
-        let found = foreign::open(&self.checkpoint, &self.fitting, data.info.classes.len())?;
+        let found = foreign::open(&self.checkpoint, &self.fitting, Some(data.info.classes.len()))?;
         let (graph, names) = (&found.graph, &found.class_names);
         let data = self.classes.matched(graph, names, data, &self.data)?.data;
         let net = Net::load(found.graph, &found.tensors, &self.device.device()?)?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use artifact::size::{mib, thousands};
 use clap::Args;
-use graph::{Graph, Op};
+use graph::Graph;
 use serde::Serialize;
 use stage::Common;
 
@@ -12,12 +12,12 @@ use crate::foreign::usual;
 /// Flags of `models summary`.
 #[derive(Debug, Args)]
 pub struct Summary {
-    /// Network by name, with @WIDTH behind it if wanted
-    #[arg(value_name = "NAME[@WIDTH]")]
+    /// Network by name, with @WIDTH behind it if wanted, or the file of a graph's text
+    #[arg(value_name = "NAME[@WIDTH]|FILE.net")]
     network: String,
-    /// Number of classes
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Number of classes (default: 10, or those of the file)
+    #[arg(long)]
+    classes: Option<usize>,
     /// Height and width of the images in pixels; 0 takes those that the network is published for
     #[arg(long, default_value_t = 0)]
     side: usize,
@@ -65,7 +65,7 @@ fn table(graph: &Graph) -> Table {
     let layers: Vec<Layer> = (1..graph.nodes().len()).map(|n| layer(graph, n)).collect();
     let values: usize = graph.nodes()[1..].iter().map(|n| n.shape.count()).sum();
     Table {
-        network: graph.name().to_string(),
+        network: graph.name().to_owned(),
         parameters: graph.parameters(),
         trainable: graph.parameters(),
         macs: graph.macs(),
@@ -80,7 +80,7 @@ fn layer(graph: &Graph, index: usize) -> Layer {
     let node = &graph.nodes()[index];
     let own = || graph.params().iter().filter(|p| p.node == index && p.trainable());
     let (c, h, w) = (node.shape.c as i64, node.shape.h as i64, node.shape.w as i64);
-    let vector = matches!(node.op, Op::Linear(_)) || node.shape.pixels() == 1;
+    let vector = node.shape.is_vector();
     Layer {
         name: node.name.clone(),
         kind: node.op.label(),

@@ -40,8 +40,9 @@ pub struct Train {
 /// Every setting that can change the result.
 #[derive(Debug, clap::Args, Serialize)]
 struct Config {
-    /// Network by name, with @WIDTH behind it if wanted (see: models list)
-    #[arg(long, value_name = "NAME[@WIDTH]")]
+    /// Network by name, with @WIDTH behind it if wanted (see: models list), or the file of a graph's
+    /// text (see: models show)
+    #[arg(long, value_name = "NAME[@WIDTH]|FILE.net")]
     network: String,
     /// Height and width in pixels to which images are resized; 0 leaves them as they are
     #[arg(long, default_value_t = 0, value_name = "PIXELS")]
@@ -69,9 +70,14 @@ impl stage::Command for Train {
 
     fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
-        // A misspelt network is told before anything is read or written.
-        graph::Spec::parse(&self.config.network)?;
         let mut inputs = vec![("dataset", self.data.as_path())];
+        let network = &self.config.network;
+        if graph::source::is_file(network) {
+            inputs.push(("network", Path::new(network)));
+        } else {
+            // A misspelt network is refused before anything is read or written.
+            graph::Spec::parse(network)?;
+        }
         inputs.extend(self.init_from.as_deref().map(|folder| ("initial", folder)));
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
