@@ -12,7 +12,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("seed", 0),
     ("geometry", 0),
     ("artifact", 0),
-    ("kernels", 0),
+    ("kernels", 1),
     ("pickle", 0),
     ("graph", 1),
     ("cifar", 1),

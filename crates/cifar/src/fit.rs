@@ -63,7 +63,7 @@ pub(crate) struct Fitter {
 }
 
 impl Fitting {
-    /// Squares as networks take them.
+    /// Squares, cropped.
     pub fn crop(side: usize) -> Self {
         Self { size: Size::square(side), fit: Fit::Crop }
     }

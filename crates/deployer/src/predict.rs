@@ -59,7 +59,7 @@ impl Predict {
                     Err(e) => failed.push(e),
                 }
             }
-            let answers = model.classify(&photos);
+            let answers = model.classify(&photos)?;
             for (path, answers) in read.into_iter().zip(answers) {
                 shown.push(self.shown(path, answers)?);
             }

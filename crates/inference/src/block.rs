@@ -6,7 +6,8 @@ use kernels::channels::{self, Part, Span};
 use kernels::conv::grouped::{self, Grouped};
 use kernels::conv::{self, Dense, Epilogue, Sparse};
 use kernels::elementwise;
-use kernels::norm::{self, Affine, Plane};
+use kernels::norm::layer::LayerNorm as Normalisation;
+use kernels::norm::{Affine, Plane};
 use kernels::pool::{self, Average, Pooling};
 use kernels::{Activation, LANES, Lanes, Window, activation};
 
@@ -149,7 +150,7 @@ impl BlockLayer {
             Op::LayerNorm(own) => {
                 let plane = Plane { lanes, channels: self.to.c, pixels: self.to.pixels() };
                 let affine = Affine { weight: &own.weight, bias: &own.bias, eps: own.eps };
-                norm::LayerNorm { plane, affine }.forward(x, y);
+                Normalisation { plane, affine }.forward(x, y);
             }
             Op::MaxPool(pooling) => pool::max(pooling, x, y),
             Op::Average(average) => pool::average(average, x, y),

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use artifact::tensors::Tensor;
 use artifact::{Error, Result, file};
-use cifar::Normalise;
+use cifar::{ImageShape, Normalise};
 use cifar::photo::Photo;
 use graph::fold::Folded;
 use graph::group::Group;
@@ -66,14 +66,12 @@ impl Model {
     pub fn new(packed: Packed, path: &Path) -> Result<Self> {
         let (info, graph) = (&packed.info, &packed.graph);
         let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
-        cifar::check_normalisation(&info.mean, &info.std).map_err(bad)?;
+        cifar::check_normalisation(&info.mean, &info.std, graph.images().c).map_err(bad)?;
         if info.classes.len() != graph.classes() {
             let (names, classes) = (info.classes.len(), graph.classes());
             return Err(bad(format!("{names} class names for a network of {classes} classes")));
         }
-        let three = |v: &[f64]| [0, 1, 2].map(|c| v[c] as f32);
-        let (mean, std) = (three(&info.mean), three(&info.std));
-        let normalise = Normalise { mean, std };
+        let normalise = Normalise::new(&info.mean, &info.std);
         Ok(Self { packed, normalise, one: OnceLock::new(), many: OnceLock::new() })
     }
 
@@ -134,10 +132,20 @@ impl Model {
     }
 
     /// For each photo every class with its probability, the most probable first.
-    pub fn classify(&self, photos: &[Photo]) -> Vec<Vec<Answer>> {
-        let fitted = photos.iter().flat_map(|photo| photo.fit(self.side(), &self.normalise));
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the network's images are neither grey nor in colour.
+    pub fn classify(&self, photos: &[Photo]) -> Result<Vec<Vec<Answer>>> {
+        let Shape { c, h, w } = self.images();
+        if ![1, 3].contains(&c) {
+            return Err(Error::Config(format!(
+                "the network takes images of {c} channels; photos have 3, or 1 as grey ones"
+            )));
+        }
+        let shape = ImageShape { channels: c, height: h, width: w };
+        let fitted = photos.iter().flat_map(|photo| photo.fit(shape, &self.normalise));
         let logits = self.logits(&fitted.collect::<Vec<f32>>());
-        logits.chunks(self.classes().len()).map(|logits| self.answers(logits)).collect()
+        Ok(logits.chunks(self.classes().len()).map(|logits| self.answers(logits)).collect())
     }
 
     fn answers(&self, logits: &[f32]) -> Vec<Answer> {

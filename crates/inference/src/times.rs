@@ -197,7 +197,8 @@ fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {
 /// before it.
 fn alone(network: &Network, maps: &[Map], n: usize, density: Option<f64>) -> (Network, Vec<Map>) {
     let mut layer = network.layers[n].clone();
-    let reads = std::mem::replace(&mut layer.inputs, (0..layer.inputs.len()).collect());
+    let reads = std::mem::take(&mut layer.inputs);
+    layer.inputs = (0..reads.len()).collect();
     layer.add = None;
     if let Kind::Conv(conv) = &mut layer.kind {
         refill(conv, density.unwrap_or(1.0));

@@ -21,7 +21,8 @@
 )]
 
 pub mod activation;
-pub mod average;
+pub mod border;
+pub mod channels;
 pub mod clip;
 pub mod conv;
 pub mod elementwise;
@@ -36,17 +37,15 @@ pub mod peak;
 pub mod pool;
 mod scratch;
 mod shared;
-mod window;
 
 pub use activation::Activation;
+pub use geometry::{Sides, Size, Window};
 pub use lanes::{LANES, Lanes};
 pub use scratch::Buffer;
-pub use window::{Sides, Size, Window};
 
-/// Windows of `kernel`, a `stride` apart, along `size` pixels with `padding` on each side.
-fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> usize {
-    let room = (size + 2 * padding).checked_sub(kernel).expect("the padded input holds a window");
-    room / stride + 1
+/// Windows down and across a map of `size` that lie wholly in the padded map.
+fn count(window: &Window, size: Size) -> Size {
+    window.count(size, false).expect("the padded map holds a window")
 }
 
 /// Work on `Operands` that is compiled anew for each set of vector instructions.

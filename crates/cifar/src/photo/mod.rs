@@ -17,7 +17,7 @@ use artifact::{Error, Result, file};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use crate::resize::Plane;
-use crate::{Fitting, Normalise, Size};
+use crate::{Fit, Fitting, ImageShape, Normalise, Size};
 
 /// The most pixels of a picture.
 pub const MOST_PIXELS: u64 = 50_000_000;
@@ -208,14 +208,18 @@ impl Photo {
         }
     }
 
-    /// The input of a network for `side` x `side` pixels, `(3, side, side)`: cropped as [`Fit::Crop`]
-    /// says, then each channel normalised.
+    /// The input of a network for images of `shape`, `(channels, height, width)`: cropped as
+    /// [`Fit::Crop`] says, then each channel normalised.
     ///
-    /// [`Fit::Crop`]: crate::Fit::Crop
-    pub fn fit(&self, side: usize, normalise: &Normalise) -> Vec<f32> {
-        let mut fitted = vec![0; CHANNELS * side * side];
-        self.fitted(Fitting::crop(side), &mut fitted);
-        let planes = fitted.chunks((side * side).max(1)).zip(normalise.table());
+    /// # Panics
+    /// If that has neither one nor three channels.
+    ///
+
+    pub fn fit(&self, shape: ImageShape, normalise: &Normalise) -> Vec<f32> {
+        let mut fitted = vec![0; shape.values()];
+        let size = Size { height: shape.height, width: shape.width };
+        self.fitted(Fitting { size, fit: Fit::Crop }, &mut fitted);
+        let planes = fitted.chunks(shape.pixels().max(1)).zip(normalise.table());
         planes.flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)])).collect()
     }
 }

@@ -4,7 +4,8 @@
 #[cfg(feature = "cuda")]
 use cuda::{Buffer, Gpu, NormParams};
 use kernels::Activation;
-use kernels::norm::{self, Affine, Gradients, LayerNorm, Norm, Plane, Saved, Tail};
+use kernels::norm::layer::LayerNorm;
+use kernels::norm::{self, Affine, Gradients, Norm, Plane, Saved, Tail};
 
 use super::Op;
 

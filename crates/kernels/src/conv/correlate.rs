@@ -13,17 +13,15 @@ use rayon::prelude::*;
 
 use super::Conv;
 use super::micro::{self, COLUMNS, Images, ROWS};
-use super::stencil::{Item, Stencil, Tiling};
+use super::stencil::{Item, Part, Share, Stencil, Tiling};
 use super::transpose::transpose;
 use crate::scratch::Buffer;
 use crate::{LANES, isa, scratch};
 
-/// Windows of an item.
-const WINDOWS: usize = 64;
+/// What a task takes at a time.
+const SHARE: Share = Share { windows: 64, room: 64 << 10, in_place: true };
 /// Windows of one sum, so that their gradients stay in the first-level cache.
 const STEPS: usize = 8;
-/// Values of an item's source.
-const ROOM: usize = 64 << 10;
 /// Outputs of a task.
 const OUTPUTS: usize = 4 * LANES;
 /// Tasks aimed at.
@@ -32,7 +30,7 @@ const TASKS: usize = 8;
 /// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.
 pub(super) fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut [f32]) {
     let s = Stencil::forward(conv);
-    let tiling = Tiling::new(&s, WINDOWS, ROOM);
+    let tiling = Tiling::new(&s, SHARE);
     let ranges = conv.outputs.div_ceil(OUTPUTS);
     let parts = (TASKS / ranges).clamp(1, tiling.items);
     let taps = tiling.taps(&s);
@@ -156,8 +154,9 @@ impl WithSimd for Task<'_> {
             let windows = windows(s, tiling, &item);
             for channel in (0..s.channels).step_by(tiling.chunk) {
                 let channels = channel..(channel + tiling.chunk).min(s.channels);
-                tiling.gather((s, &item), channels.clone(), job.x, source);
                 let taps = &job.taps[..channels.len() * s.taps.len()];
+                let part = Part { item: &item, channels };
+                let source = tiling.read(s, part, job.x, source);
                 let sums = &mut sums[channel * s.taps.len() * OUTPUTS..];
                 for panel in &outputs {
                     let spread = &spread[panel.start * windows.len() * LANES..];
@@ -171,7 +170,7 @@ impl WithSimd for Task<'_> {
     }
 }
 
-/// Where each window of `item` stands in the room.
+/// Where each window of `item` stands in what is read.
 fn windows(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<u32> {
     let mut all = Vec::with_capacity(item.blocks.len() * item.rows.len() * s.columns);
     for block in 0..item.blocks.len() {
@@ -201,7 +200,7 @@ fn add<S: Simd>(
         let rows = &mut sums[i * ROWS * OUTPUTS..][..taps.len() * OUTPUTS];
         let out = rows[panel.start..].as_mut_ptr();
         let vectors = panel.width / LANES;
-        // SAFETY: taps of these windows lie inside the source's room, `spread` holds a row a
+        // SAFETY: taps of these windows lie inside `source`, `spread` holds a row a
         // window and image, and `rows` holds all rows written.
         unsafe { micro::outer(simd, x, images, vectors, (out, OUTPUTS, taps.len())) };
     }

@@ -30,7 +30,7 @@ impl Dense {
     pub fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
         assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
         conv.check((x.len(), conv.weight_len(), y.len()));
-        end.check(conv);
+        end.check(conv.outputs, conv.output_len());
         if winograd::fits(conv) {
             let with = Transformed { weights: &self.weights, end };
             return winograd::run(&Tiles::forward(conv), with, x, y);

@@ -8,14 +8,14 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::micro::Finish;
+use super::epilogue::{Finish, activate};
 use super::sparse::{Entry, Steps, Sum, dots, segments, total, walk, window};
-use super::stencil::{Item, Stencil, Tiling};
+use super::stencil::{Item, Part, Share, Stencil, Tap, Tiling};
 use super::{Conv, Epilogue};
 use crate::shared::Shared;
-use crate::{LANES, Lanes, isa, scratch};
+use crate::{LANES, Lanes, Window, isa, scratch};
 
-/// Sizes of a depthwise convolution over a batch. Weight: `channels x 1 x kernel x kernel`.
+/// Sizes of a depthwise convolution over a batch. Weight: `channels x 1 x kernel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depthwise {
     /// The batch.
@@ -26,16 +26,12 @@ pub struct Depthwise {
     pub h: usize,
     /// Input width.
     pub w: usize,
-    /// Kernel height and width.
-    pub kernel: usize,
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros on each side.
-    pub padding: usize,
+    /// What each output reads.
+    pub window: Window,
 }
 
-/// Windows of an item.
-const WINDOWS: usize = 256;
+/// One channel at a time.
+const SHARE: Share = Share { windows: 256, room: 0, in_place: true };
 /// Channels of a task.
 const CHANNELS: usize = 8;
 
@@ -48,9 +44,7 @@ impl Depthwise {
             h: self.h,
             w: self.w,
             outputs: self.channels,
-            kernel: self.kernel,
-            stride: self.stride,
-            padding: self.padding,
+            window: self.window,
         }
     }
 
@@ -80,11 +74,12 @@ impl Depthwise {
     }
 
     fn taps(&self) -> usize {
-        self.kernel * self.kernel
+        self.window.kernel.pixels()
     }
 
     fn check(&self, (input, weight, output): (usize, usize, usize)) {
         assert!(weight > 0 && weight == self.weight_len(), "weight");
+        assert!(self.window.dilation.pixels() > 0, "dilation");
         assert!(input == self.input_len() && output == self.output_len(), "sizes");
     }
 }
@@ -92,7 +87,7 @@ impl Depthwise {
 /// `y[n, c] = end(sum over (ky, kx) of weight[c, ky, kx] * x[n, c, ..])`.
 pub fn forward(d: &Depthwise, x: &[f32], weight: &[f32], end: &Epilogue, y: &mut [f32]) {
     d.check((x.len(), weight.len(), y.len()));
-    end.check(&d.full());
+    end.check(d.channels, y.len());
     run(&Stencil::forward(&d.full()), (x, weight), end, y);
 }
 
@@ -110,18 +105,21 @@ pub fn input_grad(d: &Depthwise, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
 pub fn weight_grad(d: &Depthwise, dy: &[f32], x: &[f32], dw: &mut [f32]) {
     d.check((x.len(), dw.len(), dy.len()));
     let s = Stencil::forward(&d.full());
-    let tiling = Tiling::new(&s, WINDOWS, 0);
+    let tiling = Tiling::new(&s, SHARE);
+    let taps = tiling.taps(&s);
     dw.par_chunks_mut(d.taps()).enumerate().for_each(|(channel, dw)| {
         scratch::with(tiling.room(&s) + d.taps() * LANES, |room| {
             let (room, sums) = room.split_at_mut(tiling.room(&s));
-            isa::dispatch(Weights { s: &s, tiling: &tiling, channel, dy, x, room, sums, dw });
+            let of = Weights { s: &s, tiling: &tiling, taps: &taps, channel, dy, x };
+            isa::dispatch(WeightGrad { of, room, sums, dw });
         });
     });
 }
 
 /// Sums over the windows of each channel.
 fn run(s: &Stencil, (source, weight): (&[f32], &[f32]), end: &Epilogue, y: &mut [f32]) {
-    let tiling = Tiling::new(s, WINDOWS, 0);
+    let tiling = Tiling::new(s, SHARE);
+    let taps = tiling.taps(s);
     let groups = s.channels.div_ceil(CHANNELS);
     let out = Shared::new(y);
     (0..tiling.items * groups).into_par_iter().for_each(|i| {
@@ -129,7 +127,8 @@ fn run(s: &Stencil, (source, weight): (&[f32], &[f32]), end: &Epilogue, y: &mut 
         let channels = first..(first + CHANNELS).min(s.channels);
         let item = tiling.item(s, i / groups);
         scratch::with(tiling.room(s), |room| {
-            let task = Task { s, tiling: &tiling, source, weight, end, item, channels, room };
+            let (tiling, taps) = (&tiling, &taps[..]);
+            let task = Task { s, tiling, taps, source, weight, end, item, channels, room };
             isa::dispatch(Run(task, &out));
         });
     });
@@ -138,6 +137,8 @@ fn run(s: &Stencil, (source, weight): (&[f32], &[f32]), end: &Epilogue, y: &mut 
 struct Task<'a> {
     s: &'a Stencil,
     tiling: &'a Tiling,
+    /// Where each tap reads.
+    taps: &'a [u32],
     source: &'a [f32],
     weight: &'a [f32],
     end: &'a Epilogue<'a>,
@@ -149,12 +150,9 @@ struct Task<'a> {
 struct Run<'a>(Task<'a>, &'a Shared<'a>);
 
 /// The weights of one channel and where they read.
-fn entries(s: &Stencil, tiling: &Tiling, weight: &[f32]) -> Vec<Entry> {
-    let entry = |t: &super::stencil::Tap| Entry {
-        at: tiling.tap(s, *t) as u32,
-        value: weight.get(t.index).copied().unwrap_or(0.0),
-    };
-    s.taps.iter().map(entry).collect()
+fn entries(s: &Stencil, taps: &[u32], weight: &[f32]) -> Vec<Entry> {
+    let entry = |(tap, at): (&Tap, &u32)| Entry { at: *at, value: weight[tap.index] };
+    s.taps.iter().zip(taps).map(entry).collect()
 }
 
 impl WithSimd for Run<'_> {
@@ -162,62 +160,75 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self(Task { s, tiling, source, weight, end, item, channels, room }, out) = self;
+        let Self(Task { s, tiling, taps, source, weight, end, item, channels, room }, out) = self;
         let kernel = weight.len() / s.channels;
         let segments = segments(s, tiling, &item);
         let steps = Steps {
             pitch: tiling.pitch,
-            down: s.grid.step * s.grid.w * LANES,
-            across: s.grid.step * LANES,
+            down: s.grid.step.h * s.grid.w * LANES,
+            across: s.grid.step.w * LANES,
         };
         for channel in channels {
-            if !s.taps.is_empty() {
-                tiling.gather((s, &item), channel..channel + 1, source, room);
-            }
-            let entries = entries(s, tiling, &weight[channel * kernel..][..kernel]);
+            let part = Part { item: &item, channels: channel..channel + 1 };
+            let read = tiling.read(s, part, source, room);
+            let entries = entries(s, taps, &weight[channel * kernel..][..kernel]);
             let sum = Sum {
                 entries: &entries,
-                start: Some(end.bias.get(channel).copied().unwrap_or(0.0)),
+                start: Some(end.bias_of(channel)),
                 finish: Finish::new(end, out),
             };
             for segment in &segments {
-                let at = (room[segment.at..].as_ptr(), window(s, segment, channel, out));
-                // SAFETY: taps stay inside the room, which `gather` filled for these windows;
-                // these windows of this channel belong to this task alone.
+                let at = (read[segment.at..].as_ptr(), window(s, segment, channel, out));
+                // SAFETY: taps stay inside what `read` gave for these windows; these windows of
+                // this channel belong to this task alone.
                 unsafe { walk(simd, segment, at, sum, steps) };
+            }
+            if let Some(activation) = end.curve() {
+                for range in s.written(&item, channel) {
+                    // SAFETY: as above.
+                    activate(simd, activation, unsafe { out.part(range.start, range.len()) });
+                }
             }
         }
     }
 }
 
+/// The gradient of one channel's weights.
 struct Weights<'a> {
     s: &'a Stencil,
     tiling: &'a Tiling,
+    taps: &'a [u32],
     channel: usize,
     dy: &'a [f32],
     x: &'a [f32],
+}
+
+struct WeightGrad<'a> {
+    of: Weights<'a>,
     room: &'a mut [f32],
+    /// A vector a tap.
     sums: &'a mut [f32],
     dw: &'a mut [f32],
 }
 
-impl WithSimd for Weights<'_> {
+impl WithSimd for WeightGrad<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Weights { s, tiling, channel, dy, x, room, sums, dw } = self;
-        let entries = entries(s, tiling, &[]);
+        let Self { of: Weights { s, tiling, taps, channel, dy, x }, room, sums, dw } = self;
+        let entries: Vec<Entry> = taps.iter().map(|at| Entry { at: *at, value: 0.0 }).collect();
         let steps = Steps { pitch: tiling.pitch, down: s.grid.w * LANES, across: LANES };
         sums.fill(0.0);
         for item in (0..tiling.items).map(|i| tiling.item(s, i)) {
-            tiling.gather((s, &item), channel..channel + 1, x, room);
+            let part = Part { item: &item, channels: channel..channel + 1 };
+            let read = tiling.read(s, part, x, room);
             for segment in &segments(s, tiling, &item) {
                 let last = (segment.rows - 1) * s.grid.w + segment.columns;
                 let dy = &dy[segment.to + channel * s.plane()..][..last * LANES];
-                let at = (room[segment.at..].as_ptr(), dy.as_ptr());
-                // SAFETY: taps stay inside the room, which `gather` filled for these windows; the
-                // windows lie in `dy`, and `sums` holds a vector a tap.
+                let at = (read[segment.at..].as_ptr(), dy.as_ptr());
+                // SAFETY: taps stay inside what `read` gave for these windows; the windows lie in
+                // `dy`, and `sums` holds a vector a tap.
                 unsafe { dots(simd, segment, at, (&entries, sums.as_mut_ptr(), false), steps) };
             }
         }

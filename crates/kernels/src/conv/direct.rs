@@ -8,16 +8,15 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Epilogue;
-use super::micro::{self, Finish, ROWS, Steps, Target};
-use super::stencil::{Item, Stencil, Tiling};
+use super::epilogue::{Finish, activate};
+use super::micro::{self, ROWS, Steps, Target};
+use super::stencil::{Item, Part, Share, Stencil, Tiling};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
-/// Windows of an item.
-const WINDOWS: usize = 32;
-/// Values of an item's source: 128 KiB, so that it stays in the second-level cache.
-const ROOM: usize = 32 << 10;
+/// The room is 128 KiB, so that it stays in the second-level cache.
+const SHARE: Share = Share { windows: 32, room: 32 << 10, in_place: true };
 /// Tasks that a convolution is split into if its windows alone give fewer.
 const TASKS: usize = 16;
 
@@ -51,14 +50,14 @@ pub(super) fn pack(s: &Stencil, weight: &[f32], order: Order) -> Buffer {
 pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y: &mut [f32]) {
     let panels = s.outputs.div_ceil(ROWS);
     assert_eq!(packed.len(), panels * s.channels * s.taps.len() * ROWS, "packed weights");
-    let tiling = Tiling::new(s, WINDOWS, ROOM);
+    let tiling = Tiling::new(s, SHARE);
     let taps = tiling.taps(s);
     let mut start = vec![0.0; panels * ROWS];
     start[..end.bias.len()].copy_from_slice(end.bias);
     let splits = TASKS.div_ceil(tiling.items).min(panels);
     let out = Shared::new(y);
     let finish = Finish::new(end, &out);
-    let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source, finish };
+    let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source, end, finish };
     (0..tiling.items * splits).into_par_iter().for_each(|i| {
         let split = i % splits;
         let panels = split * panels / splits..(split + 1) * panels / splits;
@@ -76,6 +75,7 @@ struct Job<'a> {
     packed: &'a [f32],
     start: &'a [f32],
     source: &'a [f32],
+    end: &'a Epilogue<'a>,
     finish: Finish,
 }
 
@@ -100,9 +100,13 @@ impl WithSimd for Task<'_> {
         let (s, tiling) = (job.s, job.tiling);
         for first in (0..s.channels).step_by(tiling.chunk) {
             let channels = first..(first + tiling.chunk).min(s.channels);
-            tiling.gather((s, &item), channels.clone(), job.source, room);
+            let part = Part { item: &item, channels: channels.clone() };
+            let read = tiling.read(s, part, job.source, room);
             for panel in panels.clone() {
-                job.panel(simd, (&item, &channels, panel), room, out);
+                job.panel(simd, (&item, &channels, panel), read, out);
+                if channels.end == s.channels {
+                    job.activate(simd, &item, panel, out);
+                }
             }
         }
     }
@@ -115,7 +119,7 @@ impl Job<'_> {
         &self,
         simd: S,
         (item, channels, panel): (&Item, &Range<usize>, usize),
-        room: &[f32],
+        read: &[f32],
         out: &Shared,
     ) {
         let (s, width) = (self.s, micro::columns());
@@ -133,7 +137,7 @@ impl Job<'_> {
         let count = item.blocks.len() * item.rows.len() * s.columns;
         let mut window = Windows { item, s, block: 0, row: 0, column: 0 };
         for at in (0..count).step_by(width) {
-            let mut x = [room.as_ptr(); micro::COLUMNS];
+            let mut x = [read.as_ptr(); micro::COLUMNS];
             let mut y = [std::ptr::null_mut(); micro::COLUMNS];
             let width = width.min(count - at);
             for c in 0..width {
@@ -143,10 +147,21 @@ impl Job<'_> {
                 let len = (target.rows - 1) * target.stride + LANES;
                 y[c] = out.pointer(to + panel * ROWS * target.stride, len);
             }
-            // SAFETY: taps stay inside the room, which `gather` filled for these windows; the
-            // outputs of these windows and panel belong to this task alone, and `pointer` has
-            // checked their range.
+            // SAFETY: taps stay inside what `read` gave for these windows; the of these windows and panel belong to this task alone, and `pointer` has checked their
+            // range.
             unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
+        }
+    }
+
+    /// Applies an activation that is more than ReLU to the complete sums of eight outputs.
+    #[inline(always)]
+    fn activate<S: Simd>(&self, simd: S, item: &Item, panel: usize, out: &Shared) {
+        let Some(activation) = self.end.curve() else { return };
+        for output in panel * ROWS..self.s.outputs.min((panel + 1) * ROWS) {
+            for range in self.s.written(item, output) {
+                // SAFETY: these windows of this panel belong to this task alone.
+                activate(simd, activation, unsafe { out.part(range.start, range.len()) });
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::depthwise::{self, Depthwise};
 use super::{Conv, Epilogue};
 use crate::scratch::Buffer;
 
-/// Sizes of a convolution in groups over a batch. Weight: `outputs x each.inputs x kernel x kernel`.
+/// Sizes of a convolution in groups over a batch. Weight: `outputs x each.inputs x kernel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grouped {
     /// The convolution of one group.
@@ -26,17 +26,9 @@ impl Grouped {
     }
 
     fn depthwise(&self) -> Option<Depthwise> {
-        let Conv { lanes, inputs, h, w, outputs, kernel, stride, padding } = self.each;
-        let channels = self.groups;
-        (inputs == 1 && outputs == 1).then_some(Depthwise {
-            lanes,
-            channels,
-            h,
-            w,
-            kernel,
-            stride,
-            padding,
-        })
+        let Conv { lanes, inputs, h, w, outputs, window } = self.each;
+        let one = inputs == 1 && outputs == 1;
+        one.then_some(Depthwise { lanes, channels: self.groups, h, w, window })
     }
 
     fn weight(&self, group: usize) -> Range<usize> {
@@ -52,7 +44,7 @@ impl Grouped {
         }
     }
 
-    /// The way back.
+    /// Copies the channels of `group` into `all`.
     fn put(&self, group: usize, own: &[f32], all: &mut [f32]) {
         let size = own.len() / self.each.lanes.blocks();
         for (block, own) in own.chunks_exact(size).enumerate() {
@@ -72,7 +64,7 @@ pub fn forward(g: &Grouped, x: &[f32], weight: &[f32], end: &Epilogue, y: &mut [
     if let Some(d) = g.depthwise() {
         return depthwise::forward(&d, x, weight, end, y);
     }
-    end.check(&g.full());
+    end.check(g.full().outputs, y.len());
     let mut own = Buffer::zeros(g.each.input_len());
     let (mut to, mut add) = (Buffer::zeros(g.each.output_len()), Buffer::zeros(0));
     if !end.add.is_empty() {
@@ -85,7 +77,7 @@ pub fn forward(g: &Grouped, x: &[f32], weight: &[f32], end: &Epilogue, y: &mut [
         }
         let outputs = g.each.outputs;
         let bias = end.bias.get(group * outputs..(group + 1) * outputs).unwrap_or_default();
-        let end = Epilogue { bias, add: &add, relu: end.relu };
+        let end = Epilogue { bias, add: &add, activation: end.activation };
         super::Dense::new(&g.each, &weight[g.weight(group)]).forward(&g.each, &own, &end, &mut to);
         g.put(group, &to, y);
     }

@@ -3,8 +3,7 @@
 
 use pulp::Simd;
 
-use super::Epilogue;
-use crate::shared::Shared;
+use super::epilogue::Finish;
 use crate::{LANES, isa};
 
 /// Rows of a panel: outputs that are computed together.
@@ -36,71 +35,6 @@ pub(crate) struct Target {
     /// What the sums start with: eight values, one a row; null to add to what is there.
     pub start: *const f32,
     pub finish: Finish,
-}
-
-/// What is done to a sum when it is complete.
-#[derive(Clone, Copy)]
-pub(crate) struct Finish {
-    /// Where the sums and where the summands begin; both null where nothing is added.
-    y: *const f32,
-    add: *const f32,
-    relu: bool,
-}
-
-impl Finish {
-    /// Nothing.
-    pub(crate) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
-
-    /// As `epilogue` has it, for sums in `y`.
-    pub(crate) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
-        let relu = epilogue.relu;
-        if epilogue.add.is_empty() {
-            return Self { relu, ..Self::NONE };
-        }
-        Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), relu }
-    }
-
-    /// Whether there is anything to do.
-    #[inline(always)]
-    pub(crate) fn is_something(self) -> bool {
-        self.relu || !self.add.is_null()
-    }
-
-    /// Finishes the register at `at`. The sums are written first and finished then: with more to
-    /// do in it the compiler would not unroll the loop that writes them, and keep them in memory.
-    ///
-    /// # Safety
-    /// As for [`Self::apply`].
-    #[inline(always)]
-    pub(crate) unsafe fn apply_at<S: Simd>(self, simd: S, at: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe { store::<S>(at, self.apply(simd, load::<S>(at), at)) };
-    }
-
-    /// The complete sum `value`, to be written to `at`.
-    ///
-    /// # Safety
-    /// `at` must point into the sums that this was made for, a register's worth inside.
-    #[inline(always)]
-    pub(crate) unsafe fn apply<S: Simd>(
-        self,
-        simd: S,
-        mut value: S::f32s,
-        at: *const f32,
-    ) -> S::f32s {
-        if !self.add.is_null() {
-            // SAFETY: the summands are as many as the sums, and `at` is one of these.
-            value = unsafe {
-                let summand = load::<S>(self.add.offset(at.offset_from(self.y)));
-                simd.add_f32s(value, summand)
-            };
-        }
-        if self.relu {
-            let zero = simd.splat_f32s(0.0);
-            value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
-        }
-        value
-    }
 }
 
 /// `out[c][r * stride..] = start[r] + sum over k of a[8 * k + r] * x[c][taps[k]..]`, in vectors of

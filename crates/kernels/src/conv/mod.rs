@@ -7,6 +7,7 @@ mod correlate;
 mod dense;
 pub mod depthwise;
 mod direct;
+pub(crate) mod epilogue;
 pub mod grouped;
 pub(crate) mod micro;
 mod sparse;
@@ -18,11 +19,12 @@ use rayon::prelude::*;
 
 pub use dense::Dense;
 use direct::Order;
+pub use epilogue::Epilogue;
 pub use sparse::Sparse;
 use stencil::Stencil;
 use winograd::{Tiles, Transformed};
 
-use crate::{LANES, Lanes, lanes, windows};
+use crate::{LANES, Lanes, Size, Window, lanes};
 
 /// Sizes of a convolution over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,23 +39,29 @@ pub struct Conv {
     pub w: usize,
     /// Output channels.
     pub outputs: usize,
-    /// Kernel height and width.
-    pub kernel: usize,
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros on each side.
-    pub padding: usize,
+    /// What each output reads.
+    pub window: Window,
 }
 
 impl Conv {
+    /// Input height and width.
+    pub fn input(&self) -> Size {
+        Size { h: self.h, w: self.w }
+    }
+
+    /// Output height and width.
+    pub fn output(&self) -> Size {
+        crate::count(&self.window, self.input())
+    }
+
     /// Output height.
     pub fn oh(&self) -> usize {
-        windows(self.h, self.kernel, self.stride, self.padding)
+        self.output().h
     }
 
     /// Output width.
     pub fn ow(&self) -> usize {
-        windows(self.w, self.kernel, self.stride, self.padding)
+        self.output().w
     }
 
     /// Values of the input.
@@ -63,7 +71,7 @@ impl Conv {
 
     /// Values of the output.
     pub fn output_len(&self) -> usize {
-        self.lanes.blocks() * self.outputs * self.oh() * self.ow() * LANES
+        self.lanes.blocks() * self.outputs * self.output().pixels() * LANES
     }
 
     /// Values of the weight.
@@ -74,6 +82,7 @@ impl Conv {
     /// Refuses operands of other lengths, and a convolution of nothing.
     fn check(&self, (input, weight, output): (usize, usize, usize)) {
         assert!(weight > 0 && weight == self.weight_len(), "weight");
+        assert!(self.window.dilation.pixels() > 0, "dilation");
         assert!(input == self.input_len() && output == self.output_len(), "sizes");
     }
 
@@ -84,25 +93,7 @@ impl Conv {
 
     /// Weights of one (output, input) pair.
     fn taps(&self) -> usize {
-        self.kernel * self.kernel
-    }
-}
-
-/// What happens to a convolution's sums before they are written.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Epilogue<'a> {
-    /// Added to each output channel, one value a channel; empty for none.
-    pub bias: &'a [f32],
-    /// Added to the output, as many values as it has; empty for none.
-    pub add: &'a [f32],
-    /// Whether what is negative then becomes 0.
-    pub relu: bool,
-}
-
-impl Epilogue<'_> {
-    fn check(&self, conv: &Conv) {
-        assert!(self.bias.is_empty() || self.bias.len() == conv.outputs, "bias");
-        assert!(self.add.is_empty() || self.add.len() == conv.output_len(), "summand");
+        self.window.kernel.pixels()
     }
 }
 
@@ -150,7 +141,7 @@ pub fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut [f32]) {
 /// Lanes without an image must be zero in `dy`.
 pub fn bias_grad(conv: &Conv, dy: &[f32], db: &mut [f32]) {
     assert!(dy.len() == conv.output_len() && db.len() == conv.outputs, "sizes");
-    let plane = conv.oh() * conv.ow() * LANES;
+    let plane = conv.output().pixels() * LANES;
     db.par_iter_mut().enumerate().for_each(|(o, sum)| {
         let planes =
             (0..conv.lanes.blocks()).map(|b| &dy[(b * conv.outputs + o) * plane..][..plane]);

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::Map;
-use crate::{Kernel, LANES, simd, windows};
+use crate::conv::Epilogue;
+use crate::{Kernel, LANES, Size, Window, simd};
 
 /// Sizes of a convolution of one image. The output is no vector ([`Map::is_vector`]), and the input is
 /// none unless it is [arranged](Conv::arranged): that would be a [`super::Matrix`].
@@ -12,31 +13,57 @@ pub struct Conv {
     /// What is read.
     pub input: Map,
     /// What is written. Where the source is [arranged](Conv::arranged) its `pad` must be at least
-    /// [`Conv::reach`].
+    /// the width of [`Conv::reach`].
     pub output: Map,
-    /// Kernel height and width.
-    pub kernel: usize,
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros on each side.
-    pub padding: usize,
+    /// What each output reads.
+    pub window: Window,
     /// Into how many groups the channels are split; outputs read the inputs of their group alone.
     pub groups: usize,
 }
 
+/// Where a channel's windows read.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// Values between channels.
+    pub channel: usize,
+    /// Where the first window's first tap reads, in channel 0.
+    pub first: usize,
+    /// No tap reads farther than this from the window's first.
+    farthest: usize,
+    /// Maps of a channel, and how far behind the windows in each that is read.
+    read: usize,
+    reach: usize,
+}
+
+impl Layout {
+    /// Values of a channel that the windows of `len` neighbouring values read, about.
+    pub(super) fn read(self, len: usize) -> usize {
+        self.read * (len + self.reach)
+    }
+}
+
+/// The greatest common divisor.
+fn common(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common(b, a % b) }
+}
+
 impl Conv {
     /// Rows and columns, less one, that a window takes of the source once it is arranged.
-    pub fn reach(&self) -> usize {
-        (self.kernel - 1) / self.stride
+    pub fn reach(&self) -> Size {
+        let (span, stride) = (self.window.span(), self.window.stride);
+        Size { h: (span.h - 1) / stride.h, w: (span.w - 1) / stride.w }
     }
 
-    /// Whether the source is copied first: every `stride`-th pixel together, rows as far apart as
-    /// those of the output.
+    /// Whether the source is copied first: pixels that neighbouring windows read beside each other,
+    /// rows as far apart as those of the output, zeros as far as windows reach.
     pub fn arranged(&self) -> bool {
-        let same = self.stride == 1 && self.input.pitch() == self.output.pitch();
-        // A window may reach no farther behind the last pixel than there are zeros.
-        let near = self.kernel <= 2 * self.padding + 1 && self.padding <= self.input.pad;
-        !(same && near)
+        let (window, input) = (self.window, self.input);
+        let padding = window.padding;
+        let sides = [padding.top, padding.left, padding.bottom, padding.right];
+        let here = window.stride == Size::square(1)
+            && input.pitch() == self.output.pitch()
+            && sides.iter().all(|side| *side <= input.pad);
+        !here || self.end(self.lying()) > input.len()
     }
 
     /// Values that the copy takes; 0 where there is none.
@@ -54,7 +81,7 @@ impl Conv {
 
     /// Weights of one output.
     pub(super) fn row(&self) -> usize {
-        self.input.channels / self.groups * self.kernel * self.kernel
+        self.input.channels / self.groups * self.window.kernel.pixels()
     }
 
     /// The first input channel that output `o` reads.
@@ -62,75 +89,100 @@ impl Conv {
         o / (self.output.channels / self.groups) * (self.input.channels / self.groups)
     }
 
-    /// Values between channels of the source.
-    pub(super) fn channel(&self) -> usize {
-        if self.arranged() { self.phases() * self.phase() } else { self.input.plane() }
+    /// How the source lies that windows read.
+    pub(super) fn source_layout(&self) -> Layout {
+        if !self.arranged() {
+            return self.lying();
+        }
+        let reach = self.reach();
+        let farthest = reach.h * self.output.pitch() + reach.w;
+        let phases = self.phases().pixels();
+        Layout {
+            channel: self.channel(),
+            first: 0,
+            farthest: (phases - 1) * self.phase() + farthest,
+            read: phases,
+            reach: farthest,
+        }
     }
 
-    /// Where the first window's first tap reads, in channel 0.
-    pub(super) fn first(&self) -> usize {
-        if self.arranged() {
-            return 0;
+    /// As the input has it.
+    fn lying(&self) -> Layout {
+        let (span, padding, pitch) = (self.window.span(), self.window.padding, self.input.pitch());
+        let reach = (span.h - 1) * pitch + span.w - 1;
+        let before = padding.top * pitch + padding.left;
+        Layout {
+            channel: self.input.plane(),
+            first: self.input.lead() - before,
+            farthest: reach,
+            read: 1,
+            reach,
         }
-        self.input.lead() - self.padding * (self.input.pitch() + 1)
+    }
+
+    /// Where the vectors of the last channel end that the windows of `source` read.
+    fn end(&self, source: Layout) -> usize {
+        let last = (self.input.channels - 1) * source.channel + source.farthest;
+        source.first + last + self.output.vectors() * LANES
     }
 
     /// Where each tap reads, from the window's first.
     pub(super) fn taps(&self) -> Vec<usize> {
-        let (step, taken) = if self.arranged() { (self.stride, self.taken()) } else { (1, 1) };
+        let Window { kernel, stride, dilation, .. } = self.window;
+        let (arranged, phases, cycle) = (self.arranged(), self.phases(), self.cycle());
         let pitch = self.output.pitch();
         let tap = |i: usize| {
-            let (y, x) = (i / self.kernel, i % self.kernel);
-            (y % step * taken + x % step) * self.phase() + y / step * pitch + x / step
+            let (ky, kx) = (i / kernel.w, i % kernel.w);
+            let (y, x) = (ky * dilation.h, kx * dilation.w);
+            if !arranged {
+                return y * pitch + x;
+            }
+            let phase = ky % cycle.h * phases.w + kx % cycle.w;
+            phase * self.phase() + y / stride.h * pitch + x / stride.w
         };
-        (0..self.kernel * self.kernel).map(tap).collect()
+        (0..kernel.pixels()).map(tap).collect()
     }
 
-    /// No tap reads farther than this from the window's first.
-    fn farthest(&self) -> usize {
-        if self.arranged() {
-            return (self.phases() - 1) * self.phase() + self.reach() * (self.output.pitch() + 1);
-        }
-        (self.kernel - 1) * (self.input.pitch() + 1)
+    /// Taps down and across after which the next reads the same phase of the stride again.
+    fn cycle(&self) -> Size {
+        let Window { stride, dilation, .. } = self.window;
+        Size { h: stride.h / common(stride.h, dilation.h), w: stride.w / common(stride.w, dilation.w) }
     }
 
-    /// Values of a channel that the windows of `len` neighbouring values read, about.
-    pub(super) fn read(&self, len: usize) -> usize {
-        if self.arranged() {
-            return self.phases() * (len + self.reach() * (self.output.pitch() + 1));
-        }
-        len + (self.kernel - 1) * (self.input.pitch() + 1)
+    /// Phases of the stride down and across that taps read: a map of the copy each.
+    fn phases(&self) -> Size {
+        let (cycle, kernel) = (self.cycle(), self.window.kernel);
+        Size { h: cycle.h.min(kernel.h), w: cycle.w.min(kernel.w) }
     }
 
-    /// Rows and columns of the maps that a stride makes of a channel and that taps read.
-    fn taken(&self) -> usize {
-        self.stride.min(self.kernel)
-    }
-
-    /// How many these maps are.
-    fn phases(&self) -> usize {
-        self.taken() * self.taken()
-    }
-
-    /// Values of one of these; windows of the last vector reach behind its rows.
+    /// Values of one of these maps; windows of the last vector reach behind its rows.
     fn phase(&self) -> usize {
         let (pitch, reach) = (self.output.pitch(), self.reach());
-        let read = self.output.vectors() * LANES + reach * (pitch + 1);
-        read.max((self.output.h + reach) * pitch).next_multiple_of(LANES)
+        let read = self.output.vectors() * LANES + reach.h * pitch + reach.w;
+        read.max((self.output.h + reach.h) * pitch).next_multiple_of(LANES)
+    }
+
+    /// Values of a channel of the copy.
+    fn channel(&self) -> usize {
+        self.phases().pixels() * self.phase()
+    }
+
+    pub(super) fn check_epilogue(&self, end: &Epilogue) {
+        end.check(self.output.channels, self.output.len());
     }
 
     pub(super) fn check(&self, (x, room, y): (usize, usize, usize)) {
-        let along = |size| windows(size, self.kernel, self.stride, self.padding);
         let (input, output) = (self.input, self.output);
-        assert_eq!((output.h, output.w), (along(input.h), along(input.w)), "output");
+        assert!(self.window.dilation.pixels() > 0, "dilation");
+        let windows = crate::count(&self.window, Size { h: input.h, w: input.w });
+        assert_eq!((output.h, output.w), (windows.h, windows.w), "output");
         let vector = output.is_vector() || input.is_vector() && !self.arranged();
         assert!(!vector, "vectors are for matrices");
         assert!(input.channels.is_multiple_of(self.groups), "groups of inputs");
         assert!(output.channels.is_multiple_of(self.groups), "groups of outputs");
-        assert!(!self.arranged() || output.pad >= self.reach(), "too few zeros between rows");
+        assert!(!self.arranged() || output.pad >= self.reach().w, "too few zeros between rows");
         assert!(x == input.len() && y == output.len() && room >= self.room(), "sizes");
-        let last = (input.channels - 1) * self.channel() + self.farthest();
-        let end = self.first() + last + output.vectors() * LANES;
+        let end = self.end(self.source_layout());
         assert!(end <= if self.arranged() { room } else { x }, "a window reaches out of bounds");
     }
 
@@ -165,24 +217,26 @@ impl Kernel<(&Conv, &[f32], usize, &mut [f32])> for Arrange {
         // All at once: the few zeros of each row by themselves would take longer than the rows.
         to.fill(0.0);
         // Divisions, once each: they take longer than a row, too.
-        let (stride, pitch, taken) = (conv.stride, conv.output.pitch(), conv.taken());
-        let (h, width, row) = (conv.input.h, conv.input.w, conv.input.pitch());
+        let Window { stride, dilation, padding, .. } = conv.window;
+        let (phases, rows) = (conv.phases(), conv.output.h + conv.reach().h);
+        let (pitch, h, width) = (conv.output.pitch(), conv.input.h, conv.input.w);
+        let row = conv.input.pitch();
         let from = &x[conv.input.at(c, 0, 0)..];
         for (i, to) in to.chunks_exact_mut(conv.phase()).enumerate() {
-            let (py, px) = (i / taken, i % taken);
+            let py = i / phases.w * dilation.h % stride.h;
+            let px = i % phases.w * dilation.w % stride.w;
             // The first pixel of a row that this phase takes, and its column there.
-            let first = (px + stride - conv.padding % stride) % stride;
-            let column = (first + conv.padding) / stride;
+            let first = (px + stride.w - padding.left % stride.w) % stride.w;
+            let column = (first + padding.left) / stride.w;
             if first >= width || column >= pitch {
                 continue;
             }
-            let count = (width - first).div_ceil(stride).min(pitch - column);
-            let rows = to.chunks_exact_mut(pitch).take(conv.output.h + conv.reach());
-            for (r, to) in rows.enumerate() {
-                let y = (r * stride + py).wrapping_sub(conv.padding);
+            let count = (width - first).div_ceil(stride.w).min(pitch - column);
+            for (r, to) in to.chunks_exact_mut(pitch).take(rows).enumerate() {
+                let y = (r * stride.h + py).wrapping_sub(padding.top);
                 if y < h {
                     let own = &from[y * row + first..y * row + width];
-                    pick(stride, own, &mut to[column..column + count]);
+                    pick(stride.w, own, &mut to[column..column + count]);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Map;
+use super::{Image, Map, Output};
 use crate::conv::transpose::transpose;
 use crate::{LANES, isa, lanes};
 
@@ -24,6 +24,15 @@ pub fn to_plain(map: Map, x: &[f32], image: &mut [f32]) {
         let at = map.at(i / map.h, i % map.h, 0);
         row.copy_from_slice(&x[at..at + map.w]);
     }
+}
+
+/// Writes the pixels of `x` as a vector in the order (channels, rows, columns).
+pub fn flatten(x: Image, y: Output) {
+    assert_eq!(y.map, Map::vector(x.map.channels * x.map.h * x.map.w), "a value a pixel");
+    assert_eq!(y.values.len(), y.map.len(), "values of the output");
+    let (pixels, behind) = y.values.split_at_mut(y.map.channels);
+    to_plain(x.map, x.values, pixels);
+    behind.fill(0.0);
 }
 
 /// Writes up to sixteen images as a block (channels, rows, columns, 16), zeros in lanes without one.

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{Conv, Ends, parts};
-use crate::conv::micro::{self, COLUMNS, Finish, ROWS, Steps, Target};
+use super::{Conv, parts};
+use crate::conv::Epilogue;
+use crate::conv::epilogue::{Finish, activate};
+use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa};
@@ -16,13 +18,15 @@ use crate::{LANES, isa};
 pub struct Dense {
     conv: Conv,
     packed: Buffer,
+    /// Where the first window's first tap reads.
+    first: usize,
     /// Where each (input, tap) reads.
     taps: Vec<u32>,
     keep: Vec<f32>,
 }
 
 impl Dense {
-    /// Arranges `weight`, `outputs x inputs x kernel x kernel`.
+    /// Arranges `weight`, `outputs x inputs x kernel`.
     ///
     /// # Panics
     /// If the convolution has groups: these are [`super::Sparse`]'s.
@@ -30,7 +34,7 @@ impl Dense {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         assert_eq!(conv.groups, 1, "a convolution of one group");
         let (row, taps) = (conv.row(), conv.taps());
-        let panels = conv.output.channels.div_ceil(ROWS);
+        let (source, panels) = (conv.source_layout(), conv.output.channels.div_ceil(ROWS));
         let mut packed = Buffer::zeros(panels * row * ROWS);
         for (o, weights) in weight.chunks_exact(row).enumerate() {
             let panel = &mut packed[o / ROWS * row * ROWS..][..row * ROWS];
@@ -38,22 +42,23 @@ impl Dense {
                 *to = *value;
             }
         }
-        let at = |i: usize| i / taps.len() * conv.channel() + taps[i % taps.len()];
+        let at = |i: usize| i / taps.len() * source.channel + taps[i % taps.len()];
         let at = |i| u32::try_from(at(i)).expect("an image has fewer than 2^32 values");
-        Self { conv: *conv, packed, taps: (0..row).map(at).collect(), keep: conv.output.keep() }
+        let taps = (0..row).map(at).collect();
+        Self { conv: *conv, packed, first: source.first, taps, keep: conv.output.keep() }
     }
 
     /// As [`super::Sparse::forward`].
     pub fn forward(
         &self,
         (x, room): (&[f32], &mut [f32]),
-        end: &Ends,
+        end: &Epilogue,
         y: &mut [f32],
         tasks: usize,
     ) {
         let conv = &self.conv;
         conv.check((x.len(), room.len(), y.len()));
-        end.check(conv);
+        conv.check_epilogue(end);
         let source = conv.source(x, room, tasks);
         let out = Shared::new(y);
         parts(conv.output.channels.div_ceil(ROWS), tasks, |panels| {
@@ -65,7 +70,7 @@ impl Dense {
 struct Task<'a> {
     dense: &'a Dense,
     source: &'a [f32],
-    end: &'a Ends<'a>,
+    end: &'a Epilogue<'a>,
     panels: Range<usize>,
     out: &'a Shared<'a>,
 }
@@ -90,7 +95,7 @@ impl WithSimd for Task<'_> {
                     let at = map.at(o, 0, 0) + vectors.start * LANES;
                     // SAFETY: as above.
                     let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
-                    self.finish(at, &self.dense.keep[vectors.start * LANES..], sums);
+                    self.finish(simd, at, &self.dense.keep[vectors.start * LANES..], sums);
                 }
             }
         }
@@ -119,7 +124,7 @@ impl Task<'_> {
         let mut x = [std::ptr::null(); COLUMNS];
         let mut y = [std::ptr::null_mut(); COLUMNS];
         for (c, vector) in vectors.clone().enumerate() {
-            x[c] = self.source[dense.conv.first() + vector * LANES..].as_ptr();
+            x[c] = self.source[dense.first + vector * LANES..].as_ptr();
             let to = map.at(outputs.start, 0, 0) + vector * LANES;
             y[c] = self.out.pointer(to, (rows - 1) * stride + LANES);
         }
@@ -131,12 +136,15 @@ impl Task<'_> {
 
     /// Completes `sums`, which stand at `at` in the output, and sets what is no pixel to zero.
     #[inline(always)]
-    fn finish(&self, at: usize, keep: &[f32], sums: &mut [f32]) {
+    fn finish<S: Simd>(&self, simd: S, at: usize, keep: &[f32], sums: &mut [f32]) {
         if !self.end.add.is_empty() {
             let add = &self.end.add[at..][..sums.len()];
             sums.iter_mut().zip(add).for_each(|(y, add)| *y += add);
         }
-        let relu = self.end.relu;
+        if let Some(activation) = self.end.curve() {
+            activate(simd, activation, sums);
+        }
+        let relu = self.end.rectifies();
         for (y, keep) in sums.iter_mut().zip(keep) {
             let value = if relu && *y < 0.0 { 0.0 } else { *y };
             *y = f32::from_bits(value.to_bits() & keep.to_bits());

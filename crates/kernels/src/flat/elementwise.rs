@@ -1,70 +1,96 @@
 //! Sums, products and activations of one image, whose zeros stay around it.
 
-use rayon::prelude::*;
+use super::image::clear_around;
+use super::{Image, Output};
+use crate::activation::{Applied, Forward};
+use crate::elementwise::{Multiply, Sum};
+use crate::{Activation, isa};
 
-use super::Map;
-use crate::activation::{Rectify, Sigmoid, Silu};
-use crate::elementwise::Accumulate;
-use crate::{Kernel, simd};
-
-/// `y = a + b`, in at most `tasks` parts for several threads.
-pub fn add((a, b): (&[f32], &[f32]), y: &mut [f32], tasks: usize) {
-    y.copy_from_slice(a);
-    parts::<Accumulate>(b, y, tasks);
+/// `y = a + b`, images of one map.
+pub fn add(a: Image, b: Image, y: Output) {
+    check(&[a, b], &y);
+    y.runs(|first, y| {
+        let part = first * a.map.plane()..first * a.map.plane() + y.len();
+        isa::dispatch(Sum { a: &a.values[part.clone()], b: &b.values[part], y });
+    });
 }
 
-/// `y = max(y, 0)`; NaN stays NaN.
-pub fn relu(y: &mut [f32], tasks: usize) {
-    if tasks <= 1 {
-        return simd::<Rectify, _>(y);
-    }
-    let part = y.len().div_ceil(tasks).max(1);
-    y.par_chunks_mut(part).for_each(simd::<Rectify, _>);
+/// `y = a * b`, images of one map.
+pub fn multiply(a: Image, b: Image, y: Output) {
+    check(&[a, b], &y);
+    y.runs(|first, y| {
+        let part = first * a.map.plane()..first * a.map.plane() + y.len();
+        isa::dispatch(Multiply { a: &a.values[part.clone()], b: &b.values[part], y });
+    });
 }
 
-/// `y = x * sigmoid(x)`.
-pub fn silu(x: &[f32], y: &mut [f32], tasks: usize) {
-    parts::<Silu>(x, y, tasks);
-}
-
-/// `y = sigmoid(x)`.
-pub fn sigmoid((map, x): (Map, &[f32]), y: &mut [f32], tasks: usize) {
-    parts::<Sigmoid>(x, y, tasks);
-    if map.pad == 0 {
-        return;
-    }
-    // The sigmoid of the zeros around is none.
-    for c in 0..map.channels {
-        let channel = &mut y[c * map.plane()..(c + 1) * map.plane()];
-        map.clear_margins(channel);
-        for row in channel[map.lead()..].chunks_exact_mut(map.pitch()) {
-            row[map.w..].fill(0.0);
+/// `y = activation(x)`, images of one map.
+pub fn activation(activation: Activation, x: Image, y: Output) {
+    check(&[x], &y);
+    let map = y.map;
+    y.runs(|first, y| {
+        let x = &x.values[first * map.plane()..][..y.len()];
+        isa::dispatch(Forward { activation, x, y });
+        if !activation.keeps_zero() {
+            y.chunks_exact_mut(map.plane()).for_each(|channel| clear_around(map, channel));
         }
-        channel[map.lead() + map.h * map.pitch()..].fill(0.0);
-    }
+    });
 }
 
-/// Runs `K` on all of `x` and `y`, or on `tasks` parts of them. Not always in parts, as the whole
-/// batch's are: a thread that waits for one would begin another image meanwhile.
-fn parts<K>(x: &[f32], y: &mut [f32], tasks: usize)
-where
-    K: for<'a> Kernel<(&'a mut [f32], &'a [f32]), Out = ()>,
-{
-    assert_eq!(x.len(), y.len(), "lengths");
-    if tasks <= 1 {
-        return simd::<K, _>((y, x));
-    }
-    let part = x.len().div_ceil(tasks).max(1);
-    y.par_chunks_mut(part).zip(x.par_chunks(part)).for_each(simd::<K, _>);
+/// `y = activation(y)`.
+pub fn apply(activation: Activation, y: Output) {
+    let map = y.map;
+    y.runs(|_, y| {
+        isa::dispatch(Applied { activation, y });
+        if !activation.keeps_zero() {
+            y.chunks_exact_mut(map.plane()).for_each(|channel| clear_around(map, channel));
+        }
+    });
 }
 
-/// `y[c] = x[c] * factors[c]`, where `factors` holds a pixel a channel.
-pub fn scale((map, x): (Map, &[f32]), (one, factors): (Map, &[f32]), y: &mut [f32]) {
-    assert!(x.len() == map.len() && y.len() == map.len(), "sizes");
-    assert_eq!((one.channels, one.h, one.w), (map.channels, 1, 1), "a factor a channel");
-    let channels = y.chunks_exact_mut(map.plane()).zip(x.chunks_exact(map.plane()));
-    for (c, (y, x)) in channels.take(map.channels).enumerate() {
-        let factor = factors[one.at(c, 0, 0)];
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = x * factor);
+/// `y[c] = x[c] * factors[c]`, where `factors` is an image of one pixel.
+pub fn scale(x: Image, factors: Image, y: Output) {
+    let one = factors.map;
+    assert_eq!((one.channels, one.h, one.w), (x.map.channels, 1, 1), "a factor a channel");
+    factors.check();
+    lines(x, y, |c| Line { factor: factors.values[one.at(c, 0, 0)], shift: 0.0 });
+}
+
+/// `y[c] = x[c] * factors[c]`.
+pub fn scale_channels(factors: &[f32], x: Image, y: Output) {
+    assert_eq!(factors.len(), x.map.channels, "a factor a channel");
+    lines(x, y, |c| Line { factor: factors[c], shift: 0.0 });
+}
+
+/// `y[c] = x[c] + shifts[c]`.
+pub fn shift_channels(shifts: &[f32], x: Image, y: Output) {
+    assert_eq!(shifts.len(), x.map.channels, "a shift a channel");
+    lines(x, y, |c| Line { factor: 1.0, shift: shifts[c] });
+}
+
+/// `x * factor + shift`.
+struct Line {
+    factor: f32,
+    shift: f32,
+}
+
+fn lines(x: Image, y: Output, of: impl Fn(usize) -> Line + Sync) {
+    check(&[x], &y);
+    let map = y.map;
+    y.each_channel(|c, y| {
+        let Line { factor, shift } = of(c);
+        y.iter_mut().zip(x.channel(c)).for_each(|(y, x)| *y = x * factor + shift);
+        // Zero times infinity is not zero.
+        if shift != 0.0 || !factor.is_finite() {
+            clear_around(map, y);
+        }
+    });
+}
+
+/// Refuses images of another map than the output's.
+fn check(inputs: &[Image], y: &Output) {
+    for input in inputs {
+        input.check();
+        assert_eq!(input.map, y.map, "maps");
     }
 }

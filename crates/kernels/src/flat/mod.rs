@@ -4,48 +4,32 @@
 //! of a large map fill the second-level cache. Here a line that has been read serves all windows
 //! that it is part of. [`Map`] says where pixels lie; every operation leaves zeros around them.
 
+mod channels;
 mod conv;
 mod convert;
 mod dense;
 mod elementwise;
+mod image;
 mod map;
+mod norm;
 mod pool;
 mod sparse;
 mod vector;
 
 use std::ops::Range;
 
+pub use channels::{concat, pad_borders, pad_channels, shuffle, slice_channels};
 pub use conv::Conv;
-pub use convert::{from_plain, to_block, to_plain};
+pub use convert::{flatten, from_plain, to_block, to_plain};
 pub use dense::Dense;
-pub use elementwise::{add, relu, scale, sigmoid, silu};
+pub use elementwise::{activation, add, apply, multiply, scale, scale_channels, shift_channels};
+pub use image::{Image, Output};
 pub use map::Map;
+pub use norm::layer_norm;
 pub use pool::{average, max_pool};
 use rayon::prelude::*;
 pub use sparse::Sparse;
 pub use vector::Matrix;
-
-/// What happens to a convolution's sums before they are written.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ends<'a> {
-    /// Added to each output channel, one value a channel; empty for none.
-    pub bias: &'a [f32],
-    /// Added to the output, an image of the same map; empty for none.
-    pub add: &'a [f32],
-    /// Whether what is negative then becomes 0.
-    pub relu: bool,
-}
-
-impl Ends<'_> {
-    fn check(&self, conv: &Conv) {
-        assert!(self.bias.is_empty() || self.bias.len() == conv.output.channels, "bias");
-        assert!(self.add.is_empty() || self.add.len() == conv.output.len(), "summand");
-    }
-
-    fn bias_of(&self, output: usize) -> f32 {
-        self.bias.get(output).copied().unwrap_or(0.0)
-    }
-}
 
 /// Calls `f` for `0..count` in at most `tasks` parts, on several threads if there are several.
 fn parts(count: usize, tasks: usize, f: impl Fn(Range<usize>) + Sync) {

@@ -1,74 +1,124 @@
 //! Pooling of one image.
+//!
+//! A row of windows is reduced to one line of pixels first, and that to the windows.
 
-use super::Map;
-use crate::pool::{Pooling, larger};
-use crate::{Kernel, average, simd};
+use pulp::NullaryFnOnce;
+
+use super::image::rows;
+use super::{Image, Map, Output};
+use crate::pool::{Average, Pooling, Windows, divisor, larger};
+use crate::{Size, Window, isa, scratch};
 
 /// `y = max over each window of x`, channel by channel.
-pub fn max_pool(p: Pooling, (from, x): (Map, &[f32]), (to, y): (Map, &mut [f32])) {
-    assert_eq!((from.h, from.w, to.h, to.w), (p.h, p.w, p.oh(), p.ow()), "maps");
-    check((from, x), (to, y));
-    simd::<Maxima, _>((p, (from, x), (to, y)));
-}
-
-/// `y = mean over each window of x`, channel by channel, for windows as in [`average::Grid`].
-pub fn average(grid: average::Grid, (from, x): (Map, &[f32]), (to, y): (Map, &mut [f32])) {
-    assert_eq!((from.h, from.w), (grid.h, grid.w), "input");
-    assert_eq!((to.h, to.w), (grid.side, grid.side), "output");
-    check((from, x), (to, y));
-    simd::<Means, _>((grid, (from, x), (to, y)));
-}
-
-fn check((from, x): (Map, &[f32]), (to, y): (Map, &[f32])) {
-    assert_eq!(from.channels, to.channels, "channels");
-    assert!(x.len() == from.len() && y.len() == to.len(), "sizes");
-}
-
-/// Writes `of(c, oy, ox)` to every pixel and zeros around them.
-#[inline(always)]
-fn each(to: Map, y: &mut [f32], of: impl Fn(usize, usize, usize) -> f32) {
-    for c in 0..to.channels {
-        y[c * to.plane()..(c + 1) * to.plane()].fill(0.0);
-        for oy in 0..to.h {
-            let row = &mut y[to.at(c, oy, 0)..][..to.w];
-            for (ox, y) in row.iter_mut().enumerate() {
-                *y = of(c, oy, ox);
-            }
+pub fn max_pool(pooling: &Pooling, x: Image, y: Output) {
+    check(pooling.size, pooling.output(), x, &y);
+    let (map, windows) = (y.map, &pooling.windows(false));
+    let pairs = pooling.window == Window::square(2, 2, 0) && !pooling.ceil;
+    let line = line_len(pooling);
+    y.each_channel(|c, y| {
+        if pairs {
+            return isa::dispatch(Pairs { x, c, map, y });
         }
-    }
+        scratch::with(line, |line| {
+            isa::dispatch(Maxima { window: &pooling.window, windows, x, c, map, y, line });
+        });
+    });
 }
 
-struct Maxima;
+/// `y = mean over each window of x`, channel by channel.
+pub fn average(average: &Average, x: Image, y: Output) {
+    check(average.input(), average.output(), x, &y);
+    let (map, windows) = (y.map, &average.windows());
+    let (window, len) = match average {
+        Average::Windows { pooling, .. } => (Some(&pooling.window), line_len(pooling)),
+        Average::Grid { .. } => (None, x.map.w),
+    };
+    y.each_channel(|c, y| {
+        scratch::with(len, |line| {
+            isa::dispatch(Means { window, windows, x, c, map, y, line });
+        });
+    });
+}
 
-impl Kernel<(Pooling, (Map, &[f32]), (Map, &mut [f32]))> for Maxima {
-    type Out = ();
+fn check(input: Size, output: Size, x: Image, y: &Output) {
+    x.check();
+    let [from, to] = [x.map, y.map].map(|map| Size { h: map.h, w: map.w });
+    assert_eq!((from, to, x.map.channels), (input, output, y.map.channels), "maps");
+}
+
+/// Room for a padded row, as far as windows and steps reach.
+fn line_len(pooling: &Pooling) -> usize {
+    let Pooling { size, window, .. } = pooling;
+    let reach = pooling.output().w * window.stride.w + window.span().w;
+    reach.max(window.padding.left + size.w)
+}
+
+/// One channel of [`max_pool`].
+struct Maxima<'a> {
+    window: &'a Window,
+    windows: &'a Windows,
+    x: Image<'a>,
+    c: usize,
+    map: Map,
+    y: &'a mut [f32],
+    line: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Maxima<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run((p, (from, x), (to, y)): (Pooling, (Map, &[f32]), (Map, &mut [f32]))) {
-        if (p.kernel, p.stride, p.padding) == (2, 2, 0) {
-            return pairs((from, x), (to, y));
-        }
-        each(to, y, |c, oy, ox| {
-            let mut best = f32::NEG_INFINITY;
-            for iy in p.span(oy, from.h) {
-                for ix in p.span(ox, from.w) {
-                    best = larger(best, x[from.at(c, iy, ix)]);
-                }
+    fn call(self) {
+        let Self { window, windows, x, c, map, y, line } = self;
+        let pixels = window.padding.left..window.padding.left + x.map.w;
+        for (row, out) in windows.rows.iter().zip(rows(map, y)) {
+            line.fill(f32::NEG_INFINITY);
+            for at in *row {
+                let inner = line[pixels.clone()].iter_mut();
+                inner.zip(x.row(c, at)).for_each(|(best, x)| *best = larger(*best, *x));
             }
-            best
-        });
+            out.fill(f32::NEG_INFINITY);
+            fold(window, line, out, larger);
+        }
     }
 }
 
-/// Windows of two by two that do not overlap, the most frequent, two rows at a time.
+/// Takes each tap of the windows along `line` into `out`.
 #[inline(always)]
-fn pairs((from, x): (Map, &[f32]), (to, y): (Map, &mut [f32])) {
-    for c in 0..to.channels {
-        y[c * to.plane()..(c + 1) * to.plane()].fill(0.0);
-        for oy in 0..to.h {
-            let row = |iy: usize| x[from.at(c, iy, 0)..][..2 * to.w].as_chunks::<2>().0;
-            let (upper, lower) = (row(2 * oy), row(2 * oy + 1));
-            let out = &mut y[to.at(c, oy, 0)..][..to.w];
+fn fold(window: &Window, line: &[f32], out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    for tap in 0..window.kernel.w {
+        let line = &line[tap * window.dilation.w..];
+        match window.stride.w {
+            1 => out.iter_mut().zip(line).for_each(|(y, x)| *y = f(*y, *x)),
+            2 => {
+                let pairs = line.as_chunks::<2>().0;
+                out.iter_mut().zip(pairs).for_each(|(y, x)| *y = f(*y, x[0]));
+            }
+            stride => {
+                let steps = line.iter().step_by(stride);
+                out.iter_mut().zip(steps).for_each(|(y, x)| *y = f(*y, *x));
+            }
+        }
+    }
+}
+
+/// One channel of windows of two by two that do not overlap, the most frequent, two rows at a time.
+struct Pairs<'a> {
+    x: Image<'a>,
+    c: usize,
+    map: Map,
+    y: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Pairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { x, c, map, y } = self;
+        for (i, out) in rows(map, y).enumerate() {
+            let row = |row: usize| x.row(c, row).as_chunks::<2>().0;
+            let (upper, lower) = (row(2 * i), row(2 * i + 1));
             for ((y, a), b) in out.iter_mut().zip(upper).zip(lower) {
                 *y = larger(larger(larger(a[0], a[1]), b[0]), b[1]);
             }
@@ -76,18 +126,41 @@ fn pairs((from, x): (Map, &[f32]), (to, y): (Map, &mut [f32])) {
     }
 }
 
-struct Means;
+/// One channel of [`average`].
+struct Means<'a> {
+    /// The windows if they are all alike.
+    window: Option<&'a Window>,
+    windows: &'a Windows,
+    x: Image<'a>,
+    c: usize,
+    map: Map,
+    y: &'a mut [f32],
+    line: &'a mut [f32],
+}
 
-impl Kernel<(average::Grid, (Map, &[f32]), (Map, &mut [f32]))> for Means {
-    type Out = ();
+impl NullaryFnOnce for Means<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run((grid, (from, x), (to, y)): (average::Grid, (Map, &[f32]), (Map, &mut [f32]))) {
-        each(to, y, |c, oy, ox| {
-            let (rows, columns) = (grid.span(oy, from.h), grid.span(ox, from.w));
-            let count = rows.len() * columns.len();
-            let row = |y: usize| x[from.at(c, y, columns.start)..][..columns.len()].iter();
-            rows.flat_map(row).sum::<f32>() / count as f32
-        });
+    fn call(self) {
+        let Self { window, windows, x, c, map, y, line } = self;
+        let left = window.map_or(0, |window| window.padding.left);
+        for (row, out) in windows.rows.iter().zip(rows(map, y)) {
+            line.fill(0.0);
+            for at in *row {
+                let inner = line[left..left + x.map.w].iter_mut();
+                inner.zip(x.row(c, at)).for_each(|(sum, x)| *sum += x);
+            }
+            if let Some(window) = window {
+                fold(window, line, out, |sum, x| sum + x);
+            } else {
+                for (y, column) in out.iter_mut().zip(&windows.columns) {
+                    *y = line[column.next..column.end].iter().sum();
+                }
+            }
+            for (y, column) in out.iter_mut().zip(&windows.columns) {
+                *y /= divisor(row, column);
+            }
+        }
     }
 }

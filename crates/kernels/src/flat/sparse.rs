@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{Conv, Ends, parts};
+use super::{Conv, parts};
+use crate::conv::Epilogue;
+use crate::conv::epilogue::activate;
 use crate::conv::micro::{load, store};
 use crate::shared::Shared;
 use crate::{LANES, isa};
@@ -33,12 +35,14 @@ pub struct Sparse {
     /// Where the entries of each (chunk, output) begin; one more than there are.
     starts: Vec<u32>,
     chunks: usize,
+    /// Where the first window's first tap reads.
+    first: usize,
     keep: Vec<f32>,
 }
 
 impl Sparse {
     /// Arranges the weights that are not zero of `weight`,
-    /// `outputs x inputs/groups x kernel x kernel`.
+    /// `outputs x inputs/groups x kernel`.
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         Self::of_kept(conv, weight, |value| value != 0.0)
     }
@@ -51,7 +55,7 @@ impl Sparse {
 
     fn of_kept(conv: &Conv, weight: &[f32], kept: impl Fn(f32) -> bool) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
-        let (taps, channel) = (conv.taps(), conv.channel());
+        let (taps, source) = (conv.taps(), conv.source_layout());
         let each = channels_of_chunk(conv);
         let chunks = conv.input.channels.div_ceil(each);
         let (mut entries, mut starts) = (Vec::new(), vec![0]);
@@ -65,7 +69,7 @@ impl Sparse {
                 for c in own {
                     let values = &row[(c - first) * taps.len()..][..taps.len()];
                     for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| kept(**v)) {
-                        let at = u32::try_from(c * channel + tap);
+                        let at = u32::try_from(c * source.channel + tap);
                         let at = at.expect("an image has fewer than 2^32 values");
                         entries.push(Entry { at, value });
                     }
@@ -73,7 +77,8 @@ impl Sparse {
                 starts.push(entries.len() as u32);
             }
         }
-        Self { conv: *conv, entries, starts, chunks, keep: conv.output.keep() }
+        let (first, keep) = (source.first, conv.output.keep());
+        Self { conv: *conv, entries, starts, chunks, first, keep }
     }
 
     /// Weights kept.
@@ -86,13 +91,13 @@ impl Sparse {
     pub fn forward(
         &self,
         (x, room): (&[f32], &mut [f32]),
-        end: &Ends,
+        end: &Epilogue,
         y: &mut [f32],
         tasks: usize,
     ) {
         let conv = &self.conv;
         conv.check((x.len(), room.len(), y.len()));
-        end.check(conv);
+        conv.check_epilogue(end);
         let source = conv.source(x, room, tasks);
         let out = Shared::new(y);
         parts(conv.output.channels, tasks, |outputs| {
@@ -113,13 +118,13 @@ const MOST: usize = 16;
 fn channels_of_chunk(conv: &Conv) -> usize {
     let vectors = conv.output.vectors();
     let tile = vectors.div_ceil(vectors.div_ceil(MOST)) * LANES;
-    (NEAR / (conv.read(tile) * size_of::<f32>())).max(1)
+    (NEAR / (conv.source_layout().read(tile) * size_of::<f32>())).max(1)
 }
 
 struct Task<'a> {
     sparse: &'a Sparse,
     source: &'a [f32],
-    end: &'a Ends<'a>,
+    end: &'a Epilogue<'a>,
     outputs: Range<usize>,
     out: &'a Shared<'a>,
 }
@@ -140,7 +145,7 @@ impl WithSimd for Task<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Task { sparse, source, end, outputs, out } = self;
-        let (conv, map) = (&sparse.conv, sparse.conv.output);
+        let map = sparse.conv.output;
         for o in outputs.clone() {
             // SAFETY: this output belongs to this task alone.
             map.clear_margins(unsafe { out.part(o * map.plane(), map.plane()) });
@@ -158,12 +163,13 @@ impl WithSimd for Task<'_> {
                 if entries.is_empty() && !begins && !ends {
                     continue;
                 }
-                let x = source[conv.first() + at..].as_ptr();
+                let x = source[sparse.first + at..].as_ptr();
                 let to = o * map.plane() + map.lead() + at;
+                let keep = &sparse.keep[at..at + len];
                 let tail = ends.then(|| Tail {
                     add: end.add.get(to..to + len).map_or(std::ptr::null(), <[f32]>::as_ptr),
-                    keep: sparse.keep[at..at + len].as_ptr(),
-                    relu: end.relu,
+                    keep: keep.as_ptr(),
+                    relu: end.rectifies(),
                 });
                 let y = out.pointer(to, len);
                 let sum = (entries, begins.then(|| end.bias_of(o)));
@@ -172,6 +178,15 @@ impl WithSimd for Task<'_> {
                 unsafe {
                     by_count!(last - first, S, (simd, sum, (x, y), tail),
                         [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
+                }
+                if let Some(activation) = end.curve().filter(|_| ends) {
+                    // SAFETY: as above.
+                    let y = unsafe { out.part(to, len) };
+                    activate(simd, activation, y);
+                    // Not every activation of zero is zero.
+                    for (y, keep) in y.iter_mut().zip(keep) {
+                        *y = f32::from_bits(y.to_bits() & keep.to_bits());
+                    }
                 }
             }
         }

@@ -3,9 +3,11 @@
 
 use std::ops::Range;
 
-use super::{Ends, parts};
+use super::parts;
+use crate::conv::Epilogue;
+use crate::conv::epilogue::Applied;
 use crate::shared::Shared;
-use crate::{Kernel, simd};
+use crate::{Kernel, isa, simd};
 
 /// A matrix, `outputs x inputs`, whole or its values that are not zero.
 #[derive(Debug, Clone)]
@@ -47,16 +49,18 @@ impl Matrix {
     }
 
     /// `y = end(weight * x)`, split into at most `tasks` parts for several threads.
-    pub fn forward(&self, x: &[f32], end: &Ends, y: &mut [f32], tasks: usize) {
+    pub fn forward(&self, x: &[f32], end: &Epilogue, y: &mut [f32], tasks: usize) {
         assert!(x.len() >= self.inputs && y.len() >= self.outputs, "sizes");
         let out = Shared::new(y);
         parts(self.outputs, tasks, |rows| {
             // SAFETY: parts do not overlap.
             let y = unsafe { out.part(rows.start, rows.len()) };
             simd::<Product, _>((self, &x[..self.inputs], rows.clone(), y));
-            for (o, y) in rows.zip(y) {
-                let sum = *y + end.bias_of(o) + end.add.get(o).copied().unwrap_or(0.0);
-                *y = if end.relu && sum < 0.0 { 0.0 } else { sum };
+            for (o, y) in rows.zip(&mut *y) {
+                *y += end.bias_of(o) + end.add.get(o).copied().unwrap_or(0.0);
+            }
+            if let Some(activation) = end.activation {
+                isa::dispatch(Applied { activation, values: y });
             }
         });
     }

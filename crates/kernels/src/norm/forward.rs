@@ -1,113 +1,129 @@
 //! Statistics and normalisation.
 #![allow(unsafe_code, reason = "a channel is strided, disjoint parts of one slice")]
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
-use super::{Affine, Plane, Tail};
+use super::{Norm, Plane};
+use crate::activation::specialised_by_output;
 use crate::shared::Shared;
-use crate::{Kernel, LANES, lanes, simd};
+use crate::{Activation, LANES, isa, lanes};
 
-/// `y = tail((x - mean) / sqrt(var + eps) * weight + bias)` with the batch's statistics, written to
-/// `stats`: mean and biased variance of each channel, interleaved.
-///
-/// Lanes without an image come out 0: they have no part in the statistics, so nothing else would
-/// keep them from growing layer by layer.
-pub fn forward(
-    plane: Plane,
-    affine: Affine,
-    tail: Tail,
-    x: &[f32],
-    (stats, y): (&mut [f32], &mut [f32]),
-) {
-    assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
-    assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
-    assert_eq!(stats.len(), 2 * plane.channels, "channels");
-    let out = Shared::new(y);
-    stats.par_chunks_mut(2).enumerate().for_each(|(c, stats)| {
-        (stats[0], stats[1]) = simd::<Statistics, _>((plane, c, x));
-        simd::<OneChannel, _>((plane, affine, tail, (c, &*stats, x), &out));
-    });
-}
+impl Norm<'_> {
+    /// `y = tail((x - mean) / sqrt(var + eps) * weight + bias)` with the batch's statistics, written
+    /// to `stats`: mean and biased variance of each channel, interleaved.
+    ///
+    /// Lanes without an image come out 0: they have no part in the statistics, so nothing else
+    /// would keep them from growing layer by layer.
+    pub fn forward(&self, x: &[f32], stats: &mut [f32], y: &mut [f32]) {
+        self.check(x, stats, y);
+        let out = &Shared::new(y);
+        stats.par_chunks_mut(2).enumerate().for_each(|(c, stats)| {
+            [stats[0], stats[1]] = isa::dispatch(Statistics { plane: self.plane, c, x });
+            isa::dispatch(OneChannel { norm: self, c, stats, x, out });
+        });
+    }
 
-/// As [`forward`] with given statistics, interleaved.
-pub fn apply(
-    plane: Plane,
-    affine: Affine,
-    tail: Tail,
-    (stats, x): (&[f32], &[f32]),
-    y: &mut [f32],
-) {
-    assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
-    assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
-    assert_eq!(stats.len(), 2 * plane.channels, "channels");
-    let out = Shared::new(y);
-    stats.par_chunks(2).enumerate().for_each(|(c, stats)| {
-        simd::<OneChannel, _>((plane, affine, tail, (c, stats, x), &out));
-    });
+    /// As [`Norm::forward`] with given statistics.
+    pub fn apply(&self, x: &[f32], stats: &[f32], y: &mut [f32]) {
+        self.check(x, stats, y);
+        let out = &Shared::new(y);
+        stats.par_chunks(2).enumerate().for_each(|(c, stats)| {
+            isa::dispatch(OneChannel { norm: self, c, stats, x, out });
+        });
+    }
+
+    fn check(&self, x: &[f32], stats: &[f32], y: &[f32]) {
+        let Self { plane, tail, .. } = self;
+        assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
+        assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
+        assert!(tail.activation.is_none_or(|a| a.saves_output()), "{:?}", tail.activation);
+        assert_eq!(stats.len(), 2 * plane.channels, "channels");
+    }
 }
 
 /// Normalises a channel.
-struct OneChannel;
+struct OneChannel<'a> {
+    norm: &'a Norm<'a>,
+    c: usize,
+    /// Mean and variance.
+    stats: &'a [f32],
+    x: &'a [f32],
+    out: &'a Shared<'a>,
+}
 
-impl Kernel<(Plane, Affine<'_>, Tail<'_>, (usize, &[f32], &[f32]), &Shared<'_>)> for OneChannel {
-    type Out = ();
+impl NullaryFnOnce for OneChannel<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(
-        (plane, affine, tail, (c, stats, x), out): (
-            Plane,
-            Affine,
-            Tail,
-            (usize, &[f32], &[f32]),
-            &Shared,
-        ),
-    ) {
-        let scale = affine.weight[c] / (stats[1] + affine.eps).sqrt();
-        let constants = (stats[0], scale, affine.bias[c]);
+    fn call(self) {
+        let Norm { plane, affine, tail } = self.norm;
+        let scale = affine.weight[self.c] / (self.stats[1] + affine.eps).sqrt();
+        let line = Line { mean: self.stats[0], scale, bias: affine.bias[self.c] };
         for block in 0..plane.lanes.blocks() {
-            let (start, len) = (plane.start(block, c), plane.len());
+            let (start, len) = (plane.start(block, self.c), plane.len());
             // SAFETY: each (block, channel) is one part, of this channel's task alone.
-            let y = unsafe { out.part(start, len) };
-            let (x, add) = (&x[start..start + len], tail.add.get(start..start + len));
-            match (add, tail.relu) {
-                (None, false) => normalise(constants, x, y, |v, _| v),
-                (None, true) => normalise(constants, x, y, |v, _| relu(v)),
-                (Some(add), false) => normalise(constants, x, y, |v, i| v + add[i]),
-                (Some(add), true) => normalise(constants, x, y, |v, i| relu(v + add[i])),
+            let y = unsafe { self.out.part(start, len) };
+            let (x, add) = (&self.x[start..start + len], tail.add.get(start..start + len));
+            match tail.activation {
+                None => line.write(x, add, None, y),
+                Some(activation) => {
+                    specialised_by_output!(activation, a => line.write(x, add, Some(a), y));
+                }
             }
             plane.lanes.clear_empty(block, y);
         }
     }
 }
 
-#[inline(always)]
-fn normalise(
-    (mean, scale, bias): (f32, f32, f32),
-    x: &[f32],
-    y: &mut [f32],
-    tail: impl Fn(f32, usize) -> f32,
-) {
-    for (i, (y, x)) in y.iter_mut().zip(x).enumerate() {
-        *y = tail((x - mean) * scale + bias, i);
+/// What is done to each value of a channel.
+struct Line {
+    mean: f32,
+    scale: f32,
+    bias: f32,
+}
+
+impl Line {
+    /// Not with closures for what follows: those of some length would be compiled by themselves.
+    #[inline(always)]
+    fn write(&self, x: &[f32], add: Option<&[f32]>, end: Option<Activation>, y: &mut [f32]) {
+        match add {
+            None => {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = finish(end, (x - self.mean) * self.scale + self.bias);
+                }
+            }
+            Some(add) => {
+                for ((y, x), add) in y.iter_mut().zip(x).zip(add) {
+                    *y = finish(end, (x - self.mean) * self.scale + self.bias + add);
+                }
+            }
+        }
     }
 }
 
-/// NaN stays NaN, as in `PyTorch`.
 #[inline(always)]
-fn relu(v: f32) -> f32 {
-    if v < 0.0 { 0.0 } else { v }
+fn finish(activation: Option<Activation>, v: f32) -> f32 {
+    match activation {
+        None => v,
+        Some(activation) => activation.of(v),
+    }
 }
 
 /// Mean and biased variance of channel `c`.
-struct Statistics;
+struct Statistics<'a> {
+    plane: Plane,
+    c: usize,
+    x: &'a [f32],
+}
 
-impl Kernel<(Plane, usize, &[f32])> for Statistics {
-    type Out = (f32, f32);
+impl NullaryFnOnce for Statistics<'_> {
+    type Output = [f32; 2];
 
     #[inline(always)]
-    fn run((plane, c, x): (Plane, usize, &[f32])) -> (f32, f32) {
-        let x = lanes::vectors(x);
-        let at = |block: usize| plane.start(block, c) / LANES;
+    fn call(self) -> [f32; 2] {
+        let (plane, x) = (self.plane, lanes::vectors(self.x));
+        let at = |block: usize| plane.start(block, self.c) / LANES;
         let [sum] = plane.sum(|block, p, s: &mut [[f32; LANES]; 1]| {
             let x = &x[at(block) + p];
             (0..LANES).for_each(|l| s[0][l] += x[l]);
@@ -117,6 +133,6 @@ impl Kernel<(Plane, usize, &[f32])> for Statistics {
             let x = &x[at(block) + p];
             (0..LANES).for_each(|l| s[0][l] += (x[l] - mean) * (x[l] - mean));
         });
-        (mean, (squares / plane.count()) as f32)
+        [mean, (squares / plane.count()) as f32]
     }
 }

@@ -5,11 +5,11 @@
 
 mod backward;
 mod forward;
+pub mod layer;
 
-pub use backward::{Saved, backward};
-pub use forward::{apply, forward};
+pub use backward::{Gradients, Saved, backward};
 
-use crate::{LANES, Lanes};
+use crate::{Activation, LANES, Lanes};
 
 /// Sizes of a normalised activation.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +24,12 @@ pub struct Plane {
 
 impl Plane {
     /// Values of one (block, channel).
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pixels * LANES
     }
 
     /// Where (block, channel) starts.
-    fn start(&self, block: usize, channel: usize) -> usize {
+    pub(crate) fn start(&self, block: usize, channel: usize) -> usize {
         (block * self.channels + channel) * self.len()
     }
 
@@ -38,14 +38,15 @@ impl Plane {
         (self.lanes.images() * self.pixels) as f64
     }
 
-    fn all(&self) -> usize {
+    /// Values of the batch.
+    pub(crate) fn all(&self) -> usize {
         self.lanes.blocks() * self.channels * self.len()
     }
 
     /// The sum over the real images of `channel` of what `f` adds for (block, pixel): f32 within
     /// some pixels, f64 above.
     #[inline(always)]
-    fn sum<const K: usize>(
+    pub(crate) fn sum<const K: usize>(
         &self,
         mut f: impl FnMut(usize, usize, &mut [[f32; LANES]; K]),
     ) -> [f64; K] {
@@ -85,8 +86,19 @@ pub struct Affine<'a> {
 pub struct Tail<'a> {
     /// Added to it, as many values as it has; empty for none.
     pub add: &'a [f32],
-    /// Whether what is negative then becomes 0.
-    pub relu: bool,
+    /// The activation behind that, one that [saves its output](Activation::saves_output).
+    pub activation: Option<Activation>,
+}
+
+/// A normalisation with what follows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm<'a> {
+    /// Sizes.
+    pub plane: Plane,
+    /// Scale and shift.
+    pub affine: Affine<'a>,
+    /// What follows.
+    pub tail: Tail<'a>,
 }
 
 /// Moves `running` (mean or variance, interleaved as `stats`) towards the batch's: the variance

@@ -7,12 +7,12 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::Epilogue;
-use super::super::micro::Finish;
-use super::super::stencil::{Item, Stencil, Tiling};
+use super::super::epilogue::{Finish, activate};
+use super::super::stencil::{Item, Part, Stencil, Tiling};
 use super::list::{List, tiling};
 use super::segment::{Segment, Steps, Sum, segments, walk};
 use crate::shared::Shared;
-use crate::{LANES, isa, scratch};
+use crate::{LANES, Size, isa, scratch};
 
 /// Tasks that a convolution is split into if its windows alone give fewer.
 fn tasks() -> usize {
@@ -57,31 +57,34 @@ impl WithSimd for Run<'_> {
         let segments = segments(s, tiling, &item);
         let steps = Steps {
             pitch: tiling.pitch,
-            down: s.grid.step * s.grid.w * LANES,
-            across: s.grid.step * LANES,
+            down: s.grid.step.h * s.grid.w * LANES,
+            across: s.grid.step.w * LANES,
         };
         let finish = Finish::new(end, out);
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let last = channels.end == s.channels;
-            if !s.taps.is_empty() {
-                tiling.gather((s, &item), channels, source, room);
-            }
+            let read = tiling.read(s, Part { item: &item, channels }, source, room);
             for output in outputs.clone() {
-                let bias = end.bias.get(output).copied().unwrap_or(0.0);
                 let sum = Sum {
                     entries: list.entries(list.range(chunk, output)),
-                    start: (chunk == 0).then_some(bias),
+                    start: (chunk == 0).then(|| end.bias_of(output)),
                     finish: if last { finish } else { Finish::NONE },
                 };
                 if sum.entries.is_empty() && sum.start.is_none() && !last {
                     continue;
                 }
                 for segment in &segments {
-                    let at = (room[segment.at..].as_ptr(), window(s, segment, output, out));
-                    // SAFETY: entries reach no farther than the taps that `gather` filled the
-                    // room for; these windows of this output belong to this task alone.
+                    let at = (read[segment.at..].as_ptr(), window(s, segment, output, out));
+                    // SAFETY: entries reach no farther than the taps that `read` provides for;
+                    // these windows of this output belong to this task alone.
                     unsafe { walk(simd, segment, at, sum, steps) };
+                }
+                if let Some(activation) = end.curve().filter(|_| last) {
+                    for range in s.written(&item, output) {
+                        // SAFETY: as above.
+                        activate(simd, activation, unsafe { out.part(range.start, range.len()) });
+                    }
                 }
             }
         }
@@ -95,6 +98,7 @@ pub(in super::super) fn window(
     output: usize,
     out: &Shared,
 ) -> *mut f32 {
-    let last = (segment.rows - 1) * s.grid.w + segment.columns - 1;
-    out.pointer(segment.to + output * s.plane(), (last * s.grid.step + 1) * LANES)
+    let Size { h, w } = s.grid.step;
+    let last = (segment.rows - 1) * h * s.grid.w + (segment.columns - 1) * w;
+    out.pointer(segment.to + output * s.plane(), (last + 1) * LANES)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::Order;
-use super::super::stencil::{Stencil, Tiling};
+use super::super::stencil::{Share, Stencil, Tiling};
 
 /// Outputs from which on a source is worth copying to the first-level cache.
 const MANY: usize = 192;
@@ -37,15 +37,17 @@ impl List {
     /// The weights of `s` that `kept` names, all zero as yet.
     pub(super) fn new(s: &Stencil, kept: &[bool], order: Order) -> Self {
         let tiling = tiling(s);
+        let places: Vec<usize> = s.taps.iter().map(|tap| tiling.tap(s, *tap)).collect();
         let mut list = Self { entries: vec![], index: vec![], starts: vec![0], outputs: s.outputs };
         for first in (0..s.channels).step_by(tiling.chunk) {
             for output in 0..s.outputs {
                 for channel in first..(first + tiling.chunk).min(s.channels) {
-                    for tap in &s.taps {
+                    for (tap, place) in s.taps.iter().zip(&places) {
                         let i = output * order.output + channel * order.channel + tap.index;
                         if kept[i] {
-                            let at = tiling.channel(channel - first) + tiling.tap(s, *tap);
-                            list.entries.push(Entry { at: at as u32, value: 0.0 });
+                            let at = tiling.channel(channel - first) + place;
+                            let at = u32::try_from(at).expect("a block has fewer than 2^32 values");
+                            list.entries.push(Entry { at, value: 0.0 });
                             list.index.push(i as u32);
                         }
                     }
@@ -106,7 +108,7 @@ impl List {
 /// read it, copying it piece by piece to the first-level cache pays; else the second must do.
 pub(super) fn tiling(s: &Stencil) -> Tiling {
     if s.outputs >= MANY {
-        return Tiling::new(s, 16, 20 << 10);
+        return Tiling::new(s, Share { windows: 16, room: 20 << 10, in_place: false });
     }
-    Tiling::new(s, 64, 64 << 10)
+    Tiling::new(s, Share { windows: 64, room: 64 << 10, in_place: false })
 }

@@ -65,7 +65,7 @@ impl Sparse {
     /// As [`super::forward`] with zeros where the mask keeps nothing.
     pub fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
         self.check(conv, (x.len(), y.len()));
-        end.check(conv);
+        end.check(conv.outputs, conv.output_len());
         forward::run(&Stencil::forward(conv), &self.forward, x, end, y);
     }
 

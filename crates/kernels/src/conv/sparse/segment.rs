@@ -3,7 +3,8 @@
 
 use pulp::Simd;
 
-use super::super::micro::{Finish, load, store};
+use super::super::epilogue::Finish;
+use super::super::micro::{load, store};
 use super::super::stencil::{Item, Stencil, Tiling};
 use super::list::Entry;
 use crate::{LANES, isa};
@@ -13,7 +14,7 @@ use crate::{LANES, isa};
 pub(in super::super) struct Segment {
     pub rows: usize,
     pub columns: usize,
-    /// Where the first stands in the room.
+    /// Where the first stands in what is read.
     pub at: usize,
     /// Where the first is written, for output 0.
     pub to: usize,
@@ -56,7 +57,7 @@ pub(in super::super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> V
 /// Distances between the windows of a segment, in values.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Steps {
-    /// Between rows of the room; columns are a vector apart.
+    /// Between rows of what is read; columns are a vector apart.
     pub pitch: usize,
     /// Between rows and columns of the output.
     pub down: usize,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::stencil::{Item, Stencil, Tiling};
+use super::super::stencil::{Item, Part, Stencil, Tiling};
 use super::list::{List, tiling};
 use super::segment::{Steps, dots, segments, total};
 use crate::scratch::Buffer;
@@ -30,13 +30,14 @@ pub(super) fn run(s: &Stencil, list: &List, (dy, x): (&[f32], &[f32]), dw: &mut 
     let mut sums = Buffer::new(parts * list.len());
     let out = Shared::new(&mut sums);
     let most = (0..splits).map(|i| list.widest(split(i, splits, s.outputs))).max().unwrap_or(0);
+    let job = Job { s, list, tiling: &tiling, dy, x };
     (0..parts * splits).into_par_iter().for_each(|i| {
         let part = i / splits;
         let items = split(part, parts, tiling.items);
         let outputs = split(i % splits, splits, s.outputs);
         scratch::with(tiling.room(s) + most * LANES, |room| {
             let (room, vectors) = room.split_at_mut(tiling.room(s));
-            let task = Task { s, list, tiling: &tiling, dy, x, items, outputs, room, vectors };
+            let task = Task { job: &job, items, outputs, room, vectors };
             isa::dispatch(Run(task, &out, part * list.len()));
         });
     });
@@ -55,12 +56,16 @@ fn split(i: usize, parts: usize, len: usize) -> Range<usize> {
     i * len / parts..(i + 1) * len / parts
 }
 
-struct Task<'a> {
+struct Job<'a> {
     s: &'a Stencil,
     list: &'a List,
     tiling: &'a Tiling,
     dy: &'a [f32],
     x: &'a [f32],
+}
+
+struct Task<'a> {
+    job: &'a Job<'a>,
     items: Range<usize>,
     outputs: Range<usize>,
     room: &'a mut [f32],
@@ -76,46 +81,61 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self(mut task, out, start) = self;
-        for (chunk, first) in (0..task.s.channels).step_by(task.tiling.chunk).enumerate() {
-            let channels = first..(first + task.tiling.chunk).min(task.s.channels);
-            let entries = task.list.range_of(chunk, task.outputs.clone());
+        let Self(Task { job, items, outputs, room, vectors }, out, start) = self;
+        let Job { s, list, tiling, x, .. } = *job;
+        for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
+            let channels = first..(first + tiling.chunk).min(s.channels);
+            let entries = list.range_of(chunk, outputs.clone());
             if entries.is_empty() {
                 continue;
             }
-            for (visit, item) in task.items.clone().enumerate() {
-                let item = task.tiling.item(task.s, item);
-                task.tiling.gather((task.s, &item), channels.clone(), task.x, task.room);
-                task.item(simd, &item, (chunk, entries.start), visit == 0);
+            for (i, item) in items.clone().enumerate() {
+                let item = tiling.item(s, item);
+                let part = Part { item: &item, channels: channels.clone() };
+                let read = tiling.read(s, part, x, room);
+                let visit = Visit { job, item: &item, chunk, read, first: i == 0 };
+                visit.add(simd, outputs.clone(), vectors);
             }
             // SAFETY: these entries' sums of this part belong to this task alone.
             let to = unsafe { out.part(start + entries.start, entries.len()) };
-            for (to, vector) in to.iter_mut().zip(task.vectors.chunks_exact(LANES)) {
+            for (to, vector) in to.iter_mut().zip(vectors.chunks_exact(LANES)) {
                 *to = total(simd, vector);
             }
         }
     }
 }
 
-impl Task<'_> {
-    /// Adds the windows of `item` to the entries of a chunk, of which the task's begin at `start`.
+/// The windows of one item and the entries of one chunk of channels.
+struct Visit<'a> {
+    job: &'a Job<'a>,
+    item: &'a Item,
+    chunk: usize,
+    /// What the windows read of these channels.
+    read: &'a [f32],
+    /// Whether the sums begin here.
+    first: bool,
+}
+
+impl Visit<'_> {
+    /// Adds the windows to `vectors`, one for each entry of `outputs`.
     #[inline(always)]
-    fn item<S: Simd>(&mut self, simd: S, item: &Item, (chunk, start): (usize, usize), first: bool) {
-        let s = self.s;
-        let steps = Steps { pitch: self.tiling.pitch, down: s.grid.w * LANES, across: LANES };
-        let segments = segments(s, self.tiling, item);
-        for output in self.outputs.clone() {
-            let range = self.list.range(chunk, output);
-            let vectors = &mut self.vectors[(range.start - start) * LANES..];
+    fn add<S: Simd>(&self, simd: S, outputs: Range<usize>, vectors: &mut [f32]) {
+        let Job { s, list, tiling, dy, .. } = *self.job;
+        let start = list.range_of(self.chunk, outputs.clone()).start;
+        let steps = Steps { pitch: tiling.pitch, down: s.grid.w * LANES, across: LANES };
+        let segments = segments(s, tiling, self.item);
+        for output in outputs {
+            let range = list.range(self.chunk, output);
+            let vectors = &mut vectors[(range.start - start) * LANES..];
             let vectors = &mut vectors[..range.len() * LANES];
-            let entries = self.list.entries(range);
+            let entries = list.entries(range);
             for (i, segment) in segments.iter().enumerate() {
                 let last = (segment.rows - 1) * s.grid.w + segment.columns;
-                let dy = &self.dy[segment.to + output * s.plane()..][..last * LANES];
-                let at = (self.room[segment.at..].as_ptr(), dy.as_ptr());
-                let to = (entries, vectors.as_mut_ptr(), first && i == 0);
-                // SAFETY: entries reach no farther than the taps that `gather` filled the room
-                // for; the windows lie in `dy`, and `vectors` holds a vector an entry.
+                let dy = &dy[segment.to + output * s.plane()..][..last * LANES];
+                let at = (self.read[segment.at..].as_ptr(), dy.as_ptr());
+                let to = (entries, vectors.as_mut_ptr(), self.first && i == 0);
+                // SAFETY: entries reach no farther than the taps that `read` provides for; the
+                // windows lie in `dy`, and `vectors` holds a vector an entry.
                 unsafe { dots(simd, segment, at, to, steps) };
             }
         }

@@ -10,7 +10,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::Epilogue;
-use super::super::micro::{self, Finish, ROWS, Steps, Target, load};
+use super::super::epilogue::Finish;
+use super::super::micro::{self, ROWS, Steps, Target, load};
 use super::{IN, OUT, POINTS, Tiles, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
@@ -34,7 +35,7 @@ const TASKS: usize = 16;
 pub(in super::super) struct Transformed<'a> {
     /// The weights at the points.
     pub weights: &'a [f32],
-    /// What is added to the sums, and whether they are rectified.
+    /// What follows the sums.
     pub end: &'a Epilogue<'a>,
 }
 
@@ -242,14 +243,14 @@ impl WithSimd for Outputs<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Outputs { job, output, points, out } = self;
         let (tiles, len) = (job.tiles, job.range.len());
-        let bias = simd.splat_f32s(job.with.end.bias.get(output).copied().unwrap_or(0.0));
+        let bias = simd.splat_f32s(job.with.end.bias_of(output));
         let finish = Finish::new(job.with.end, out);
         for column in 0..len {
-            let (map, square) = tiles.target(job.range.start + column, output);
+            let (start, square) = tiles.target(job.range.start + column, output);
             let from = &points[(output * len + column) * LANES..];
             let from = &from[..(POINTS - 1) * job.after() + LANES];
             for lane in (0..LANES).step_by(S::F32_LANES) {
-                let map = out.pointer(map + lane, tiles.oh * tiles.ow * LANES - lane);
+                let map = out.pointer(start + lane, tiles.oh * tiles.ow * LANES - lane);
                 // SAFETY: every point of this (output, column) lies in `from`, and the square of
                 // this output belongs to this task alone.
                 unsafe {
@@ -264,6 +265,10 @@ impl WithSimd for Outputs<'_> {
                     }
                     square.write::<S, OUT>(simd, map, &values, finish);
                 }
+            }
+            if let Some(activation) = job.with.end.curve() {
+                // SAFETY: as above.
+                unsafe { square.activate::<S, OUT>(simd, activation, out, start) };
             }
         }
     }

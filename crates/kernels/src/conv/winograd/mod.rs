@@ -19,7 +19,7 @@ pub(super) use weight_grad::weight_grad;
 pub(super) use weights::transform as transform_weights;
 
 use super::Conv;
-use crate::isa;
+use crate::{Sides, Size, Window, isa};
 
 /// Products of one tile.
 const POINTS: usize = 36;
@@ -30,12 +30,15 @@ const IN: usize = 6;
 
 /// Whether the convolution is one that tiles can compute with profit.
 pub(super) fn fits(conv: &Conv) -> bool {
+    let Window { kernel, stride, dilation, padding } = conv.window;
+    let one = Size::square(1);
+    if kernel != Size::square(3) || stride != one || dilation != one || isa::plain() == Ok(true) {
+        return false;
+    }
+    let Sides { top, left, bottom, right } = padding;
     let tiles = conv.oh().div_ceil(OUT) * conv.ow().div_ceil(OUT);
     // A tile's 36 products and its transforms are worth about 60 of the direct ones.
-    conv.kernel == 3
-        && isa::plain() != Ok(true)
-        && conv.stride == 1
-        && conv.padding <= 2
+    [top, left, bottom, right].iter().all(|side| *side <= 2)
         && conv.inputs.min(conv.outputs) >= 8
         && tiles * 60 <= conv.oh() * conv.ow() * conv.taps()
 }

@@ -4,10 +4,11 @@
 use pulp::Simd;
 
 use super::super::Conv;
-use super::super::micro::{Finish, load, store};
+use super::super::epilogue::{Finish, activate};
+use super::super::micro::{load, store};
 use super::{IN, OUT, POINTS, transform};
-use crate::LANES;
 use crate::shared::Shared;
+use crate::{Activation, LANES};
 
 /// A convolution, or an input gradient, in tiles of 4x4 outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,9 @@ pub(in super::super) struct Tiles {
     pub channels: usize,
     pub h: usize,
     pub w: usize,
-    /// Zeros on each side of it.
-    pub padding: usize,
+    /// Zeros above it and to its left.
+    pub top: usize,
+    pub left: usize,
     /// Channels and size of what is written.
     pub outputs: usize,
     pub oh: usize,
@@ -44,7 +46,8 @@ impl Tiles {
             channels: conv.inputs,
             h: conv.h,
             w: conv.w,
-            padding: conv.padding,
+            top: conv.window.padding.top,
+            left: conv.window.padding.left,
             outputs: conv.outputs,
             oh: conv.oh(),
             ow: conv.ow(),
@@ -58,7 +61,8 @@ impl Tiles {
             channels: conv.outputs,
             h: conv.oh(),
             w: conv.ow(),
-            padding: 2 - conv.padding,
+            top: 2 - conv.window.padding.top,
+            left: 2 - conv.window.padding.left,
             outputs: conv.inputs,
             oh: conv.h,
             ow: conv.w,
@@ -89,7 +93,7 @@ impl Tiles {
     pub(super) fn source(&self, tile: usize, channel: usize) -> (usize, Square) {
         let (block, y, x) = self.place(tile);
         let start = (block * self.channels + channel) * self.h * self.w * LANES;
-        let (y, x) = (y as isize - self.padding as isize, x as isize - self.padding as isize);
+        let (y, x) = (y as isize - self.top as isize, x as isize - self.left as isize);
         (start, Square { y, x, h: self.h, w: self.w })
     }
 
@@ -210,6 +214,27 @@ impl Square {
                     }
                 }
             }
+        }
+    }
+
+    /// Applies `activation` to the part of the square that the map has.
+    ///
+    /// # Safety
+    /// `start` must be where the map begins in `out`, and no other thread may touch the square.
+    #[inline(always)]
+    pub(super) unsafe fn activate<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        activation: Activation,
+        out: &Shared,
+        start: usize,
+    ) {
+        let (y, x) = (self.y.max(0).unsigned_abs(), self.x.max(0).unsigned_abs());
+        let columns = N.min(self.w - x);
+        for row in y..(y + N).min(self.h) {
+            let at = start + (row * self.w + x) * LANES;
+            // SAFETY: the caller's promise.
+            activate(simd, activation, unsafe { out.part(at, columns * LANES) });
         }
     }
 }

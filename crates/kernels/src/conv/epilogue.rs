@@ -1,0 +1,149 @@
+//! What follows a convolution's sums: bias, summand and activation.
+#![allow(unsafe_code, reason = "summands are read through pointers at the sums' offsets")]
+
+use pulp::{NullaryFnOnce, Simd};
+
+use super::micro::{load, store};
+use crate::Activation;
+use crate::shared::Shared;
+
+/// What happens to a convolution's sums before they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added to each output channel, one value a channel; empty for none.
+    pub bias: &'a [f32],
+    /// Added to the output, as many values as it has; empty for none.
+    pub add: &'a [f32],
+    /// Applied last.
+    pub activation: Option<Activation>,
+}
+
+impl Epilogue<'_> {
+    /// Refuses operands that do not fit `outputs` channels of `len` values in all.
+    pub(crate) fn check(&self, outputs: usize, len: usize) {
+        assert!(self.bias.is_empty() || self.bias.len() == outputs, "bias");
+        assert!(self.add.is_empty() || self.add.len() == len, "summand");
+    }
+
+    #[inline(always)]
+    pub(crate) fn bias_of(&self, output: usize) -> f32 {
+        self.bias.get(output).copied().unwrap_or(0.0)
+    }
+
+    /// Whether the activation is ReLU, the most frequent: an instruction where the sums are
+    /// finished anyway.
+    pub(crate) fn rectifies(&self) -> bool {
+        self.activation == Some(Activation::Relu)
+    }
+
+    /// Any other activation: it is applied by [`activate`] to the lines just written. In the loops
+    /// that finish sums in registers it would be a branch a register, and more code than the
+    /// compiler unrolls.
+    pub(crate) fn curve(&self) -> Option<Activation> {
+        self.activation.filter(|activation| *activation != Activation::Relu)
+    }
+}
+
+/// Applies `activation` to `values`, which were just written and are in a near cache.
+#[inline(always)]
+pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [f32]) {
+    simd.vectorize(Applied { activation, values });
+}
+
+/// The same as an operation of its own.
+pub(crate) struct Applied<'a> {
+    pub activation: Activation,
+    pub values: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Applied<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        use Activation as A;
+        let values = self.values;
+        // One loop for each, so that none holds a branch and all are vectorised.
+        match self.activation {
+            A::Relu => each(values, |x| A::Relu.of(x)),
+            A::Relu6 => each(values, |x| A::Relu6.of(x)),
+            A::LeakyRelu { slope } => each(values, |x| A::LeakyRelu { slope }.of(x)),
+            A::Silu => each(values, |x| A::Silu.of(x)),
+            A::HardSwish => each(values, |x| A::HardSwish.of(x)),
+            A::HardSigmoid => each(values, |x| A::HardSigmoid.of(x)),
+            A::Sigmoid => each(values, |x| A::Sigmoid.of(x)),
+            A::Gelu => each(values, |x| A::Gelu.of(x)),
+            A::GeluTanh => each(values, |x| A::GeluTanh.of(x)),
+        }
+    }
+}
+
+#[inline(always)]
+fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
+    values.iter_mut().for_each(|value| *value = of(*value));
+}
+
+/// The part of an epilogue that is done register by register: the summand, and ReLU.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish {
+    /// Where the sums and where the summands begin; both null where nothing is added.
+    y: *const f32,
+    add: *const f32,
+    relu: bool,
+}
+
+impl Finish {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
+
+    /// As `epilogue` has it, for sums in `y`.
+    pub(crate) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
+        let relu = epilogue.rectifies();
+        if epilogue.add.is_empty() {
+            return Self { relu, ..Self::NONE };
+        }
+        Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), relu }
+    }
+
+    /// Whether there is anything to do.
+    #[inline(always)]
+    pub(crate) fn is_something(self) -> bool {
+        self.relu || !self.add.is_null()
+    }
+
+    /// Finishes the register at `at`. The sums are written first and finished then: with more to
+    /// do in it the compiler would not unroll the loop that writes them, and keep them in memory.
+    ///
+    /// # Safety
+    /// As for [`Self::apply`].
+    #[inline(always)]
+    pub(crate) unsafe fn apply_at<S: Simd>(self, simd: S, at: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { store::<S>(at, self.apply(simd, load::<S>(at), at)) };
+    }
+
+    /// The complete sum `value`, to be written to `at`.
+    ///
+    /// # Safety
+    /// `at` must point into the sums that this was made for, a register's worth inside.
+    #[inline(always)]
+    pub(crate) unsafe fn apply<S: Simd>(
+        self,
+        simd: S,
+        mut value: S::f32s,
+        at: *const f32,
+    ) -> S::f32s {
+        if !self.add.is_null() {
+            // SAFETY: the summands are as many as the sums, and `at` is one of these.
+            value = unsafe {
+                let summand = load::<S>(self.add.offset(at.offset_from(self.y)));
+                simd.add_f32s(value, summand)
+            };
+        }
+        if self.relu {
+            let zero = simd.splat_f32s(0.0);
+            value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
+        }
+        value
+    }
+}
