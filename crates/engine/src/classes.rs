@@ -8,6 +8,8 @@ use cifar::classes::{self, ClassesOf};
 use graph::Graph;
 use serde::Serialize;
 
+use crate::loader;
+
 /// Flags of every command that brings a checkpoint and a dataset together.
 #[derive(Debug, Clone, Copy, Default, clap::Args, Serialize)]
 pub struct ClassFlags {
@@ -41,8 +43,8 @@ impl ClassFlags {
     /// where they are not known. Images of another size are resized.
     ///
     /// # Errors
-    /// [`Error::Config`] where their numbers of classes differ, or their names and no flag says how to
-    /// go on.
+    /// [`Error::Config`] where the images have a shape that no network takes, where their numbers of
+    /// classes differ, or their names and no flag says how to go on.
     pub fn matched(
         self,
         graph: &Graph,
@@ -50,6 +52,7 @@ impl ClassFlags {
         data: Dataset,
         path: &Path,
     ) -> Result<Matched> {
+        loader::side(data.info.shape, path)?;
         let classes = self.names(graph, names, &data.info.classes, path)?;
         Ok(Matched { data: data.agreeing(&classes), classes: classes.names })
     }

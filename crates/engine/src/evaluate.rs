@@ -113,6 +113,7 @@ fn walk(
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
             }
+            let loaded = loaded?;
             let labels = loaded.labels().to_vec();
             let show = |fresh| Batch::fresh(net, &source, fresh, None);
             let logits = logits(inference, show, (loaded, views))?;
@@ -181,7 +182,7 @@ impl Recalibration<'_> {
         thread::scope(|scope| {
             let source = Source { augment, ..Source::new(net, &data.train, &normalise) };
             for (k, images) in loader::load(scope, source, &order.chunks(BATCH))?.enumerate() {
-                let batch = Batch::fresh(net, &source, images, None)?;
+                let batch = Batch::fresh(net, &source, images?, None)?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;
             }
@@ -197,6 +198,7 @@ const NO_EPOCH: usize = usize::MAX;
 mod tests {
     use super::*;
     use crate::Device;
+    use cifar::ImageShape;
     use graph::Graph;
 
     #[test]
@@ -204,9 +206,12 @@ mod tests {
         let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
         let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
         let image = |i: usize| (0..3 * 32 * 32).map(move |p| (p * (i + 3)) as u8);
-        let images = cifar::Images { pixels: (0..3).flat_map(image).collect(), labels: vec![0; 3] };
-        let part = Part::whole(images, 32);
-        let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
+        let images = cifar::Images {
+            pixels: (0..3).flat_map(image).collect::<Vec<u8>>().into(),
+            labels: vec![0; 3],
+        };
+        let part = Part::whole(images, ImageShape::square(32));
+        let normalise = Normalise::new(&[0.5; 3], &[0.25; 3]);
         assert_eq!(evaluate(&net, &part, &normalise).expect("finite").images, 3);
         let mut tensors = net.tensors().expect("reads");
         for (name, value) in [("backbone.bn7.bias", 1e30), ("classifier.weight", 1e30)] {
@@ -228,7 +233,7 @@ mod tests {
         let inference = net.inference().expect("fits");
         let mut random = seed::stream(1, "test/views", 0);
         let images = (0..3 * 3 * 32 * 32).map(|_| random.normal() as f32).collect();
-        let batch = cifar::Batch { images, labels: vec![0; 3], side: 32 };
+        let batch = cifar::Batch { images, labels: vec![0; 3], shape: ImageShape::square(32) };
         let show = |fresh| match fresh {
             Fresh::Images(batch) => Batch::new(batch, &Device::Cpu),
             #[cfg(feature = "cuda")]

@@ -94,7 +94,10 @@ impl Golden {
         let values = uniform(&self.salt, "input", self.batch * 3 * self.side * self.side);
         let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
         let labels = (0..self.batch).map(|n| (n % 10) as u16).collect();
-        Batch::new(cifar::Batch { images, labels, side: self.side }, device)
+        Batch::new(
+            cifar::Batch { images, labels, shape: cifar::ImageShape::square(self.side) },
+            device,
+        )
     }
 
     fn compare_logits(&self, net: &Net, batch: &Batch) -> Result<Difference> {

@@ -41,6 +41,7 @@ pub use fit::{
 };
 pub use forward::{Mode, Tape};
 pub use inference::Inference;
+pub use loader::side;
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};

@@ -1,10 +1,11 @@
 //! Batches made ready beside the computation, by threads of their own.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, Scope};
 
 use artifact::Error;
-use cifar::{Augment, Normalise, Part};
+use cifar::{Augment, Augmented, ImageShape, Normalise, Part, Size, View};
 
 use crate::Net;
 
@@ -45,15 +46,32 @@ impl<'a> Source<'a> {
         Self { part, side, normalise, augment: None, workers: 1, resident }
     }
 
-    fn fresh(&self, indices: &[usize]) -> Fresh {
-        let augment = self.augment.as_ref().map(|(a, seed, epoch)| (a, *seed, *epoch));
+    fn fresh(&self, indices: &[usize]) -> artifact::Result<Fresh> {
+        let augmented =
+            self.augment.map(|(augment, seed, epoch)| Augmented { augment, seed, epoch });
+        let view = View { normalise: self.normalise, size: Size::square(self.side), augmented };
         #[cfg(feature = "cuda")]
         if self.resident {
             let labels = indices.iter().map(|&i| self.part.label(i)).collect();
-            return Fresh::Shown(cifar::shown(self.part, indices, self.side, augment), labels);
+            return Ok(Fresh::Shown(cifar::shown(self.part, indices, &view), labels));
         }
-        Fresh::Images(cifar::batch(self.part, indices, (self.normalise, self.side), augment))
+        cifar::batch(self.part, indices, &view).map(Fresh::Images)
     }
+}
+
+/// Height and width of images of this `shape`, of the dataset at `place`, for a network: all of them take
+/// squares in colour.
+///
+/// # Errors
+/// `Config` for any other shape.
+pub fn side(shape: ImageShape, place: &Path) -> artifact::Result<usize> {
+    shape.side().ok_or_else(|| {
+        Error::Config(format!(
+            "{}: images of {shape}; networks take squares of three channels: import them with --side N \
+             --channels 3",
+            place.display()
+        ))
+    })
 }
 
 impl Fresh {
@@ -84,14 +102,14 @@ impl Fresh {
 
 /// Batches in the order in which they were asked for, whichever thread made them.
 pub(crate) struct Loaded {
-    workers: Vec<Receiver<Fresh>>,
+    workers: Vec<Receiver<artifact::Result<Fresh>>>,
     taken: usize,
 }
 
 impl Iterator for Loaded {
-    type Item = Fresh;
+    type Item = artifact::Result<Fresh>;
 
-    fn next(&mut self) -> Option<Fresh> {
+    fn next(&mut self) -> Option<Self::Item> {
         // Threads take turns; the one whose turn it is at the end has none left.
         let batch = self.workers[self.taken % self.workers.len()].recv().ok();
         self.taken += 1;
@@ -100,7 +118,7 @@ impl Iterator for Loaded {
 }
 
 /// The batches of `batches`, one list of images each, in this order. The threads end with the last
-/// batches, or when nobody receives any more.
+/// batches, or when nobody receives any more. A batch is an error where its images cannot be read.
 ///
 /// # Errors
 /// `Resource` where no thread can be started.

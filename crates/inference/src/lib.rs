@@ -22,7 +22,7 @@
 //! # let (values, encode) = (packed::Values::F32, packed::Encode::Auto);
 //! # let options = packed::Options { values, encode, fold: true };
 //! # artifact::file::write(&path, &packed::pack(&contents, &options)?)?;
-//! # let photo = cifar::photo::Photo::of_planes(32, &[128; 3 * 32 * 32]);
+//! # let photo = cifar::photo::Photo::of_planes(cifar::Size::square(32), &[128; 3 * 32 * 32]);
 //! let model = inference::Model::open(&path)?;
 //! for answers in model.classify(&[photo]) {
 //!     println!("{} {:.1} %", answers[0].class, answers[0].probability * 100.0);

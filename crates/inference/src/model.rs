@@ -50,14 +50,12 @@ impl Model {
     pub fn new(packed: Packed, path: &Path) -> Result<Self> {
         let (info, graph) = (&packed.info, &packed.graph);
         let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
-        cifar::check_normalisation(&info.mean, &info.std).map_err(bad)?;
+        cifar::check_normalisation(&info.mean, &info.std, 3).map_err(bad)?;
         if info.classes.len() != graph.classes() {
             let (names, classes) = (info.classes.len(), graph.classes());
             return Err(bad(format!("{names} class names for a network of {classes} classes")));
         }
-        let three = |v: &[f64]| [0, 1, 2].map(|c| v[c] as f32);
-        let (mean, std) = (three(&info.mean), three(&info.std));
-        let normalise = Normalise { mean, std };
+        let normalise = Normalise::new(&info.mean, &info.std);
         Ok(Self { packed, normalise, one: OnceLock::new(), many: OnceLock::new() })
     }
 

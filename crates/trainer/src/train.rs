@@ -76,7 +76,8 @@ impl stage::Command for Train {
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
-        let side = if self.config.side == 0 { data.info.side } else { self.config.side };
+        let side = engine::side(data.info.shape, &self.data)?;
+        let side = if self.config.side == 0 { side } else { self.config.side };
         let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
         self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;

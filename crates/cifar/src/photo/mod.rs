@@ -185,7 +185,10 @@ impl Photo {
             let at = y as usize * size.width + x as usize;
             image::Rgb([0, 1, 2].map(|c| planes[(c * pixels + at) % planes.len()]))
         };
-        Self { pixels: RgbImage::from_fn(size.width as u32, size.height as u32, pixel), moves: false }
+        Self {
+            pixels: RgbImage::from_fn(size.width as u32, size.height as u32, pixel),
+            moves: false,
+        }
     }
 
     /// Writes it into `out` as `fitting` says: three channels R, G, B, or one that is grey.
@@ -216,7 +219,9 @@ impl Photo {
         let mut fitted = vec![0; CHANNELS * side * side];
         self.fitted(Fitting::crop(side), &mut fitted);
         let planes = fitted.chunks((side * side).max(1)).zip(normalise.table());
-        planes.flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)])).collect()
+        planes
+            .flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)]))
+            .collect()
     }
 }
 

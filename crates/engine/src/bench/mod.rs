@@ -69,7 +69,10 @@ fn batch(net: &Net, images: usize) -> Result<Batch> {
     let mut stream = seed::stream(0, "bench", 0);
     let values = (0..images * 3 * side * side).map(|_| stream.normal() as f32).collect();
     let labels = (0..images).map(|n| (n % net.graph().classes()) as u16).collect();
-    Batch::new(cifar::Batch { images: values, labels, side }, net.device())
+    Batch::new(
+        cifar::Batch { images: values, labels, shape: cifar::ImageShape::square(side) },
+        net.device(),
+    )
 }
 
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {

@@ -34,7 +34,10 @@ fn network(spec: &str, side: usize, place: &Place) -> Result<Net> {
 fn batch(side: usize, place: &Place) -> Result<Batch> {
     let images = place.random("images", IMAGES * 3 * side * side);
     let labels = (0..IMAGES).map(|i| (i % 10) as u16).collect();
-    Batch::new(cifar::Batch { images, labels, side }, &place.device)
+    Batch::new(
+        cifar::Batch { images, labels, shape: cifar::ImageShape::square(side) },
+        &place.device,
+    )
 }
 
 fn target(labels: &[u16]) -> Target<'_> {
