@@ -105,8 +105,9 @@ impl Source<'_> {
 pub fn write(path: &Path, mut sources: Vec<Source>, note: Option<&str>) -> Result<()> {
     // As the format wants it: wide elements first, then by name.
     sources.sort_by(|a, b| b.element.dtype().cmp(&a.element.dtype()).then(a.name.cmp(b.name)));
-    let header = header(&sources, note)
-        .map_err(|e| Error::Resource(format!("{}: its header cannot be made: {e}", path.display())))?;
+    let header = header(&sources, note).map_err(|e| {
+        Error::Resource(format!("{}: its header cannot be made: {e}", path.display()))
+    })?;
     let failed = |e: std::io::Error| Error::write(path, &e);
     file::write_with(path, |file| {
         file.write_all(&header).map_err(failed)?;
@@ -116,7 +117,13 @@ pub fn write(path: &Path, mut sources: Vec<Source>, note: Option<&str>) -> Resul
                 written += piece.len();
                 file.write_all(piece).map_err(failed)
             })?;
-            assert_eq!(written, source.length(), "bytes of {} of shape {:?}", source.name, source.shape);
+            assert_eq!(
+                written,
+                source.length(),
+                "bytes of {} of shape {:?}",
+                source.name,
+                source.shape
+            );
         }
         Ok(())
     })
@@ -151,7 +158,11 @@ impl Stored {
         let mut read = |bytes: u64| {
             let mut found = vec![];
             (&mut file).take(bytes).read_to_end(&mut found).map_err(|e| Error::read(path, &e))?;
-            if found.len() as u64 == bytes { Ok(found) } else { Err(whole("its header is cut off")) }
+            if found.len() as u64 == bytes {
+                Ok(found)
+            } else {
+                Err(whole("its header is cut off"))
+            }
         };
         let size = read(LENGTH)?.try_into().map(u64::from_le_bytes).expect("eight bytes");
         if size > MOST_HEADER {
@@ -193,10 +204,18 @@ mod tests {
     fn written(path: &Path) {
         let pieces = |sink: &mut Sink| (0..3_u8).try_for_each(|i| sink(&[i, 2 * i]));
         let labels = |sink: &mut Sink| sink(&[1, 0, 2, 1]);
-        let images =
-            Source { name: "a.images", element: Element::U8, shape: vec![2, 3], bytes: Box::new(pieces) };
-        let labels =
-            Source { name: "a.labels", element: Element::U16, shape: vec![2], bytes: Box::new(labels) };
+        let images = Source {
+            name: "a.images",
+            element: Element::U8,
+            shape: vec![2, 3],
+            bytes: Box::new(pieces),
+        };
+        let labels = Source {
+            name: "a.labels",
+            element: Element::U16,
+            shape: vec![2],
+            bytes: Box::new(labels),
+        };
         write(path, vec![images, labels], Some("note")).expect("writes");
     }
 

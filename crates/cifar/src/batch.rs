@@ -3,11 +3,11 @@
 use artifact::Result;
 use artifact::record::{self, ImageShape};
 
+use crate::Size;
 use crate::augment::{Augmented, Pose};
 use crate::dataset::Part;
 use crate::patch::Patch;
 use crate::resize::{Plane, Resize};
-use crate::Size;
 
 /// Mean and deviation of each channel that pixels are normalised by, pixels in `[0, 1]`.
 #[derive(Debug, Clone, PartialEq)]

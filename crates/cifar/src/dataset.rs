@@ -283,7 +283,9 @@ fn kept(parts: [Option<Images>; 3], keep: Keep, path: &Path) -> Result<[Option<I
     let (in_memory, mib) = (keep.in_memory(bytes), size::mib(bytes));
     let place = path.display();
     if !in_memory {
-        tracing::debug!("{place}: {mib:.0} MiB of images stay in the file, and are read as they are wanted");
+        tracing::debug!(
+            "{place}: {mib:.0} MiB of images stay in the file, and are read as they are wanted"
+        );
         return Ok(parts);
     }
     tracing::debug!("{place}: {mib:.0} MiB of images are kept in memory");

@@ -90,7 +90,8 @@ impl Fitting {
         let (to, resized) = (self.size, self.resized(from));
         // Along a side: what is kept of the resized image, and where it lies in the result. Halves of
         // odd margins are rounded to even.
-        let margin = |more: usize, less: usize| ((more - less) as f64 / 2.0).round_ties_even() as usize;
+        let margin =
+            |more: usize, less: usize| ((more - less) as f64 / 2.0).round_ties_even() as usize;
         let place = |resized: usize, to: usize| {
             if resized >= to {
                 let first = margin(resized, to);

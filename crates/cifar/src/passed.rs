@@ -78,7 +78,8 @@ pub(crate) fn is_hidden(name: &str) -> bool {
 /// (`.jfif`), in any case. Not all of these formats can be read; one that cannot is refused rather than
 /// left out.
 pub(crate) fn is_picture(name: &str) -> bool {
-    const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jfif", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
+    const ENDINGS: [&str; 10] =
+        ["jpg", "jpeg", "jfif", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     ending.is_some_and(|e| ENDINGS.contains(&e.as_str()))
 }

@@ -62,7 +62,8 @@ impl Raw {
         let classes = self.classes.len();
         let labels = |labels: &[u16]| digest::of_bytes(&label_bytes(labels, classes).1);
         let part = |i: &Images| Ok(i.pixels.digest()? + &labels(&i.labels));
-        let size = self.shape.side().map_or_else(|| self.shape.to_string(), |side| side.to_string());
+        let size =
+            self.shape.side().map_or_else(|| self.shape.to_string(), |side| side.to_string());
         let all = [self.classes.join("\n"), size, part(&self.train)?];
         let validation = self.validation.as_ref().map(|i| Ok(format!("\n\n{}", part(i)?)));
         let validation = validation.transpose()?.unwrap_or_default();
@@ -102,6 +103,17 @@ impl Images {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The images `indices`, in memory.
+    pub(crate) fn some(&self, indices: &[usize]) -> Result<Self> {
+        let (bytes, mut buffer) = (self.pixels.len() / self.len().max(1), vec![]);
+        let mut pixels = Vec::with_capacity(bytes * indices.len());
+        for &i in indices {
+            pixels.extend(self.pixels.get(bytes * i..bytes * (i + 1), &mut buffer)?);
+        }
+        let labels = indices.iter().map(|&i| self.labels[i]).collect();
+        Ok(Self { pixels: pixels.into(), labels })
     }
 
     /// Images of each of `classes` classes.

@@ -25,10 +25,8 @@ pub(crate) fn of(
     };
     let none = || Ok(vec![(0, 0); shape.channels]);
     let add = |a: Sums, b: Sums| a.iter().zip(b).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect();
-    let totals = indices
-        .par_iter()
-        .map_init(Vec::new, sums)
-        .reduce(none, |a, b| Ok(add(a?, b?)))?;
+    let totals =
+        indices.par_iter().map_init(Vec::new, sums).reduce(none, |a, b| Ok(add(a?, b?)))?;
     let n = (indices.len() * plane) as f64;
     Ok(totals.iter().map(|&(sum, squares)| moments(sum as f64 / n, squares as f64 / n)).unzip())
 }

@@ -9,7 +9,8 @@ use artifact::yaml::{self, Value};
 use artifact::{Begun, Finished, Staging, Timings, file, names};
 use cifar::store::{self, Normaliser, Split};
 use cifar::{
-    Augment, Augmented, Dataset, ImageShape, Images, Keep, Normalise, Part, Raw, Size, View, batch, order,
+    Augment, Augmented, Dataset, ImageShape, Images, Keep, Normalise, Part, Raw, Size, View, batch,
+    order,
 };
 
 const SPLIT: Split = Split { validation: 0.25, seed: 3, normaliser: Normaliser::Measured };
@@ -36,7 +37,11 @@ fn raw() -> Raw {
         labels: (0..n).map(|i| (i % 2) as u16).collect(),
     };
     let classes = vec!["a".into(), "b".into()];
-    Raw { train: images(40), test: images(10), ..Raw::empty("binary", classes, ImageShape::square(4)) }
+    Raw {
+        train: images(40),
+        test: images(10),
+        ..Raw::empty("binary", classes, ImageShape::square(4))
+    }
 }
 
 /// Commits `raw()` under `dir` after its tensors and its record were changed; as earlier versions did,
@@ -270,10 +275,7 @@ fn a_record_that_was_edited_is_noticed() {
 /// `raw()` with its first five test images as a validation part, and `test` images left for testing.
 fn with_validation(test: usize) -> Raw {
     let mut raw = raw();
-    let of = |n: usize| Images {
-        pixels: bytes(n).into(),
-        labels: raw.test.labels[..n].to_vec(),
-    };
+    let of = |n: usize| Images { pixels: bytes(n).into(), labels: raw.test.labels[..n].to_vec() };
     (raw.validation, raw.test) = (Some(of(5)), of(test));
     raw
 }

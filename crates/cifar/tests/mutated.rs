@@ -5,8 +5,8 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use artifact::file;
-use cifar::photo::Photo;
 use cifar::import::{self, Options, Planned, Watch};
+use cifar::photo::Photo;
 use cifar::{Raw, Room};
 use image::{ImageFormat, Rgb, RgbImage};
 
@@ -166,6 +166,21 @@ fn files_of_numbers() {
     check(&images, &dir.path().join("train-images-idx3-ubyte"), dir.path(), false);
     std::fs::remove_file(dir.path().join("train-images-idx3-ubyte")).expect("removes");
     check(&gzipped(&images), &dir.path().join("train-images-idx3-ubyte.gz"), dir.path(), true);
+}
+
+#[test]
+fn arrays_of_numpy() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let npy = |shape: &str, values: &[u8]| {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [&b"\x93NUMPY\x01\0"[..], &length, header.as_bytes(), values].concat()
+    };
+    let put =
+        |name: &str, bytes: &[u8]| file::write(&dir.path().join(name), bytes).expect("writes");
+    put("y_train.npy", &npy("4,", &[0, 1, 1, 0]));
+    let images = npy("4, 5, 5, 2", &(0..200).map(|i| i as u8).collect::<Vec<_>>());
+    check(&images, &dir.path().join("x_train.npy"), dir.path(), false);
 }
 
 #[test]

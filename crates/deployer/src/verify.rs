@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifact::record::Verification;
 use artifact::{Error, file};
-use cifar::{Dataset, Normalise, Part};
+use cifar::{Dataset, Normalise, Part, Size, View};
 use clap::Args;
 use engine::{ClassFlags, Matched, Net, device};
 use inference::Model;
@@ -79,8 +79,8 @@ pub fn compare(
     let normalise = Normalise::from(&data.info);
     let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device::cpu()?)?;
     let expected = engine::predict(&net, &data.test, &normalise)?;
-    let found = logits(model, &data.test);
-    let alone = one_by_one(model, &data.test);
+    let found = logits(model, &data.test)?;
+    let alone = one_by_one(model, &data.test)?;
     let off = apart(&alone, &found[..alone.len()]);
     if off.is_nan() || off > ROUNDING {
         let what = "an image by itself is answered otherwise than in a batch";
@@ -101,8 +101,8 @@ fn identity(model: &Model, checkpoint: &Checkpoint) -> Result<(), String> {
     let (ours, theirs) = (packed.graph.network(), checkpoint.graph.network());
     if ours != theirs {
         return Err(format!(
-            "holds {} for {} classes and {} pixels; the checkpoint {} for {} and {}",
-            ours.spec, ours.classes, ours.side, theirs.spec, theirs.classes, theirs.side
+            "holds {} for {} classes, graph {}; the checkpoint {} for {}, graph {}",
+            ours.spec, ours.classes, ours.digest, theirs.spec, theirs.classes, theirs.digest
         ));
     }
     let digest = weights_digest(&checkpoint.manifest);
@@ -151,20 +151,30 @@ const BY_CHANCE: f64 = 5.0;
 const BATCH: usize = 64;
 
 /// The logits of `model` for every image of `part`.
-pub fn logits(model: &Model, part: &Part) -> Vec<f32> {
+pub fn logits(model: &Model, part: &Part) -> artifact::Result<Vec<f32>> {
     let all: Vec<usize> = (0..part.len()).collect();
-    let batch = |indices: &[usize]| {
-        let how = (model.normalise(), model.side());
-        model.logits(&cifar::batch(part, indices, how, None).images)
-    };
-    all.chunks(BATCH).flat_map(batch).collect()
+    let mut logits = vec![];
+    for indices in all.chunks(BATCH) {
+        logits.extend(model.logits(&cifar::batch(part, indices, &view(model))?.images));
+    }
+    Ok(logits)
 }
 
 /// The logits of the first images of `part`, each answered by itself: another plan than that for many.
-fn one_by_one(model: &Model, part: &Part) -> Vec<f32> {
+fn one_by_one(model: &Model, part: &Part) -> artifact::Result<Vec<f32>> {
     const IMAGES: usize = 16;
-    let of = |i: usize| cifar::batch(part, &[i], (model.normalise(), model.side()), None).images;
-    (0..part.len().min(IMAGES)).flat_map(|i| model.logits(&of(i))).collect()
+    let mut logits = vec![];
+    for i in 0..part.len().min(IMAGES) {
+        logits.extend(model.logits(&cifar::batch(part, &[i], &view(model))?.images));
+    }
+    Ok(logits)
+}
+
+/// How the images of a dataset become the input of `model`.
+fn view(model: &Model) -> View<'_> {
+    let images = model.images();
+    let (normalise, size) = (model.normalise(), Size { height: images.h, width: images.w });
+    View { normalise, size, augmented: None }
 }
 
 /// What f32 arithmetic in another order may come to, relative; a class may change where two are equal

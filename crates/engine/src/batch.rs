@@ -1,15 +1,15 @@
 //! Images on a device, in the layout of its kernels.
 
 use anyhow::Result;
-use cifar::Mixed;
+use cifar::{ImageShape, Mixed};
 use kernels::{LANES, Lanes};
 
 use crate::loader::{Fresh, Source};
 use crate::ops::{Pack, apply};
 use crate::{Device, Net, Tensor};
 
-/// Images and their labels: on the processor `(blocks, 3, side, side, 16)`, on a GPU `(images, side,
-/// side, channels)` with as many channels as its kernels like, those beyond the third zero.
+/// Images and their labels: on the processor `(blocks, channels, height, width, 16)`, on a GPU `(images,
+/// height, width, channels)` with as many channels as its kernels like, those beyond the third zero.
 pub struct Batch {
     /// The images.
     pub images: Tensor,
@@ -23,19 +23,22 @@ impl Batch {
     /// Puts a loaded batch on `device`.
     pub fn new(loaded: cifar::Batch, device: &Device) -> Result<Self> {
         let lanes = Lanes::of(loaded.labels.len());
-        let (side, labels) = (loaded.side, loaded.labels);
+        let (shape, labels) = (loaded.shape, loaded.labels);
         let images = match device {
             Device::Cpu => {
-                let values = 3 * side * side;
+                let values = shape.values();
                 let flat = Tensor::new(loaded.images, &[lanes.images(), values], device)?;
-                let images = Tensor::zeros(&[lanes.blocks(), 3, side, side, LANES], device)?;
+                let ImageShape { channels, height, width } = shape;
+                let images = [lanes.blocks(), channels, height, width, LANES];
+                let images = Tensor::zeros(&images, device)?;
                 apply(&Pack { lanes, values }, &images, &[&flat])?;
                 images
             }
             #[cfg(feature = "cuda")]
             Device::Cuda(gpu, _) => {
-                let images = Self::room(gpu, device, (lanes.images(), side))?;
-                gpu.unplane(&loaded.images, side * side, images.buffer())?;
+                // Networks take squares in colour (`loader::side`).
+                let images = Self::room(gpu, device, (lanes.images(), shape.height))?;
+                gpu.unplane(&loaded.images, shape.pixels(), images.buffer())?;
                 images
             }
         };

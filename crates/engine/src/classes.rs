@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use artifact::{Error, Result};
-use cifar::Dataset;
+use cifar::{Dataset, ImageShape};
 use cifar::classes::{self, ClassesOf};
 use graph::Graph;
 use serde::Serialize;
+
 
 /// Flags of every command that brings a checkpoint and a dataset together.
 #[derive(Debug, Clone, Copy, Default, clap::Args, Serialize)]
@@ -41,8 +42,8 @@ impl ClassFlags {
     /// where they are not known. Images of another size are resized.
     ///
     /// # Errors
-    /// [`Error::Config`] where their numbers of classes differ, or their names and no flag says how to
-    /// go on.
+    /// [`Error::Config`] where the images have another number of channels, where their numbers of
+    /// classes differ, or their names and no flag says how to go on.
     pub fn matched(
         self,
         graph: &Graph,
@@ -50,6 +51,7 @@ impl ClassFlags {
         data: Dataset,
         path: &Path,
     ) -> Result<Matched> {
+        check_channels(graph, data.info.shape, path)?;
         let classes = self.names(graph, names, &data.info.classes, path)?;
         Ok(Matched { data: data.agreeing(&classes), classes: classes.names })
     }
@@ -78,4 +80,22 @@ impl ClassFlags {
         });
         classes::agree(names, found, which, path)
     }
+}
+
+/// Refuses images of this `shape`, of the dataset at `path`, where the network `graph` takes images of
+/// another number of channels. Height and width may differ: images are resized.
+///
+/// # Errors
+/// [`Error::Config`] with both.
+pub fn check_channels(graph: &Graph, shape: ImageShape, path: &Path) -> Result<()> {
+    let taken = graph.images();
+    if taken.c == shape.channels {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "{}: images of {shape}; the network {} takes images of {taken} (channels, height, width); \
+         data-cifar import --channels sets how many channels images have",
+        path.display(),
+        graph.name()
+    )))
 }

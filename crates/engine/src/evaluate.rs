@@ -116,6 +116,7 @@ fn walk(
                 let what = "interrupted while scoring; run the same command again to go on";
                 return Err(Error::Interrupted(what.into()).into());
             }
+            let loaded = loaded?;
             let labels = loaded.labels().to_vec();
             let logits = answers.logits(&source, loaded)?;
             let first = logits.iter().position(|v| !v.is_finite());
@@ -192,7 +193,7 @@ impl Recalibration<'_> {
         thread::scope(|scope| {
             let source = Source { augment, ..Source::new(net, &data.train, &normalise) };
             for (k, images) in loader::load(scope, source, &order.chunks(BATCH))?.enumerate() {
-                let batch = Batch::fresh(net, &source, images, None)?;
+                let batch = Batch::fresh(net, &source, images?, None)?;
                 let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
                 net.recycle(tape)?;
             }
@@ -208,6 +209,7 @@ const NO_EPOCH: usize = usize::MAX;
 mod tests {
     use super::*;
     use crate::Device;
+    use cifar::{ImageShape, Size, View};
     use graph::Graph;
 
     #[test]
@@ -215,9 +217,12 @@ mod tests {
         let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
         let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
         let image = |i: usize| (0..3 * 32 * 32).map(move |p| (p * (i + 3)) as u8);
-        let images = cifar::Images { pixels: (0..3).flat_map(image).collect(), labels: vec![0; 3] };
-        let part = Part::whole(images, 32);
-        let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
+        let images = cifar::Images {
+            pixels: (0..3).flat_map(image).collect::<Vec<u8>>().into(),
+            labels: vec![0; 3],
+        };
+        let part = Part::whole(images, ImageShape::square(32));
+        let normalise = Normalise::new(&[0.5; 3], &[0.25; 3]);
         assert_eq!(evaluate(&net, &part, &normalise).expect("finite").images, 3);
         let mut tensors = net.tensors().expect("reads");
         for (name, value) in [("backbone.bn7.bias", 1e30), ("classifier.weight", 1e30)] {
@@ -237,12 +242,14 @@ mod tests {
         let graph = graph::Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
         let net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
         let mut random = seed::stream(1, "test/views", 0);
-        let images: Vec<u8> = (0..3 * 3 * 32 * 32).map(|_| random.below(256) as u8).collect();
-        let part = Part::whole(cifar::Images { pixels: images, labels: vec![0; 3] }, 32);
-        let normalise = Normalise { mean: [0.5; 3], std: [0.25; 3] };
+        let pixels: Vec<u8> = (0..3 * 3 * 32 * 32).map(|_| random.below(256) as u8).collect();
+        let images = cifar::Images { pixels: pixels.into(), labels: vec![0; 3] };
+        let part = Part::whole(images, ImageShape::square(32));
+        let normalise = Normalise::new(&[0.5; 3], &[0.25; 3]);
         let source = Source::new(&net, &part, &normalise);
         let of = |mirror: bool, views| {
-            let batch = cifar::batch(&part, &[0, 1, 2], (&normalise, 32), None);
+            let view = View { normalise: &normalise, size: Size::square(32), augmented: None };
+            let batch = cifar::batch(&part, &[0, 1, 2], &view).expect("in memory");
             let batch = if mirror { batch.mirrored() } else { batch };
             let answers = Answers { net: &net, scorer: net.scorer().expect("fits"), views };
             answers.logits(&source, Fresh::Images(batch)).expect("runs")

@@ -84,21 +84,20 @@ impl Golden {
         let (found, expected) = (graph.parameters(), self.parameters);
         let mut all = vec![difference("parameters", found as f64, expected as f64, 0.0)];
         let net = Net::load(graph.clone(), &fill(&graph, &self.salt), device)?;
-        let batch = self.images(device)?;
-        all.push(self.compare_logits(&net, &batch)?);
-        self.compare_training(&net, &batch, &mut all)?;
+        all.push(self.compare_logits(&net)?);
+        self.compare_training(&net, &Batch::new(self.images(), device)?, &mut all)?;
         Ok(all)
     }
 
-    fn images(&self, device: &Device) -> Result<Batch> {
+    fn images(&self) -> cifar::Batch {
         let values = uniform(&self.salt, "input", self.batch * 3 * self.side * self.side);
         let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
         let labels = (0..self.batch).map(|n| (n % 10) as u16).collect();
-        Batch::new(cifar::Batch { images, labels, side: self.side }, device)
+        cifar::Batch { images, labels, shape: cifar::ImageShape::square(self.side) }
     }
 
-    fn compare_logits(&self, net: &Net, batch: &Batch) -> Result<Difference> {
-        let logits = net.inference()?.rows(batch)?;
+    fn compare_logits(&self, net: &Net) -> Result<Difference> {
+        let logits = net.scorer()?.rows(self.images())?;
         let expected: Vec<f64> = self.logits.concat();
         let off = norm(logits.iter().zip(&expected).map(|(a, b)| f64::from(*a) - b));
         let found = off / norm(expected.iter().copied());
@@ -153,7 +152,7 @@ fn fill(graph: &Graph, salt: &str) -> Tensors {
         let value = |u: f64| match p.role {
             Role::Weight => (2.0 * u - 1.0) * bound,
             Role::Bias => (2.0 * u - 1.0) * 0.1,
-            Role::NormWeight | Role::RunningVar => 0.5 + u,
+            Role::NormWeight | Role::RunningVar | Role::Constant => 0.5 + u,
             Role::NormBias | Role::RunningMean => (2.0 * u - 1.0) * 0.2,
         };
         let values = uniform(salt, &p.name, p.count()).map(|u| value(u) as f32).collect();

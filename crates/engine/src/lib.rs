@@ -18,7 +18,6 @@ mod evaluate;
 mod fit;
 mod forward;
 pub mod golden;
-mod scorer;
 mod layout;
 mod loader;
 mod loss;
@@ -29,20 +28,23 @@ mod optimiser;
 #[cfg(feature = "cuda")]
 mod resident;
 mod schedule;
+mod scorer;
 mod tensor;
 mod workspace;
 
 pub use batch::Batch;
-pub use classes::{ClassFlags, Matched};
+pub use classes::{ClassFlags, Matched, check_channels};
 pub use device::{Device, Precision};
 pub use evaluate::{Recalibration, Views, evaluate, evaluate_as, predict, scores, scores_as};
 pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
 };
 pub use forward::{Mode, Tape};
-pub use scorer::Scorer;
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};
+pub use scorer::Scorer;
 pub use schedule::{OneCycle, Schedule, ScheduleKind, Shape};
 pub use tensor::Tensor;
+
+pub(crate) use inference::sizes;

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, Scope};
 
 use artifact::Error;
-use cifar::{Augment, Normalise, Part};
+use cifar::{Augment, Augmented, Normalise, Part, Size, View};
 
 use crate::Net;
 
@@ -25,8 +25,8 @@ pub(crate) enum Fresh {
 pub(crate) struct Source<'a> {
     /// The images.
     pub part: &'a Part,
-    /// Height and width in pixels that the network takes.
-    pub side: usize,
+    /// Height and width that the network takes.
+    pub size: Size,
     /// How bytes become numbers.
     pub normalise: &'a Normalise,
     /// Random changes of each image, with seed and epoch.
@@ -41,18 +41,21 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     /// The images of `part` for `net`, as they are, made by one thread.
     pub(crate) fn new(net: &Net, part: &'a Part, normalise: &'a Normalise) -> Self {
-        let (side, resident) = (net.graph().side(), !net.device().is_cpu());
-        Self { part, side, normalise, augment: None, workers: 1, resident }
+        let (images, resident) = (net.graph().images(), !net.device().is_cpu());
+        let size = Size { height: images.h, width: images.w };
+        Self { part, size, normalise, augment: None, workers: 1, resident }
     }
 
-    fn fresh(&self, indices: &[usize]) -> Fresh {
-        let augment = self.augment.as_ref().map(|(a, seed, epoch)| (a, *seed, *epoch));
+    fn fresh(&self, indices: &[usize]) -> artifact::Result<Fresh> {
+        let augmented =
+            self.augment.map(|(augment, seed, epoch)| Augmented { augment, seed, epoch });
+        let view = View { normalise: self.normalise, size: self.size, augmented };
         #[cfg(feature = "cuda")]
         if self.resident {
             let labels = indices.iter().map(|&i| self.part.label(i)).collect();
-            return Fresh::Shown(cifar::shown(self.part, indices, self.side, augment), labels);
+            return Ok(Fresh::Shown(cifar::shown(self.part, indices, &view), labels));
         }
-        Fresh::Images(cifar::batch(self.part, indices, (self.normalise, self.side), augment))
+        cifar::batch(self.part, indices, &view).map(Fresh::Images)
     }
 }
 
@@ -84,14 +87,14 @@ impl Fresh {
 
 /// Batches in the order in which they were asked for, whichever thread made them.
 pub(crate) struct Loaded {
-    workers: Vec<Receiver<Fresh>>,
+    workers: Vec<Receiver<artifact::Result<Fresh>>>,
     taken: usize,
 }
 
 impl Iterator for Loaded {
-    type Item = Fresh;
+    type Item = artifact::Result<Fresh>;
 
-    fn next(&mut self) -> Option<Fresh> {
+    fn next(&mut self) -> Option<Self::Item> {
         // Threads take turns; the one whose turn it is at the end has none left.
         let batch = self.workers[self.taken % self.workers.len()].recv().ok();
         self.taken += 1;
@@ -100,7 +103,7 @@ impl Iterator for Loaded {
 }
 
 /// The batches of `batches`, one list of images each, in this order. The threads end with the last
-/// batches, or when nobody receives any more.
+/// batches, or when nobody receives any more. A batch is an error where its images cannot be read.
 ///
 /// # Errors
 /// `Resource` where no thread can be started.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use anyhow::Result;
-use cifar::{Normalise, Part, Shown};
+use cifar::{Normalise, Part, Pixels, Shown};
 use cuda::{Buffer, Draw, Gpu, Images};
 
 use crate::{Device, Net};
@@ -24,10 +24,21 @@ impl Resident {
         part: &Part,
         (normalise, side): (&Normalise, usize),
     ) -> Result<Rc<Self>> {
-        let taps = (part.side() != side).then(|| cifar::taps(part.side(), side));
+        // Networks take squares in colour (`loader::side`).
+        let from = part.shape().height;
+        let taps = (from != side).then(|| cifar::taps(from, side));
         let table = normalise.table().concat();
-        let images = Images::new(gpu, (part.pixels(), part.side()), &table, taps.as_deref())?;
-        Ok(Rc::new(Self { part: part.clone(), normalise: *normalise, side, images }))
+        // Those that stay in their file are in memory no longer than it takes to send them.
+        let read;
+        let pixels = match part.pixels() {
+            Pixels::Memory(pixels) => pixels,
+            file @ Pixels::File(_) => {
+                read = file.to_vec()?;
+                &read
+            }
+        };
+        let images = Images::new(gpu, (pixels, from), &table, taps.as_deref())?;
+        Ok(Rc::new(Self { part: part.clone(), normalise: normalise.clone(), side, images }))
     }
 
     /// Whether it holds the images of `part`, to be shown so.

@@ -11,7 +11,7 @@ const IMAGES: usize = 21;
 fn images(side: usize) -> cifar::Batch {
     let mut stream = seed::stream(1, "test/images", 0);
     let images = (0..IMAGES * 3 * side * side).map(|_| stream.normal() as f32).collect();
-    cifar::Batch { images, labels: vec![0; IMAGES], side }
+    cifar::Batch { images, labels: vec![0; IMAGES], shape: cifar::ImageShape::square(side) }
 }
 
 const CPU: candle_core::Device = candle_core::Device::Cpu;

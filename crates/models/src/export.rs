@@ -86,7 +86,11 @@ impl Export {
     fn onnx(&self, found: &Found) -> Result<Vec<u8>> {
         let named = self.data.clone();
         let data = named.map_or_else(|| origin::of(&self.checkpoint), |d| Ok(Some(d)))?;
-        let data = data.map(|folder| origin::describe(&folder)).transpose()?;
+        let describe = |folder: PathBuf| {
+            let described = origin::describe(&folder)?;
+            engine::check_channels(&found.graph, described.shape, &folder).map(|()| described)
+        };
+        let data = data.map(describe).transpose()?;
         if data.is_none() {
             tracing::warn!(
                 "the images' mean and deviation are not known: the file does not note them (--data)"

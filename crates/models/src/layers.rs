@@ -1,6 +1,7 @@
 //! `models bench --layers`: the speed of each convolution's shape alone.
 
 use engine::bench::{self, Layer};
+use geometry::Size;
 use graph::Graph;
 use serde::Serialize;
 
@@ -26,11 +27,13 @@ struct Row {
 
 impl Row {
     fn new(layer: &Layer, peak: f64) -> Self {
-        let [inputs, h, w, outputs, kernel, stride] = layer.shape;
-        let stride = if stride == 1 { String::new() } else { format!(" /{stride}") };
+        let [inputs, h, w, outputs] = layer.shape;
+        let (Size { h: kh, w: kw }, stride) = (layer.window.kernel, layer.window.stride);
+        let one = stride == Size::square(1);
+        let stride = if one { String::new() } else { format!(" /{stride}") };
         let [inference, input, weight] = layer.gflops;
         Self {
-            layer: format!("{inputs}x{h}x{w} -> {outputs}, {kernel}x{kernel}{stride}"),
+            layer: format!("{inputs}x{h}x{w} -> {outputs}, {kh}x{kw}{stride}"),
             sparsity: ((1.0 - layer.density) * 100.0).round() / 100.0,
             inference_gflops: inference,
             input_grad_gflops: input,

@@ -37,7 +37,11 @@ fn images(side: usize) -> Vec<f32> {
 /// Logits of all images, one image behind the other.
 fn by_engine(graph: &Graph, tensors: &Tensors) -> anyhow::Result<Vec<f32>> {
     let side = graph.side();
-    let loaded = cifar::Batch { images: images(side), labels: vec![0; IMAGES], side };
+    let loaded = cifar::Batch {
+        images: images(side),
+        labels: vec![0; IMAGES],
+        shape: cifar::ImageShape::square(side),
+    };
     let net = Net::load(graph.clone(), tensors, &Device::Cpu)?;
     net.inference()?.rows(&Batch::new(loaded, &Device::Cpu)?)
 }

@@ -95,11 +95,10 @@ fn summary(stage: &Stage) -> String {
     let took = stage.timings.seconds;
     match &stage.record {
         Record::Dataset(d) => format!(
-            "{} classes of {} images of {} × {} pixels: {} to train, {} to validate, {}",
+            "{} classes of {} images of {}: {} to train, {} to validate, {}",
             d.classes.len(),
             d.source,
-            d.side,
-            d.side,
+            d.shape.to_string().replace(" x ", " × "),
             thousands(d.images.train as u64),
             thousands(d.images.validation as u64),
             match d.images.test {

@@ -7,10 +7,10 @@ use artifact::manifest::Network;
 use artifact::record::Training;
 use artifact::tensors;
 use artifact::{names, size};
-use cifar::Dataset;
+use cifar::{Dataset, ImageShape};
 use clap::Parser;
 use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, device};
-use graph::Graph;
+use graph::{Graph, Shape};
 use serde::Serialize;
 use sparsity::{Checkpoint, Masks};
 use stage::{Common, Job, OnlyWith, Produce};
@@ -60,6 +60,19 @@ struct Config {
     fit: FitFlags,
 }
 
+impl Config {
+    /// The network, for the images of `data`; that of a text says itself which images it takes.
+    fn graph(&self, data: &Dataset) -> artifact::Result<Graph> {
+        let ImageShape { channels, height, width } = data.info.shape;
+        let images = match self.side {
+            0 if graph::source::is_file(&self.network) => None,
+            0 => Some(Shape::new(channels, height, width)),
+            side => Some(Shape::new(channels, side, side)),
+        };
+        graph::source::open(&self.network, Some(data.info.classes.len()), images)
+    }
+}
+
 impl stage::Command for Train {
     const SECTION: &'static str = "trainer";
     const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
@@ -82,8 +95,7 @@ impl stage::Command for Train {
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
-        let side = if self.config.side == 0 { data.info.side } else { self.config.side };
-        let graph = Graph::build(&self.config.network, data.info.classes.len(), side)?;
+        let graph = self.config.graph(&data)?;
         self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
         let names = start.as_ref().map_or(&[][..], Checkpoint::class_names);

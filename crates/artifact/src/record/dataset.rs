@@ -148,7 +148,9 @@ impl TryFrom<Written> for Dataset {
             _ => return Err("expected either side, or channels, height and width".to_owned()),
         };
         if !shape.is_possible() {
-            return Err(format!("images of {shape}; expected at least 1 and fewer than 2^32 values"));
+            return Err(format!(
+                "images of {shape}; expected at least 1 and fewer than 2^32 values"
+            ));
         }
         Ok(Self {
             source: w.source,

@@ -59,7 +59,9 @@ fn fitted(image: &[u8], from: ImageShape, fitting: Option<Fitting>, out: &mut [u
     };
     let fitter = fitting.of(Size::of(from));
     let planes = image.chunks(from.pixels()).map(|plane| Plane::whole(plane, from.width));
-    out.chunks_mut(fitting.size.pixels()).zip(planes).for_each(|(out, plane)| fitter.apply(&plane, out));
+    out.chunks_mut(fitting.size.pixels())
+        .zip(planes)
+        .for_each(|(out, plane)| fitter.apply(&plane, out));
 }
 
 #[cfg(test)]

@@ -53,7 +53,9 @@ pub fn find(tree: &Tree, sorted: &Sorted) -> Result<Found> {
 fn check_parts(tree: &Tree, sorted: &Sorted) -> Result<()> {
     let mut folders: BTreeMap<Part, BTreeSet<&str>> = BTreeMap::new();
     for name in &sorted.names {
-        if let Some((folder, part)) = name.split_once('/').and_then(|(f, _)| Some((f, Part::of(f)?))) {
+        if let Some((folder, part)) =
+            name.split_once('/').and_then(|(f, _)| Some((f, Part::of(f)?)))
+        {
             folders.entry(part).or_default().insert(folder);
         }
     }
@@ -99,10 +101,7 @@ fn too_many(tree: &Tree, found: usize) -> Error {
 
 /// A set that has a test part already.
 pub fn has_test(tree: &Tree) -> Error {
-    Error::Config(format!(
-        "{}: has a test part of its own; leave out --test-fraction",
-        tree.origin
-    ))
+    Error::Config(format!("{}: has a test part of its own; leave out --test-fraction", tree.origin))
 }
 
 impl Found {

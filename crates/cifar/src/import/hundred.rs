@@ -18,7 +18,11 @@ pub fn binary(tree: &Tree, labels: Labels) -> Result<Raw> {
     let part =
         |name: &str| official::records(tree.file(name)?, (at, 2), classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
-    Ok(Raw { train, test, ..Raw::empty("cifar-100-binary", classes, ImageShape::square(official::SIDE)) })
+    Ok(Raw {
+        train,
+        test,
+        ..Raw::empty("cifar-100-binary", classes, ImageShape::square(official::SIDE))
+    })
 }
 
 #[cfg(test)]
@@ -36,7 +40,12 @@ mod tests {
         change(&mut tree);
         let found = match binary(&tree, labels) {
             Ok(raw) => {
-                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels.to_vec().expect("in memory")[3072])
+                format!(
+                    "{:?} {:?} {:?}",
+                    raw.classes,
+                    raw.train.labels,
+                    raw.test.pixels.to_vec().expect("in memory")[3072]
+                )
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };

@@ -10,9 +10,9 @@ use artifact::record::ImageShape;
 use artifact::{Error, Result, file};
 
 use super::Tree;
+use super::check_size;
 use super::gzip::Members;
 use super::layout::Layout;
-use super::check_size;
 use crate::{Images, Raw};
 
 /// The type of unsigned bytes.

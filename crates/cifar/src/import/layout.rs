@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{Error, Result};
 
+use super::arrays;
 use super::idx;
 use super::part::Part;
 use crate::passed::{is_hidden, is_picture};
@@ -24,6 +25,8 @@ pub enum Layout {
     HundredPython,
     /// The IDX files of MNIST and its kin.
     Idx,
+    /// `NumPy`'s arrays.
+    Arrays,
     /// Pictures in a folder for each class, in one for each part.
     Images,
     /// Pictures in a folder for each class, without parts: all for training. It has no names of its own,
@@ -82,7 +85,7 @@ impl Layout {
         match self {
             Self::Binary | Self::Python => 64 << 20,
             Self::HundredBinary | Self::HundredPython => 320 << 20,
-            Self::Idx => 1 << 30,
+            Self::Idx | Self::Arrays => 1 << 30,
             Self::Images | Self::Classes => photo::MOST_FILE,
         }
     }
@@ -138,6 +141,9 @@ fn layout_of(name: &str) -> Option<(Layout, &str)> {
     if let Some(file) = idx::Name::of(name) {
         return Some((Layout::Idx, file.prefix));
     }
+    if arrays::part_of(name).is_some() {
+        return Some((Layout::Arrays, ""));
+    }
     let (_, class) = Layout::Images.place(name)?;
     (!class.is_empty() && is_picture(name)).then_some((Layout::Images, ""))
 }
@@ -167,7 +173,8 @@ pub fn choose<'a>(origin: &str, found: impl Iterator<Item = &'a Wanted>) -> Resu
         [] => Err(Error::Missing(format!(
             "{origin}: found no image set; looked here and one folder below for {} (CIFAR-10, \
              binary), {} (CIFAR-10, Python), {} and {} (CIFAR-100, binary), {}, {} and {} (CIFAR-100, \
-             Python), train-images-idx3-ubyte (IDX, with or without .gz), or pictures (.jpg, .png, .webp, .bmp) as \
+             Python), train-images-idx3-ubyte (IDX, with or without .gz), x_train.npy or train_images.npy \
+             (NumPy, also in a .npz), or pictures (.jpg, .png, .webp, .bmp) as \
              train/CLASS/* and test/CLASS/* or val/CLASS/*, or as CLASS/* (an image folder)",
             BINARY[0],
             PYTHON[0],
@@ -193,6 +200,7 @@ fn shown(set: &Set) -> String {
         Layout::HundredBinary => "CIFAR-100's binary files",
         Layout::HundredPython => "CIFAR-100's Python files",
         Layout::Idx => "IDX files",
+        Layout::Arrays => "NumPy arrays",
         Layout::Images => "class folders in parts",
         Layout::Classes => "class folders",
     };
@@ -224,6 +232,7 @@ mod tests {
         check("cifar-100-binary/train.bin", Some((Layout::HundredBinary, "cifar-100-binary")));
         check("meta", Some((Layout::HundredPython, "")));
         check("raw/train-images-idx3-ubyte.gz", Some((Layout::Idx, "raw")));
+        check("x_train.npy", Some((Layout::Arrays, "")));
         check("train/cat/1.PNG", Some((Layout::Images, "")));
         check("pets/test/dog/a.b.jpeg", Some((Layout::Images, "pets")));
         check("pets/validation/dog/more/a.bmp", Some((Layout::Images, "pets")));

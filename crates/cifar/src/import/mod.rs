@@ -6,6 +6,7 @@
 //! nothing in a file is executed.
 
 mod archive;
+mod arrays;
 mod binary;
 mod convert;
 mod disk;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use artifact::record::{ImageShape, PassedOver};
 use artifact::{Error, Result, file};
 
-use crate::{Fitting, Raw, Room, photo, raw, store};
+use crate::{Fitting, Raw, Room, photo, raw, split, store};
 use layout::Layout;
 
 /// The largest side of an image in pixels.
@@ -86,7 +87,7 @@ pub struct Options<'a> {
     /// The size that images get. Where it is not given they keep their own, which is then one for all.
     pub fitting: Option<Fitting>,
     /// Channels that images get, one or three. Where it is not given pictures and IDX files get three, and
-    /// all others keep theirs.
+    /// all others keep their own.
     pub channels: Option<usize>,
     /// Training images that become the test part of a set without one.
     pub set_apart: Option<SetApart>,
@@ -123,7 +124,9 @@ impl Tree {
     /// The content of a picture.
     fn picture(&self, name: &str) -> Result<Cow<'_, [u8]>> {
         match &self.pictures {
-            Some(folder) => file::read_at_most(&folder.join(name), photo::MOST_FILE).map(Cow::Owned),
+            Some(folder) => {
+                file::read_at_most(&folder.join(name), photo::MOST_FILE).map(Cow::Owned)
+            }
             None => self.file(name).map(Cow::Borrowed),
         }
     }
@@ -153,6 +156,13 @@ fn check_size(shape: ImageShape, place: &str) -> Result<()> {
     )))
 }
 
+/// The same set with some of its training images as its test part.
+fn set_apart(set: Raw, how: SetApart) -> Result<Raw> {
+    let (kept, held) = split::test(set.train.len(), how.fraction, how.seed)?;
+    let (train, test) = (set.train.some(&kept)?, set.train.some(&held)?);
+    Ok(Raw { train, test, ..set })
+}
+
 /// Reads the set at `source`: a folder, its parent, or a `.tar`, `.tar.gz` or `.zip` of either.
 ///
 /// # Errors
@@ -179,6 +189,7 @@ pub fn read(source: &Path, options: &Options) -> Result<Raw> {
         Layout::HundredBinary => hundred::binary(&tree, labels)?,
         Layout::HundredPython => python::hundred(&tree, labels)?,
         Layout::Idx => idx::decode(&tree, &sorted.set.prefix)?,
+        Layout::Arrays => arrays::decode(&tree)?,
         Layout::Images | Layout::Classes => {
             let mut found = folder::find(&tree, &sorted)?;
             // Before pictures are read, which can take long.
@@ -194,9 +205,11 @@ pub fn read(source: &Path, options: &Options) -> Result<Raw> {
         }
     };
     check(&set.classes)?;
-    if options.set_apart.is_some() && !set.test.is_empty() {
-        return Err(folder::has_test(&tree));
-    }
+    let set = match options.set_apart {
+        Some(_) if !set.test.is_empty() => return Err(folder::has_test(&tree)),
+        Some(how) => set_apart(set, how)?,
+        None => set,
+    };
     let grey = layout == Layout::Idx;
     let channels = options.channels.or(grey.then_some(3));
     let set = convert::convert(set, channels, options.fitting, &tree.origin)?;

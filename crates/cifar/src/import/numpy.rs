@@ -18,10 +18,19 @@ pub struct Array<'p> {
 
 /// An integer type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Element {
-    signed: bool,
-    size: usize,
+pub struct Element {
+    /// Whether its first bit is a sign.
+    pub signed: bool,
+    /// Its bytes.
+    pub size: usize,
     big_endian: bool,
+}
+
+/// Its name without the order of its bytes: `u1`, `i8`.
+impl std::fmt::Display for Element {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}{}", if self.signed { "i" } else { "u" }, self.size)
+    }
 }
 
 /// The text that `value` is; bytes count where they are UTF-8, as Python 2 wrote text.
@@ -166,18 +175,29 @@ fn element<'p>(pickle: &'p Pickle<'p>, value: Value<'p>) -> Result<Element, Stri
     };
     let state = made.state.and_then(|s| pickle.items(s)).unwrap_or_default();
     let big_endian = state.get(1).and_then(|v| pickle.text(*v)) == Some(">");
-    let (kind, size) = name.split_at_checked(1).unwrap_or_default();
-    if !["u", "i"].contains(&kind) || !["1", "2", "4", "8"].contains(&size) {
+    Element::named(name, big_endian).ok_or_else(|| {
         let name: String = name.chars().take(20).flat_map(char::escape_debug).collect();
-        return Err(format!("an array of {name}; expected u1 (bytes) or another integer type"));
-    }
-    let size = size.parse().expect("one of the digits above");
-    Ok(Element { signed: kind == "i", size, big_endian })
+        format!("an array of {name}; expected u1 (bytes) or another integer type")
+    })
 }
 
 impl Element {
+    /// The type of this name, such as `u1`.
+    fn named(name: &str, big_endian: bool) -> Option<Self> {
+        let (kind, size) = name.split_at_checked(1)?;
+        let known = ["u", "i"].contains(&kind) && ["1", "2", "4", "8"].contains(&size);
+        let size = size.parse().ok().filter(|_| known)?;
+        Some(Self { signed: kind == "i", size, big_endian })
+    }
+
+    /// The type that an array's `descr` names, such as `|u1` or `<i8`.
+    pub fn of(descr: &str) -> Option<Self> {
+        let (order, name) = descr.split_at_checked(1)?;
+        Self::named(name, order == ">").filter(|_| ["|", "<", ">", "="].contains(&order))
+    }
+
     /// The element whose bytes are `b`; one beyond 63 bits becomes negative.
-    fn read(self, b: &[u8]) -> i64 {
+    pub fn read(self, b: &[u8]) -> i64 {
         let join = |n: i64, byte: &u8| n << 8 | i64::from(*byte);
         let most = if self.big_endian { b.first() } else { b.last() };
         let start = if self.signed && most.is_some_and(|m| *m >= 0x80) { -1 } else { 0 };

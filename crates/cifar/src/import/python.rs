@@ -29,7 +29,11 @@ pub fn hundred(tree: &Tree, labels: Labels) -> Result<Raw> {
     let classes = classes(tree, meta, names)?;
     let part = |name: &str| images(tree.file(name)?, key, classes.len(), &tree.place(name));
     let (train, test) = (part(train)?, part(test)?);
-    Ok(Raw { train, test, ..Raw::empty("cifar-100-python", classes, ImageShape::square(official::SIDE)) })
+    Ok(Raw {
+        train,
+        test,
+        ..Raw::empty("cifar-100-python", classes, ImageShape::square(official::SIDE))
+    })
 }
 
 /// The class names under `key` of the file `name`.
@@ -169,7 +173,12 @@ mod tests {
         change(&mut tree);
         let found = match hundred(&tree, labels) {
             Ok(raw) => {
-                format!("{:?} {:?} {:?}", raw.classes, raw.train.labels, raw.test.pixels.to_vec().expect("in memory")[3072])
+                format!(
+                    "{:?} {:?} {:?}",
+                    raw.classes,
+                    raw.train.labels,
+                    raw.test.pixels.to_vec().expect("in memory")[3072]
+                )
             }
             Err(e) => format!("exit {}: {e}", e.exit_code()),
         };

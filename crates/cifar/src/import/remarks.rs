@@ -78,7 +78,8 @@ impl Remarks {
 
     /// All remarks on `pictures`, part by part in their order.
     pub fn told(&self, pictures: &[Vec<Picture>; 3]) -> Vec<String> {
-        let strips = format!("with one side over {MOST_RATIO} times the other: only the middle is taken");
+        let strips =
+            format!("with one side over {MOST_RATIO} times the other: only the middle is taken");
         let mut told: Vec<String> = [
             self.moving.told(pictures, "of which only the first of an animation is taken"),
             self.strips.told(pictures, &strips),
@@ -86,7 +87,11 @@ impl Remarks {
         .into_iter()
         .flatten()
         .collect();
-        for (a, b) in [(Part::Test, Part::Train), (Part::Validation, Part::Train), (Part::Test, Part::Validation)] {
+        for (a, b) in [
+            (Part::Test, Part::Train),
+            (Part::Validation, Part::Train),
+            (Part::Test, Part::Validation),
+        ] {
             told.extend(self.shared(pictures, a, b));
         }
         told

@@ -71,8 +71,7 @@ impl Entry {
             && self.path.contains('/')
             && !self.path.split('/').any(is_hidden)
             && is_picture(&self.path);
-        let set =
-            Set { layout: Layout::Classes, root: String::new(), prefix: String::new() };
+        let set = Set { layout: Layout::Classes, root: String::new(), prefix: String::new() };
         picture.then(|| Wanted { set, name: self.path.clone() })
     }
 
@@ -222,8 +221,9 @@ impl Sorted {
     pub fn name_of<'a>(&self, wanted: &'a Wanted) -> Option<&'a str> {
         match self.set.layout {
             // Read before the set's folder was known.
-            Layout::Classes => Some(self.within(&wanted.name)?)
-                .filter(|_| wanted.set.layout == Layout::Classes),
+            Layout::Classes => {
+                Some(self.within(&wanted.name)?).filter(|_| wanted.set.layout == Layout::Classes)
+            }
             _ => (wanted.set == self.set).then_some(&wanted.name),
         }
     }

@@ -185,7 +185,10 @@ impl Photo {
             let at = y as usize * size.width + x as usize;
             image::Rgb([0, 1, 2].map(|c| planes[(c * pixels + at) % planes.len()]))
         };
-        Self { pixels: RgbImage::from_fn(size.width as u32, size.height as u32, pixel), moves: false }
+        Self {
+            pixels: RgbImage::from_fn(size.width as u32, size.height as u32, pixel),
+            moves: false,
+        }
     }
 
     /// Writes it into `out` as `fitting` says: three channels R, G, B, or one that is grey.

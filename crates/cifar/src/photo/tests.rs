@@ -29,7 +29,10 @@ fn of_its_size_it_is_itself() {
     let close = |a: f32, b: f32| (a - b).abs() < 1e-3;
     assert!((0..16).all(|i| close(found[i], i as f32)), "{found:?}");
     assert!(found[16..32].iter().all(|v| close(*v, 100.0)), "{found:?}");
-    let again = Photo::of_planes(Size::square(4), &found.iter().map(|v| v.round() as u8).collect::<Vec<_>>());
+    let again = Photo::of_planes(
+        Size::square(4),
+        &found.iter().map(|v| v.round() as u8).collect::<Vec<_>>(),
+    );
     assert_eq!(again.fit(4, &as_bytes()), found);
 }
 

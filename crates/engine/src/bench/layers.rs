@@ -3,17 +3,21 @@
 use std::time::Instant;
 
 use graph::{Graph, Op};
+use kernels::conv::grouped::Grouped;
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
+use kernels::Window;
 use kernels::{Buffer, Lanes};
 
 use crate::choice::keep;
-use crate::net::conv_of;
+use crate::sizes;
 
 /// One shape at one density.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// Input channels, height and width; output channels, kernel, stride.
-    pub shape: [usize; 6],
+    /// Input channels, height and width, and output channels.
+    pub shape: [usize; 4],
+    /// What an output reads.
+    pub window: Window,
     /// Fraction of weights kept; 1 with the dense kernels.
     pub density: f64,
     /// Billions of operations a second that the dense layer would have taken, pruned or not: of
@@ -32,8 +36,9 @@ pub fn layers(
 ) {
     let mut seen: Vec<Conv> = Vec::new();
     for (index, node) in graph.nodes().iter().enumerate() {
-        let conv = conv_of(graph, index, Lanes::of(images));
-        let Some(conv) = conv.filter(|_| matches!(node.op, Op::Conv(_))) else { continue };
+        let sizes = sizes::grouped(graph, index, Lanes::of(images));
+        let of_conv = sizes.filter(|_| matches!(node.op, Op::Conv(_)));
+        let Some(Grouped { each: conv, groups: 1 }) = of_conv else { continue };
         if !seen.contains(&conv) {
             seen.push(conv);
             for density in densities {
@@ -65,7 +70,8 @@ fn layer(conv: &Conv, density: f64, (images, repeat): (usize, usize)) -> Layer {
     };
     let work = 2.0 * images as f64 * (conv.oh() * conv.ow() * conv.weight_len()) as f64;
     Layer {
-        shape: [conv.inputs, conv.h, conv.w, conv.outputs, conv.kernel, conv.stride],
+        shape: [conv.inputs, conv.h, conv.w, conv.outputs],
+        window: conv.window,
         density,
         gflops: seconds.map(|s| work / s / 1e9),
     }

@@ -7,6 +7,7 @@ mod on_gpu;
 use std::time::Instant;
 
 use anyhow::Result;
+use graph::Shape;
 use kernels::loss::Target;
 use sparsity::Masks;
 
@@ -48,14 +49,15 @@ pub fn seconds(
     masks.apply(&mut tensors);
     net.set(&tensors)?;
     net.set_masks(masks);
-    let batch = batch(net, images)?;
+    let batch = Batch::new(self::images(net, images), net.device())?;
     let mut optimiser = Optimiser::new(net, masks, OptimiserKind::Sgd)?;
-    let inference = if work == Work::Infer { Some(net.inference()?) } else { None };
+    let scorer = if work == Work::Infer { Some(net.scorer()?) } else { None };
     let mut all = Vec::new();
     for _ in 0..repeat + 2 {
+        let images = self::images(net, if scorer.is_some() { images } else { 0 });
         let start = Instant::now();
-        match &inference {
-            Some(inference) => drop(inference.rows(&batch)?),
+        match &scorer {
+            Some(scorer) => drop(scorer.rows(images)?),
             None => step(net, &mut optimiser, &batch)?,
         }
         net.device().wait()?;
@@ -64,12 +66,13 @@ pub fn seconds(
     Ok(all.split_off(2))
 }
 
-fn batch(net: &Net, images: usize) -> Result<Batch> {
-    let side = net.graph().side();
+fn images(net: &Net, images: usize) -> cifar::Batch {
+    let Shape { c, h, w } = net.graph().images();
     let mut stream = seed::stream(0, "bench", 0);
-    let values = (0..images * 3 * side * side).map(|_| stream.normal() as f32).collect();
+    let values = (0..images * c * h * w).map(|_| stream.normal() as f32).collect();
     let labels = (0..images).map(|n| (n % net.graph().classes()) as u16).collect();
-    Batch::new(cifar::Batch { images: values, labels, side }, net.device())
+    let shape = cifar::ImageShape { channels: c, height: h, width: w };
+    cifar::Batch { images: values, labels, shape }
 }
 
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Batches of images and their losses.
 
 use anyhow::Result;
-use cifar::{Augment, Mixup, Normalise, Part, synth};
+use cifar::{Augment, Augmented, ImageShape, Mixup, Normalise, Part, Size, View, synth};
 use kernels::loss::{Mix, Target};
 
 use super::{Case, Kind};
@@ -29,8 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// Images and how they are normalised.
 fn part() -> (Part, Normalise) {
-    let normalise = Normalise { mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] };
-    (Part::whole(synth::generate(3, 40, 1).train, synth::SIDE), normalise)
+    let normalise = Normalise::new(&[0.49, 0.48, 0.45], &[0.25, 0.24, 0.26]);
+    (Part::whole(synth::generate(3, 40, 1).train, ImageShape::square(synth::SIDE)), normalise)
 }
 
 /// Images drawn on the device with `side` pixels a side, mixed with each other.
@@ -38,12 +38,12 @@ fn drawn(name: &str, side: usize, augment: Option<Augment>) -> Case {
     Case::new(format!("images {name}"), Kind::Moved, move |place| {
         let (part, normalise) = part();
         let indices: Vec<usize> = (0..20).map(|i| i * 7 % part.len()).collect();
-        let augment = augment.as_ref().map(|a| (a, 5, 2));
+        let augmented = augment.map(|augment| Augmented { augment, seed: 5, epoch: 2 });
+        let view = View { normalise: &normalise, size: Size::square(side), augmented };
         let mixed = Mixup { alpha: 1.0 }.draw(indices.len(), 1, (2, 3));
         match &place.device {
             Device::Cpu => {
-                let how = (&normalise, side);
-                let mut images = cifar::batch(&part, &indices, how, augment);
+                let mut images = cifar::batch(&part, &indices, &view)?;
                 mixed.apply(&mut images);
                 Ok(images.images)
             }
@@ -52,7 +52,7 @@ fn drawn(name: &str, side: usize, augment: Option<Augment>) -> Case {
                 let room = || Batch::room(gpu, &place.device, (indices.len(), side));
                 let (images, mix) = (room()?, room()?);
                 let resident = crate::resident::Resident::new(gpu, &part, (&normalise, side))?;
-                let shown = cifar::shown(&part, &indices, side, augment);
+                let shown = cifar::shown(&part, &indices, &view);
                 resident.draw(gpu, &shown, images.buffer())?;
                 gpu.mix(images.buffer(), &mixed.others, mixed.share, mix.buffer())?;
                 three(&mix.host()?, indices.len(), side)
@@ -66,7 +66,7 @@ fn loaded() -> Case {
     Case::new("images loaded", Kind::Moved, |place| {
         let side = 9;
         let images = place.random("images", 5 * 3 * side * side);
-        let loaded = cifar::Batch { images, labels: vec![0; 5], side };
+        let loaded = cifar::Batch { images, labels: vec![0; 5], shape: ImageShape::square(side) };
         let batch = Batch::new(loaded, &place.device)?;
         if place.device.is_cpu() {
             return place.read(&batch.images, 5, [3, side, side]);

@@ -31,10 +31,14 @@ fn network(spec: &str, side: usize, place: &Place) -> Result<Net> {
     Net::initial(Graph::build(spec, 10, side)?, 3, &place.device)
 }
 
-fn batch(side: usize, place: &Place) -> Result<Batch> {
+fn images(side: usize, place: &Place) -> cifar::Batch {
     let images = place.random("images", IMAGES * 3 * side * side);
     let labels = (0..IMAGES).map(|i| (i % 10) as u16).collect();
-    Batch::new(cifar::Batch { images, labels, side }, &place.device)
+    cifar::Batch { images, labels, shape: cifar::ImageShape::square(side) }
+}
+
+fn batch(side: usize, place: &Place) -> Result<Batch> {
+    Batch::new(images(side, place), &place.device)
 }
 
 fn target(labels: &[u16]) -> Target<'_> {
@@ -46,7 +50,7 @@ fn answers(spec: &'static str, side: usize) -> Case {
     Case::new(format!("logits of {spec}"), Kind::Network, move |place| {
         let (net, batch) = (network(spec, side, place)?, batch(side, place)?);
         net.recycle(net.forward(&batch, Mode::Recalibrate(1.0))?)?;
-        net.inference()?.rows(&batch)
+        net.scorer()?.rows(images(side, place))
     })
 }
 

@@ -24,19 +24,20 @@ impl Run<'_> {
         if needed <= available {
             return Ok(());
         }
-        let (batch, side) = (self.fit.flags.batch, self.net.graph().side());
+        let (batch, images) = (self.fit.flags.batch, self.net.graph().images());
         let advice = match available / block.max(1) {
             0 => {
-                let fits = side as f64 * (available as f64 / block as f64).sqrt();
-                format!(
-                    "not even a batch of {LANES} would fit; images of {fits:.0} pixels a side would"
-                )
+                let share = (available as f64 / block as f64).sqrt();
+                let (h, w) = (images.h as f64 * share, images.w as f64 * share);
+                format!("not even a batch of {LANES} would fit; images of {h:.0} x {w:.0} would")
             }
             fits => format!("--batch {} would fit", fits as usize * LANES),
         };
         Err(Error::Resource(format!(
-            "--batch {batch} at {side} x {side} pixels takes about {:.0} MiB; {:.0} MiB are \
+            "--batch {batch} at {} x {} pixels takes about {:.0} MiB; {:.0} MiB are \
              available; {advice}",
+            images.h,
+            images.w,
             size::mib(needed),
             size::mib(available)
         )))
@@ -71,7 +72,7 @@ impl Net {
     /// pass needs, and the largest three for gradients on their way.
     fn image_bytes(&self) -> usize {
         let values = |n: usize| self.graph().nodes()[n].shape.count();
-        let kept = |g: &Group| values(g.head) + if g.norm.is_some() { values(g.core) } else { 0 };
+        let kept = |g: &Group| values(g.head) + if g.norms.is_empty() { 0 } else { values(g.core) };
         let largest = self.groups().iter().map(|g| values(g.head)).max().unwrap_or(0);
         let all = self.groups().iter().map(kept).sum::<usize>() + 3 * largest;
         all * self.device().activation_bytes()

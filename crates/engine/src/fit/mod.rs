@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         progress.advance(self.position.images as u64, "");
         let order = cifar::order(self.fit.seed, self.position.epoch, train.len());
         let entered = Instant::now();
-        let normalise = self.normalise;
+        let normalise = self.normalise.clone();
         thread::scope(|scope| {
             let augment = flags.augment.get().map(|a| (a, self.fit.seed, self.position.epoch));
             let source = Source::new(self.net, train, &normalise);
@@ -142,6 +142,7 @@ impl<'a> Run<'a> {
             for loaded in loader::load(scope, source, &left)? {
                 self.stop_if_asked(entered)?;
                 let lr = self.schedule.lr(self.fit.skipped + self.steps_done());
+                let loaded = loaded?;
                 let images = loaded.labels().len();
                 let stepped = self.step(loaded, &source, lr);
                 #[cfg(feature = "cuda")]

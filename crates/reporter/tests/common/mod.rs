@@ -66,7 +66,7 @@ impl World {
         let result = Dataset {
             source: "synthetic".into(),
             classes: classes.to_vec(),
-            side: 32,
+            shape: artifact::record::ImageShape::square(32),
             counts: counts.collect(),
             images: Parts { train: 4500, validation: 500, test: 1000 },
             validation: 0.1,

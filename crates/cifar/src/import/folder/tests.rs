@@ -74,7 +74,11 @@ fn classes_are_sorted_and_pixels_planar() {
         ("train/cat/2.png", png(1, 1, [1, 2, 3])),
         ("test/dog/1.png", png(1, 1, [7, 8, 9])),
     ];
-    check(&files, &[], r#"classes: ["cat", "dog"], shape: ImageShape { channels: 3, height: 1, width: 1 }"#);
+    check(
+        &files,
+        &[],
+        r#"classes: ["cat", "dog"], shape: ImageShape { channels: 3, height: 1, width: 1 }"#,
+    );
     check(&files, &[], "train: Images { pixels: Memory([1, 2, 3, 4, 5, 6]), labels: [0, 1] }");
     check(&files, &[], "test: Images { pixels: Memory([7, 8, 9]), labels: [1] }");
     check(&files, &[], "validation: None");
@@ -198,7 +202,11 @@ fn an_animation_is_told_and_its_first_picture_taken() {
     let chunk = [&8_u32.to_be_bytes()[..], &chunk, &crc.sum().to_be_bytes()].concat();
     moving.splice(33..33, chunk);
     let files = [("train/a/1.png", moving), ("train/b/2.png", png(1, 1, [2; 3]))];
-    check(&files, &[], "1 picture of which only the first of an animation is taken (such as train/a/1.png)");
+    check(
+        &files,
+        &[],
+        "1 picture of which only the first of an animation is taken (such as train/a/1.png)",
+    );
     check(&files, &[], "pixels: Memory([5, 5, 5, 2, 2, 2])");
 }
 
@@ -213,11 +221,8 @@ fn labels_go_beyond_a_byte() {
 #[test]
 fn defects_are_named() {
     let good = || ("train/cat/1.png", png(2, 2, [0; 3]));
-    let many = [
-        good(),
-        ("train/cat/2.png", png(2, 3, [0; 3])),
-        ("train/cat/3.png", png(2, 2, [1; 3])),
-    ];
+    let many =
+        [good(), ("train/cat/2.png", png(2, 3, [0; 3])), ("train/cat/3.png", png(2, 2, [1; 3]))];
     check(
         &many,
         &[],

@@ -86,7 +86,7 @@ impl FitFlags {
     /// where a warm-up, milestone or step of the schedule lies behind the training's end.
     pub fn check(&self, graph: &Graph, images: usize, skipped: usize) -> artifact::Result<()> {
         frozen(graph, &self.optimiser.freeze)?;
-        self.augment.check(graph.side())?;
+        self.augment.check(graph.images().h.min(graph.images().w))?;
         if self.mixup > 0.0 && self.batch == 1 {
             let what = "--mixup: has no effect with --batch 1: there is no other image to mix with";
             return Err(Error::Config(what.into()));
