@@ -59,13 +59,14 @@ fn not_finite(image: usize) -> anyhow::Error {
 }
 
 /// A network that answers, by some views of each image.
-struct Answers<'a> {
-    net: &'a Net,
-    scorer: Scorer<'a>,
-    views: Views,
+pub(crate) struct Answers<'a> {
+    pub net: &'a Net,
+    pub scorer: Scorer<'a>,
+    pub views: Views,
 }
 
-fn score(answers: &Answers, part: &Part, normalise: &Normalise) -> Result<Scored> {
+/// As [`evaluate_as`].
+pub(crate) fn score(answers: &Answers, part: &Part, normalise: &Normalise) -> Result<Scored> {
     let (mut sum, classes) = (Outcome::default(), answers.net.graph().classes());
     let not_finite = walk(answers, part, normalise, |labels, logits| {
         let (target, lanes) = (Target { labels, classes, smoothing: 0.0 }, Lanes::of(labels.len()));

@@ -2,6 +2,7 @@
 //! by the forward walk of training with running statistics.
 
 use anyhow::Result;
+use artifact::tensors::Tensors;
 use inference::{Checked, Network, Plan, Threads, Unknown, Use};
 
 #[cfg(feature = "cuda")]
@@ -31,12 +32,16 @@ impl Net {
     /// Makes the network ready to answer. Norms are folded into weights and channels without use taken
     /// out, as [`inference::Model`] does; exact zeros are skipped where that was measured to be faster.
     pub fn scorer(&self) -> Result<Scorer<'_>> {
+        self.scorer_of(&self.tensors()?)
+    }
+
+    /// As [`Self::scorer`], of these values.
+    pub(crate) fn scorer_of(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
         #[cfg(feature = "cuda")]
         if !self.device().is_cpu() {
-            return Ok(Scorer { net: self, how: How::Walk(self.stats()?) });
+            return self.walker(tensors);
         }
-        let tensors = self.tensors()?;
-        let values = Checked { graph: self.graph(), tensors: &tensors };
+        let values = Checked { graph: self.graph(), tensors };
         let (network, _) = Network::new(self.graph(), &values).without_dead_channels();
         let how = Use {
             batch: BATCH,

@@ -4,7 +4,8 @@ use anyhow::Result;
 use candle_core::{D, Tensor};
 use candle_nn::{BatchNorm, Linear, Module, ModuleT};
 use engine::{Batch, Device, Mode, Net};
-use graph::{BATCH_NORM_EPS, Graph, Op};
+use geometry::Size;
+use graph::{Activation, AdaptiveAverage, Graph, Op};
 
 const IMAGES: usize = 21;
 
@@ -30,34 +31,41 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
         let y = match node.op {
             Op::Input => unreachable!("the first node alone"),
             Op::Conv(c) => {
-                let y = x.conv2d(&of("weight"), c.padding, c.stride, 1, c.groups)?;
+                let (padding, stride) = (c.window.padding.top, c.window.stride.h);
+                let y = x.conv2d(&of("weight"), padding, stride, 1, c.groups)?;
                 if c.bias {
                     y.broadcast_add(&of("bias").reshape((1, c.outputs, 1, 1))?)?
                 } else {
                     y
                 }
             }
-            Op::BatchNorm => BatchNorm::new(
+            Op::BatchNorm(norm) => BatchNorm::new(
                 node.shape.c,
                 of("running_mean"),
                 of("running_var"),
                 of("weight"),
                 of("bias"),
-                f64::from(BATCH_NORM_EPS),
+                f64::from(norm.eps),
             )?
             .forward_t(x, false)?,
-            Op::Relu => x.relu()?,
-            Op::MaxPool(p) => x.max_pool2d_with_stride(p.kernel, p.stride)?,
-            Op::Silu => x.silu()?,
-            Op::Sigmoid => candle_nn::ops::sigmoid(x)?,
-            Op::Average(1) => x.mean_keepdim((D::Minus1, D::Minus2))?,
-            Op::Average(side) => unreachable!("no network here averages over {side} windows"),
+            Op::Activation(Activation::Relu) => x.relu()?,
+            Op::Activation(Activation::Silu) => x.silu()?,
+            Op::Activation(Activation::Sigmoid) => candle_nn::ops::sigmoid(x)?,
+            Op::MaxPool(p) => {
+                let (Size { h, .. }, stride) = (p.window.kernel, p.window.stride.h);
+                x.max_pool2d_with_stride(h, stride)?
+            }
+            Op::AdaptiveAverage(AdaptiveAverage::GLOBAL) => {
+                x.mean_keepdim((D::Minus1, D::Minus2))?
+            }
+            Op::Flatten => x.flatten_from(1)?,
             Op::Linear(_) => {
                 Linear::new(of("weight"), Some(of("bias"))).forward(&x.flatten_from(1)?)?
             }
-            Op::Scale => x.broadcast_mul(&outputs[node.inputs[1]])?,
+            Op::Multiply => x.broadcast_mul(&outputs[node.inputs[1]])?,
             Op::Dropout(_) | Op::StochasticDepth(_) => x.clone(),
             Op::Add => (x + &outputs[node.inputs[1]])?,
+            other => unreachable!("no network here has {}", other.label()),
         };
         outputs.push(y);
     }
@@ -66,7 +74,7 @@ fn by_candle(net: &Net, x: Tensor) -> Result<Tensor> {
 
 /// Logits `(images, classes)` of the engine.
 fn by_engine(net: &Net, images: cifar::Batch) -> Result<Tensor> {
-    let logits = net.inference()?.rows(&Batch::new(images, net.device())?)?;
+    let logits = net.scorer()?.rows(images)?;
     Ok(Tensor::from_vec(logits, (IMAGES, net.graph().classes()), &CPU)?)
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions and linear layers, in all three directions.
 
 use anyhow::Result;
-use kernels::Lanes;
+use kernels::{Lanes, Window};
 use kernels::conv::Conv as Sizes;
 use kernels::conv::grouped::Grouped;
 
@@ -45,7 +45,8 @@ impl Shape {
         let ([n, c, h, w], [k, kernel, stride, padding]) = (x, v);
         let lanes = Lanes::of(n);
         let (inputs, outputs) = (c / groups, k / groups);
-        Self { sizes: Sizes { lanes, inputs, h, w, outputs, kernel, stride, padding }, groups }
+        let window = Window::square(kernel, stride, padding);
+        Self { sizes: Sizes { lanes, inputs, h, w, outputs, window }, groups }
     }
 
     fn grouped(self) -> Option<Grouped> {
@@ -66,15 +67,15 @@ impl Shape {
 
     /// Channels and pixels of the weight's rows, as they are turned round on a GPU.
     fn row(self) -> (usize, usize) {
-        let taps = self.sizes.kernel * self.sizes.kernel;
+        let taps = self.sizes.window.taps();
         let depthwise = self.groups > 1 && self.sizes.inputs == 1 && self.sizes.outputs == 1;
         if depthwise { (self.groups, taps) } else { (self.sizes.inputs, taps) }
     }
 
     fn weight(self, place: &Place) -> Result<Tensor> {
-        let len = self.output()[0] * self.sizes.inputs * self.sizes.kernel.pow(2);
+        let len = self.output()[0] * self.sizes.inputs * self.sizes.window.taps();
         // As large as initial weights are, so that outputs are around one.
-        let size = 1.0 / ((self.sizes.inputs * self.sizes.kernel.pow(2)) as f32).sqrt();
+        let size = 1.0 / ((self.sizes.inputs * self.sizes.window.taps()) as f32).sqrt();
         let values = place.random("weight", len).into_iter().map(|v| place.rounded(v * size));
         let (channels, pixels) = self.row();
         place.weight(values.collect(), channels, pixels)
@@ -90,7 +91,7 @@ impl Shape {
         let n = self.images();
         let groups =
             if self.groups > 1 { format!(" groups {}", self.groups) } else { String::new() };
-        format!("{n}x{c}x{h}x{w} to {k} kernel {} stride {}{groups}", v.kernel, v.stride)
+        format!("{n}x{c}x{h}x{w} to {k} {}{groups}", v.window)
     }
 }
 

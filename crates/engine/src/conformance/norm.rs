@@ -1,8 +1,7 @@
 //! Batch normalisation with what follows it.
 
 use anyhow::Result;
-use graph::BATCH_NORM_EPS;
-use kernels::Lanes;
+use kernels::{Activation, Lanes};
 use kernels::norm::Plane;
 
 use super::place::Place;
@@ -15,9 +14,13 @@ const SHAPES: [[usize; 4]; 5] =
     [[3, 16, 9, 7], [17, 7, 3, 3], [2, 24, 16, 16], [40, 8, 1, 1], [2, 1280, 2, 1]];
 
 pub(super) fn cases() -> Vec<Case> {
-    let tails = [(false, false), (false, true), (true, true), (true, false)];
+    let relu = Some(Activation::Relu);
+    let tails = [(false, None), (false, relu), (true, relu), (true, None)];
+    let others = [Activation::Relu6, Activation::LeakyRelu { slope: 0.125 }];
+    let tails = tails.into_iter().chain(others.map(|other| (true, Some(other))));
     let each = |shape: [usize; 4]| {
-        tails.into_iter().flat_map(move |(add, relu)| of(shape, NormTail { add, relu }))
+        let of = move |(add, activation)| of(shape, NormTail { add, activation });
+        tails.clone().flat_map(of)
     };
     SHAPES.into_iter().flat_map(each).collect()
 }
@@ -48,8 +51,8 @@ fn given(place: &Place, [n, c, h, w]: [usize; 4], tail: NormTail) -> Result<Give
 fn of(shape: [usize; 4], tail: NormTail) -> [Case; 3] {
     let [n, c, h, w] = shape;
     let plane = Plane { lanes: Lanes::of(n), channels: c, pixels: h * w };
-    let words = format!("{n}x{c}x{h}x{w} add {} relu {}", tail.add, tail.relu);
-    let eps = BATCH_NORM_EPS;
+    let words = format!("{n}x{c}x{h}x{w} add {} then {:?}", tail.add, tail.activation);
+    let eps = 1e-5;
     let forward = move |place: &Place, given: &Given| -> Result<[Tensor; 4]> {
         let y = place.activation_room(n, [c, h, w])?;
         let (stats, mean) = (place.room(2 * c)?, place.plain(place.random("mean", c))?);

@@ -1,7 +1,7 @@
 //! Max and average pooling.
 
-use kernels::average::Grid;
-use kernels::pool::Pooling;
+use kernels::pool::{Average, Pooling};
+use kernels::{Size, Window};
 
 use super::{Case, Kind};
 use crate::ops::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad, apply};
@@ -25,8 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn max([n, c, h, w]: [usize; 4], [kernel, stride, padding]: [usize; 3]) -> [Case; 2] {
-    let pooling = Pooling { h, w, kernel, stride, padding };
-    let out = [c, pooling.oh(), pooling.ow()];
+    let window = Window::square(kernel, stride, padding);
+    let pooling = Pooling { size: Size { h, w }, window, ceil: false };
+    let out = [c, pooling.output().h, pooling.output().w];
     let name = format!("{n}x{c}x{h}x{w} kernel {kernel} stride {stride} padding {padding}");
     // Few different values: many windows have more than one maximum.
     let coarse = |v: Vec<f32>| v.into_iter().map(|v| (v * 2.0).round()).collect::<Vec<_>>();
@@ -49,19 +50,20 @@ fn max([n, c, h, w]: [usize; 4], [kernel, stride, padding]: [usize; 3]) -> [Case
 }
 
 fn average([n, c, h, w]: [usize; 4], side: usize) -> [Case; 2] {
-    let (grid, out) = (Grid { h, w, side }, [c, side, side]);
+    let average = Average::Grid { input: Size { h, w }, output: Size::square(side) };
+    let out = [c, side, side];
     let name = format!("{n}x{c}x{h}x{w} to {side}");
     [
         Case::new(format!("average {name}"), Kind::Operation, move |place| {
             let x = place.activation(&place.random("x", n * c * h * w), [c, h, w])?;
             let y = place.activation_room(n, out)?;
-            apply(&AveragePool { grid, channels: c }, &y, &[&x])?;
+            apply(&AveragePool { average, channels: c }, &y, &[&x])?;
             place.read(&y, n, out)
         }),
         Case::new(format!("average-grad {name}"), Kind::Operation, move |place| {
             let dy = place.activation(&place.random("dy", n * c * side * side), out)?;
             let dx = place.activation_room(n, [c, h, w])?;
-            apply(&AveragePoolGrad { grid, channels: c }, &dx, &[&dy])?;
+            apply(&AveragePoolGrad { average, channels: c }, &dx, &[&dy])?;
             place.read(&dx, n, [c, h, w])
         }),
     ]

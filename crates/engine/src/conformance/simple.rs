@@ -1,25 +1,36 @@
 //! Activations, sums, products.
 
+use anyhow::Result;
+use kernels::Activation;
+
 use super::place::{Place, Size};
 use super::{Case, Kind};
+use crate::Tensor;
 use crate::ops::{
-    Add, Copy, Drop, Op, Products, Relu, ReluGrad, Scale, Sigmoid, SigmoidGrad, Silu, SiluGrad,
-    apply,
+    Activate, ActivateInPlace, ActivationGrad, Add, Copy, Drop, Multiply, Products, Scale, apply,
 };
 
 const SIZES: [(usize, Size); 3] = [(3, [16, 5, 4]), (17, [7, 3, 3]), (2, [320, 1, 1])];
 
+const ACTIVATIONS: [Activation; 9] = [
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::LeakyRelu { slope: 0.125 },
+    Activation::Silu,
+    Activation::HardSwish,
+    Activation::HardSigmoid,
+    Activation::Sigmoid,
+    Activation::Gelu,
+    Activation::GeluTanh,
+];
+
 pub(super) fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for (images, size) in SIZES {
-        all.push(pair(Copy, Kind::Moved, images, size));
-        all.push(pair(Relu, Kind::Moved, images, size));
-        all.push(pair(ReluGrad, Kind::Moved, images, size));
-        all.push(pair(Add, Kind::Operation, images, size));
-        all.push(pair(Silu, Kind::Operation, images, size));
-        all.push(pair(SiluGrad, Kind::Operation, images, size));
-        all.push(pair(Sigmoid, Kind::Operation, images, size));
-        all.push(pair(SigmoidGrad, Kind::Operation, images, size));
+        all.push(unary("copy", Kind::Moved, images, size));
+        all.push(unary("add", Kind::Operation, images, size));
+        all.push(multiply(images, size));
+        all.extend(ACTIVATIONS.into_iter().flat_map(|a| activation(a, images, size)));
         all.push(scale(images, size));
         all.push(products(images, size));
         all.push(drop_out(images, size));
@@ -28,16 +39,51 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// An operation on a destination that holds something and a source.
-fn pair<O: Op + 'static>(op: O, kind: Kind, images: usize, size: Size) -> Case {
-    Case::new(format!("{} {images}x{size:?}", O::NAME), kind, move |place: &Place| {
-        let len = images * size.iter().product::<usize>();
-        let out = place.activation(&place.random("out", len), size)?;
-        let source = place.activation(&place.random("source", len), size)?;
-        let sources = [&source];
-        // A copy overwrites, all else has one source or none.
-        apply(&op, &out, if O::NAME == Relu::NAME { &[] } else { &sources })?;
+fn unary(name: &'static str, kind: Kind, images: usize, size: Size) -> Case {
+    Case::new(format!("{name} {images}x{size:?}"), kind, move |place: &Place| {
+        let [out, source] = two(place, images, size)?;
+        match name {
+            "copy" => apply(&Copy, &out, &[&source])?,
+            _ => apply(&Add, &out, &[&source])?,
+        }
         place.read(&out, images, size)
     })
+}
+
+fn two(place: &Place, images: usize, size: Size) -> Result<[Tensor; 2]> {
+    let len = images * size.iter().product::<usize>();
+    let of = |name| place.activation(&place.random(name, len), size);
+    Ok([of("out")?, of("source")?])
+}
+
+fn multiply(images: usize, size: Size) -> Case {
+    Case::new(format!("multiply {images}x{size:?}"), Kind::Operation, move |place| {
+        let ([a, b], y) = (two(place, images, size)?, place.activation_room(images, size)?);
+        apply(&Multiply, &y, &[&a, &b])?;
+        place.read(&y, images, size)
+    })
+}
+
+/// An activation, by itself and in place, and its gradient.
+fn activation(of: Activation, images: usize, size: Size) -> [Case; 3] {
+    let name = move |what: &str| format!("{what} {of:?} {images}x{size:?}");
+    [
+        Case::new(name("activation"), Kind::Operation, move |place| {
+            let ([_, x], y) = (two(place, images, size)?, place.activation_room(images, size)?);
+            apply(&Activate(of), &y, &[&x])?;
+            place.read(&y, images, size)
+        }),
+        Case::new(name("activation-in-place"), Kind::Operation, move |place| {
+            let [y, _] = two(place, images, size)?;
+            apply(&ActivateInPlace(of), &y, &[])?;
+            place.read(&y, images, size)
+        }),
+        Case::new(name("activation-grad"), Kind::Operation, move |place| {
+            let [grad, saved] = two(place, images, size)?;
+            apply(&ActivationGrad(of), &grad, &[&saved])?;
+            place.read(&grad, images, size)
+        }),
+    ]
 }
 
 fn scale(images: usize, size: Size) -> Case {

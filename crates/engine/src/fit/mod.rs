@@ -28,7 +28,7 @@ pub use early::{Early, Moment};
 pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
 use position::{Position, Saved, State};
 
-use crate::evaluate::{Views, score};
+use crate::evaluate::{Answers, Views, score};
 use crate::loader::{self, Source};
 use crate::loss::Pending;
 use crate::{Net, Optimiser, Schedule};
@@ -209,9 +209,9 @@ impl<'a> Run<'a> {
 
     /// The score of the network, or of its average.
     fn score(&self, state: &State) -> Result<Score> {
-        let inference = self.net.inference_of(state.scored())?;
-        let validation = &self.fit.data.validation;
-        let scored = score((self.net, &inference, Views::Plain), validation, &self.normalise)?;
+        let scorer = self.net.scorer_of(state.scored())?;
+        let answers = Answers { net: self.net, scorer, views: Views::Plain };
+        let scored = score(&answers, &self.fit.data.validation, &self.normalise)?;
         let loss = scored.score.loss;
         match scored.not_finite {
             _ if !loss.is_finite() => Err(self.diverged(&format!("the validation loss is {loss}"))),
