@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
-use inference::{Model, Network, Plan, Unknown, Use};
+use inference::{Model, Network, Plan, Threads, Unknown, Use};
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -119,7 +119,8 @@ pub struct Pair {
 impl Pair {
     /// Makes both ready; kernels whose speed is not known yet are measured.
     pub fn new(network: &Network, batch: usize) -> Self {
-        let plan = |skip| Plan::new(network, Use { batch, skip, unknown: Unknown::Measure });
+        let (unknown, threads) = (Unknown::Measure, Threads::Present);
+        let plan = |skip| Plan::new(network, Use { batch, skip, unknown, threads });
         let len = batch * network.layers[0].shape.count();
         let images = (0..len).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
         Self { sparse: plan(true), dense: plan(false), batch, images }

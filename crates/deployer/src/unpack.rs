@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::Result as Outcome;
 use artifact::manifest::Network;
 use artifact::record::Unpacking;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{digest, file, names, size};
 use clap::Args;
 use graph::group::{self, Walk};
-use graph::{BATCH_NORM_EPS, Op, Param, Role};
+use graph::op::{BatchNorm, Shift};
+use graph::{Graph, Op, Param, Role};
 use packed::Packed;
 use stage::{Common, Job, Produce};
 
@@ -25,7 +26,7 @@ pub struct Unpack {
 
 impl Unpack {
     /// Reads, lays out and commits a checkpoint.
-    pub fn run(&self, common: &Common) -> Result<()> {
+    pub fn run(&self, common: &Common) -> Outcome<()> {
         let packed = packed::unpack(&file::read(&self.file)?, &self.file)?;
         let inputs = [("packed", self.file.as_path())];
         let begun = Job::start((common, &self.produce), "deployer", &(), &inputs)?;
@@ -68,8 +69,8 @@ fn why(packed: &Packed) -> String {
     }
 }
 
-/// Every tensor of the parameter table. Where norms were folded, each becomes one that adds the
-/// folded bias and does nothing else, and biases before norms are 0.
+/// Every tensor of the parameter table. Where norms were folded, they become ones that add the folded
+/// bias and do nothing else, and biases before norms are 0.
 pub fn checkpoint(packed: &Packed) -> Tensors {
     let mut all = packed.tensors();
     if !packed.options.fold {
@@ -77,12 +78,20 @@ pub fn checkpoint(packed: &Packed) -> Tensors {
     }
     let graph = &packed.graph;
     for group in group::groups(graph, Walk::Inference) {
-        let core = &graph.nodes()[group.core];
-        let (Some(norm), Op::Conv(_) | Op::Linear(_)) = (group.norm, core.op) else { continue };
-        let bias = packed.layer(&group).bias;
-        all.remove(&format!("{}.bias", core.name));
-        for param in graph.params().iter().filter(|p| p.node == norm || p.node == group.core) {
-            if let Some(values) = neutral(param, &bias) {
+        let of_layer = graph.index_of(group.core, Role::Weight).is_some();
+        if !of_layer || group.norms.is_empty() {
+            continue;
+        }
+        let bias = packed.layer(&group).expect("a layer").bias;
+        all.remove(&format!("{}.bias", graph.nodes()[group.core].name));
+        let adds = |node: &usize| holder(graph, *node).is_some();
+        // What is a factor alone leaves the bias to the layer.
+        let first = group.norms.iter().copied().find(adds).unwrap_or(group.core);
+        let nodes = [group.core].into_iter().chain(group.norms.iter().copied());
+        for (node, param) in nodes.flat_map(|n| graph.params().iter().map(move |p| (n, p))) {
+            if param.node == node && param.role != Role::Weight {
+                let values = neutral(graph, param, Some(&bias).filter(|_| node == first));
+                let values = values.unwrap_or_else(|one| vec![one; bias.len()]);
                 all.insert(param.name.clone(), Tensor::f32(&param.shape, values));
             }
         }
@@ -90,14 +99,28 @@ pub fn checkpoint(packed: &Packed) -> Tensors {
     all
 }
 
-/// Values of a norm that adds `bias`, and of the bias before it; none of a weight.
-fn neutral(param: &Param, bias: &[f32]) -> Option<Vec<f32>> {
-    let all = |v: f32| Some(vec![v; bias.len()]);
-    match param.role {
-        Role::Weight => None,
-        Role::Bias | Role::RunningMean => all(0.0),
-        Role::NormWeight => all(1.0),
-        Role::NormBias => Some(bias.to_vec()),
-        Role::RunningVar => all(1.0 - BATCH_NORM_EPS),
+/// The role of the tensor of node `node` that adds something to each channel, if it has one.
+fn holder(graph: &Graph, node: usize) -> Option<Role> {
+    match graph.nodes()[node].op {
+        Op::BatchNorm(BatchNorm { affine: false, .. }) => Some(Role::RunningMean),
+        Op::BatchNorm(_) => Some(Role::NormBias),
+        Op::Shift(Shift { frozen }) => Some(if frozen { Role::Constant } else { Role::NormBias }),
+        _ => graph.index_of(node, Role::Bias).map(|_| Role::Bias),
     }
+}
+
+/// Values of a tensor whose node adds `bias`, if it is to, and does nothing else; one for all channels
+/// where they are alike.
+fn neutral(graph: &Graph, param: &Param, bias: Option<&Vec<f32>>) -> Result<Vec<f32>, f32> {
+    let op = graph.nodes()[param.node].op;
+    if let Some(bias) = bias.filter(|_| holder(graph, param.node) == Some(param.role)) {
+        // A mean is subtracted.
+        let sign = if param.role == Role::RunningMean { -1.0 } else { 1.0 };
+        return Ok(bias.iter().map(|v| sign * v).collect());
+    }
+    Err(match (param.role, op) {
+        (Role::RunningVar, Op::BatchNorm(norm)) => 1.0 - norm.eps,
+        (Role::NormWeight, _) | (Role::Constant, Op::Scale(_)) => 1.0,
+        _ => 0.0,
+    })
 }

@@ -11,6 +11,7 @@ mod builder;
 pub mod fold;
 mod format1;
 pub mod group;
+mod head;
 mod init;
 mod initial;
 mod network;

@@ -15,6 +15,9 @@ pub struct Fitting {
     /// Network of a bare file: a name, with @WIDTH behind it if wanted, or a graph's text
     #[arg(long, value_name = "NAME[@WIDTH]|FILE.net")]
     pub network: Option<String>,
+    /// Checkpoint whose network a bare file is for
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["network", "side"])]
+    pub like: Option<PathBuf>,
     /// Key of the state_dict in the file, dots going deeper (default: found by its content)
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
@@ -54,11 +57,7 @@ impl Fitting {
     /// As [`pytorch::read`]; `Config` without --network, `Integrity` where the tensors are not the
     /// network's.
     pub fn read(&self, path: &Path, classes: Option<usize>, new_head: Option<u64>) -> Result<Found> {
-        let Some(network) = &self.network else {
-            let what = format!("{}: a bare file needs --network NAME", path.display());
-            return Err(Error::Config(what));
-        };
-        let graph = usual(network, classes, self.side)?;
+        let graph = self.graph(path, classes)?;
         let (mut fitted, mut notes) = self.fitted(path, &graph)?;
         let drawn = new_head.filter(|_| !head_fits(&graph, &fitted.tensors));
         if let Some(drawn) = drawn.map(|seed| draw_head(&graph, seed)) {
@@ -71,6 +70,24 @@ impl Fitting {
         let masks = Masks::of_tensors(&fitted.masks, &graph, path)?;
         let tensors = fitted.tensors;
         Ok(Found { graph, tensors, masks, class_names: vec![], notes })
+    }
+
+    /// The network that the flags name for the bare file `path`.
+    fn graph(&self, path: &Path, classes: Option<usize>) -> Result<Graph> {
+        match (&self.network, &self.like) {
+            (Some(network), _) => usual(network, classes, self.side),
+            (None, Some(folder)) => {
+                let graph = sparsity::Checkpoint::network_of(folder)?;
+                match classes.filter(|n| *n != graph.classes()) {
+                    Some(classes) => graph.with_classes(classes),
+                    None => Ok(graph),
+                }
+            }
+            (None, None) => {
+                let what = "a bare file needs --network NAME, or --like CHECKPOINT";
+                Err(Error::Config(format!("{}: {what}", path.display())))
+            }
+        }
     }
 
     /// The tensors of `path` under the names of `graph`, with the masks of --masks; and what was done.
@@ -162,20 +179,15 @@ pub fn usual(network: &str, classes: Option<usize>, side: usize) -> Result<Graph
     graph::source::open(network, classes, (side > 0).then(|| side.into()))
 }
 
-/// The parameters of the last layer.
-fn head(graph: &Graph) -> impl Iterator<Item = &Param> {
-    let last = graph.nodes().len() - 1;
-    graph.params().iter().filter(move |p| p.node == last)
-}
-
 fn head_fits(graph: &Graph, tensors: &Tensors) -> bool {
-    head(graph).all(|p| tensors.get(&p.name).is_some_and(|t| t.shape == p.shape))
+    graph.head_params().all(|p| tensors.get(&p.name).is_some_and(|t| t.shape == p.shape))
 }
 
-fn draw_head(graph: &Graph, seed: u64) -> Tensors {
+/// Values before training of the last layer.
+pub fn draw_head(graph: &Graph, seed: u64) -> Tensors {
+    let own: Vec<&Param> = graph.head_params().collect();
     let drawn = graph.params().iter().zip(graph::initial(graph, seed));
-    let last = graph.nodes().len() - 1;
-    let own = drawn.filter(|(p, _)| p.node == last);
+    let own = drawn.filter(|(p, _)| own.iter().any(|own| own.name == p.name));
     own.map(|(p, values)| (p.name.clone(), Tensor::f32(&p.shape, values))).collect()
 }
 
@@ -186,7 +198,7 @@ fn names(tensors: &Tensors) -> String {
 fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
     let reversed = found.iter().rev().eq(&param.shape);
     if let ([classes, rest @ ..], [_, own @ ..]) = (found, &param.shape[..])
-        && (param.node == graph.nodes().len() - 1 && rest == own)
+        && (Some(param.node) == graph.head() && rest == own)
     {
         return format!(
             " for {} classes: models import --replace-head draws a new last layer, --classes \

@@ -1,30 +1,41 @@
-//! `models import`: a checkpoint of ours from a file of `PyTorch`'s.
+//! `models import`: a checkpoint of ours from a file of `PyTorch`'s, or an ONNX file.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
+use artifact::manifest::Network;
 use artifact::record::Import as Record;
-use artifact::{names, size, tensors};
+use artifact::{Error, file, names, size, tensors};
 use clap::Args;
 use serde::Serialize;
 use stage::{Common, Job, Produce};
 
 use crate::foreign::{Fitting, Found};
+use crate::onnx_file::{self, Head, Wanted};
 
 /// Flags of `models import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A state_dict: .safetensors, or .pth as torch.save writes it (nothing in it is ever run)
+    /// A network: .onnx; or a state_dict: .safetensors, or .pth as torch.save writes it (nothing in it
+    /// is ever run)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Number of classes of the last layer (default: 10, or those of the graph's text)
-    #[arg(long)]
-    classes: Option<usize>,
+    /// Number of classes of the last layer, or a file with the name of each, one a line (default: those
+    /// of the file, of the graph's text, or 10)
+    #[arg(long, value_name = "NUMBER|FILE")]
+    classes: Option<String>,
     #[command(flatten)]
     fitting: Fitting,
     /// Draw the last layer anew where the file has it for another number of classes
     #[arg(long)]
     replace_head: bool,
+    /// Put a batch norm behind every convolution of an .onnx file that has none
+    #[arg(long)]
+    insert_norms: bool,
+    /// Arrays input and output of the source of an .onnx file: logits that differ by more than 1e-4 are
+    /// refused
+    #[arg(long, value_name = "FILE.npz")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     produce: Produce,
 }
@@ -42,14 +53,22 @@ struct Config<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     ignore: &'a [String],
     replace_head: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    insert_norms: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    class_names: &'a [String],
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Import {
     /// Reads, checks and commits.
     pub fn run(&self, common: &Common) -> Result<()> {
         let fitting = &self.fitting;
-        let head = self.replace_head.then_some(self.produce.seed);
-        let found = fitting.read(&self.file, self.classes, head)?;
+        let mut found = self.found()?;
         let config = Config {
             network: fitting.network.as_deref(),
             classes: found.graph.classes(),
@@ -58,18 +77,110 @@ impl Import {
             prefix: fitting.prefix.as_deref(),
             ignore: &fitting.ignore,
             replace_head: self.replace_head,
+            insert_norms: self.insert_norms,
+            class_names: &found.class_names,
         };
-        let masks = fitting.masks.as_deref().map(|path| ("masks", path));
-        let inputs: Vec<_> = [("file", self.file.as_path())].into_iter().chain(masks).collect();
+        let mut inputs = vec![("file", self.file.as_path())];
+        inputs.extend(fitting.masks.as_deref().map(|path| ("masks", path)));
+        inputs.extend(fitting.like.as_deref().map(|path| ("like", path)));
+        inputs.extend(self.against.as_deref().map(|path| ("against", path)));
         let shared = (common, &self.produce);
-        match Job::start(shared, "models", &config, &inputs)? {
-            Some(job) => finish(job, &found),
-            None => Ok(()),
+        let Some(job) = Job::start(shared, "models", &config, &inputs)? else { return Ok(()) };
+        let class_names = std::mem::take(&mut found.class_names);
+        finish(job, &found, class_names)
+    }
+
+    fn found(&self) -> Result<Found> {
+        let names = self.class_names()?;
+        let classes = match (&names, &self.classes) {
+            (Some(names), _) => Some(names.len()),
+            (None, Some(number)) => Some(number.parse().map_err(|_| {
+                Error::Config(format!("--classes {number}: expected a number, or a file of names"))
+            })?),
+            (None, None) => None,
+        };
+        let of_onnx = self.file.extension().is_some_and(|e| e == "onnx");
+        let mut found = if of_onnx { self.of_onnx(classes)? } else { self.of_torch(classes)? };
+        if let Some(names) = names {
+            if names.len() != found.graph.classes() {
+                return Err(Error::Config(format!(
+                    "--classes: {} names; the network has {} classes (--replace-head draws a new last \
+                     layer)",
+                    names.len(),
+                    found.graph.classes()
+                ))
+                .into());
+            }
+            found.class_names = names;
+        }
+        Ok(found)
+    }
+
+    /// The names of the classes, where `--classes` is a file of them.
+    fn class_names(&self) -> Result<Option<Vec<String>>> {
+        let Some(text) = self.classes.as_deref().filter(|t| t.parse::<usize>().is_err()) else {
+            return Ok(None);
+        };
+        let names = file::read_text(text.as_ref())?;
+        Ok(Some(names.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect()))
+    }
+
+    fn of_torch(&self, classes: Option<usize>) -> Result<Found> {
+        for (flag, given) in
+            [("--insert-norms", self.insert_norms), ("--against", self.against.is_some())]
+        {
+            if given {
+                return Err(Error::Config(format!(
+                    "{flag}: has no effect on {}; it is for .onnx files",
+                    self.file.display()
+                ))
+                .into());
+            }
+        }
+        let head = self.replace_head.then_some(self.produce.seed);
+        Ok(self.fitting.read(&self.file, classes, head)?)
+    }
+
+    fn of_onnx(&self, classes: Option<usize>) -> Result<Found> {
+        let fitting = &self.fitting;
+        let given = [
+            ("--network", fitting.network.is_some()),
+            ("--like", fitting.like.is_some()),
+            ("--key", fitting.key.is_some()),
+            ("--prefix", fitting.prefix.is_some()),
+            ("--ignore", !fitting.ignore.is_empty()),
+            ("--masks", fitting.masks.is_some()),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(Error::Config(format!(
+                "{flag}: has no effect on {}, which says what its network is",
+                self.file.display()
+            ))
+            .into());
+        }
+        let head = classes
+            .filter(|_| self.replace_head)
+            .map(|classes| Head { classes, seed: self.produce.seed });
+        let found = onnx_file::read(&Wanted {
+            path: &self.file,
+            side: fitting.side,
+            norms: self.insert_norms,
+            against: self.against.as_deref(),
+            head,
+        })?;
+        match classes.filter(|n| *n != found.graph.classes()) {
+            None => Ok(found),
+            Some(classes) => Err(Error::Config(format!(
+                "{}: is for {} classes; --replace-head draws a new last layer for {classes}",
+                self.file.display(),
+                found.graph.classes()
+            ))
+            .into()),
         }
     }
 }
 
-fn finish(job: Job, found: &Found) -> Result<()> {
+fn finish(job: Job, found: &Found, class_names: Vec<String>) -> Result<()> {
     let (graph, masks) = (&found.graph, &found.masks);
     for note in &found.notes {
         tracing::info!("{note}");
@@ -90,5 +201,6 @@ fn finish(job: Job, found: &Found) -> Result<()> {
     );
     let sizes = size::measure(&model, sparsity.nonzero)?;
     let result = Record { notes: found.notes.clone(), sparsity, sizes };
-    Ok(job.finish(Some(graph.network()), &result, &outputs)?)
+    let network = Network { class_names, ..graph.network() };
+    Ok(job.finish(Some(network), &result, &outputs)?)
 }

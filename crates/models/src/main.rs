@@ -14,6 +14,7 @@ mod import;
 mod layers;
 mod list;
 mod npz;
+mod onnx_file;
 mod predict;
 mod show;
 mod summary;

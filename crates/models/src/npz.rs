@@ -1,11 +1,85 @@
 //! `NumPy`'s archive: a zip of one `.npy` file a tensor.
 
-use std::io::{Cursor, Write as _};
+use std::io::{Cursor, Read as _, Write as _};
+use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, Result};
+use artifact::{Error, Result, file};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// The most bytes of an array that is read.
+const MOST_BYTES: u64 = 1 << 32;
+
+/// An array of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Its shape, row-major.
+    pub shape: Vec<usize>,
+    /// Its values.
+    pub values: Vec<f32>,
+}
+
+/// The arrays `names` of the archive at `path`: f32 or f64, row-major, little-endian.
+///
+/// # Errors
+/// [`Error::Config`] where it is no such archive, or lacks one of them.
+pub fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Array; N]> {
+    let bad = |what: String| Error::Config(format!("{}: {what}", path.display()));
+    let bytes = file::read_at_most(path, MOST_BYTES)?;
+    let mut archive = ZipArchive::new(Cursor::new(bytes))
+        .map_err(|e| bad(format!("not an .npz archive: {e}")))?;
+    let mut of = |name: &str| -> Result<Array> {
+        let mut entry = archive.by_name(&format!("{name}.npy")).map_err(|e| {
+            bad(format!("array {name}: {e}; expected arrays {}", names.join(" and ")))
+        })?;
+        let mut bytes = vec![];
+        let read = (&mut entry).take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|e| bad(format!("array {name}: {e}")))?;
+        array(&bytes).map_err(|what| bad(format!("array {name}: {what}")))
+    };
+    let mut all = vec![];
+    for name in names {
+        all.push(of(name)?);
+    }
+    Ok(all.try_into().expect("one for each name"))
+}
+
+/// The array of an `.npy` file.
+fn array(bytes: &[u8]) -> Result<Array, String> {
+    let header = match bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            10..10 + usize::from(u16::from_le_bytes([*a, *b]))
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d, ..] => {
+            12..12 + u32::from_le_bytes([*a, *b, *c, *d]) as usize
+        }
+        _ => return Err("not an array of NumPy".into()),
+    };
+    let text = bytes.get(header.clone()).and_then(|h| std::str::from_utf8(h).ok());
+    let text = text.ok_or("its header is cut off")?;
+    let after = |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ']));
+    let kind = after("'descr'").and_then(|rest| rest.split('\'').nth(1)).unwrap_or_default();
+    if after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False")) {
+        return Err("columns first; expected numpy.ascontiguousarray of it".into());
+    }
+    let sizes = after("'shape'").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
+    let sizes = sizes.ok_or("its header has no shape")?.0;
+    let shape: Option<Vec<usize>> =
+        sizes.split(',').map(str::trim).filter(|n| !n.is_empty()).map(|n| n.parse().ok()).collect();
+    let shape = shape.ok_or_else(|| format!("its shape is ({sizes})"))?;
+    let values = &bytes[header.end..];
+    let values: Vec<f32> = match kind {
+        "<f4" => values.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        "<f8" => values.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        other => return Err(format!("of type {other:?}; expected float32 or float64")),
+    };
+    let count = shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size));
+    if count != Some(values.len()) {
+        return Err(format!("{} values of shape {shape:?}", values.len()));
+    }
+    Ok(Array { shape, values })
+}
 
 /// The bytes of an archive with every tensor of `tensors` under its name.
 pub fn encode(tensors: &Tensors) -> Result<Vec<u8>> {
@@ -42,6 +116,30 @@ fn npy(tensor: &Tensor) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_come_back() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("a.npz");
+        let tensors = Tensors::from([
+            ("input".to_owned(), Tensor::f32(&[2, 3], vec![1.0, 2.0, 3.0, -1.0, 0.5, 0.25])),
+            ("output".to_owned(), Tensor::f32(&[2], vec![4.0, 5.0])),
+        ]);
+        file::write(&path, &encode(&tensors).expect("encodes")).expect("writes");
+        let [output, input] = read(&path, ["output", "input"]).expect("reads");
+        assert_eq!((output.shape, output.values), (vec![2], vec![4.0, 5.0]));
+        assert_eq!((input.shape, input.values[3]), (vec![2, 3], -1.0));
+        let check = |found: Result<[Array; 1]>, expected: &str| {
+            let error = found.expect_err("refused").to_string();
+            assert!(error.contains(expected), "{error} lacks {expected}");
+        };
+        check(read(&path, ["logits"]), "array logits:");
+        let bytes = Tensors::from([("x".to_owned(), Tensor::u8(&[1], vec![1]))]);
+        file::write(&path, &encode(&bytes).expect("encodes")).expect("writes");
+        check(read(&path, ["x"]), "of type \"|u1\"; expected float32 or float64");
+        file::write(&path, b"nothing").expect("writes");
+        check(read(&path, ["x"]), "not an .npz archive");
+    }
 
     #[test]
     fn headers_are_aligned_and_values_follow() {

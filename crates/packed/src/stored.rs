@@ -35,44 +35,37 @@ fn slot(param: &Param) -> Slot {
     Slot { name: param.name.clone(), shape: param.shape.clone(), weight }
 }
 
-/// What is left of a group: weight and bias of a layer, factor and summand of a norm that is behind
-/// none, and any other operation's parameters as they are.
+/// What is left of a group: weight and bias of a layer; all parameters of any other as they are.
 fn of_group(graph: &Graph, group: &Group) -> Vec<Slot> {
     let Some(names) = FoldedNames::of(graph, group) else {
-        return of_core(graph, group).map(slot).collect();
+        return own(graph, group).map(slot).collect();
     };
-    let channels = vec![graph.nodes()[group.core].shape.c];
-    let weight = match graph.index_of(group.core, Role::Weight) {
-        Some(index) => slot(&graph.params()[index]),
-        None => Slot { name: names.weight, shape: channels.clone(), weight: false },
-    };
-    vec![weight, Slot { name: names.bias, shape: channels, weight: false }]
+    let weight = slot(graph.param(&names.weight).expect("a layer has one"));
+    let bias = Slot { name: names.bias, shape: vec![weight.shape[0]], weight: false };
+    vec![weight, bias]
 }
 
-fn of_core<'a>(graph: &'a Graph, group: &Group) -> impl Iterator<Item = &'a Param> + use<'a> {
-    let core = group.core;
-    graph.params().iter().filter(move |p| p.node == core)
+/// The parameters of a group.
+pub(crate) fn own<'a>(
+    graph: &'a Graph,
+    group: &'a Group,
+) -> impl Iterator<Item = &'a Param> + use<'a> {
+    graph.params().iter().filter(|p| p.node == group.core || group.norms.contains(&p.node))
 }
 
-/// The names of the two tensors that a group folds into.
+/// The names of the two tensors that a layer folds into.
 pub(crate) struct FoldedNames {
     pub weight: String,
-    /// Of the summand, which the network need not have before folding.
+    /// The network need not have it before folding.
     pub bias: String,
 }
 
 impl FoldedNames {
-    /// Those of `group`; None where there is nothing to fold.
+    /// Those of `group`; None where it is no convolution or linear layer.
     pub fn of(graph: &Graph, group: &Group) -> Option<Self> {
+        let weight = &graph.params()[graph.index_of(group.core, Role::Weight)?];
         let name = &graph.nodes()[group.core].name;
-        let named = |weight: &str, bias: &str| {
-            Some(Self { weight: format!("{name}.{weight}"), bias: format!("{name}.{bias}") })
-        };
-        match (graph.index_of(group.core, Role::Weight), group.norms.first()) {
-            (Some(_), _) => named("weight", "bias"),
-            (None, Some(_)) => named("factor", "summand"),
-            (None, None) => None,
-        }
+        Some(Self { weight: weight.name.clone(), bias: format!("{name}.bias") })
     }
 }
 
@@ -86,14 +79,14 @@ pub(crate) fn tensors(contents: &Contents, fold: bool) -> Result<Cow<'_, Tensors
     }
     let (graph, mut all) = (&contents.graph, Tensors::new());
     for group in groups(graph, Walk::Inference) {
-        if let Some(layer) = folded(graph, &group, &contents.tensors) {
-            let slots = of_group(graph, &group);
-            for (slot, values) in slots.into_iter().zip([layer.weight, layer.bias]) {
-                all.insert(slot.name, Tensor::f32(&slot.shape, values));
-            }
-        } else {
+        if FoldedNames::of(graph, &group).is_none() {
             let kept = |p: &Param| (p.name.clone(), contents.tensors[&p.name].clone());
-            all.extend(of_core(graph, &group).map(kept));
+            all.extend(own(graph, &group).map(kept));
+            continue;
+        }
+        let layer = folded(graph, &group, &contents.tensors).expect("a layer");
+        for (slot, values) in of_group(graph, &group).into_iter().zip([layer.weight, layer.bias]) {
+            all.insert(slot.name, Tensor::f32(&slot.shape, values));
         }
     }
     finite(&all)?;

@@ -7,14 +7,14 @@ use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use graph::fold::{Folded, folded};
 use graph::group::Group;
-use graph::{Graph, Param, Role};
+use graph::{Graph, Role};
 use rayon::prelude::*;
 use sparsity::{Masks, check_values};
 
 use crate::file::{self, Names, Opened};
 use crate::places::Places;
 use crate::record::{Entry, Positions};
-use crate::stored::{FoldedNames, Slot};
+use crate::stored::{self, FoldedNames, Slot};
 use crate::values::{self, Coded};
 use crate::{Info, Options, planes};
 
@@ -51,8 +51,8 @@ impl Packed {
     /// The tensor `name`, if the file has it. Pruned values are +0.
     ///
     /// With norms kept there is every tensor of the parameter table. With norms folded there are
-    /// `NODE.weight` and `NODE.bias` of each convolution and linear layer, `NODE.factor` and
-    /// `NODE.summand` of a norm that is behind none, and the parameters of other operations.
+    /// `NODE.weight` and `NODE.bias` of each convolution and linear layer, and every parameter of the
+    /// operations that are folded into none.
     pub fn tensor(&self, name: &str) -> Option<Tensor> {
         self.parts.get(name).map(Part::tensor)
     }
@@ -75,16 +75,14 @@ impl Packed {
     /// these folded or not; None for any other group. `group` is one of
     /// [`graph::group::Walk::Inference`].
     pub fn layer(&self, group: &Group) -> Option<Folded> {
-        if self.options.fold {
+        if let Some(names) = FoldedNames::of(&self.graph, group).filter(|_| self.options.fold) {
             let of = |name: String| {
                 let part = self.parts.get(&name).expect("each layer has weight and bias");
                 part.places.scattered(&part.kept)
             };
-            let names = FoldedNames::of(&self.graph, group)?;
             return Some(Folded { weight: of(names.weight), bias: of(names.bias) });
         }
-        let own = |p: &&Param| p.node == group.core || group.norms.contains(&p.node);
-        let needed = self.graph.params().iter().filter(own);
+        let needed = stored::own(&self.graph, group);
         let tensors = needed.map(|p| (p.name.clone(), self.parts[&p.name].tensor())).collect();
         folded(&self.graph, group, &tensors)
     }

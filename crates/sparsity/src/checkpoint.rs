@@ -46,6 +46,14 @@ impl Checkpoint {
         Ok(Self { folder: folder.to_owned(), manifest, graph, tensors, masks })
     }
 
+    /// The network of the artifact in `folder`, without its values.
+    ///
+    /// # Errors
+    /// As [`Self::open`], of the manifest.
+    pub fn network_of(folder: &Path) -> Result<Graph> {
+        network(&Manifest::read(folder)?, folder)
+    }
+
     /// The name of each class, in the order of the logits; none where the manifest does not say.
     pub fn class_names(&self) -> &[String] {
         self.manifest.network.as_ref().map_or(&[], |network| &network.class_names)

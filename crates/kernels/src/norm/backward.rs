@@ -103,11 +103,13 @@ impl<'a> Channel<'a> {
         for (piece, (dy, x)) in dy.chunks_mut(PIECE).zip(x.chunks(PIECE)).enumerate() {
             let (mut plain, mut scaled) = ([0.0; LANES], [0.0; LANES]);
             for (i, (g, x)) in dy.iter_mut().zip(x).enumerate() {
-                self.before(end, piece * PIECE + i, x, g);
+                // Copies, which no write can change: vectors instead of one value after another.
+                let (x, dz) = (*x, self.before(end, piece * PIECE + i, x, g));
                 for l in 0..LANES {
-                    plain[l] += g[l];
-                    scaled[l] += g[l] * (x[l] - self.mean);
+                    plain[l] += dz[l];
+                    scaled[l] += dz[l] * (x[l] - self.mean);
                 }
+                *g = dz;
             }
             let sum = |s: &Vector| s[..real].iter().map(|s| f64::from(*s)).sum::<f64>();
             total = [total[0] + sum(&plain), total[1] + sum(&scaled)];
@@ -115,23 +117,26 @@ impl<'a> Channel<'a> {
         total
     }
 
-    /// Takes the gradient `g` of pixel `i` back through the activation.
+    /// The gradient `g` of pixel `i` before the activation.
     #[inline(always)]
-    fn before(&self, end: End, i: usize, x: &Vector, g: &mut Vector) {
+    fn before(&self, end: End, i: usize, x: &Vector, g: &Vector) -> Vector {
+        let (x, mut dz) = (*x, *g);
         match end {
             End::Nothing => (),
             End::Of(activation) => {
                 for l in 0..LANES {
                     let output = activation.of((x[l] - self.mean) * self.scale + self.bias);
-                    g[l] = activation.gradient(output, g[l]);
+                    dz[l] = activation.gradient(output, dz[l]);
                 }
             }
             End::Saved(activation, y) => {
+                let y = y[i];
                 for l in 0..LANES {
-                    g[l] = activation.gradient(y[i][l], g[l]);
+                    dz[l] = activation.gradient(y[l], dz[l]);
                 }
             }
         }
+        dz
     }
 
     /// [`Self::plane_sums`] of a block.

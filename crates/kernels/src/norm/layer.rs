@@ -131,7 +131,9 @@ impl Task<'_> {
         let (mut mean, mut rest, mut squares) = (zero, zero, zero);
         for c in 0..self.plane.channels {
             for (mean, x) in mean.iter_mut().zip(self.x(c)) {
-                (0..LANES).for_each(|l| mean[l] += x[l]);
+                let (x, mut sum) = (*x, *mean);
+                (0..LANES).for_each(|l| sum[l] += x[l]);
+                *mean = sum;
             }
         }
         for mean in &mut mean {
@@ -139,11 +141,14 @@ impl Task<'_> {
         }
         for c in 0..self.plane.channels {
             for (p, x) in self.x(c).iter().enumerate() {
+                // Copies, which no write can change: vectors instead of one value after another.
+                let (x, mean, mut off, mut square) = (*x, mean[p], rest[p], squares[p]);
                 for l in 0..LANES {
-                    let centred = x[l] - mean[p][l];
-                    rest[p][l] += centred;
-                    squares[p][l] += centred * centred;
+                    let centred = x[l] - mean[l];
+                    off[l] += centred;
+                    square[l] += centred * centred;
                 }
+                (rest[p], squares[p]) = (off, square);
             }
         }
         let mut inverse = zero;
@@ -175,8 +180,9 @@ impl NullaryFnOnce for Forward<'_> {
             let (scale, shift) = (weight(affine, c), affine.bias.get(c).copied().unwrap_or(0.0));
             let y = task.part(c, out);
             for (p, (y, x)) in lanes::vectors_mut(y).iter_mut().zip(task.x(c)).enumerate() {
+                let (x, mean, inverse) = (*x, mean[p], inverse[p]);
                 for l in 0..LANES {
-                    y[l] = (x[l] - mean[p][l]) * inverse[p][l] * scale + shift;
+                    y[l] = (x[l] - mean[l]) * inverse[l] * scale + shift;
                 }
             }
             task.plane.lanes.clear_empty(task.block, y);
@@ -207,13 +213,16 @@ impl NullaryFnOnce for Backward<'_> {
             let (mut bias, mut slope) = ([0.0; LANES], [0.0; LANES]);
             let dy = lanes::vectors(task.part(c, out));
             for (p, (g, x)) in dy.iter().zip(task.x(c)).enumerate() {
+                let (x, g, mean, inverse) = (*x, *g, mean[p], inverse[p]);
+                let (mut plain_sum, mut scaled_sum) = (plain[p], scaled[p]);
                 for l in 0..LANES {
-                    let normal = (x[l] - mean[p][l]) * inverse[p][l];
+                    let normal = (x[l] - mean[l]) * inverse[l];
                     bias[l] += g[l];
                     slope[l] += g[l] * normal;
-                    plain[p][l] += g[l] * scale;
-                    scaled[p][l] += g[l] * scale * normal;
+                    plain_sum[l] += g[l] * scale;
+                    scaled_sum[l] += g[l] * scale * normal;
                 }
+                (plain[p], scaled[p]) = (plain_sum, scaled_sum);
             }
             let real = task.plane.lanes.real(task.block);
             *sums = [bias, slope].map(|s| s[..real].iter().map(|s| f64::from(*s)).sum());
@@ -226,10 +235,13 @@ impl NullaryFnOnce for Backward<'_> {
             let scale = weight(affine, c);
             let grad = task.part(c, out);
             for (p, (g, x)) in lanes::vectors_mut(grad).iter_mut().zip(task.x(c)).enumerate() {
+                let (x, mut dx, mean, inverse) = (*x, *g, mean[p], inverse[p]);
+                let (plain, scaled) = (plain[p], scaled[p]);
                 for l in 0..LANES {
-                    let normal = (x[l] - mean[p][l]) * inverse[p][l];
-                    g[l] = (g[l] * scale - plain[p][l] - normal * scaled[p][l]) * inverse[p][l];
+                    let normal = (x[l] - mean[l]) * inverse[l];
+                    dx[l] = (dx[l] * scale - plain[l] - normal * scaled[l]) * inverse[l];
                 }
+                *g = dx;
             }
             task.plane.lanes.clear_empty(task.block, grad);
         }

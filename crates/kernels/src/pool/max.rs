@@ -53,12 +53,7 @@ impl NullaryFnOnce for Max<'_> {
 /// The larger of two, NaN if the new one is, as `PyTorch` has it.
 #[inline(always)]
 pub(crate) fn larger(best: f32, new: f32) -> f32 {
-    if exceeds(new, best) { new } else { best }
-}
-
-#[inline(always)]
-fn exceeds(new: f32, best: f32) -> bool {
-    (new > best) | new.is_nan()
+    if (new > best) | new.is_nan() { new } else { best }
 }
 
 /// What the gradient of a maximum follows from.
@@ -70,8 +65,8 @@ pub struct MaxSaved<'a> {
     pub dy: &'a [f32],
 }
 
-/// Writes `dx`: the sum of `dy` over the windows whose maximum the pixel is, as in `PyTorch`: the
-/// first of equal ones, the last NaN.
+/// Writes `dx`: the sum of `dy` over the windows whose first maximum the pixel is, as in `PyTorch`.
+/// A NaN takes the gradient of its window, the first of several (in `PyTorch` the last).
 pub fn max_backward(pooling: &Pooling, saved: MaxSaved, dx: &mut [f32]) {
     let MaxSaved { x, dy } = saved;
     let planes = Planes::new(pooling.size, pooling.output(), [x.len(), dy.len()]);
@@ -107,22 +102,21 @@ impl NullaryFnOnce for Backward<'_> {
         let dy = lanes::vectors(self.dy).chunks_exact(columns.len());
         for (rows, dy) in rows.iter().zip(dy) {
             for (columns, g) in columns.iter().zip(dy) {
-                let (mut best, mut chosen) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
-                let mut tap = 0.0;
+                let mut best = [f32::NEG_INFINITY; LANES];
                 for row in *rows {
                     for column in *columns {
-                        choose(&x[row * width + column], tap, &mut best, &mut chosen);
-                        tap += 1.0;
+                        let new = x[row * width + column];
+                        (0..LANES).for_each(|l| best[l] = larger(best[l], new[l]));
                     }
                 }
-                let mut tap = 0.0;
+                let mut left = *g;
                 for row in *rows {
                     for column in *columns {
-                        let to = &mut dx[row * width + column];
-                        for l in 0..LANES {
-                            to[l] += if chosen[l] == tap { g[l] } else { 0.0 };
-                        }
-                        tap += 1.0;
+                        let at = row * width + column;
+                        let given = give(&x[at], &best, &mut left);
+                        let mut sum = dx[at];
+                        (0..LANES).for_each(|l| sum[l] += given[l]);
+                        dx[at] = sum;
                     }
                 }
             }
@@ -130,15 +124,16 @@ impl NullaryFnOnce for Backward<'_> {
     }
 }
 
-/// Notes in which lanes tap number `tap`, `new`, is the largest until now. The number is an f32 so
-/// that all registers are alike.
+/// What of the gradient `left` goes to a pixel: all of it if its value `x` is the `best`.
 #[inline(always)]
-fn choose(new: &Vector, tap: f32, best: &mut Vector, chosen: &mut Vector) {
+fn give(x: &Vector, best: &Vector, left: &mut Vector) -> Vector {
+    let (x, mut given) = (*x, [0.0; LANES]);
     for l in 0..LANES {
-        let take = exceeds(new[l], best[l]);
-        best[l] = if take { new[l] } else { best[l] };
-        chosen[l] = if take { tap } else { chosen[l] };
+        let here = (x[l] == best[l]) | x[l].is_nan();
+        given[l] = if here { left[l] } else { 0.0 };
+        left[l] = if here { 0.0 } else { left[l] };
     }
+    given
 }
 
 /// [`max_backward`] of one block and channel for windows of 2x2 that share no pixel: each gradient
@@ -164,9 +159,16 @@ impl NullaryFnOnce for BackwardOfPairs<'_> {
             let from = upper.chunks_exact(2).zip(lower.chunks_exact(2));
             let to = to_upper.chunks_exact_mut(2).zip(to_lower.chunks_exact_mut(2));
             for (((upper, lower), (to_upper, to_lower)), g) in from.zip(to).zip(dy) {
-                let given = give(&[upper[0], upper[1], lower[0], lower[1]], g);
-                (to_upper[0], to_upper[1]) = (given[0], given[1]);
-                (to_lower[0], to_lower[1]) = (given[2], given[3]);
+                let (mut best, mut left) = ([f32::NEG_INFINITY; LANES], *g);
+                for x in [&upper[0], &upper[1], &lower[0], &lower[1]] {
+                    (0..LANES).for_each(|l| best[l] = larger(best[l], x[l]));
+                }
+                for (x, to) in upper.iter().zip(to_upper) {
+                    *to = give(x, &best, &mut left);
+                }
+                for (x, to) in lower.iter().zip(to_lower) {
+                    *to = give(x, &best, &mut left);
+                }
             }
             if w % 2 == 1 {
                 (to_upper[w - 1], to_lower[w - 1]) = ([0.0; LANES], [0.0; LANES]);
@@ -174,20 +176,4 @@ impl NullaryFnOnce for BackwardOfPairs<'_> {
         }
         rest.fill([0.0; LANES]);
     }
-}
-
-/// The gradient `g` at the maximum of a window, 0 elsewhere.
-#[inline(always)]
-fn give(window: &[Vector; 4], g: &Vector) -> [Vector; 4] {
-    let (mut best, mut chosen) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
-    for tap in 0..4 {
-        choose(&window[tap], tap as f32, &mut best, &mut chosen);
-    }
-    let mut given = [[0.0; LANES]; 4];
-    for tap in 0..4 {
-        for l in 0..LANES {
-            given[tap][l] = if chosen[l] == tap as f32 { g[l] } else { 0.0 };
-        }
-    }
-    given
 }

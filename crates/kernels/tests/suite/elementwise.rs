@@ -1,6 +1,6 @@
 //! Sums and products.
 
-use kernels::elementwise::{add, products, scale};
+use kernels::elementwise::{Products, add, multiply, products, scale};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -12,9 +12,12 @@ proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn sum(len in length(), seed: u64) {
+    fn sums_and_products(len in length(), seed: u64) {
         let mut random = stream(seed, "test/add", 0);
         let (a, b) = (normal(len, &mut random), normal(len, &mut random));
+        let product = written(len, |y| multiply(&plain(&a), &plain(&b), y));
+        let expected: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
+        check::close(&wide(&product), &expected, 1e-7);
         let mut found = plain(&a);
         add(&mut found, &plain(&b));
         let expected: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
@@ -27,7 +30,7 @@ proptest! {
         let mut random = stream(seed, "test/scale", 0);
         let (x, s) = (Array::normal(shape, &mut random), Array::normal([n, c, 1, 1], &mut random));
         let mut found = x.blocks();
-        scale(&mut found, &s.blocks(), h * w);
+        scale(h * w, &s.blocks(), &mut found);
         let expected: Vec<f64> =
             x.values.iter().enumerate().map(|(i, v)| v * s.values[i / (h * w)]).collect();
         check::close(&x.read(&found), &expected, 1e-7);
@@ -39,7 +42,9 @@ proptest! {
         let mut random = stream(seed, "test/scale", 0);
         let (x, dy) = (Array::normal(shape, &mut random), Array::normal(shape, &mut random));
         let s = Array::normal([n, c, 1, 1], &mut random);
-        let ds = written(s.blocks_len(), |ds| products(&dy.blocks(), &x.blocks(), h * w, ds));
+        let (a, b) = (dy.blocks(), x.blocks());
+        let both = Products { a: &a, b: &b, pixels: h * w };
+        let ds = written(s.blocks_len(), |ds| products(both, ds));
         let value = |s: &[f64]| {
             let y: Vec<f64> =
                 x.values.iter().enumerate().map(|(i, v)| v * s[i / (h * w)]).collect();

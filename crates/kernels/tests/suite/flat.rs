@@ -1,6 +1,5 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
-use kernels::average::Grid;
 use kernels::conv::Conv as Sizes;
 use kernels::flat::{self, Conv, Dense, Ends, Map, Matrix, Sparse};
 use kernels::{LANES, Lanes};
@@ -11,20 +10,20 @@ use crate::array::{Array, plain, wide, written};
 use crate::{check, reference, shapes};
 
 /// The map of `array`'s images with `pad` zeros around.
-fn map(array: &Array, pad: usize) -> Map {
+pub fn map(array: &Array, pad: usize) -> Map {
     let [_, channels, h, w] = array.shape;
     Map { channels, h, w, pad }
 }
 
 /// The only image of `array` as a map.
-fn laid(array: &Array, pad: usize) -> Vec<f32> {
+pub fn laid(array: &Array, pad: usize) -> Vec<f32> {
     let map = map(array, pad);
     written(map.len(), |y| flat::from_plain(map, &array.plain(), y))
 }
 
 /// Asserts that `found` holds `expected` and zeros around it.
 #[track_caller]
-fn holds(found: &[f32], expected: &Array, pad: usize, tolerance: f64) {
+pub fn holds(found: &[f32], expected: &Array, pad: usize, tolerance: f64) {
     let map = map(expected, pad);
     let mut image = vec![f32::NAN; expected.values.len()];
     flat::to_plain(map, found, &mut image);
@@ -152,15 +151,6 @@ proptest! {
     }
 
     #[test]
-    fn max_pools(p in shapes::pooling(), channels in 1..=5_usize, pads in (0..3_usize, 0..3_usize)) {
-        let x = Array::normal([1, channels, p.h, p.w], &mut stream(1, "test/flat", 1));
-        let expected = reference::pool::forward(p, &x);
-        let (from, to) = (map(&x, pads.0), map(&expected, pads.1));
-        let found = written(to.len(), |y| flat::max_pool(p, (from, &laid(&x, pads.0)), (to, y)));
-        holds(&found, &expected, pads.1, 0.0);
-    }
-
-    #[test]
     fn blocks_of_images(shape in shapes::activation(), pad in 0..3_usize) {
         let [n, c, h, w] = shape;
         let n = n.min(LANES);
@@ -189,48 +179,4 @@ fn wide_rows_and_many_channels() {
         case.check(|x, end, y, tasks| sparse.forward(x, end, y, tasks));
         case.check(|x, end, y, tasks| dense.forward(x, end, y, tasks));
     }
-}
-
-#[test]
-fn averages_and_elementwise() {
-    let x = Array::normal([1, 3, 5, 7], &mut stream(1, "test/flat", 3));
-    let (from, image) = (map(&x, 1), laid(&x, 1));
-    let with = |of: &dyn Fn(usize, f64) -> f64| {
-        x.with(&x.values.iter().enumerate().map(|(i, v)| of(i, *v)).collect::<Vec<_>>())
-    };
-    let logistic = |v: f64| 1.0 / (1.0 + (-v).exp());
-    let check = |expected: &Array, run: &dyn Fn(&mut [f32])| {
-        holds(&written(from.len(), |y| run(y)), expected, 1, 1e-6);
-    };
-    check(&with(&|_, v| v.max(0.0)), &|y| {
-        y.copy_from_slice(&image);
-        flat::relu(y, 1);
-    });
-    check(&with(&|_, v| v + v), &|y| flat::add((&image, &image), y, 3));
-    check(&with(&|_, v| v * logistic(v)), &|y| flat::silu(&image, y, 1));
-    check(&with(&|_, v| logistic(v)), &|y| flat::sigmoid((from, &image), y, 2));
-    let factors = [2.0, -1.0, 0.5];
-    check(&with(&|i, v| v * factors[i / 35]), &|y| {
-        let one = Array { shape: [1, 3, 1, 1], values: factors.to_vec() };
-        flat::scale((from, &image), (map(&one, 1), &laid(&one, 1)), y);
-    });
-    let grid = Grid { h: 5, w: 7, side: 1 };
-    let means: Vec<f64> = x.values.chunks(35).map(|c| c.iter().sum::<f64>() / 35.0).collect();
-    let to = Map::vector(3);
-    let found = written(to.len(), |y| {
-        y.fill(0.0);
-        flat::average(grid, (from, &image), (to, y));
-    });
-    check::close(&wide(&found[..3]), &means, 1e-6);
-    let halves = Grid { h: 5, w: 7, side: 2 };
-    let to = Map { channels: 3, h: 2, w: 2, pad: 1 };
-    let found = written(to.len(), |y| flat::average(halves, (from, &image), (to, y)));
-    let mean = |c: usize, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
-        let all = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
-        let all: Vec<f64> = all.map(|(y, column)| x.values[(c * 5 + y) * 7 + column]).collect();
-        all.iter().sum::<f64>() / all.len() as f64
-    };
-    let spans = [(0..3, 0..4), (0..3, 3..7), (2..5, 0..4), (2..5, 3..7)];
-    let means = (0..12).map(|i| mean(i / 4, spans[i % 4].0.clone(), spans[i % 4].1.clone()));
-    holds(&found, &Array { shape: [1, 3, 2, 2], values: means.collect() }, 1, 1e-6);
 }

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use kernels::channels::{self, Part, Shuffle, Span};
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
-use kernels::pool::{self, Pooling};
-use kernels::{LANES, Lanes};
+use kernels::norm::{Affine, Norm, Plane, Tail};
+use kernels::pool::{self, Average, MaxSaved, Pooling};
+use kernels::{Activation, LANES, Lanes, Size, Window};
 
 /// Asserts that `kernel` panics and leaves `output` alone.
 #[track_caller]
@@ -99,18 +101,49 @@ fn epilogue() {
 }
 
 #[test]
-fn max_pool() {
+fn pooling() {
     let check = |kernel: usize, input: usize, output: usize| {
-        let p = Pooling { h: 2, w: 2, kernel, stride: 2, padding: 0 };
+        let (size, window) = (Size::square(2), Window::square(kernel, 2, 0));
+        let p = Pooling { size, window, ceil: false };
         let (mut x, mut y) = (vec![0.0; input], vec![0.0; output]);
         let (x_, y_) = (x.clone(), y.clone());
-        refused(&mut y, |y| pool::forward(p, &x_, y));
-        refused(&mut x, |x| pool::backward(p, &x_, &y_, x));
+        refused(&mut y, |y| pool::max(&p, &x_, y));
+        refused(&mut x, |x| pool::max_backward(&p, MaxSaved { x: &x_, dy: &y_ }, x));
+        let means = Average::Windows { pooling: p, count_padding: true };
+        refused(&mut y, |y| pool::average(&means, &x_, y));
+        refused(&mut x, |x| pool::average_backward(&means, &y_, x));
     };
     check(3, 4 * LANES, LANES);
     check(2, 4 * LANES, 2 * LANES);
     check(2, 4 * LANES + 1, LANES);
     check(2, 4 * LANES, LANES + 1);
+}
+
+/// Only what follows from the output can end a norm.
+#[test]
+fn activation_behind_a_norm() {
+    let plane = Plane { lanes: Lanes::of(1), channels: 1, pixels: 1 };
+    let (affine, tail) = (
+        Affine { weight: &[1.0], bias: &[0.0], eps: 1e-5 },
+        Tail { add: &[], activation: Some(Activation::Silu) },
+    );
+    let norm = Norm { plane, affine, tail };
+    let (x, stats) = ([0.0; LANES], [0.0, 1.0]);
+    refused(&mut [0.0; LANES], |y| norm.apply(&x, &stats, y));
+    refused(&mut [0.0; LANES], |y| norm.forward(&x, &mut [0.0; 2], y));
+}
+
+#[test]
+fn channels() {
+    let x = [0.0; 3 * LANES];
+    let span = Span { channels: 3, start: 1, end: 4, pixels: 1 };
+    refused(&mut [0.0; 3 * LANES], |y| channels::slice(span, &x, y));
+    refused(&mut [0.0; 2 * LANES], |y| channels::slice(Span { end: 2, ..span }, &x, y));
+    refused(&mut [0.0; 3 * LANES], |y| channels::pad(Span { end: 2, ..span }, &x, y));
+    let shuffle = Shuffle { channels: 3, groups: 2, pixels: 1 };
+    refused(&mut [0.0; 3 * LANES], |y| channels::shuffle(shuffle, &x, y));
+    let part = Part { values: &x, channels: 2 };
+    refused(&mut [0.0; 4 * LANES], |y| channels::concat(&[part, part], 1, y));
 }
 
 #[test]

@@ -2,20 +2,21 @@
 
 use kernels::conv::{self, Conv};
 use kernels::loss::{Target, cross_entropy};
-use kernels::norm::{self, Affine, Saved, Tail};
-use kernels::{LANES, Lanes};
+use kernels::norm::{self, Affine, Gradients, Norm, Saved, Tail};
+use kernels::{Activation, LANES, Lanes};
 use proptest::prelude::*;
 use seed::stream;
 
 use crate::array::{Array, empty_lanes};
+use crate::norm::tail;
 use crate::{check, shapes};
 
-/// Activation, summand and gradient of a batch norm, with a rectifier behind it or without.
-struct Norm {
+/// Activation, summand and gradient of a batch norm, and the activation behind it.
+struct Case {
     x: Array,
     add: Option<Array>,
     dy: Array,
-    relu: bool,
+    activation: Option<Activation>,
 }
 
 /// What forward and backward pass of a batch norm leave.
@@ -25,11 +26,11 @@ struct Passed {
     sums: [Vec<f32>; 2],
     /// Outputs of train and eval mode, and the input's gradient.
     blocks: [Vec<f32>; 3],
-    /// The gradient before the rectifier, of real images.
+    /// The gradient before the activation, of real images.
     dz: Vec<f64>,
 }
 
-impl Norm {
+impl Case {
     /// Both passes with `junk` in the empty lanes of what they read.
     fn passed(&self, junk: f32) -> Passed {
         let (plane, channels) = (shapes::plane(&self.x), self.x.shape[1]);
@@ -37,14 +38,15 @@ impl Norm {
         let add = self.add.as_ref().map_or(Vec::new(), |add| add.blocks_with(junk));
         let (weight, bias) = (vec![1.5; channels], vec![0.5; channels]);
         let affine = Affine { weight: &weight, bias: &bias, eps: 1e-5 };
-        let tail = Tail { add: &add, relu: self.relu };
+        let norm = Norm { plane, affine, tail: Tail { add: &add, activation: self.activation } };
         let unset = || (vec![f32::NAN; 2 * channels], vec![f32::NAN; x.len()]);
         let ((mut stats, mut y), (mut sums, mut dx), (_, mut eval)) = (unset(), unset(), unset());
-        norm::forward(plane, affine, tail, &x, (&mut stats, &mut y));
-        norm::apply(plane, affine, tail, (&stats, &x), &mut eval);
+        norm.forward(&x, &mut stats, &mut y);
+        norm.apply(&x, &stats, &mut eval);
         let output: &[f32] = if add.is_empty() { &[] } else { &y };
-        let saved = Saved { x: &x, stats: &stats, y: output, relu: self.relu };
-        norm::backward(plane, affine, saved, (&mut dz, &mut dx), &mut sums);
+        let saved = Saved { x: &x, stats: &stats, y: output, activation: self.activation };
+        let gradients = Gradients { dy: &mut dz, dx: &mut dx, sums: &mut sums };
+        norm::backward(plane, affine, saved, gradients);
         Passed { sums: [stats, sums], blocks: [y, eval, dx], dz: self.x.read(&dz) }
     }
 }
@@ -59,12 +61,14 @@ proptest! {
     #[test]
     fn batch_norm(
         (n, c, side) in (shapes::batch(), 1..=5_usize, 1..=9_usize),
-        (add, relu) in any::<(bool, bool)>(),
+        tail in tail(),
         seed: u64,
     ) {
         let mut random = stream(seed, "test/lanes", 0);
         let mut normal = || Array::normal([n, c, side, side], &mut random);
-        let norm = Norm { x: normal(), add: add.then(&mut normal), dy: normal(), relu };
+        let (x, dy) = (normal(), normal());
+        let add = tail.add.then(&mut normal);
+        let norm = Case { x, add, dy, activation: tail.activation };
         let zeros = norm.passed(0.0);
         prop_assert_eq!(&norm.passed(1e4), &zeros);
         prop_assert_eq!(&norm.passed(f32::NAN), &zeros);

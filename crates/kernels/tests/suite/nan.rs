@@ -1,40 +1,59 @@
 //! Not-a-number passes through, as in `PyTorch`, so that a diverged run shows.
 
-use kernels::activation::{relu, relu_grad, sigmoid, silu};
+use kernels::activation::{apply, backward};
 use kernels::conv::{Conv, Dense, Epilogue, Sparse};
-use kernels::norm::{self, Affine, Plane, Saved, Tail};
+use kernels::norm::{self, Affine, Gradients, Norm, Plane, Saved, Tail};
 use kernels::pool::{self, Pooling};
-use kernels::{LANES, Lanes};
+use kernels::{Activation, LANES, Lanes, Size, Window};
+
+use crate::activation::ALL;
 
 #[test]
-fn rectifier() {
-    let mut y = [f32::NAN, -1.0, 2.0];
-    relu(&mut y);
-    assert!(y[0].is_nan());
-    assert_eq!(y[1..], [0.0, 2.0]);
-    let mut dx = [3.0, 3.0, f32::NAN];
-    relu_grad(&mut dx, &y);
-    assert_eq!(dx[..2], [3.0, 0.0]);
-    assert!(dx[2].is_nan());
+fn activations() {
+    for activation in ALL {
+        let mut y = [f32::NAN, 0.0];
+        apply(activation, &mut y);
+        assert!(y[0].is_nan() && y[1].is_finite(), "{activation:?}");
+    }
 }
 
+/// Three times the derivative that `PyTorch` has at NaN: that of a comparison that fails, or NaN.
 #[test]
-fn curves() {
-    let mut y = [0.0; 2];
-    silu(&[f32::NAN, 0.0], &mut y);
-    assert!(y[0].is_nan() && y[1] == 0.0);
-    sigmoid(&[f32::NAN, 0.0], &mut y);
-    assert!(y[0].is_nan() && y[1] == 0.5);
+fn derivatives() {
+    let check = |activation: Activation, expected: f32| {
+        let mut grad = [3.0];
+        backward(activation, &[f32::NAN], &mut grad);
+        assert!(grad[0] == expected || grad[0].is_nan() && expected.is_nan(), "{activation:?}");
+    };
+    check(Activation::Relu, 3.0);
+    check(Activation::Relu6, 3.0);
+    check(Activation::LeakyRelu { slope: 0.125 }, 0.375);
+    check(Activation::HardSwish, 3.0);
+    check(Activation::HardSigmoid, 0.0);
+    check(Activation::Sigmoid, f32::NAN);
+    check(Activation::Silu, f32::NAN);
+    check(Activation::Gelu, f32::NAN);
+    check(Activation::GeluTanh, f32::NAN);
+}
+
+/// A gradient that is NaN is 0 where the rectifier's output is.
+#[test]
+fn rectifier_of_a_gradient() {
+    let mut grad = [3.0, 3.0, f32::NAN, f32::NAN];
+    backward(Activation::Relu, &[f32::NAN, 0.0, 2.0, 0.0], &mut grad);
+    assert_eq!(grad[..2], [3.0, 0.0]);
+    assert!(grad[2].is_nan() && grad[3] == 0.0);
 }
 
 #[test]
 fn max_pool() {
-    let p = Pooling { h: 2, w: 2, kernel: 2, stride: 2, padding: 0 };
+    let (size, window) = (Size::square(2), Window::square(2, 2, 0));
+    let p = Pooling { size, window, ceil: false };
     for pixel in 0..4 {
         let mut x: Vec<f32> = (0..4 * LANES).map(|i| i as f32).collect();
         x[pixel * LANES + 5] = f32::NAN;
         let mut y = [0.0; LANES];
-        pool::forward(p, &x, &mut y);
+        pool::max(&p, &x, &mut y);
         let lanes = y.iter().enumerate();
         lanes.for_each(|(l, v)| assert_eq!(v.is_nan(), l == 5, "pixel {pixel}, lane {l}"));
     }
@@ -43,7 +62,7 @@ fn max_pool() {
 /// Where NaN is put among three channels of one pixel of sixteen images.
 const AT: usize = LANES + 5;
 const SCALE: Affine = Affine { weight: &[1.0; 3], bias: &[0.5; 3], eps: 1e-5 };
-const RELU: Tail = Tail { add: &[], relu: true };
+const RELU: Option<Activation> = Some(Activation::Relu);
 
 fn plane() -> Plane {
     Plane { lanes: Lanes::of(LANES), channels: 3, pixels: 1 }
@@ -65,13 +84,14 @@ fn assert_nan(values: &[f32], expected: impl Fn(usize) -> bool) {
 fn batch_norm_and_its_rectifier() {
     let (x, zeros, mut stats) = (with_nan(), [0.0; 3 * LANES], [0.0; 6]);
     let mut y = [0.0; 3 * LANES];
-    norm::forward(plane(), SCALE, RELU, &x, (&mut stats, &mut y));
+    let norm = |add| Norm { plane: plane(), affine: SCALE, tail: Tail { add, activation: RELU } };
+    norm(&[]).forward(&x, &mut stats, &mut y);
     assert_nan(&y, |i| i / LANES == AT / LANES);
     assert_nan(&stats, |i| i / 2 == AT / LANES);
     let stats = [0.0, 1.0].repeat(3);
-    norm::apply(plane(), SCALE, RELU, (&stats, &x), &mut y);
+    norm(&[]).apply(&x, &stats, &mut y);
     assert_nan(&y, |i| i == AT);
-    norm::apply(plane(), SCALE, Tail { add: &x, relu: true }, (&stats, &zeros), &mut y);
+    norm(&x).apply(&zeros, &stats, &mut y);
     assert_nan(&y, |i| i == AT);
 }
 
@@ -80,10 +100,11 @@ fn batch_norm_and_its_rectifier() {
 fn batch_norm_backward() {
     let stats = [0.0, 1.0].repeat(3);
     let check = |x: &[f32], output: &[f32], gradient: f32, expected: f32| {
-        let saved = Saved { x, stats: &stats, y: output, relu: true };
+        let saved = Saved { x, stats: &stats, y: output, activation: RELU };
         let (mut dz, mut dx, mut sums) = ([1.0; 3 * LANES], [0.0; 3 * LANES], [0.0; 6]);
         dz[AT] = gradient;
-        norm::backward(plane(), SCALE, saved, (&mut dz, &mut dx), &mut sums);
+        let gradients = Gradients { dy: &mut dz, dx: &mut dx, sums: &mut sums };
+        norm::backward(plane(), SCALE, saved, gradients);
         assert_eq!(dz[AT].to_bits(), expected.to_bits());
         assert_nan(&dz, |i| i == AT && expected.is_nan());
         let poisoned = x[AT].is_nan() || expected.is_nan();

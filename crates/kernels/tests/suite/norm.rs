@@ -1,6 +1,7 @@
-//! Batch norm forward in both modes, with what is added and cut off behind it.
+//! Batch norm forward in both modes, with what is added and the activation behind it.
 
-use kernels::norm::{self, Affine, Tail};
+use kernels::Activation;
+use kernels::norm::{Affine, Norm, Tail};
 use proptest::prelude::*;
 use seed::{Stream, stream};
 
@@ -16,32 +17,32 @@ pub struct Case {
     pub weight: Vec<f64>,
     pub bias: Vec<f64>,
     pub add: Option<Array>,
-    pub relu: bool,
+    pub activation: Option<Activation>,
 }
 
 impl Case {
-    /// Nothing added and nothing cut off.
+    /// Nothing added, and no activation.
     pub fn new(shape: [usize; 4], seed: u64) -> Self {
         let mut random = stream(seed, "test/norm", 0);
         let x = Array::of(shape, || 0.5 + 2.0 * random.normal());
         let channels = [shape[1], 1, 1, 1];
         let weight = Array::normal(channels, &mut random).values;
         let bias = Array::normal(channels, &mut random).values;
-        Self { x, weight, bias, add: None, relu: false }
+        Self { x, weight, bias, add: None, activation: None }
     }
 
     /// As [`Case::with_tail_under`] with the batch's statistics.
-    pub fn with_tail(shape: [usize; 4], seed: u64, tail: (bool, bool)) -> Self {
+    pub fn with_tail(shape: [usize; 4], seed: u64, tail: TailOf) -> Self {
         Self::with_tail_under(expected::statistics, shape, seed, tail)
     }
 
-    /// With something added or cut off, and nothing within [`GAP`] of the rectifier's kink (over
-    /// the channel's deviation) when `stats` normalise it.
+    /// With something behind it, and nothing within [`GAP`] of the activation's kink at 0 (over the
+    /// channel's deviation) when `stats` normalise it.
     pub fn with_tail_under(
         stats: impl FnOnce(&Array) -> Vec<[f64; 2]>,
         shape: [usize; 4],
         seed: u64,
-        (add, relu): (bool, bool),
+        TailOf { add, activation }: TailOf,
     ) -> Self {
         let mut random = stream(seed, "test/norm", 1);
         let x = Array::of(shape, || 0.5 + 2.0 * off_zero(&mut random));
@@ -53,7 +54,7 @@ impl Case {
         };
         let mut bias = Array::of([shape[1], 1, 1, 1], || 0.0);
         bias.values = wide(&plain(&stats.iter().zip(&weight).map(centre).collect::<Vec<_>>()));
-        let mut case = Self { x, weight, bias: bias.values, add: None, relu };
+        let mut case = Self { x, weight, bias: bias.values, add: None, activation };
         if add {
             let z = expected::apply(&case.x, &stats, &case.affine());
             let mut z = z.values.iter();
@@ -68,36 +69,52 @@ impl Case {
     }
 
     /// Calls `f` with the same in f32.
-    pub fn plain<R>(&self, f: impl FnOnce(Affine, Tail) -> R) -> R {
+    pub fn plain<R>(&self, f: impl FnOnce(&Norm) -> R) -> R {
         let (weight, bias) = (plain(&self.weight), plain(&self.bias));
         let add = self.add.as_ref().map_or(Vec::new(), Array::blocks);
         let affine = Affine { weight: &weight, bias: &bias, eps: EPS };
-        f(affine, Tail { add: &add, relu: self.relu })
+        let tail = Tail { add: &add, activation: self.activation };
+        f(&Norm { plane: shapes::plane(&self.x), affine, tail })
+    }
+
+    /// Whether all is some way off the kink at 6, if there is one.
+    pub fn is_smooth(&self) -> bool {
+        let z = expected::tail(&expected::train(&self.x, &self.affine()), self.add.as_ref(), None);
+        self.activation != Some(Activation::Relu6)
+            || z.values.iter().all(|z| (z - 6.0).abs() > 1e-3)
     }
 
     /// What train mode comes to with other inputs and summands.
     pub fn expected(&self, x: &Array, add: Option<&Array>) -> Array {
-        expected::tail(&expected::train(x, &self.affine()), add, self.relu)
+        expected::tail(&expected::train(x, &self.affine()), add, self.activation)
     }
 
     /// Statistics and blocks of the output in train mode.
     pub fn forward(&self) -> (Vec<f32>, Vec<f32>) {
-        let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
-        let mut stats = vec![f32::NAN; 2 * self.x.shape[1]];
-        let run = |affine: Affine, tail: Tail| {
-            written(x.len(), |y| norm::forward(plane, affine, tail, &x, (&mut stats, y)))
-        };
-        let y = self.plain(run);
+        let (x, mut stats) = (self.x.blocks(), vec![f32::NAN; 2 * self.x.shape[1]]);
+        let y = self.plain(|norm| written(x.len(), |y| norm.forward(&x, &mut stats, y)));
         (stats, y)
     }
 
     fn apply(&self, stats: &[f32]) -> Vec<f64> {
-        let (plane, x) = (shapes::plane(&self.x), self.x.blocks());
-        let run = |affine: Affine, tail: Tail| {
-            written(x.len(), |y| norm::apply(plane, affine, tail, (stats, &x), y))
-        };
-        self.x.read(&self.plain(run))
+        let x = self.x.blocks();
+        self.x.read(&self.plain(|norm| written(x.len(), |y| norm.apply(&x, stats, y))))
     }
+}
+
+/// What follows a norm.
+#[derive(Debug, Clone, Copy)]
+pub struct TailOf {
+    pub add: bool,
+    pub activation: Option<Activation>,
+}
+
+/// Any of them.
+pub fn tail() -> impl Strategy<Value = TailOf> {
+    let leaky = Activation::LeakyRelu { slope: 0.125 };
+    let all = [None, Some(Activation::Relu), Some(Activation::Relu6), Some(leaky)];
+    (any::<bool>(), proptest::sample::select(all.to_vec()))
+        .prop_map(|(add, activation)| TailOf { add, activation })
 }
 
 /// Least size of what [`off_zero`] draws.
@@ -150,25 +167,25 @@ proptest! {
     }
 
     #[test]
-    fn train_mode_with_tail(shape in several(), seed: u64, add: bool, relu: bool) {
-        let case = Case::with_tail(shape, seed, (add, relu));
+    fn train_mode_with_tail(shape in several(), seed: u64, tail in tail()) {
+        let case = Case::with_tail(shape, seed, tail);
         let y = case.expected(&case.x, case.add.as_ref());
         check::close(&case.x.read(&case.forward().1), &y.values, 1e-6);
     }
 
     #[test]
-    fn eval_mode_with_tail(shape in shapes::activation(), seed: u64, add: bool, relu: bool) {
+    fn eval_mode_with_tail(shape in shapes::activation(), seed: u64, tail in tail()) {
         let running = running(shape[1], seed);
-        let case = Case::with_tail_under(|_| running.clone(), shape, seed, (add, relu));
+        let case = Case::with_tail_under(|_| running.clone(), shape, seed, tail);
         let z = expected::apply(&case.x, &running, &case.affine());
-        let y = expected::tail(&z, case.add.as_ref(), relu);
+        let y = expected::tail(&z, case.add.as_ref(), tail.activation);
         check::close(&case.apply(&plain(&running.concat())), &y.values, 5e-6);
     }
 
     /// Eval mode is the second half of train mode.
     #[test]
-    fn modes_agree_on_the_batch_statistics(shape in several(), seed: u64, add: bool, relu: bool) {
-        let case = Case::with_tail(shape, seed, (add, relu));
+    fn modes_agree_on_the_batch_statistics(shape in several(), seed: u64, tail in tail()) {
+        let case = Case::with_tail(shape, seed, tail);
         let (stats, y) = case.forward();
         prop_assert_eq!(case.apply(&stats), case.x.read(&y));
     }
@@ -189,26 +206,28 @@ fn one_value_a_channel_is_its_own_mean() {
 
 #[test]
 fn tail_adds_before_it_cuts_off() {
-    let check = |add: f64, relu: bool, expected: f64| {
+    let check = |add: f64, activation: Option<Activation>, expected: f64| {
         let x = Array::zeros([1, 1, 1, 1]);
         let add = Some(x.with(&[add]));
-        let case = Case { x, weight: vec![1.0], bias: vec![-2.0], add, relu };
+        let case = Case { x, weight: vec![1.0], bias: vec![-2.0], add, activation };
         assert_eq!(case.x.read(&case.forward().1), [expected]);
     };
-    check(3.0, true, 1.0);
-    check(1.0, true, 0.0);
-    check(1.0, false, -1.0);
+    check(3.0, Some(Activation::Relu), 1.0);
+    check(1.0, Some(Activation::Relu), 0.0);
+    check(1.0, None, -1.0);
+    check(9.0, Some(Activation::Relu6), 6.0);
+    check(1.0, Some(Activation::LeakyRelu { slope: 0.5 }), -0.5);
 }
 
 #[test]
 fn running_statistics_move_by_the_momentum() {
     let x = Array::zeros([5, 1, 1, 1]).with(&[1.0, 2.0, 3.0, 4.0, 5.0]);
     let plane = shapes::plane(&x);
-    let case = Case { x, weight: vec![1.0], bias: vec![0.0], add: None, relu: false };
+    let case = Case { x, weight: vec![1.0], bias: vec![0.0], add: None, activation: None };
     let stats = case.forward().0;
     let check = |part: usize, expected: f32| {
         let mut running = [1.0];
-        norm::update_running(plane, 0.25, &stats, part, &mut running);
+        kernels::norm::update_running(plane, 0.25, &stats, part, &mut running);
         assert_eq!(running, [expected]);
     };
     check(0, 0.75 + 0.25 * 3.0);

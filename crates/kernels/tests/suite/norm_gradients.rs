@@ -1,13 +1,14 @@
-//! Batch norm backward in train mode, through the rectifier and the sum.
+//! Batch norm backward in train mode, through the activation and the sum.
 
-use kernels::norm::{self, Affine, Saved};
+use kernels::Activation;
+use kernels::norm::{self, Gradients, Norm, Saved};
 use proptest::prelude::*;
 use seed::stream;
 
 use crate::array::{Array, wide, written};
-use crate::norm::{Case, several};
+use crate::check;
+use crate::norm::{Case, TailOf, several, tail};
 use crate::reference::norm as expected;
-use crate::{check, shapes};
 
 /// What the backward pass is to do, of what it has a choice in.
 #[derive(Clone, Copy)]
@@ -19,7 +20,7 @@ struct How {
 }
 
 /// What the backward pass leaves, as blocks.
-struct Gradients {
+struct Left {
     /// Over the gradient of the output.
     dy: Vec<f32>,
     /// Of the input.
@@ -28,28 +29,29 @@ struct Gradients {
     sums: Vec<f32>,
 }
 
-fn backward(case: &Case, dy: &Array, how: How) -> Gradients {
-    let (plane, x, (stats, y)) = (shapes::plane(&case.x), case.x.blocks(), case.forward());
+fn backward(case: &Case, dy: &Array, how: How) -> Left {
+    let (x, (stats, y)) = (case.x.blocks(), case.forward());
     let y: &[f32] = if how.output { &y } else { &[] };
-    let saved = Saved { x: &x, stats: &stats, y, relu: case.relu };
+    let saved = Saved { x: &x, stats: &stats, y, activation: case.activation };
     let (mut dx, mut sums) = (Vec::new(), Vec::new());
-    let run = |affine: Affine, dy: &mut [f32], dx: &mut [f32]| {
-        sums = written(stats.len(), |s| norm::backward(plane, affine, saved, (dy, dx), s));
+    let mut run = |norm: &Norm, dy: &mut [f32], dx: &mut [f32]| {
+        sums = written(stats.len(), |sums| {
+            norm::backward(norm.plane, norm.affine, saved, Gradients { dy, dx, sums });
+        });
     };
     let start = dy.blocks();
-    let dy = case.plain(|affine, _| {
-        let mut run = run;
+    let dy = case.plain(|norm| {
         written(start.len(), |dy| {
             dy.copy_from_slice(&start);
             if how.in_place {
-                run(affine, dy, &mut []);
+                run(norm, dy, &mut []);
             } else {
-                dx = written(start.len(), |dx| run(affine, dy, dx));
+                dx = written(start.len(), |dx| run(norm, dy, dx));
             }
         })
     });
     let dx = if how.in_place { dy.clone() } else { dx };
-    Gradients { dy, dx, sums }
+    Left { dy, dx, sums }
 }
 
 /// With a second slice, and the output only where it is needed.
@@ -61,19 +63,32 @@ fn cotangent(shape: [usize; 4], seed: u64) -> Array {
     Array::normal(shape, &mut stream(seed, "test/cotangent", 0))
 }
 
-/// `dy` where the rectifier lets it through.
+/// `dy` before the activation.
 fn through(case: &Case, dy: &Array) -> Array {
     let y = case.expected(&case.x, case.add.as_ref()).values;
-    let kept = dy.values.iter().zip(y).map(|(g, y)| if case.relu && y <= 0.0 { 0.0 } else { *g });
-    dy.with(&kept.collect::<Vec<_>>())
+    let slope = |y: f64| match case.activation {
+        None => 1.0,
+        Some(Activation::Relu) => f64::from(u8::from(y > 0.0)),
+        Some(Activation::Relu6) => f64::from(u8::from(y > 0.0 && y < 6.0)),
+        Some(Activation::LeakyRelu { slope }) => {
+            if y > 0.0 {
+                1.0
+            } else {
+                f64::from(slope)
+            }
+        }
+        other => unreachable!("{other:?}"),
+    };
+    dy.with(&dy.values.iter().zip(y).map(|(g, y)| g * slope(y)).collect::<Vec<_>>())
 }
 
 proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn against_the_chain_rule(shape in several(), seed: u64, add: bool, relu: bool) {
-        let (case, dy) = (Case::with_tail(shape, seed, (add, relu)), cotangent(shape, seed));
+    fn against_the_chain_rule(shape in several(), seed: u64, tail in tail()) {
+        let (case, dy) = (Case::with_tail(shape, seed, tail), cotangent(shape, seed));
+        prop_assume!(case.is_smooth());
         let found = backward(&case, &dy, apart(&case));
         let dz = through(&case, &dy);
         let (dx, sums) = expected::gradients(&case.x, &dz, &case.affine());
@@ -83,8 +98,9 @@ proptest! {
     }
 
     #[test]
-    fn of_input(shape in several(), seed: u64, add: bool, relu: bool) {
-        let (case, dy) = (Case::with_tail(shape, seed, (add, relu)), cotangent(shape, seed));
+    fn of_input(shape in several(), seed: u64, tail in tail()) {
+        let (case, dy) = (Case::with_tail(shape, seed, tail), cotangent(shape, seed));
+        prop_assume!(case.is_smooth());
         let dx = backward(&case, &dy, apart(&case)).dx;
         let value = |x: &[f64]| {
             let y = case.expected(&case.x.with(x), case.add.as_ref());
@@ -94,8 +110,9 @@ proptest! {
     }
 
     #[test]
-    fn of_summand(shape in several(), seed: u64, relu: bool) {
-        let (case, dy) = (Case::with_tail(shape, seed, (true, relu)), cotangent(shape, seed));
+    fn of_summand(shape in several(), seed: u64, tail in tail()) {
+        let (case, dy) = (Case::with_tail(shape, seed, TailOf { add: true, ..tail }), cotangent(shape, seed));
+        prop_assume!(case.is_smooth());
         let found = backward(&case, &dy, apart(&case)).dy;
         let add = case.add.as_ref().expect("a summand");
         let value = |add_: &[f64]| {
@@ -105,13 +122,14 @@ proptest! {
     }
 
     #[test]
-    fn of_bias_and_weight(shape in several(), seed: u64, add: bool, relu: bool) {
-        let (case, dy) = (Case::with_tail(shape, seed, (add, relu)), cotangent(shape, seed));
+    fn of_bias_and_weight(shape in several(), seed: u64, tail in tail()) {
+        let (case, dy) = (Case::with_tail(shape, seed, tail), cotangent(shape, seed));
+        prop_assume!(case.is_smooth());
         let value = |both: &[f64]| {
             let (bias, weight): (Vec<_>, Vec<_>) = both.chunks(2).map(|b| (b[0], b[1])).unzip();
             let affine = expected::Affine { weight: &weight, bias: &bias, ..case.affine() };
             let z = expected::train(&case.x, &affine);
-            check::dot(&dy.values, &expected::tail(&z, case.add.as_ref(), relu).values)
+            check::dot(&dy.values, &expected::tail(&z, case.add.as_ref(), tail.activation).values)
         };
         let pairs = case.bias.iter().zip(&case.weight);
         let both: Vec<f64> = pairs.flat_map(|(b, w)| [*b, *w]).collect();
@@ -119,8 +137,9 @@ proptest! {
     }
 
     #[test]
-    fn in_place_and_apart_agree(shape in several(), seed: u64, add: bool, relu: bool) {
-        let (case, dy) = (Case::with_tail(shape, seed, (add, relu)), cotangent(shape, seed));
+    fn in_place_and_apart_agree(shape in several(), seed: u64, tail in tail()) {
+        let (case, dy) = (Case::with_tail(shape, seed, tail), cotangent(shape, seed));
+        prop_assume!(case.is_smooth());
         let apart = apart(&case);
         let (one, two) =
             (backward(&case, &dy, apart), backward(&case, &dy, How { in_place: true, ..apart }));
@@ -129,8 +148,9 @@ proptest! {
 
     /// The backward pass cuts off what the forward pass cut off, to the last bit: kinks included.
     #[test]
-    fn output_is_found_again_from_the_input(shape in several(), seed: u64) {
-        let (case, dy) = (Case { relu: true, ..Case::new(shape, seed) }, cotangent(shape, seed));
+    fn output_is_found_again_from_the_input(shape in several(), seed: u64, tail in tail()) {
+        let case = Case { activation: tail.activation, ..Case::new(shape, seed) };
+        let dy = cotangent(shape, seed);
         let with = |output: bool| backward(&case, &dy, How { in_place: false, output });
         let (found, given) = (with(false), with(true));
         prop_assert_eq!(
@@ -152,7 +172,7 @@ fn slope_at_the_kink_is_zero() {
     let check = |bias: f64, add: Option<f64>, expected: f64| {
         let x = Array::zeros([1, 1, 1, 1]);
         let (weight, add) = (vec![1.0], add.map(|add| x.with(&[add])));
-        let case = Case { x, weight, bias: vec![bias], add, relu: true };
+        let case = Case { x, weight, bias: vec![bias], add, activation: Some(Activation::Relu) };
         let found = backward(&case, &case.x.with(&[3.0]), apart(&case));
         assert_eq!(case.x.read(&found.dy), [expected]);
         assert_eq!(wide(&found.sums), [expected, 0.0]);

@@ -1,9 +1,9 @@
 //! Random sizes.
 
-use kernels::Lanes;
 use kernels::conv::Conv;
 use kernels::norm::Plane;
 use kernels::pool::Pooling;
+use kernels::{Lanes, Sides, Size, Window};
 use proptest::prelude::*;
 
 use crate::array::Array;
@@ -88,12 +88,41 @@ fn bounded(sizes: [usize; 3], keep: usize, least: usize, windows: [usize; 5]) ->
     all
 }
 
-/// Poolings whose padding is at most half the kernel, so that no window is empty.
+/// Poolings of any kind, with padding up to the kernel on each side.
 pub fn pooling() -> impl Strategy<Value = Pooling> {
-    windows(&[1, 2, 3, 5], 19).prop_map(|[kernel, stride, padding, h, w]| {
-        let padding = padding.min(kernel / 2);
-        let least = kernel - 2 * padding;
-        Pooling { h: h.max(least), w: w.max(least), kernel, stride, padding }
+    (axis(), axis(), any::<bool>()).prop_map(|(down, across, ceil)| {
+        let window = Window {
+            kernel: Size { h: down.kernel, w: across.kernel },
+            stride: Size { h: down.stride, w: across.stride },
+            dilation: Size { h: down.dilation, w: across.dilation },
+            padding: Sides {
+                top: down.padding[0],
+                left: across.padding[0],
+                bottom: down.padding[1],
+                right: across.padding[1],
+            },
+        };
+        Pooling { size: Size { h: down.size, w: across.size }, window, ceil }
+    })
+}
+
+/// Windows along one axis.
+#[derive(Debug)]
+struct Axis {
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: [usize; 2],
+    size: usize,
+}
+
+/// A kernel, up to as much padding, and an axis that then holds a window.
+fn axis() -> impl Strategy<Value = Axis> {
+    let sizes = (1..=5_usize, 1..=4_usize, 1..=2_usize, side(19));
+    (sizes, [0..=5_usize, 0..=5_usize]).prop_map(|((kernel, stride, dilation, size), padding)| {
+        let padding = padding.map(|padding| padding.min(kernel));
+        let least = ((kernel - 1) * dilation + 1).saturating_sub(padding[0] + padding[1]);
+        Axis { kernel, stride, dilation, padding, size: size.max(least) }
     })
 }
 

@@ -2,10 +2,11 @@
 
 use kernels::conv::{self, Conv, Epilogue, Sparse};
 use kernels::loss::{Target, cross_entropy};
-use kernels::norm::{self, Affine, Plane, Saved, Tail};
+use kernels::norm::layer::LayerNorm;
+use kernels::norm::{self, Affine, Gradients, Norm, Plane, Saved, Tail};
 use kernels::optimiser::{self, Adam, Sgd};
-use kernels::pool::{self, Pooling};
-use kernels::{LANES, Lanes, activation, average, elementwise, pack};
+use kernels::pool::{self, Average, MaxSaved, Pooling};
+use kernels::{Activation, LANES, Lanes, Size, Window, activation, channels, elementwise, pack};
 use seed::stream;
 
 use crate::array::{Array, plain, written};
@@ -78,41 +79,62 @@ fn batch_norm() {
     let len = plane.lanes.blocks() * plane.channels * plane.pixels * LANES;
     let (x, dy, weight) = (normal(len, 0), normal(len, 1), normal(7, 2));
     let affine = Affine { weight: &weight, bias: &weight, eps: 1e-5 };
-    let tail = Tail { add: &dy, relu: true };
+    let tail = Tail { add: &dy, activation: Some(Activation::Relu) };
+    let norm = Norm { plane, affine, tail };
     let (mut stats, mut y) = (vec![0.0; 14], vec![0.0; len]);
-    norm::forward(plane, affine, tail, &x, (&mut stats, &mut y));
+    norm.forward(&x, &mut stats, &mut y);
     check(|| {
         let mut y = vec![f32::NAN; len];
-        let stats = written(14, |s| norm::forward(plane, affine, tail, &x, (s, &mut y)));
+        let stats = written(14, |stats| norm.forward(&x, stats, &mut y));
         [stats, y].concat()
     });
-    check(|| written(len, |y| norm::apply(plane, affine, tail, (&stats, &x), y)));
-    let saved = Saved { x: &x, stats: &stats, y: &y, relu: true };
+    check(|| written(len, |y| norm.apply(&x, &stats, y)));
+    let saved = Saved { x: &x, stats: &stats, y: &y, activation: Some(Activation::Relu) };
     check(|| {
         let (mut dz, mut sums) = (dy.clone(), vec![f32::NAN; 14]);
-        let dx = written(len, |dx| norm::backward(plane, affine, saved, (&mut dz, dx), &mut sums));
+        let dx = written(len, |dx| {
+            let gradients = Gradients { dy: &mut dz, dx, sums: &mut sums };
+            norm::backward(plane, affine, saved, gradients);
+        });
         [dz, sums, dx].concat()
     });
     check(|| {
         let (saved, mut dx) = (Saved { y: &[], ..saved }, dy.clone());
-        let pair = (&mut dx[..], &mut [][..]);
-        let sums = written(14, |sums| norm::backward(plane, affine, saved, pair, sums));
+        let sums = written(14, |sums| {
+            let gradients = Gradients { dy: &mut dx, dx: &mut [], sums };
+            norm::backward(plane, affine, saved, gradients);
+        });
         [dx, sums].concat()
     });
+    let layer = LayerNorm { plane, affine };
+    check(|| written(len, |y| layer.forward(&x, y)));
+    check(|| {
+        let mut dx = dy.clone();
+        let sums = written(14, |sums| layer.backward(&x, &mut dx, sums));
+        [dx, sums].concat()
+    });
+    check(|| written(7, |sums| channels::scale_backward(plane, &x, &dy, sums)));
+    check(|| written(7, |sums| channels::shift_backward(plane, &dy, sums)));
 }
 
 #[test]
 fn pooling() {
     let planes = 50;
-    let (x, means) = (normal(planes * 81 * LANES, 0), normal(planes * LANES, 2));
-    for (kernel, padding) in [(3, 1), (2, 0)] {
-        let p = Pooling { h: 9, w: 9, kernel, stride: 2, padding };
-        let dy = normal(planes * p.oh() * p.ow() * LANES, 1);
-        check(|| written(dy.len(), |y| pool::forward(p, &x, y)));
-        check(|| written(x.len(), |dx| pool::backward(p, &x, &dy, dx)));
+    let (x, size) = (normal(planes * 81 * LANES, 0), Size::square(9));
+    for window in [Window::square(3, 2, 1), Window::square(2, 2, 0)] {
+        let pooling = Pooling { size, window, ceil: false };
+        let dy = normal(planes * pooling.output().pixels() * LANES, 1);
+        check(|| written(dy.len(), |y| pool::max(&pooling, &x, y)));
+        let saved = MaxSaved { x: &x, dy: &dy };
+        check(|| written(x.len(), |dx| pool::max_backward(&pooling, saved, dx)));
+        let means = Average::Windows { pooling, count_padding: false };
+        check(|| written(dy.len(), |y| pool::average(&means, &x, y)));
+        check(|| written(x.len(), |dx| pool::average_backward(&means, &dy, dx)));
     }
-    check(|| written(means.len(), |y| average::forward(&x, 81, y)));
-    check(|| written(x.len(), |dx| average::backward(&means, 81, dx)));
+    let (global, means) = (Size::square(1), normal(planes * LANES, 2));
+    let global = Average::Grid { input: size, output: global };
+    check(|| written(means.len(), |y| pool::average(&global, &x, y)));
+    check(|| written(x.len(), |dx| pool::average_backward(&global, &means, dx)));
 }
 
 #[test]
@@ -126,9 +148,9 @@ fn elementwise_kernels() {
             })
         });
     };
-    on_copy(|x, _| activation::relu(x));
-    on_copy(activation::silu_grad);
-    on_copy(activation::relu_grad);
+    on_copy(|x, _| activation::apply(Activation::Gelu, x));
+    on_copy(|grad, x| activation::backward(Activation::Silu, x, grad));
+    on_copy(|grad, y| activation::backward(Activation::Relu, y, grad));
     on_copy(elementwise::add);
 }
 

@@ -1,5 +1,6 @@
 //! Every op as its formula says, in f64, on plain arrays.
 
+pub mod activation;
 pub mod adam;
 pub mod conv;
 pub mod loss;

@@ -1,5 +1,8 @@
 //! Batch normalisation.
 
+use kernels::Activation;
+
+use super::activation;
 use crate::array::Array;
 
 /// What the channels are normalised with.
@@ -46,12 +49,32 @@ pub fn train(x: &Array, affine: &Affine) -> Array {
     apply(x, &statistics(x), affine)
 }
 
-/// `z + add`, and 0 for what is negative then if there is a rectifier.
-pub fn tail(z: &Array, add: Option<&Array>, relu: bool) -> Array {
+/// `z + add`, and the activation of that.
+pub fn tail(z: &Array, add: Option<&Array>, activation: Option<Activation>) -> Array {
     let mut y = z.clone();
     for (i, v) in y.values.iter_mut().enumerate() {
         *v += add.map_or(0.0, |add| add.values[i]);
-        *v = if relu { v.max(0.0) } else { *v };
+        *v = activation.map_or(*v, |activation| activation::of(activation, *v));
+    }
+    y
+}
+
+/// Normalises each pixel of each image over its channels; weight or bias may be empty for none.
+pub fn layer(x: &Array, affine: &Affine) -> Array {
+    let [_, channels, h, w] = x.shape;
+    let mut y = x.clone();
+    for (image, y) in x.values.chunks(channels * h * w).zip(y.values.chunks_mut(channels * h * w)) {
+        for pixel in 0..h * w {
+            let values: Vec<f64> = image[pixel..].iter().step_by(h * w).copied().collect();
+            let mean = values.iter().sum::<f64>() / channels as f64;
+            let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+            let root = (squares / channels as f64 + affine.eps).sqrt();
+            for (c, v) in values.iter().enumerate() {
+                let (weight, bias) = (affine.weight.get(c), affine.bias.get(c));
+                y[c * h * w + pixel] =
+                    (v - mean) / root * weight.unwrap_or(&1.0) + bias.unwrap_or(&0.0);
+            }
+        }
     }
     y
 }

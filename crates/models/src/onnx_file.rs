@@ -1,0 +1,119 @@
+//! An ONNX file as a network of ours, held to what its source computes.
+
+use std::path::Path;
+
+use artifact::{Error, Result};
+use cifar::ImageShape;
+use engine::{Device, Net};
+use graph::Shape;
+use onnx::{Imported, Options};
+use sparsity::Masks;
+
+use crate::foreign::{Found, draw_head};
+use crate::npz;
+
+/// Norm of the difference of logits over the norm of the source's, at most.
+const AGREEMENT: f64 = 1e-4;
+
+/// What is wanted of an ONNX file.
+pub struct Wanted<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Height and width of the images, where the file leaves them open; 0 where it says them.
+    pub side: usize,
+    /// Whether a batch norm is put behind every convolution without one.
+    pub norms: bool,
+    /// Arrays `input` and `output` of the source.
+    pub against: Option<&'a Path>,
+    /// Another number of classes, for which a new last layer is drawn.
+    pub head: Option<Head>,
+}
+
+/// A new last layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    /// Classes.
+    pub classes: usize,
+    /// Seed of its values.
+    pub seed: u64,
+}
+
+/// The network of an ONNX file.
+///
+/// # Errors
+/// As [`onnx::read()`]; `Integrity` where the logits are not those of `against`.
+pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
+    let name = wanted.path.file_stem().unwrap_or_default().to_string_lossy();
+    let options = Options {
+        name: plain(&name),
+        input: (wanted.side > 0).then(|| Shape::from(wanted.side)),
+    };
+    let mut imported = onnx::read(wanted.path, &options)?;
+    sparsity::check_sound(&imported.graph, &imported.tensors, wanted.path)?;
+    if let Some(file) = wanted.against {
+        let off = disagreement(&imported, file)?;
+        imported.notes.push(format!("logits differ from those of {} by {off:.1e}", file.display()));
+    }
+    if wanted.norms {
+        imported = onnx::insert_norms(&imported)?;
+    }
+    let Imported { mut graph, mut tensors, mut notes } = imported;
+    if let Some(head) = wanted.head.filter(|head| head.classes != graph.classes()) {
+        graph = graph.with_classes(head.classes)?;
+        let drawn = draw_head(&graph, head.seed);
+        let names: Vec<&str> = drawn.keys().map(String::as_str).collect();
+        notes.push(format!("drawn anew for {} classes: {}", head.classes, names.join(", ")));
+        tensors.extend(drawn);
+    }
+    Ok(Found { graph, tensors, masks: Masks::default(), class_names: vec![], notes })
+}
+
+/// A name for people of what may be any file's.
+fn plain(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "._@-".contains(c) { c } else { '-' };
+    name.chars().map(kept).collect()
+}
+
+/// How far the logits of `imported` are from the array `output` of `file`, for its array `input`: norm of
+/// the difference over the norm.
+fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
+    let [input, output] = npz::read(file, ["input", "output"])?;
+    let graph = &imported.graph;
+    let (Shape { c, h, w }, classes) = (graph.images(), graph.classes());
+    let n = input.shape.first().copied().unwrap_or(0);
+    let (images, logits) = (vec![n, c, h, w], vec![n, classes]);
+    for (name, found, expected) in
+        [("input", &input.shape, &images), ("output", &output.shape, &logits)]
+    {
+        if found != expected || n == 0 {
+            return Err(Error::Config(format!(
+                "{}: array {name} has shape {found:?}; the network {} expects {expected:?} with 1 image \
+                 or more",
+                file.display(),
+                graph.name()
+            ))
+            .into());
+        }
+    }
+    let net = Net::load(graph.clone(), &imported.tensors, &Device::Cpu)?;
+    let shape = ImageShape { channels: c, height: h, width: w };
+    let batch = cifar::Batch { images: input.values, labels: vec![0; n], shape };
+    let found = net.scorer()?.rows(batch)?;
+    let off = relative(&found, &output.values);
+    if off <= AGREEMENT {
+        return Ok(off);
+    }
+    Err(Error::Integrity(format!(
+        "--against {}: the logits differ by {off:.2e} (norm over norm); expected {AGREEMENT:.0e} at most: \
+         the array is of another network or other weights, or the exporter changed the network",
+        file.display()
+    ))
+    .into())
+}
+
+fn relative(found: &[f32], expected: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let pairs = found.iter().zip(expected);
+    let off = norm(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    off / norm(&mut expected.iter().map(|v| f64::from(*v)))
+}
