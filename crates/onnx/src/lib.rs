@@ -1,12 +1,12 @@
-//! A network with its weights as an ONNX file, which other runtimes run.
+//! Networks with their weights as ONNX files: written for other runtimes, and read from other programs.
 //!
-//! [`encode`] walks the graph with one `match` over its operations (`nodes`) and writes what it
-//! finds as ONNX's protocol buffers (`proto`). Weights keep `PyTorch`'s names, zeros are written as
-//! zeros, and norms stay nodes: runtimes fold them. Reading ONNX files is not its business.
+//! [`encode`] walks a graph with one `match` over its operations (`write`). [`read()`] runs an ONNX file on
+//! shapes instead of values and keeps what is computed from the images as a graph (`read`). Both share
+//! ONNX's protocol buffers (`proto`).
 
-mod average;
-mod model;
-mod nodes;
 mod proto;
+mod read;
+mod write;
 
-pub use model::{IR_VERSION, Images, Model, OPSET, encode};
+pub use read::{Imported, Options, decode, insert_norms, read};
+pub use write::{IR_VERSION, Images, Model, OPSET, encode};

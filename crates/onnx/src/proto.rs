@@ -1,10 +1,12 @@
-//! The messages of ONNX that an exported network needs, under the field numbers of `onnx.proto`
+//! The messages of ONNX that networks need, under the field numbers of `onnx.proto`
 //! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>).
 //!
-//! Fields that are never written are left out. Numbers are optional where zero and absent differ,
-//! and lists are not packed, as that file has it.
+//! Fields that are neither written nor read are left out. Numbers are optional where zero and absent
+//! differ. Messages that can hold themselves (subgraphs, functions) are kept as bytes, so that no file
+//! makes the decoder recurse, and so are the values of tensors, which share the memory of the file.
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// `ModelProto`: a file.
 #[derive(Clone, PartialEq, Message)]
@@ -23,6 +25,9 @@ pub struct Model {
     pub opset_import: Vec<Opset>,
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Entry>,
+    /// Operators that the file itself defines.
+    #[prost(bytes = "bytes", repeated, tag = "25")]
+    pub functions: Vec<Bytes>,
 }
 
 /// `OperatorSetIdProto`: the version of the standard operators.
@@ -56,6 +61,8 @@ pub struct Graph {
     pub input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
+    #[prost(bytes = "bytes", repeated, tag = "15")]
+    pub sparse_initializer: Vec<Bytes>,
 }
 
 /// `NodeProto`: an operation on named values.
@@ -71,6 +78,10 @@ pub struct Node {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub domain: String,
+    #[prost(message, repeated, tag = "9")]
+    pub metadata_props: Vec<Entry>,
 }
 
 /// `AttributeProto`; one of the values, and its type.
@@ -82,6 +93,15 @@ pub struct Attribute {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub s: Option<Bytes>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub t: Option<Box<Tensor>>,
+    /// A subgraph.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub g: Option<Bytes>,
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(enumeration = "AttributeType", tag = "20")]
@@ -95,20 +115,41 @@ pub enum AttributeType {
     Undefined = 0,
     Float = 1,
     Int = 2,
+    Text = 3,
+    Tensor = 4,
+    Graph = 5,
+    Floats = 6,
     Ints = 7,
 }
 
-/// `TensorProto`; `raw_data` is little-endian, row-major.
+/// `TensorProto`: row-major values, little-endian in `raw_data`, or in one of the lists, or in another
+/// file.
 #[derive(Clone, PartialEq, Message)]
 pub struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     #[prost(enumeration = "Element", tag = "2")]
     pub data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "9")]
+    pub raw_data: Bytes,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
+    /// `location`, `offset` and `length` of values in another file.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<Entry>,
+    /// 1 where the values are in another file.
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 /// `TensorProto.DataType`.
@@ -117,6 +158,21 @@ pub struct Tensor {
 pub enum Element {
     Undefined = 0,
     Float = 1,
+    Uint8 = 2,
+    Int8 = 3,
+    Uint16 = 4,
+    Int16 = 5,
+    Int32 = 6,
+    Int64 = 7,
+    Text = 8,
+    Bool = 9,
+    Float16 = 10,
+    Double = 11,
+    Uint32 = 12,
+    Uint64 = 13,
+    Complex64 = 14,
+    Complex128 = 15,
+    Bfloat16 = 16,
 }
 
 /// `ValueInfoProto`: an input or output.
@@ -173,10 +229,22 @@ impl Tensor {
     /// Float values of this shape.
     pub fn new(name: &str, shape: &[usize], values: &[f32]) -> Self {
         Self {
-            dims: integers(shape),
+            dims: sizes(shape),
             data_type: Element::Float.into(),
             name: name.to_owned(),
             raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A list of whole numbers.
+    pub fn integers(name: &str, values: &[i64]) -> Self {
+        Self {
+            dims: vec![values.len() as i64],
+            data_type: Element::Int64.into(),
+            name: name.to_owned(),
+            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ..Self::default()
         }
     }
 }
@@ -188,9 +256,15 @@ impl Attribute {
         Self { name: name.to_owned(), i, r#type, ..Self::default() }
     }
 
+    /// A whole number of either sign.
+    pub fn integer(name: &str, value: i64) -> Self {
+        let r#type = AttributeType::Int.into();
+        Self { name: name.to_owned(), i: Some(value), r#type, ..Self::default() }
+    }
+
     /// A list of whole numbers.
     pub fn ints(name: &str, values: &[usize]) -> Self {
-        let (ints, r#type) = (integers(values), AttributeType::Ints.into());
+        let (ints, r#type) = (sizes(values), AttributeType::Ints.into());
         Self { name: name.to_owned(), ints, r#type, ..Self::default() }
     }
 
@@ -205,13 +279,13 @@ impl ValueInfo {
     /// Floats, `batch` times of this shape.
     pub fn batch(name: &str, shape: &[usize]) -> Self {
         let fixed = shape.iter().map(|&s| Size::Fixed(s as i64));
-        let sizes = std::iter::once(Size::Named("batch".into())).chain(fixed);
-        let shape = TensorShape { dim: sizes.map(|s| Dimension { value: Some(s) }).collect() };
+        let all = std::iter::once(Size::Named("batch".into())).chain(fixed);
+        let shape = TensorShape { dim: all.map(|s| Dimension { value: Some(s) }).collect() };
         let tensor = TensorType { elem_type: Element::Float.into(), shape: Some(shape) };
         Self { name: name.to_owned(), r#type: Some(Type { tensor_type: Some(tensor) }) }
     }
 }
 
-fn integers(sizes: &[usize]) -> Vec<i64> {
+fn sizes(sizes: &[usize]) -> Vec<i64> {
     sizes.iter().map(|&s| s as i64).collect()
 }

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use artifact::tensors::{self, Tensors};
 use artifact::{Error, Result};
-use graph::{Graph, Param};
+use graph::{Graph, Param, Role};
 use prost::Message as _;
 use serde::Serialize;
 
-use crate::nodes::{INPUT, OUTPUT};
+use super::nodes::{INPUT, OUTPUT, frozen_name, nodes};
 use crate::proto::{self, Entry, Opset, Tensor, ValueInfo};
-use crate::{average, nodes};
 
 /// The version of ONNX's file format that is written.
 pub const IR_VERSION: i64 = 8;
@@ -34,17 +33,17 @@ pub struct Model<'a> {
 /// How pixels become the network's input, and what its outputs mean.
 #[derive(Debug, Clone, Copy)]
 pub struct Images<'a> {
-    /// Of R, G and B, in `[0, 1]`: subtracted from pixels / 255.
-    pub mean: [f64; 3],
-    /// Of R, G and B: what remains is divided by it.
-    pub std: [f64; 3],
+    /// A value a channel, in `[0, 1]`: subtracted from pixels / 255.
+    pub mean: &'a [f64],
+    /// A value a channel: what remains is divided by it.
+    pub std: &'a [f64],
     /// The name of each class, as many as the network has.
     pub classes: &'a [String],
 }
 
 /// The bytes of an ONNX file, the same each time.
 ///
-/// Its input `images` is `batch x 3 x side x side` f32, `(pixel / 255 - mean) / std`; its output
+/// Its input `images` is `batch x channels x height x width` f32, `(pixel / 255 - mean) / std`; its output
 /// `logits` is `batch x classes`. Initializers have `PyTorch`'s names. The entries `mean`, `std` and
 /// `classes` of the metadata, where they are known, are JSON.
 ///
@@ -58,7 +57,7 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
         return Err(Error::Config(format!(
             "export to ONNX: {} class names; the network {} has {} classes",
             images.classes.len(),
-            graph.spec(),
+            graph.name(),
             graph.classes()
         )));
     }
@@ -86,6 +85,7 @@ fn file(model: &Model) -> proto::Model {
         graph: Some(network(model)),
         opset_import: vec![Opset { domain: Some(String::new()), version: OPSET }],
         metadata_props: metadata(model),
+        ..proto::Model::default()
     }
 }
 
@@ -94,7 +94,9 @@ fn made_by() -> String {
 }
 
 fn about(model: &Model) -> String {
-    let (graph, side) = (model.graph, model.graph.side());
+    let graph = model.graph;
+    let images = graph.images();
+    let colours = if images.c == 3 { "RGB, " } else { "" };
     let normalised = model.images.map_or_else(
         || "normalised as in training".to_owned(),
         |i| {
@@ -103,16 +105,19 @@ fn about(model: &Model) -> String {
         },
     );
     format!(
-        "{}, {}. Input {INPUT}: batch x 3 x {side} x {side}, RGB, {normalised}. Output {OUTPUT}: \
+        "{}, {}. Input {INPUT}: batch x {} x {} x {}, {colours}{normalised}. Output {OUTPUT}: \
          batch x {}.",
-        graph.spec(),
+        graph.name(),
         made_by(),
+        images.c,
+        images.h,
+        images.w,
         graph.classes()
     )
 }
 
 fn metadata(model: &Model) -> Vec<Entry> {
-    let mut entries = vec![("network", model.graph.spec().to_string()), ("producer", made_by())];
+    let mut entries = vec![("network", model.graph.name().to_owned()), ("producer", made_by())];
     if let Some(i) = model.images {
         entries.push(("mean", json(&i.mean)));
         entries.push(("std", json(&i.std)));
@@ -126,23 +131,25 @@ fn json(value: &impl Serialize) -> String {
 }
 
 fn network(model: &Model) -> proto::Graph {
-    let (graph, side) = (model.graph, model.graph.side());
+    let (graph, images) = (model.graph, model.graph.images());
+    let written = nodes(graph);
     proto::Graph {
-        node: nodes::nodes(graph),
-        name: graph.spec().to_string(),
-        initializer: initializers(model),
-        input: vec![ValueInfo::batch(INPUT, &[3, side, side])],
+        node: written.nodes,
+        name: graph.name().to_owned(),
+        initializer: initializers(model).chain(written.constants).collect(),
+        input: vec![ValueInfo::batch(INPUT, &[images.c, images.h, images.w])],
         output: vec![ValueInfo::batch(OUTPUT, &[graph.classes()])],
+        ..proto::Graph::default()
     }
 }
 
-fn initializers(model: &Model) -> Vec<Tensor> {
-    let of = |p: &Param| {
+fn initializers(model: &Model) -> impl Iterator<Item = Tensor> {
+    model.graph.params().iter().map(|p: &Param| {
         let values = model.tensors[&p.name].as_f32().expect("checked against the table");
-        Tensor::new(&p.name, &p.shape, values)
-    };
-    let params = model.graph.params().iter().map(of);
-    params.chain(average::tensors(model.graph)).collect()
+        let frozen = p.role == Role::Constant;
+        let name = if frozen { frozen_name(&p.name) } else { p.name.clone() };
+        Tensor::new(&name, &p.shape, values)
+    })
 }
 
 #[cfg(test)]
@@ -161,7 +168,7 @@ mod tests {
     fn encoded(tensors: &Tensors, classes: &[&str]) -> Result<Vec<u8>> {
         let classes: Vec<String> = classes.iter().map(|&c| c.to_owned()).collect();
         let (mean, std) = ([0.5, 0.25, 0.125], [0.2, 1e-7, 1.0]);
-        let images = Some(Images { mean, std, classes: &classes });
+        let images = Some(Images { mean: &mean, std: &std, classes: &classes });
         encode(&Model { graph: &graph(), tensors, images })
     }
 

@@ -1,37 +1,22 @@
 //! The mean over a grid of windows as two matrix products, which covers every size of image and
 //! grid: ONNX has no operator for it.
 
-use graph::{Graph, Op, Shape};
+use geometry::Size;
+use graph::Shape;
 
-use crate::proto::Tensor;
-
-/// The name of the matrix from the left, `windows x height`, of the average `node`.
-pub fn rows(node: &str) -> String {
-    format!("{node}.rows")
+/// The matrix from the left, `windows x height`, of averages over a grid of windows on `x`.
+pub fn rows(grid: Size, x: Shape) -> Vec<f32> {
+    means(x.h, grid.h)
 }
 
-/// The name of the matrix from the right, `width x windows`, of the average `node`.
-pub fn columns(node: &str) -> String {
-    format!("{node}.columns")
-}
-
-/// The matrices of every average over more than one window.
-pub fn tensors(graph: &Graph) -> Vec<Tensor> {
-    let of_node = |node: &graph::Node| match node.op {
-        Op::Average(n) if n > 1 => both(&node.name, n, graph.nodes()[node.inputs[0]].shape).into(),
-        _ => vec![],
-    };
-    graph.nodes().iter().flat_map(of_node).collect()
-}
-
-fn both(node: &str, n: usize, x: Shape) -> [Tensor; 2] {
-    let (left, right) = (means(x.h, n), transposed(&means(x.w, n), x.w));
-    [Tensor::new(&rows(node), &[n, x.h], &left), Tensor::new(&columns(node), &[x.w, n], &right)]
+/// The matrix from the right, `width x windows`.
+pub fn columns(grid: Size, x: Shape) -> Vec<f32> {
+    transposed(&means(x.w, grid.w), x.w)
 }
 
 /// `n x size`: row `i` takes the mean of the pixels from `floor(i * size / n)` up to
 /// `ceil((i + 1) * size / n)`, as `PyTorch`'s `AdaptiveAvgPool2d`.
-fn means(size: usize, n: usize) -> Vec<f32> {
+pub(crate) fn means(size: usize, n: usize) -> Vec<f32> {
     let row = |i: usize| {
         let window = i * size / n..((i + 1) * size).div_ceil(n);
         let share = 1.0 / window.len() as f32;

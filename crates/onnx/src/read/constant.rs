@@ -1,0 +1,99 @@
+//! Values that do not depend on the images.
+
+use std::rc::Rc;
+
+/// What does not fit, without the node that it is about.
+pub type Found<T> = std::result::Result<T, String>;
+
+/// A whole number, or so many times the batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dim {
+    pub n: i64,
+    pub batch: bool,
+}
+
+/// A number that is known.
+impl From<i64> for Dim {
+    fn from(n: i64) -> Self {
+        Self { n, batch: false }
+    }
+}
+
+impl Dim {
+    /// The number.
+    pub fn known(self) -> Found<i64> {
+        if self.batch { Err("a number that depends on the batch size".into()) } else { Ok(self.n) }
+    }
+}
+
+/// The values of a constant, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    Floats(Rc<Vec<f32>>),
+    /// Whole numbers, and truth values as 0 and 1.
+    Whole(Rc<Vec<Dim>>),
+}
+
+/// A tensor whose values are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Constant {
+    pub dims: Vec<usize>,
+    pub data: Data,
+    /// The initializer that it is, if it is one, moved or reshaped.
+    pub name: Option<String>,
+}
+
+impl Constant {
+    pub fn floats(dims: &[usize], values: Vec<f32>) -> Self {
+        Self { dims: dims.to_vec(), data: Data::Floats(Rc::new(values)), name: None }
+    }
+
+    pub fn whole(dims: &[usize], values: Vec<Dim>) -> Self {
+        Self { dims: dims.to_vec(), data: Data::Whole(Rc::new(values)), name: None }
+    }
+
+    pub fn count(&self) -> usize {
+        match &self.data {
+            Data::Floats(v) => v.len(),
+            Data::Whole(v) => v.len(),
+        }
+    }
+
+    /// Its real numbers, shared.
+    pub fn real(&self) -> Found<Rc<Vec<f32>>> {
+        match &self.data {
+            Data::Floats(v) => Ok(Rc::clone(v)),
+            Data::Whole(v) => {
+                let all = v.iter().map(|d| Ok(d.known()? as f32));
+                Ok(Rc::new(all.collect::<Found<_>>()?))
+            }
+        }
+    }
+
+    /// Its whole numbers.
+    pub fn dims_of(&self) -> Found<Vec<Dim>> {
+        match &self.data {
+            Data::Whole(v) => Ok(v.to_vec()),
+            Data::Floats(_) => Err("real numbers; expected whole ones".into()),
+        }
+    }
+
+    /// Its whole numbers, none of which may depend on the batch size.
+    pub fn integers(&self) -> Found<Vec<i64>> {
+        self.dims_of()?.into_iter().map(Dim::known).collect()
+    }
+
+    /// Its single real number.
+    pub fn scalar(&self) -> Found<f32> {
+        match self.real()?[..] {
+            [one] => Ok(one),
+            _ => Err(format!("a tensor of shape {:?}; expected a single number", self.dims)),
+        }
+    }
+}
+
+/// The number that all values are, if they are equal.
+pub fn uniform(values: &[f32]) -> Option<f32> {
+    let first = *values.first()?;
+    values.iter().all(|v| *v == first).then_some(first)
+}

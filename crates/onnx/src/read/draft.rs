@@ -1,0 +1,66 @@
+//! A network in the making: operations of a graph, and what is still a part of one.
+
+use std::rc::Rc;
+
+use graph::{Op, Shape};
+
+/// What a draft computes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// An operation of a graph.
+    Op(Op),
+    /// `min(max(x, low), high)`.
+    Clip { low: f32, high: f32 },
+    Erf,
+    Tanh,
+    Power(f32),
+    Sqrt,
+    Reciprocal,
+    /// The mean over the channels of each pixel.
+    ChannelMean,
+    /// The first minus the second, which has a single channel.
+    Less,
+    /// The first divided by the second, which has a single channel.
+    Ratio,
+    /// The first times the second, which has a single channel.
+    PixelProduct,
+    /// A matrix times each channel.
+    Rows(Rc<Vec<f32>>),
+    /// Each channel times a matrix.
+    Columns(Rc<Vec<f32>>),
+    /// Softmax over the channels.
+    Softmax,
+}
+
+/// A tensor of a draft: what stands behind its name, and the values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weight {
+    pub suffix: &'static str,
+    pub values: Rc<Vec<f32>>,
+}
+
+/// A node in the making.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub step: Step,
+    /// Drafts before this one.
+    pub inputs: Vec<usize>,
+    pub shape: Shape,
+    pub weights: Vec<Weight>,
+    /// The module that its parameters name.
+    pub path: Option<String>,
+    /// The operator of the file that it is.
+    pub site: usize,
+}
+
+impl Draft {
+    /// The values behind `suffix`.
+    pub fn weight(&self, suffix: &str) -> Option<&Rc<Vec<f32>>> {
+        self.weights.iter().find(|w| w.suffix == suffix).map(|w| &w.values)
+    }
+}
+
+/// Tensors of a draft.
+pub fn weights(all: Vec<(&'static str, Rc<Vec<f32>>)>) -> Vec<Weight> {
+    all.into_iter().map(|(suffix, values)| Weight { suffix, values }).collect()
+}

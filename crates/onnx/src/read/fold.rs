@@ -1,0 +1,128 @@
+//! Operators on constants: the arithmetic of shapes that exporters write out, and weights that they
+//! move about.
+
+mod arithmetic;
+mod moves;
+
+use super::attributes::Attributes;
+use super::constant::{Constant, Data, Dim, Found};
+use super::tensor::is_real;
+pub use moves::{cuts, expand, transposed};
+use super::walk::Value;
+
+/// The most values of a constant that is computed; one that is only moved may have more.
+pub const MOST_VALUES: usize = 1 << 24;
+
+/// What an operator makes of constants; None where it is none of those that are known here.
+pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Constant>> {
+    let kind = with.0.op_type.as_str();
+    let input = |i: usize| inputs.get(i).and_then(Option::as_ref);
+    let Some(first) = input(0) else { return Ok(None) };
+    let second = || input(1).ok_or("a second input is missing");
+    let axes = || -> Found<Option<Vec<i64>>> {
+        Ok(match (with.ints("axes"), input(1)) {
+            (Some(axes), _) => Some(axes.to_vec()),
+            (None, Some(axes)) => Some(axes.integers()?),
+            (None, None) => None,
+        })
+    };
+    let all = || inputs.iter().flatten().collect::<Vec<_>>();
+    let found = match kind {
+        "Identity" | "CastLike" => first.clone(),
+        "Cast" => cast(first, with.int("to").unwrap_or(1) as i32)?,
+        "Shape" => sizes(with, &first.dims.iter().map(|&n| Dim::from(n as i64)).collect::<Vec<_>>())?,
+        "Size" => Constant::whole(&[], vec![Dim::from(first.count() as i64)]),
+        "Reshape" => moves::reshape(first, &second()?.integers()?)?,
+        "Flatten" => {
+            let axis = position(with.int("axis").unwrap_or(1), first.dims.len() + 1)?;
+            let (outer, inner) = first.dims.split_at(axis);
+            let dims = [outer.iter().product(), inner.iter().product()];
+            Constant { dims: dims.to_vec(), ..first.clone() }
+        }
+        "Unsqueeze" => moves::unsqueeze(first, &axes()?.ok_or("axes are missing")?)?,
+        "Squeeze" => moves::squeeze(first, axes()?.as_deref())?,
+        "Transpose" => moves::transpose(first, with.ints("perm"))?,
+        "Gather" => moves::gather(first, second()?, with.int("axis").unwrap_or(0))?,
+        "Slice" => moves::slice(first, inputs)?,
+        "Concat" => moves::concat(&all(), with.int("axis").unwrap_or(0))?,
+        "Expand" => {
+            let to = second()?.integers()?;
+            let to: Option<Vec<usize>> = to.iter().map(|&n| usize::try_from(n).ok()).collect();
+            moves::expand(first, &to.ok_or("expands to sizes below 0")?)?
+        }
+        "Range" => arithmetic::range(first, second()?, input(2).ok_or("a third input is missing")?)?,
+        "Where" => {
+            let otherwise = input(2).ok_or("a third input is missing")?;
+            arithmetic::choose(first, second()?, otherwise)?
+        }
+        "ReduceProd" => arithmetic::product(first, with.int("keepdims").unwrap_or(1) == 1)?,
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater" | "Min" | "Max"
+        | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
+            arithmetic::of_two(kind, first, second()?)?
+        }
+        "Neg" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Not" | "Abs" | "Exp" => {
+            arithmetic::of_one(kind, first)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(found))
+}
+
+/// The dimensions that `Shape` asks for.
+pub fn sizes(with: Attributes, dims: &[Dim]) -> Found<Constant> {
+    let rank = dims.len() as i64;
+    let clamp = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;
+    let start = clamp(with.int("start").unwrap_or(0));
+    let end = clamp(with.int("end").unwrap_or(rank)).max(start);
+    Ok(Constant::whole(&[end - start], dims[start..end].to_vec()))
+}
+
+/// A tensor of one number, whose sizes may depend on the batch.
+pub fn filled(dims: &[Dim], value: Option<&Constant>) -> Found<Value> {
+    let zero = Constant::floats(&[1], vec![0.0]);
+    let value = value.unwrap_or(&zero);
+    let known: Option<Vec<usize>> =
+        dims.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
+    if let Some(dims) = known.filter(|d| few(d)) {
+        let count = dims.iter().product();
+        return Ok(Value::Constant(match &value.data {
+            Data::Floats(v) if v.len() == 1 => Constant::floats(&dims, vec![v[0]; count]),
+            Data::Whole(v) if v.len() == 1 => Constant::whole(&dims, vec![v[0]; count]),
+            _ => return Err("more than one value to fill a tensor with".into()),
+        }));
+    }
+    Ok(Value::Filled { dims: dims.to_vec(), value: value.scalar()? })
+}
+
+/// Whether a tensor of these sizes is small enough to be computed.
+fn few(dims: &[usize]) -> bool {
+    dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).is_some_and(|n| n <= MOST_VALUES)
+}
+
+fn cast(x: &Constant, to: i32) -> Found<Constant> {
+    let name = x.name.clone();
+    Ok(match (&x.data, is_real(to)) {
+        (Data::Floats(_), true) | (Data::Whole(_), false) => x.clone(),
+        (Data::Whole(_), true) => Constant { name, ..Constant::floats(&x.dims, x.real()?.to_vec()) },
+        (Data::Floats(v), false) => {
+            Constant::whole(&x.dims, v.iter().map(|v| Dim::from(*v as i64)).collect())
+        }
+    })
+}
+
+/// `axis` counted from the front, of `rank` dimensions.
+pub fn position(axis: i64, rank: usize) -> Found<usize> {
+    let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+    let found = usize::try_from(from_front).ok().filter(|a| *a < rank);
+    found.ok_or_else(|| format!("axis {axis} of {rank} dimensions"))
+}
+
+/// Where a slice along `size` values begins, how many it takes, and every how many.
+pub fn span(size: usize, start: i64, end: i64, step: i64) -> Found<(usize, usize, usize)> {
+    let step = usize::try_from(step).ok().filter(|s| *s > 0);
+    let step = step.ok_or("a step below 1; expected one forwards")?;
+    let size = size as i64;
+    let clamp = |at: i64| (if at < 0 { at.saturating_add(size) } else { at }).clamp(0, size);
+    let (start, end) = (clamp(start) as usize, clamp(end) as usize);
+    Ok((start, end.saturating_sub(start).div_ceil(step), step))
+}

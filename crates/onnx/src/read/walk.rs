@@ -1,0 +1,497 @@
+//! The walk over the operators that lead to the output.
+
+mod order;
+
+use std::collections::BTreeMap;
+
+use artifact::{Error, Result};
+use graph::{Op, Shape};
+
+use super::Place;
+use super::attributes::Attributes;
+use super::build::Walked;
+use super::constant::{Constant, Dim, Found};
+use super::draft::{Draft, Step, Weight};
+use super::fold::{filled, fold, sizes};
+use super::shapes::{Input, is_standard};
+use super::tensor::{self, is_real, type_name};
+use super::view::{Factor, View, merged, whole};
+use crate::proto::{self, Element, Tensor};
+
+/// What operators on the images may be.
+const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Cast, Clip, Concat, Conv, Div, Dropout, Erf, \
+    Expand, Flatten, Gather, Gelu, Gemm, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, Identity, \
+    LayerNormalization, LeakyRelu, LogSoftmax, MatMul, Max, MaxPool, Min, Mul, Neg, Pad, Pow, Reciprocal, \
+    ReduceMax, ReduceMean, ReduceSum, Relu, Reshape, Shape, Sigmoid, Slice, Softmax, Split, Sqrt, Squeeze, \
+    Sub, Sum, Tanh, Transpose, Unsqueeze, and any arithmetic on constants";
+
+/// A decoded file.
+pub struct File<'a> {
+    pub graph: &'a proto::Graph,
+    pub place: &'a Place,
+    /// The version of its operators.
+    pub opset: i64,
+    /// Whether it defines operators of its own.
+    pub functions: bool,
+}
+
+/// What a name in the file stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Constant(Constant),
+    /// A tensor of one number, too large to be written out or of a size that depends on the batch.
+    Filled { dims: Vec<Dim>, value: f32 },
+    /// What depends on the images.
+    Data(View),
+}
+
+/// An operator and the values that it reads.
+pub struct Call<'a> {
+    pub with: Attributes<'a>,
+    pub inputs: Vec<Option<Value>>,
+    /// The attribute `value`.
+    value: Option<Constant>,
+    /// Its number in the file.
+    pub site: usize,
+}
+
+/// What was found so far.
+pub struct Walk<'a> {
+    pub file: &'a File<'a>,
+    pub input: &'a Input,
+    initializers: BTreeMap<&'a str, &'a Tensor>,
+    values: BTreeMap<&'a str, Value>,
+    pub drafts: Vec<Draft>,
+    pub notes: Vec<String>,
+    /// Drafts that put values in order, by what they read and the operator that they are of.
+    settled: BTreeMap<(usize, usize, bool), usize>,
+    /// How many initializers of each other type were converted.
+    converted: BTreeMap<String, usize>,
+}
+
+/// Walks from the images to the output.
+pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
+    let bad = |what: String| Error::Config(format!("{}: {what}", file.place.origin));
+    let [output] = &file.graph.output[..] else {
+        let all = file.graph.output.iter().take(8).map(|o| o.name.as_str()).collect::<Vec<_>>();
+        let count = file.graph.output.len();
+        return Err(bad(format!("{count} outputs ({}); expected one, the logits", all.join(", "))));
+    };
+    let initializers = file.graph.initializer.iter().map(|t| (t.name.as_str(), t)).collect();
+    let images = Draft {
+        step: Step::Op(Op::Input),
+        inputs: vec![],
+        shape: input.shape,
+        weights: vec![],
+        path: None,
+        site: usize::MAX,
+    };
+    let first = Value::Data(View::map(0, input.shape, usize::MAX));
+    let mut walk = Walk {
+        file,
+        input,
+        initializers,
+        values: BTreeMap::from([(input.name.as_str(), first)]),
+        drafts: vec![images],
+        notes: vec![],
+        settled: BTreeMap::new(),
+        converted: BTreeMap::new(),
+    };
+    let order = order::order(file.graph, &output.name).map_err(bad)?;
+    for &site in &order {
+        walk.visit(site)?;
+    }
+    let unread = file.graph.node.len() - order.len();
+    if unread > 0 {
+        walk.notes.push(format!("{unread} operators that do not lead to the output are left out"));
+    }
+    walk.finish(&output.name).map_err(bad)
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, site: usize) -> Result<()> {
+        let file = self.file;
+        let node = &file.graph.node[site];
+        self.check(node).map_err(|what| refused(file, site, &what))?;
+        let call = self.call(node, site)?;
+        let found = self.run(&call).map_err(|what| refused(file, site, &what))?;
+        for (name, value) in node.output.iter().zip(found) {
+            self.values.insert(name, value);
+        }
+        Ok(())
+    }
+
+    fn check(&self, node: &proto::Node) -> Found<()> {
+        if Attributes(node).has_subgraph() {
+            return Err("control flow; expected a network without: export it with fixed shapes".into());
+        }
+        if !is_standard(&node.domain) {
+            let own = if self.file.functions {
+                "; operators that a file defines itself are not read: export without functions"
+            } else {
+                ""
+            };
+            let domain = &node.domain;
+            return Err(format!("an operator of the domain {domain}; expected standard ones{own}"));
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, node: &'a proto::Node, site: usize) -> Result<Call<'a>> {
+        let with = Attributes(node);
+        let inputs = node.input.iter().map(|name| {
+            if name.is_empty() { Ok(None) } else { self.value(name, site).map(Some) }
+        });
+        let inputs = inputs.collect::<Result<_>>()?;
+        let value = with.tensor("value").map(|t| {
+            tensor::constant(t, &format!("node {}", node.name), self.file.place)
+        });
+        Ok(Call { with, inputs, value: value.transpose()?, site })
+    }
+
+    fn value(&mut self, name: &'a str, site: usize) -> Result<Value> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(value.clone());
+        }
+        let Some(&stored) = self.initializers.get(name) else {
+            let what = format!("reads {name}, which nothing makes");
+            return Err(refused(self.file, site, &what));
+        };
+        let found = tensor::constant(stored, &format!("initializer {name}"), self.file.place)?;
+        if is_real(stored.data_type) && stored.data_type != Element::Float as i32 {
+            *self.converted.entry(type_name(stored.data_type)).or_default() += 1;
+        }
+        let found = Value::Constant(Constant { name: Some(name.to_owned()), ..found });
+        // Weights are read once, as a rule; what is small is kept.
+        if stored.raw_data.len() <= 1 << 12 {
+            self.values.insert(name, found.clone());
+        }
+        Ok(found)
+    }
+
+    fn finish(mut self, output: &str) -> Found<Walked<'a>> {
+        for (kind, count) in std::mem::take(&mut self.converted) {
+            self.notes.push(format!("{count} tensors of type {kind} are converted to f32"));
+        }
+        let value = self.values.get(output).cloned();
+        let Some(Value::Data(view)) = value else {
+            return Err(format!("its output {output} does not depend on the images"));
+        };
+        let named = |what| format!("output {output}: {what}");
+        let view = self.settle(view).map_err(named)?;
+        let shape = self.drafts[view.node].shape;
+        let dims = view.dims();
+        if !shape.is_vector() || !view.has_channels_at(shape, 0) {
+            return Err(named(format!("batch x {dims:?}; expected batch x classes")));
+        }
+        Ok(Walked {
+            file: self.file,
+            drafts: self.drafts,
+            output: view.node,
+            notes: self.notes,
+        })
+    }
+
+    fn run(&mut self, call: &Call) -> Found<Vec<Value>> {
+        let kind = call.with.0.op_type.as_str();
+        let first = call.inputs.first().cloned().flatten();
+        let one = |value: Value| Ok(vec![value]);
+        match (kind, first) {
+            ("Constant", _) => return one(Value::Constant(call.constant()?)),
+            ("ConstantOfShape", _) => {
+                return one(filled(&call.constant_at(0)?.dims_of()?, call.value.as_ref())?);
+            }
+            ("Shape", Some(Value::Data(view))) => {
+                let all: Vec<Dim> =
+                    std::iter::once(self.batch()).chain(known(&view.dims())).collect();
+                return one(Value::Constant(sizes(call.with, &all)?));
+            }
+            ("Identity" | "Cast" | "CastLike", Some(same @ Value::Filled { .. })) => return one(same),
+            _ => {}
+        }
+        let constants: Option<Vec<Option<Constant>>> = call
+            .inputs
+            .iter()
+            .map(|v| match v {
+                None => Some(None),
+                Some(Value::Constant(c)) => Some(Some(c.clone())),
+                Some(Value::Filled { .. } | Value::Data(_)) => None,
+            })
+            .collect();
+        if let Some(constants) = constants {
+            if kind == "Expand" && constants.len() == 2 {
+                return one(self.expanded(&constants)?);
+            }
+            let found = fold(call.with, &constants)?;
+            if let Some(found) = found {
+                return one(Value::Constant(found));
+            }
+            return Err(format!("of constants alone; supported are {SUPPORTED}"));
+        }
+        self.data(kind, call)
+    }
+
+    /// A constant broadcast, perhaps to a size that depends on the batch.
+    fn expanded(&self, inputs: &[Option<Constant>]) -> Found<Value> {
+        let (Some(x), Some(to)) = (&inputs[0], &inputs[1]) else {
+            return Err("an input is missing".into());
+        };
+        let to = to.dims_of()?;
+        if x.count() == 1 && x.dims.len() <= to.len() && to.iter().all(|d| d.batch || d.n > 1) {
+            return filled(&to, Some(x));
+        }
+        let dims: Option<Vec<usize>> =
+            to.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
+        let dims = dims.ok_or("expands to a size that depends on the batch")?;
+        Ok(Value::Constant(super::fold::expand(x, &dims)?))
+    }
+
+    fn data(&mut self, kind: &str, call: &Call) -> Found<Vec<Value>> {
+        let found = match kind {
+            "Conv" => self.conv(call)?,
+            "Gemm" => self.gemm(call)?,
+            "MatMul" => self.mat_mul(call)?,
+            "BatchNormalization" => self.batch_norm(call)?,
+            "LayerNormalization" => self.layer_norm(call)?,
+            "Dropout" => self.dropout(call)?,
+            "Softmax" | "LogSoftmax" => self.softmax(call)?,
+            "MaxPool" => self.max_pool(call)?,
+            "AveragePool" => self.average_pool(call)?,
+            "GlobalAveragePool" => self.global("mean", call)?,
+            "GlobalMaxPool" => self.global("max", call)?,
+            "ReduceMean" | "ReduceMax" | "ReduceSum" => self.reduce(kind, call)?,
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Min" => self.of_two(kind, call)?,
+            "Sum" => self.sum(call)?,
+            "Concat" => self.concat(call)?,
+            "Slice" => self.slice(call)?,
+            "Gather" => self.gather(call)?,
+            "Split" => return self.split(call),
+            "Pad" => self.pad(call)?,
+            "Reshape" => self.reshape(call)?,
+            "Flatten" => self.flatten(call)?,
+            "Squeeze" => self.squeeze(call)?,
+            "Unsqueeze" => self.unsqueeze(call)?,
+            "Transpose" => self.transpose(call)?,
+            "Expand" => self.expand(call)?,
+            "Identity" | "CastLike" => call.data(0)?,
+            "Cast" => self.cast(call)?,
+            _ => self.function(kind, call)?,
+        };
+        Ok(vec![Value::Data(found)])
+    }
+
+    /// The first dimension of every value that depends on the images.
+    pub fn batch(&self) -> Dim {
+        self.input.batch.map_or(Dim { n: 1, batch: true }, Dim::from)
+    }
+
+    pub fn shape(&self, node: usize) -> Shape {
+        self.drafts[node].shape
+    }
+
+    /// Adds an operation of a graph.
+    pub fn push(&mut self, site: usize, op: Op, inputs: &[usize]) -> Found<usize> {
+        self.push_with(site, op, inputs, (None, vec![]))
+    }
+
+    /// Adds an operation with tensors, of the module that they name.
+    pub fn push_with(
+        &mut self,
+        site: usize,
+        op: Op,
+        inputs: &[usize],
+        (path, weights): (Option<String>, Vec<Weight>),
+    ) -> Found<usize> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
+        let shape = op.shape(&shapes)?;
+        let (step, inputs) = (Step::Op(op), inputs.to_vec());
+        self.drafts.push(Draft { step, inputs, shape, weights, path, site });
+        Ok(self.drafts.len() - 1)
+    }
+
+    /// Adds a part of an operation.
+    pub fn push_part(&mut self, site: usize, step: Step, inputs: &[usize], shape: Shape) -> usize {
+        let inputs = inputs.to_vec();
+        self.drafts.push(Draft { step, inputs, shape, weights: vec![], path: None, site });
+        self.drafts.len() - 1
+    }
+
+    /// The same values with all axes whole and in order, as far as operations can do that: channels are
+    /// shuffled, and what is one dimension is flattened.
+    pub fn settle(&mut self, view: View) -> Found<View> {
+        let shape = self.shape(view.node);
+        let [channels, rows, columns] = whole(shape);
+        let axes = view.axes.iter().map(|axis| merged(axis.iter().copied())).collect();
+        let mut view = View { axes, ..view };
+        let Some(at) = view.axes.iter().position(|axis| axis.iter().any(|f| channels_of(f))) else {
+            return self.flatten_single(view);
+        };
+        let own: Vec<Factor> = view.axes[at].iter().copied().filter(channels_of).collect();
+        let rest: Vec<Factor> = view.axes[at][own.len()..].to_vec();
+        let open = || format!("{:?} (without the batch) splits the channels", view.dims());
+        if super::view::size(&own) != shape.c || view.axes[at][..own.len()] != own[..] {
+            return Err(open());
+        }
+        if let [outer, _] = own[..] {
+            let op = Op::Shuffle(graph::op::Shuffle { groups: shape.c / outer.size });
+            view.node = self.settled(&view, op)?;
+        } else if own != channels {
+            return Err(open());
+        }
+        view.axes[at] = [channels, rest.clone()].concat();
+        if rest.is_empty() {
+            return Ok(view);
+        }
+        if rest != [rows, columns].concat() {
+            return Err("values are flattened with the channels not first".into());
+        }
+        view.node = self.settled(&view, Op::Flatten)?;
+        let [joined, ..] = whole(self.shape(view.node));
+        view.axes[at] = joined;
+        Ok(view)
+    }
+
+    /// The draft `op` of a view, made once however many read it.
+    pub fn settled(&mut self, view: &View, op: Op) -> Found<usize> {
+        let key = (view.node, view.site, op == Op::Flatten);
+        if let Some(&node) = self.settled.get(&key) {
+            return Ok(node);
+        }
+        let node = self.push(view.site, op, &[view.node])?;
+        self.settled.insert(key, node);
+        Ok(node)
+    }
+
+    /// A map of one channel that is flattened.
+    fn flatten_single(&mut self, mut view: View) -> Found<View> {
+        let [_, rows, columns] = whole(self.shape(view.node));
+        if view.axes.len() > 1 || rows.is_empty() && columns.is_empty() {
+            return Ok(view);
+        }
+        if view.axes[0] != [rows, columns].concat() {
+            return Err("pixels are flattened in another order".into());
+        }
+        view.node = self.settled(&view, Op::Flatten)?;
+        let [joined, ..] = whole(self.shape(view.node));
+        view.axes[0] = joined;
+        Ok(view)
+    }
+
+    /// The draft of a value that must be channels x height x width.
+    pub fn map(&mut self, view: View) -> Found<usize> {
+        let view = self.settle(view)?;
+        let shape = self.shape(view.node);
+        if view.is_map(shape) {
+            return Ok(view.node);
+        }
+        Err(format!(
+            "reads batch x {:?}; expected batch x channels x height x width of {shape}",
+            view.dims()
+        ))
+    }
+}
+
+fn channels_of(factor: &Factor) -> bool {
+    factor.axis == super::view::Axis::Channel
+}
+
+fn known(dims: &[usize]) -> impl Iterator<Item = Dim> {
+    dims.iter().map(|&n| Dim::from(n as i64))
+}
+
+impl Call<'_> {
+    /// Input `i`, which depends on the images.
+    pub fn data(&self, i: usize) -> Found<View> {
+        match self.inputs.get(i) {
+            Some(Some(Value::Data(view))) => Ok(view.clone()),
+            Some(Some(_)) => Err(format!("input {i} is a constant; expected what the images become")),
+            Some(None) | None => Err(format!("input {i} is missing")),
+        }
+    }
+
+    /// Input `i`, if it is given, which must be a constant.
+    pub fn constant_if(&self, i: usize) -> Found<Option<Constant>> {
+        match self.inputs.get(i) {
+            None | Some(None) => Ok(None),
+            Some(Some(Value::Constant(c))) => Ok(Some(c.clone())),
+            Some(Some(Value::Filled { dims, .. })) => {
+                let dims: Vec<i64> = dims.iter().map(|d| d.n).collect();
+                Err(format!("input {i} is a tensor of the batch's size ({dims:?})"))
+            }
+            Some(Some(Value::Data(_))) => {
+                Err(format!("input {i} depends on the images; expected a constant"))
+            }
+        }
+    }
+
+    /// Input `i`, a constant.
+    pub fn constant_at(&self, i: usize) -> Found<Constant> {
+        self.constant_if(i)?.ok_or_else(|| format!("input {i} is missing"))
+    }
+
+    /// Input `i`, if it is given: real weights.
+    pub fn weights_if(&self, i: usize) -> Found<Option<Constant>> {
+        let found = self.constant_if(i)?;
+        match &found {
+            Some(Constant { data: super::constant::Data::Whole(_), name, .. }) => Err(format!(
+                "input {i} ({}) holds whole numbers; expected real weights: quantised networks are not read",
+                name.as_deref().unwrap_or("without name")
+            )),
+            _ => Ok(found),
+        }
+    }
+
+    /// Input `i`: real weights.
+    pub fn weights(&self, i: usize) -> Found<Constant> {
+        self.weights_if(i)?.ok_or_else(|| format!("input {i} is missing"))
+    }
+
+    /// Axes, as an attribute or as input 1.
+    pub fn axes(&self) -> Found<Option<Vec<i64>>> {
+        match self.with.ints("axes") {
+            Some(axes) => Ok(Some(axes.to_vec())),
+            None => self.constant_if(1)?.map(|c| c.integers()).transpose(),
+        }
+    }
+
+    /// The value of a `Constant`.
+    fn constant(&self) -> Found<Constant> {
+        let whole = |v: &[i64]| v.iter().map(|&n| Dim::from(n)).collect::<Vec<_>>();
+        let with = self.with;
+        if let Some(value) = &self.value {
+            return Ok(value.clone());
+        }
+        if let Some(n) = with.int("value_int") {
+            return Ok(Constant::whole(&[], vec![n.into()]));
+        }
+        if let Some(v) = with.float("value_float") {
+            return Ok(Constant::floats(&[], vec![v]));
+        }
+        if let Some(v) = with.ints("value_ints") {
+            return Ok(Constant::whole(&[v.len()], whole(v)));
+        }
+        if let Some(v) = with.floats("value_floats") {
+            return Ok(Constant::floats(&[v.len()], v.to_vec()));
+        }
+        Err("no value that is a number".into())
+    }
+}
+
+/// An operator that is not understood, with all that the file says of it.
+pub fn refused(file: &File, site: usize, what: &str) -> Error {
+    let origin = &file.place.origin;
+    let Some(node) = file.graph.node.get(site) else {
+        return Error::Config(format!("{origin}: {what}"));
+    };
+    let first = node.output.first().map_or("", String::as_str);
+    let name = if node.name.is_empty() { first } else { &node.name };
+    let domain = if is_standard(&node.domain) { "" } else { &format!("{}.", node.domain) };
+    let printed = Attributes(node).printed();
+    let with = if printed.is_empty() { String::new() } else { format!(" with {printed}") };
+    Error::Config(format!("{origin}: node {name}: {domain}{}{with}: {what}", node.op_type))
+}
+
+/// What is said of an operator that is not known.
+pub fn unknown() -> String {
+    format!("not supported; supported are {SUPPORTED}")
+}
