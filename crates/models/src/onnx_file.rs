@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact::{Error, Result};
+use artifact::Error;
 use cifar::ImageShape;
 use engine::{Device, Net};
 use graph::Shape;

@@ -153,7 +153,7 @@ impl Job<'_> {
         }
     }
 
-    /// Applies an activation that is more than ReLU to the complete sums of eight outputs.
+    /// Applies an activation that is more than `ReLU` to the complete sums of eight outputs.
     #[inline(always)]
     fn activate<S: Simd>(&self, simd: S, item: &Item, panel: usize, out: &Shared) {
         let Some(activation) = self.end.curve() else { return };

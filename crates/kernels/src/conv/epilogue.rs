@@ -30,7 +30,7 @@ impl Epilogue<'_> {
         self.bias.get(output).copied().unwrap_or(0.0)
     }
 
-    /// Whether the activation is ReLU, the most frequent: an instruction where the sums are
+    /// Whether the activation is `ReLU`, the most frequent: an instruction where the sums are
     /// finished anyway.
     pub(crate) fn rectifies(&self) -> bool {
         self.activation == Some(Activation::Relu)
@@ -80,10 +80,12 @@ impl NullaryFnOnce for Applied<'_> {
 
 #[inline(always)]
 fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
-    values.iter_mut().for_each(|value| *value = of(*value));
+    for value in values {
+        *value = of(*value);
+    }
 }
 
-/// The part of an epilogue that is done register by register: the summand, and ReLU.
+/// The part of an epilogue that is done register by register: the summand, and `ReLU`.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish {
     /// Where the sums and where the summands begin; both null where nothing is added.

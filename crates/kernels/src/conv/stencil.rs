@@ -80,7 +80,7 @@ impl Stencil {
             let (ky, kx) = (index / window.kernel.w, index % window.kernel.w);
             Tap { index, row: ky * window.dilation.h, column: kx * window.dilation.w }
         });
-        let stencil = Self {
+        Self {
             blocks: conv.lanes.blocks(),
             channels: conv.inputs,
             h: conv.h,
@@ -93,16 +93,14 @@ impl Stencil {
             rows,
             columns,
             grid: Grid { h: rows, w: columns, step: Size::square(1), y: 0, x: 0 },
-        };
-        stencil.reshaped()
+        }
     }
 
     /// `dx` from `dy`: one stencil for the pixels of each phase of the stride. Some have no taps.
     pub(super) fn input_grad(conv: &Conv) -> Vec<Self> {
         let stride = conv.window.stride;
         let of = |i: usize| Self::phase(conv, i / stride.w, i % stride.w);
-        let all = (0..stride.pixels()).map(of).filter(|s| s.rows > 0 && s.columns > 0);
-        all.map(Self::reshaped).collect()
+        (0..stride.pixels()).map(of).filter(|s| s.rows > 0 && s.columns > 0).collect()
     }
 
     fn phase(conv: &Conv, y: usize, x: usize) -> Self {
@@ -134,37 +132,21 @@ impl Stencil {
         }
     }
 
-    /// The same sums with the pixels in rows of another length, where each window is one pixel and
-    /// rows have no meaning: sixteen, or a part of that, fill the registers.
-    fn reshaped(self) -> Self {
-        let one = Size::square(1);
-        let whole = (self.h, self.w) == (self.rows, self.columns);
-        let alone = self.taps.iter().all(|t| (t.row, t.column) == (0, 0));
-        let here = (self.top, self.left, self.step, self.grid.step) == (0, 0, one, one);
-        if !(whole && alone && here) {
-            return self;
-        }
-        let pixels = self.h * self.w;
-        let few = (pixels <= FEW).then_some(pixels);
-        let Some(w) = [16, 8, 4].into_iter().find(|w| pixels.is_multiple_of(*w)).or(few) else {
-            return self;
-        };
-        let h = pixels / w;
-        Self { h, w, rows: h, columns: w, grid: Grid { h, w, ..self.grid }, ..self }
-    }
-
     /// The farthest row and column of the taps.
     fn reach(&self) -> Size {
         let most = |of: fn(&Tap) -> usize| self.taps.iter().map(of).max().unwrap_or(0);
         Size { h: most(|t| t.row), w: most(|t| t.column) }
     }
 
-    /// Whether no window reads beyond the source, and windows lie one pixel apart.
-    fn is_inside(&self) -> bool {
+    /// Whether windows can be read where the source lies, because none reaches beyond it, and are
+    /// read as fast there as from a copy: channels whose distance is a multiple of sixteen cache
+    /// lines share a few sets of the cache.
+    fn lies_well(&self) -> bool {
         let reach = self.reach();
         (self.top, self.left, self.step) == (0, 0, Size::square(1))
             && self.rows + reach.h <= self.h
             && self.columns + reach.w <= self.w
+            && !(self.h * self.w).is_multiple_of(16)
     }
 
     /// Where the windows of `item` of `output` are written, a range a block.
@@ -189,9 +171,6 @@ impl Stencil {
     }
 }
 
-/// Pixels that are taken as one row if no better length divides them.
-const FEW: usize = 64;
-
 /// How large items are to be, and where they are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
@@ -199,7 +178,7 @@ pub(super) struct Share {
     pub windows: usize,
     /// Values of its source that are in the room at the same time, about.
     pub room: usize,
-    /// Whether the source is read where it lies if no window reads beyond it.
+    /// Whether the source is read where it lies if that is possible and as fast.
     pub in_place: bool,
 }
 
@@ -286,7 +265,7 @@ impl Tiling {
             phases,
             in_place: false,
         };
-        if !(share.in_place && s.is_inside()) {
+        if !(share.in_place && s.lies_well()) {
             return gathered;
         }
         let plane = s.h * s.w * LANES;
@@ -393,6 +372,7 @@ pub(super) struct Part<'a> {
 }
 
 /// One map of a channel, as far as the windows of some rows read it.
+#[derive(Clone, Copy)]
 struct Map<'a> {
     rows: &'a Range<usize>,
     phase: Phase,

@@ -146,7 +146,10 @@ impl Conv {
     /// Taps down and across after which the next reads the same phase of the stride again.
     fn cycle(&self) -> Size {
         let Window { stride, dilation, .. } = self.window;
-        Size { h: stride.h / common(stride.h, dilation.h), w: stride.w / common(stride.w, dilation.w) }
+        Size {
+            h: stride.h / common(stride.h, dilation.h),
+            w: stride.w / common(stride.w, dilation.w),
+        }
     }
 
     /// Phases of the stride down and across that taps read: a map of the copy each.

@@ -2,9 +2,11 @@
 //! version's values, no write out of bounds, and no look at lanes without an image.
 
 use kernels::conv::{Conv, Epilogue};
+use kernels::{Activation, Size};
 use seed::stream;
 
 use crate::array::{Array, empty_lanes, plain, wide, written};
+use crate::ending::{self, Ending};
 use crate::{check, reference, shapes};
 
 /// What lanes without an image hold where only their being finite is promised.
@@ -21,8 +23,7 @@ pub struct Case {
     pub bias: Vec<f64>,
     /// What the output is added to, or none.
     add: Option<Array>,
-    /// Whether what is negative becomes 0 at last.
-    relu: bool,
+    activation: Option<Activation>,
     pub dy: Array,
     /// Relative error that is allowed.
     pub tolerance: f64,
@@ -33,7 +34,9 @@ impl Case {
     pub fn new(conv: Conv, seed: u64) -> Self {
         let mut random = stream(seed, "test/conv", 0);
         let [input, weight, output] = shapes::of_conv(&conv);
-        let tiled = conv.kernel == 3 && conv.stride == 1 && conv.inputs.min(conv.outputs) >= 8;
+        let (kernel, stride) = (conv.window.kernel, conv.window.stride);
+        let three = kernel == Size::square(3) && stride == Size::square(1);
+        let tiled = three && conv.inputs.min(conv.outputs) >= 8;
         Self {
             conv,
             x: Array::normal(input, &mut random),
@@ -41,7 +44,7 @@ impl Case {
             kept: vec![true; conv.weight_len()],
             bias: Array::normal([conv.outputs, 1, 1, 1], &mut random).values,
             add: None,
-            relu: false,
+            activation: None,
             dy: Array::normal(output, &mut random),
             tolerance: if tiled { 5e-5 } else { 5e-6 },
         }
@@ -54,12 +57,10 @@ impl Case {
         Self { kept, tolerance: 5e-6, ..self }
     }
 
-    /// The same with other things after the sums: a bias, a summand, a rectifier.
-    pub fn ending(mut self, [bias, add, relu]: [bool; 3]) -> Self {
-        self.bias.truncate(if bias { self.conv.outputs } else { 0 });
-        let mut random = stream(self.dy.values.len() as u64, "test/summand", 0);
-        self.add = add.then(|| Array::normal(self.dy.shape, &mut random));
-        Self { relu, ..self }
+    /// The same with another epilogue.
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.bias.truncate(if ending.bias { self.conv.outputs } else { 0 });
+        Self { add: ending.summand(&self.dy), activation: ending.activation, ..self }
     }
 
     /// Asserts that `kernel` writes `conv(x, weight)` given `x`, ended as it is told.
@@ -67,19 +68,12 @@ impl Case {
     pub fn forward(&self, kernel: impl FnOnce(&[f32], &Epilogue, &mut [f32])) {
         let (x, bias) = (self.x.blocks_with(f32::NAN), plain(&self.bias));
         let add = self.add.as_ref().map_or(vec![], |add| add.blocks_with(f32::NAN));
-        let end = Epilogue { bias: &bias, add: &add, relu: self.relu };
+        let end = Epilogue { bias: &bias, add: &add, activation: self.activation };
         let found = written(self.conv.output_len(), |y| kernel(&x, &end, y));
-        let expected = self.output();
-        check::close(&expected.read(&found), &expected.values, self.tolerance);
-    }
-
-    fn output(&self) -> Array {
-        let mut y = reference::conv::forward(&self.conv, &self.x, &self.weight, &self.bias);
-        for (i, y) in y.values.iter_mut().enumerate() {
-            *y += self.add.as_ref().map_or(0.0, |add| add.values[i]);
-            *y = if self.relu { y.max(0.0) } else { *y };
-        }
-        y
+        let mut expected = reference::conv::forward(&self.conv, &self.x, &self.weight, &self.bias);
+        let add = self.add.as_ref();
+        let tolerance = ending::end(&mut expected, add, self.activation, self.tolerance);
+        check::close(&expected.read(&found), &expected.values, tolerance);
     }
 
     /// Asserts that `kernel` writes the gradient of `x` given `dy`, and zeros in empty lanes.

@@ -1,10 +1,11 @@
 //! Dense convolution forward and backward, by whichever algorithm the shape goes to.
 
-use kernels::Lanes;
 use kernels::conv::{self, Conv, Dense};
+use kernels::{Lanes, Window};
 use proptest::prelude::*;
 
 use crate::case::Case;
+use crate::ending::{Ending, ending};
 use crate::{check, shapes};
 
 /// With the weight arranged for a batch of another size.
@@ -30,14 +31,14 @@ fn both(conv: Conv) {
 /// A convolution of a 3x3 kernel with padding 1 over 9x9 pixels.
 fn three(images: usize, inputs: usize, outputs: usize) -> Conv {
     let lanes = Lanes::of(images);
-    Conv { lanes, inputs, h: 9, w: 9, outputs, kernel: 3, stride: 1, padding: 1 }
+    Conv { lanes, inputs, h: 9, w: 9, outputs, window: Window::square(3, 1, 1) }
 }
 
 proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn any_shape(conv in shapes::large_conv(), images in shapes::batch(), end: [bool; 3], seed: u64) {
+    fn any_shape(conv in shapes::large_conv(), images in shapes::batch(), end in ending(), seed: u64) {
         forward(&Case::new(conv, seed).ending(end), images);
     }
 
@@ -47,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn any_tiles(conv in shapes::tiled_conv(), images in shapes::batch(), end: [bool; 3], seed: u64) {
+    fn any_tiles(conv in shapes::tiled_conv(), images in shapes::batch(), end in ending(), seed: u64) {
         forward(&Case::new(conv, seed).ending(end), images);
     }
 
@@ -64,17 +65,17 @@ fn channels_in_several_chunks() {
 
 #[test]
 fn one_weight_one_pixel() {
-    both(Conv { h: 1, w: 1, kernel: 1, padding: 0, ..three(1, 1, 1) });
+    both(Conv { h: 1, w: 1, window: Window::square(1, 1, 0), ..three(1, 1, 1) });
 }
 
 #[test]
 fn kernel_larger_than_the_map() {
-    both(Conv { h: 1, w: 2, kernel: 7, padding: 3, ..three(3, 2, 2) });
+    both(Conv { h: 1, w: 2, window: Window::square(7, 1, 3), ..three(3, 2, 2) });
 }
 
 #[test]
 fn rows_wider_than_a_tile() {
-    both(Conv { h: 5, w: 70, stride: 2, ..three(3, 2, 2) });
+    both(Conv { h: 5, w: 70, window: Window::square(3, 2, 1), ..three(3, 2, 2) });
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn tiles_in_several_chunks() {
 #[test]
 fn zeros_give_zeros() {
     for conv in [three(17, 5, 6), three(17, 9, 8)] {
-        let mut case = Case::new(conv, 1).ending([false; 3]);
+        let mut case = Case::new(conv, 1).ending(Ending::NONE);
         case.weight.values.fill(0.0);
         case.dy.values.fill(0.0);
         forward(&case, 17);

@@ -1,7 +1,7 @@
 //! Gradients of convolution's input, weight and bias.
 
-use kernels::Lanes;
 use kernels::conv::{self, Conv};
+use kernels::{Lanes, Window};
 use proptest::prelude::*;
 
 use crate::array::{Array, wide, written};
@@ -45,7 +45,7 @@ impl Case {
 /// A convolution of a 3x3 kernel with padding 1 over 5x5 pixels.
 fn three(images: usize, inputs: usize, outputs: usize) -> Conv {
     let lanes = Lanes::of(images);
-    Conv { lanes, inputs, h: 5, w: 5, outputs, kernel: 3, stride: 1, padding: 1 }
+    Conv { lanes, inputs, h: 5, w: 5, outputs, window: Window::square(3, 1, 1) }
 }
 
 proptest! {
@@ -69,7 +69,7 @@ proptest! {
 
 #[test]
 fn kernel_larger_than_the_map() {
-    let case = Case::new(Conv { h: 1, w: 2, kernel: 7, padding: 3, ..three(3, 2, 2) }, 4);
+    let case = Case::new(Conv { h: 1, w: 2, window: Window::square(7, 1, 3), ..three(3, 2, 2) }, 4);
     case.input_slope();
     case.weight_slope();
 }

@@ -1,51 +1,42 @@
 //! Depthwise convolution is the full one whose weight is zero off the diagonal.
 
-use kernels::Lanes;
 use kernels::conv::Conv;
 use kernels::conv::depthwise::{self, Depthwise};
+use kernels::{Lanes, Window};
 use proptest::prelude::*;
 
 use crate::array::written;
 use crate::case::Case;
 use crate::check::{self, same_on_any_threads};
+use crate::ending::{Ending, ending};
+use crate::shapes;
 
-/// A 3x3 or 5x5 kernel of stride 1 or 2 and any padding up to its size.
+/// Any windows over up to 20 channels.
 fn depthwise() -> impl Strategy<Value = Depthwise> {
-    let windows = (prop_oneof![Just(3_usize), Just(5)], 1..=2_usize, 0..=3_usize);
-    let sizes = (1..=40_usize, 1..=20_usize, 1..=33_usize, 1..=33_usize);
-    (sizes, windows).prop_map(|((images, channels, h, w), (kernel, stride, padding))| {
-        let least = kernel.saturating_sub(2 * padding);
-        let (h, w) = (h.max(least), w.max(least));
+    (shapes::conv(40, 1), 1..=20_usize).prop_map(|(conv, channels)| {
+        let Conv { lanes, h, w, window, .. } = conv;
         // The f64 version computes all pairs of channels: keep its work bounded.
-        let images = images.min(1 + 200_000 / (channels * channels * h * w));
-        Depthwise { lanes: Lanes::of(images), channels, h, w, kernel, stride, padding }
+        let images = lanes.images().min(1 + 200_000 / (channels * channels * h * w));
+        Depthwise { lanes: Lanes::of(images), channels, h, w, window }
     })
 }
 
 fn full(d: &Depthwise) -> Conv {
-    Conv {
-        lanes: d.lanes,
-        inputs: d.channels,
-        h: d.h,
-        w: d.w,
-        outputs: d.channels,
-        kernel: d.kernel,
-        stride: d.stride,
-        padding: d.padding,
-    }
+    let Depthwise { lanes, channels, h, w, window } = *d;
+    Conv { lanes, inputs: channels, h, w, outputs: channels, window }
 }
 
 /// Where weight `i` of the depthwise tensor stands in the full one.
 fn diagonal(d: &Depthwise, i: usize) -> usize {
-    let taps = d.kernel * d.kernel;
+    let taps = d.window.kernel.pixels();
     i / taps * (d.channels + 1) * taps + i % taps
 }
 
 #[track_caller]
-fn check(d: &Depthwise, seed: u64, ends: [bool; 3]) {
+fn check(d: &Depthwise, seed: u64, end: Ending) {
     let mut kept = vec![false; full(d).weight_len()];
     (0..d.weight_len()).for_each(|i| kept[diagonal(d, i)] = true);
-    let case = Case::new(full(d), seed).keep(kept).ending(ends);
+    let case = Case::new(full(d), seed).keep(kept).ending(end);
     let all = case.weight.plain();
     let weight: Vec<f32> = (0..d.weight_len()).map(|i| all[diagonal(d, i)]).collect();
     case.forward(|x, end, y| depthwise::forward(d, x, &weight, end, y));
@@ -61,22 +52,22 @@ proptest! {
     #![proptest_config(check::cases())]
 
     #[test]
-    fn any_shape(d in depthwise(), seed: u64, ends: [bool; 3]) {
-        check(&d, seed, ends);
+    fn any_shape(d in depthwise(), seed: u64, end in ending()) {
+        check(&d, seed, end);
     }
 }
 
 #[test]
 fn more_channels_than_a_task_takes() {
     let lanes = Lanes::of(3);
-    let d = Depthwise { lanes, channels: 19, h: 9, w: 9, kernel: 3, stride: 1, padding: 1 };
-    check(&d, 1, [true, false, true]);
+    let d = Depthwise { lanes, channels: 19, h: 9, w: 9, window: Window::square(3, 1, 1) };
+    check(&d, 1, Ending { add: false, ..Ending::FULL });
 }
 
 #[test]
 fn threads_do_not_matter() {
     let lanes = Lanes::of(40);
-    let d = Depthwise { lanes, channels: 20, h: 20, w: 20, kernel: 5, stride: 2, padding: 2 };
+    let d = Depthwise { lanes, channels: 20, h: 20, w: 20, window: Window::square(5, 2, 2) };
     let case = Case::new(full(&d), 2);
     let (x, dy) = (case.x.blocks(), case.dy.blocks());
     let weight = &case.weight.plain()[..d.weight_len()];
@@ -90,7 +81,7 @@ fn threads_do_not_matter() {
 #[should_panic(expected = "weight")]
 fn another_number_of_weights_is_refused() {
     let lanes = Lanes::of(1);
-    let d = Depthwise { lanes, channels: 2, h: 4, w: 4, kernel: 3, stride: 1, padding: 1 };
+    let d = Depthwise { lanes, channels: 2, h: 4, w: 4, window: Window::square(3, 1, 1) };
     let (x, mut y) = (vec![0.0; d.input_len()], vec![0.0; d.output_len()]);
     depthwise::forward(&d, &x, &[0.0; 17], &kernels::conv::Epilogue::default(), &mut y);
 }

@@ -1,12 +1,13 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
-use kernels::conv::Conv as Sizes;
-use kernels::flat::{self, Conv, Dense, Ends, Map, Matrix, Sparse};
-use kernels::{LANES, Lanes};
+use kernels::conv::{Conv as Sizes, Epilogue};
+use kernels::flat::{self, Conv, Dense, Map, Matrix, Sparse};
+use kernels::{Activation, LANES, Lanes, Window};
 use proptest::prelude::*;
 use seed::stream;
 
 use crate::array::{Array, plain, wide, written};
+use crate::ending::{self, Ending, ending};
 use crate::{check, reference, shapes};
 
 /// The map of `array`'s images with `pad` zeros around.
@@ -33,57 +34,68 @@ pub fn holds(found: &[f32], expected: &Array, pad: usize, tolerance: f64) {
     assert_eq!(all, kept, "something beside the pixels is not zero");
 }
 
+/// How the channels of a convolution of one image are split, and how many zeros are around its
+/// input and its output, at least.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    pub groups: usize,
+    pub pads: [usize; 2],
+}
+
 /// A convolution of one image in groups, with its operands.
-struct Case {
+pub struct Case {
     conv: Conv,
     x: Array,
     weight: Array,
     bias: Vec<f32>,
     add: Option<Array>,
-    relu: bool,
+    activation: Option<Activation>,
     expected: Array,
+    /// Relative error that is allowed.
+    tolerance: f64,
 }
 
 impl Case {
-    fn new(
-        sizes: &Sizes,
-        (groups, pads): (usize, [usize; 2]),
-        ends: [bool; 3],
-        density: f64,
-    ) -> Self {
+    pub fn new(sizes: &Sizes, layout: Layout, end: Ending, density: f64) -> Self {
+        let Layout { groups, pads } = layout;
         let each = Sizes { lanes: Lanes::of(1), ..*sizes };
         let full = Sizes { inputs: each.inputs * groups, outputs: each.outputs * groups, ..each };
         let mut random = stream(density.to_bits(), "test/flat", full.weight_len() as u64);
         let [input, _, output] = shapes::of_conv(&full);
         let x = Array::normal(input, &mut random);
-        let shape = [full.outputs, each.inputs, each.kernel, each.kernel];
+        let shape = [full.outputs, each.inputs, each.window.kernel.h, each.window.kernel.w];
         let mut weight = Array::normal(shape, &mut random);
         weight.values.iter_mut().filter(|_| !random.chance(density)).for_each(|w| *w = 0.0);
         let bias = Array::normal([full.outputs, 1, 1, 1], &mut random).values;
-        let bias = if ends[0] { bias } else { vec![] };
-        let add = ends[1].then(|| Array::normal(output, &mut random));
+        let bias = if end.bias { bias } else { vec![] };
+        let add = end.summand(&Array::zeros(output));
         let mut expected = reference::conv::forward(&full, &x, &blocked(&weight, groups), &bias);
-        for (i, y) in expected.values.iter_mut().enumerate() {
-            *y += add.as_ref().map_or(0.0, |add| add.values[i]);
-            *y = if ends[2] { y.max(0.0) } else { *y };
-        }
-        let (kernel, stride, padding) = (each.kernel, each.stride, each.padding);
+        let tolerance = ending::end(&mut expected, add.as_ref(), end.activation, 5e-6);
         let [input, output] = [(&x, pads[0]), (&expected, pads[1])].map(|(array, pad)| {
             let map = map(array, pad);
             if map.is_vector() { Map { pad: 1, ..map } } else { map }
         });
-        let mut conv = Conv { input, output, kernel, stride, padding, groups };
+        let mut conv = Conv { input, output, window: each.window, groups };
         if conv.arranged() {
-            conv.output.pad = conv.output.pad.max(conv.reach());
+            conv.output.pad = conv.output.pad.max(conv.reach().w);
         }
-        Self { conv, x, weight, bias: plain(&bias), add, relu: ends[2], expected }
+        Self {
+            conv,
+            x,
+            weight,
+            bias: plain(&bias),
+            add,
+            activation: end.activation,
+            expected,
+            tolerance,
+        }
     }
 
     #[track_caller]
-    fn check(&self, run: impl Fn((&[f32], &mut [f32]), &Ends, &mut [f32], usize)) {
+    fn check(&self, run: impl Fn((&[f32], &mut [f32]), &Epilogue, &mut [f32], usize)) {
         let pad = self.conv.output.pad;
         let add = self.add.as_ref().map_or(vec![], |add| laid(add, pad));
-        let end = Ends { bias: &self.bias, add: &add, relu: self.relu };
+        let end = Epilogue { bias: &self.bias, add: &add, activation: self.activation };
         let x = laid(&self.x, self.conv.input.pad);
         let of = |tasks: usize| {
             let mut room = vec![f32::NAN; self.conv.room()];
@@ -93,22 +105,58 @@ impl Case {
             })
         };
         let one = of(1);
-        holds(&one, &self.expected, pad, 5e-6);
+        holds(&one, &self.expected, pad, self.tolerance);
         let same = one.iter().zip(&of(3)).all(|(a, b)| a.to_bits() == b.to_bits());
         assert!(same, "three tasks differ from one");
+    }
+
+    #[track_caller]
+    pub fn check_dense(&self) {
+        let dense = Dense::new(&self.conv, &self.weight.plain());
+        self.check(|x, end, y, tasks| dense.forward(x, end, y, tasks));
+    }
+
+    #[track_caller]
+    pub fn check_sparse(&self) {
+        let sparse = Sparse::new(&self.conv, &self.weight.plain());
+        let kept = self.weight.values.iter().filter(|w| **w != 0.0).count();
+        assert_eq!(sparse.kept(), kept);
+        self.check(|x, end, y, tasks| sparse.forward(x, end, y, tasks));
     }
 }
 
 /// The weight in groups as that of a full convolution, zero outside its blocks.
 fn blocked(weight: &Array, groups: usize) -> Array {
-    let [outputs, inputs, kernel, _] = weight.shape;
-    let mut full = Array::zeros([outputs, inputs * groups, kernel, kernel]);
+    let [outputs, inputs, h, w] = weight.shape;
+    let mut full = Array::zeros([outputs, inputs * groups, h, w]);
     for (i, value) in weight.values.iter().enumerate() {
-        let (o, rest) = (i / (inputs * kernel * kernel), i % (inputs * kernel * kernel));
+        let (o, rest) = (i / (inputs * h * w), i % (inputs * h * w));
         let first = o / (outputs / groups) * inputs;
-        full.values[(o * inputs * groups + first) * kernel * kernel + rest] = *value;
+        full.values[(o * inputs * groups + first) * h * w + rest] = *value;
     }
     full
+}
+
+/// Asserts that whole and sparse matrices give what a convolution of one pixel does.
+#[track_caller]
+pub fn check_matrices(inputs: usize, outputs: usize, end: Ending, density: f64) {
+    let (lanes, window) = (Lanes::of(1), Window::square(1, 1, 0));
+    let sizes = Sizes { lanes, inputs, h: 1, w: 1, outputs, window };
+    let case = Case::new(&sizes, Layout { groups: 1, pads: [0, 0] }, end, density);
+    let (x, weight) = (case.x.plain(), case.weight.plain());
+    let add = case.add.as_ref().map_or(vec![], Array::plain);
+    let end = Epilogue { bias: &case.bias, add: &add, activation: case.activation };
+    for matrix in [Matrix::dense, Matrix::sparse].map(|of| of((outputs, inputs), &weight)) {
+        let of = |tasks| written(outputs, |y| matrix.forward(&x, &end, y, tasks));
+        check::close(&wide(&of(1)), &case.expected.values, case.tolerance);
+        assert_eq!(of(1), of(3));
+    }
+}
+
+/// Zeros around an input and an output: the same in most cases.
+fn pads() -> impl Strategy<Value = [usize; 2]> {
+    let same = (0..=8_usize).prop_map(|pad| [pad, pad]);
+    prop_oneof![2 => same, 1 => [0..=8_usize, 0..=8_usize]]
 }
 
 proptest! {
@@ -116,38 +164,20 @@ proptest! {
 
     #[test]
     fn sparse_of_any_shape(
-        sizes in shapes::conv(1, 20), groups in 1..=3_usize, pads: [bool; 2], ends: [bool; 3],
+        sizes in shapes::conv(1, 20), groups in 1..=3_usize, pads in pads(), end in ending(),
         density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
     ) {
-        let pads = pads.map(|same| if same { sizes.padding } else { 0 });
-        let case = Case::new(&sizes, (groups, pads), ends, density);
-        let sparse = Sparse::new(&case.conv, &case.weight.plain());
-        let kept = case.weight.values.iter().filter(|w| **w != 0.0).count();
-        assert_eq!(sparse.kept(), kept);
-        case.check(|x, end, y, tasks| sparse.forward(x, end, y, tasks));
+        Case::new(&sizes, Layout { groups, pads }, end, density).check_sparse();
     }
 
     #[test]
-    fn dense_of_any_shape(sizes in shapes::conv(1, 40), pads: [bool; 2], ends: [bool; 3]) {
-        let pads = pads.map(|same| if same { sizes.padding } else { 0 });
-        let case = Case::new(&sizes, (1, pads), ends, 1.0);
-        let dense = Dense::new(&case.conv, &case.weight.plain());
-        case.check(|x, end, y, tasks| dense.forward(x, end, y, tasks));
+    fn dense_of_any_shape(sizes in shapes::conv(1, 40), pads in pads(), end in ending()) {
+        Case::new(&sizes, Layout { groups: 1, pads }, end, 1.0).check_dense();
     }
 
     #[test]
-    fn matrices(inputs in 1..=300_usize, outputs in 1..=40_usize, ends: [bool; 3], density in 0.0..1.0) {
-        let (kernel, stride, padding, lanes) = (1, 1, 0, Lanes::of(1));
-        let sizes = Sizes { lanes, inputs, h: 1, w: 1, outputs, kernel, stride, padding };
-        let case = Case::new(&sizes, (1, [0, 0]), ends, density);
-        let (x, weight) = (case.x.plain(), case.weight.plain());
-        let add = case.add.as_ref().map_or(vec![], Array::plain);
-        let end = Ends { bias: &case.bias, add: &add, relu: case.relu };
-        for matrix in [Matrix::dense, Matrix::sparse].map(|of| of((outputs, inputs), &weight)) {
-            let of = |tasks| written(outputs, |y| matrix.forward(&x, &end, y, tasks));
-            check::close(&wide(&of(1)), &case.expected.values, 5e-6);
-            assert_eq!(of(1), of(3));
-        }
+    fn matrices(inputs in 1..=300_usize, outputs in 1..=40_usize, end in ending(), density in 0.0..1.0) {
+        check_matrices(inputs, outputs, end, density);
     }
 
     #[test]
@@ -172,11 +202,10 @@ fn wide_rows_and_many_channels() {
     for (inputs, h, w, outputs, stride) in
         [(3, 224, 224, 4, 2), (64, 32, 32, 64, 1), (130, 7, 5, 70, 1), (5, 1, 40, 3, 1)]
     {
-        let sizes = Sizes { lanes, inputs, h, w, outputs, kernel: 3, stride, padding: 1 };
-        let case = Case::new(&sizes, (1, [1, 1]), [true, true, true], 0.2);
-        let weight = case.weight.plain();
-        let (sparse, dense) = (Sparse::new(&case.conv, &weight), Dense::new(&case.conv, &weight));
-        case.check(|x, end, y, tasks| sparse.forward(x, end, y, tasks));
-        case.check(|x, end, y, tasks| dense.forward(x, end, y, tasks));
+        let window = Window::square(3, stride, 1);
+        let sizes = Sizes { lanes, inputs, h, w, outputs, window };
+        let case = Case::new(&sizes, Layout { groups: 1, pads: [1, 1] }, Ending::FULL, 0.2);
+        case.check_dense();
+        case.check_sparse();
     }
 }

@@ -18,7 +18,7 @@ fn refused(output: &mut [f32], kernel: impl FnOnce(&mut [f32])) {
 
 fn conv(h: usize, stride: usize) -> Conv {
     let lanes = Lanes::of(1);
-    Conv { lanes, inputs: 1, h, w: 4, outputs: 1, kernel: 3, stride, padding: 0 }
+    Conv { lanes, inputs: 1, h, w: 4, outputs: 1, window: Window::square(3, stride, 0) }
 }
 
 #[test]
@@ -42,6 +42,8 @@ fn convolution() {
         check(conv(1, stride), 4, 9, 2);
     }
     check(conv(4, 0), 16, 9, 4);
+    let dilation = Size { h: 0, w: 1 };
+    check(Conv { window: Window { dilation, ..whole.window }, ..whole }, 16, 9, 8);
     // No channels.
     check(Conv { outputs: 0, ..whole }, 16, 0, 0);
     check(Conv { inputs: 0, ..whole }, 0, 0, 4);
@@ -58,7 +60,7 @@ fn bias() {
 
 #[test]
 fn arranged_weights() {
-    let of = Conv { padding: 1, ..conv(4, 1) };
+    let of = Conv { window: Window::square(3, 1, 1), ..conv(4, 1) };
     let (dense, sparse) = (Dense::new(&of, &[1.0; 9]), Sparse::new(&of, &[true; 9]));
     let end = Epilogue::default();
     let check = |conv: Conv, input: usize, weight: usize, output: usize| {
@@ -76,7 +78,7 @@ fn arranged_weights() {
     check(of, 16, 8, 16);
     check(of, 16, 9, 17);
     // Another convolution, though of the same sizes.
-    check(Conv { kernel: 1, padding: 0, ..of }, 16, 9, 16);
+    check(Conv { window: Window::square(1, 1, 0), ..of }, 16, 9, 16);
     check(Conv { h: 2, w: 8, ..of }, 16, 9, 16);
     // One image more is another block.
     check(Conv { lanes: Lanes::of(17), ..of }, 16, 9, 16);
@@ -87,11 +89,11 @@ fn arranged_weights() {
 
 #[test]
 fn epilogue() {
-    let of = Conv { padding: 1, ..conv(4, 1) };
+    let of = Conv { window: Window::square(3, 1, 1), ..conv(4, 1) };
     let (dense, sparse) = (Dense::new(&of, &[1.0; 9]), Sparse::new(&of, &[true; 9]));
     let check = |bias: &[f32], add: &[f32]| {
         let (x, mut y) = ([0.0; 16 * LANES], [0.0; 16 * LANES]);
-        let end = Epilogue { bias, add, relu: false };
+        let end = Epilogue { bias, add, activation: None };
         refused(&mut y, |y| dense.forward(&of, &x, &end, y));
         refused(&mut y, |y| sparse.forward(&of, &x, &end, y));
     };

@@ -3,7 +3,7 @@
 use kernels::conv::{self, Conv};
 use kernels::loss::{Target, cross_entropy};
 use kernels::norm::{self, Affine, Gradients, Norm, Saved, Tail};
-use kernels::{Activation, LANES, Lanes};
+use kernels::{Activation, LANES, Lanes, Window};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -83,8 +83,8 @@ proptest! {
     fn weight_gradient(n in shapes::batch(), c in 1..=5_usize, side in 3..=9_usize, seed: u64) {
         let mut random = stream(seed, "test/lanes", 0);
         let (lanes, outputs) = (Lanes::of(n), 4);
-        let conv =
-            Conv { lanes, inputs: c, h: side, w: side, outputs, kernel: 3, stride: 1, padding: 1 };
+        let window = Window::square(3, 1, 1);
+        let conv = Conv { lanes, inputs: c, h: side, w: side, outputs, window };
         let [input, _, output] = shapes::of_conv(&conv);
         let (x, dy) = (Array::normal(input, &mut random), Array::normal(output, &mut random));
         let grad = |junk: f32| {

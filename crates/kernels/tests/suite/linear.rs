@@ -1,7 +1,7 @@
 //! A linear layer: the 1x1 convolution of one pixel.
 
-use kernels::Lanes;
 use kernels::conv::{self, Conv};
+use kernels::{Lanes, Window};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -15,7 +15,7 @@ proptest! {
     fn any_shape(n in shapes::batch(), inputs in 1..=600_usize, outputs in 1..=40_usize) {
         let mut random = stream(n as u64, "test/linear", inputs as u64);
         let lanes = Lanes::of(n);
-        let conv = Conv { lanes, inputs, h: 1, w: 1, outputs, kernel: 1, stride: 1, padding: 0 };
+        let conv = Conv { lanes, inputs, h: 1, w: 1, outputs, window: Window::square(1, 1, 0) };
         let x = Array::normal([n, inputs, 1, 1], &mut random);
         let weight = Array::normal([outputs, inputs, 1, 1], &mut random);
         let bias = Array::normal([outputs, 1, 1, 1], &mut random).values;

@@ -7,6 +7,7 @@ use kernels::pool::{self, Pooling};
 use kernels::{Activation, LANES, Lanes, Size, Window};
 
 use crate::activation::ALL;
+use crate::ending;
 
 #[test]
 fn activations() {
@@ -124,15 +125,15 @@ fn batch_norm_backward() {
 type Forward<'a> = &'a dyn Fn(&[f32], &Epilogue, &mut [f32]);
 
 #[test]
-fn convolution_and_its_rectifier() {
+fn convolution_and_its_activation() {
     let lanes = Lanes::of(LANES);
-    for (inputs, outputs) in [(3, 4), (8, 9)] {
-        let conv = Conv { lanes, inputs, h: 8, w: 8, outputs, kernel: 3, stride: 1, padding: 1 };
+    let each = |inputs, outputs, activation| {
+        let conv = Conv { lanes, inputs, h: 8, w: 8, outputs, window: Window::square(3, 1, 1) };
         let image = (0..conv.input_len()).map(|i| if i % LANES == 5 { f32::NAN } else { 1.0 });
         let (x, weight) = (image.collect::<Vec<_>>(), vec![1.0; conv.weight_len()]);
         let check = |forward: Forward| {
             let mut y = vec![0.0; conv.output_len()];
-            forward(&x, &Epilogue { relu: true, ..Epilogue::default() }, &mut y);
+            forward(&x, &Epilogue { activation: Some(activation), ..Epilogue::default() }, &mut y);
             let wrong = (0..y.len()).find(|i| y[*i].is_nan() != (i % LANES == 5));
             assert_eq!(wrong, None, "{inputs} channels");
         };
@@ -140,5 +141,9 @@ fn convolution_and_its_rectifier() {
         sparse.set(&weight);
         check(&|x, end, y| Dense::new(&conv, &weight).forward(&conv, x, end, y));
         check(&|x, end, y| sparse.forward(&conv, x, end, y));
+    };
+    for activation in ending::ALL.into_iter().flatten() {
+        each(3, 4, activation);
+        each(8, 9, activation);
     }
 }

@@ -34,11 +34,40 @@ fn windows(kernels: &'static [usize], most: usize) -> impl Strategy<Value = [usi
     })
 }
 
+/// Windows over a map that holds at least one.
+#[derive(Debug, Clone, Copy)]
+struct Over {
+    window: Window,
+    size: Size,
+}
+
+/// As [`windows`], or with each axis and side by itself.
+fn over(most: usize) -> impl Strategy<Value = Over> {
+    let usual = windows(&KERNELS, most).prop_map(|[kernel, stride, padding, h, w]| Over {
+        window: Window::square(kernel, stride, padding),
+        size: Size { h, w },
+    });
+    let pair = |most| (1..=most, 1..=most).prop_map(|(h, w)| Size { h, w });
+    let size = (side(most), side(most)).prop_map(|(h, w)| Size { h, w });
+    let sides = (0..=4_usize, 0..=4_usize, 0..=4_usize, 0..=4_usize);
+    let any = (pair(7_usize), pair(4), pair(3), sides, size).prop_map(
+        |(kernel, stride, dilation, (top, left, bottom, right), size)| {
+            let padding = Sides { top, left, bottom, right };
+            let window = Window { kernel, stride, dilation, padding };
+            let span = window.span();
+            let h = size.h.max(span.h.saturating_sub(top + bottom));
+            let w = size.w.max(span.w.saturating_sub(left + right));
+            Over { window, size: Size { h, w } }
+        },
+    );
+    prop_oneof![usual, any]
+}
+
 /// Convolutions with up to `images` images and `channels` channels on each side, among them
 /// kernels larger than the map and padding larger than the kernel.
 pub fn conv(images: usize, channels: usize) -> impl Strategy<Value = Conv> {
-    let sizes = (1..=images, 1..=channels, 1..=channels, windows(&KERNELS, 19));
-    sizes.prop_map(|(n, inputs, outputs, windows)| of([n, inputs, outputs], windows))
+    let sizes = (1..=images, 1..=channels, 1..=channels, over(19));
+    sizes.prop_map(|(n, inputs, outputs, over)| of([n, inputs, outputs], over))
 }
 
 /// Kernels of convolutions.
@@ -46,16 +75,17 @@ const KERNELS: [usize; 4] = [1, 3, 5, 7];
 /// Multiply-adds of a case, so that the f64 version takes some hundredths of a second.
 const WORK: usize = 20_000_000;
 
-fn of([images, inputs, outputs]: [usize; 3], [kernel, stride, padding, h, w]: [usize; 5]) -> Conv {
-    Conv { lanes: Lanes::of(images), inputs, h, w, outputs, kernel, stride, padding }
+fn of([images, inputs, outputs]: [usize; 3], over: Over) -> Conv {
+    let Over { window, size: Size { h, w } } = over;
+    Conv { lanes: Lanes::of(images), inputs, h, w, outputs, window }
 }
 
 /// As [`conv`], with up to 70 images, 270 channels on each side and 33 pixels a side.
 pub fn large_conv() -> impl Strategy<Value = Conv> {
     let channels = || prop_oneof![2 => 1..=16_usize, 4 => 1..=130_usize, 1 => 185..=270_usize];
-    let sizes = (1..=70_usize, channels(), channels(), windows(&KERNELS, 33), 0..3_usize);
-    sizes.prop_map(|(n, inputs, outputs, windows, keep)| {
-        of(bounded([n, inputs, outputs], keep, 1, windows), windows)
+    let sizes = (1..=70_usize, channels(), channels(), over(33), 0..3_usize);
+    sizes.prop_map(|(n, inputs, outputs, over, keep)| {
+        of(bounded([n, inputs, outputs], keep, 1, over), over)
     })
 }
 
@@ -63,19 +93,23 @@ pub fn large_conv() -> impl Strategy<Value = Conv> {
 /// maps that are large enough for Winograd's algorithm.
 pub fn tiled_conv() -> impl Strategy<Value = Conv> {
     let sizes = (1..=70_usize, 8..=130_usize, 8..=130_usize);
-    (sizes, 0..=2_usize, 4..=33_usize, 4..=33_usize, 0..3_usize).prop_map(
-        |((n, inputs, outputs), padding, h, w, keep)| {
-            let windows = [3, 1, padding, h, w];
-            of(bounded([n, inputs, outputs], keep, 8, windows), windows)
+    let sides = (0..=2_usize, 0..=2_usize, 0..=2_usize, 0..=2_usize);
+    (sizes, sides, 4..=33_usize, 4..=33_usize, 0..3_usize).prop_map(
+        |((n, inputs, outputs), (top, left, bottom, right), h, w, keep)| {
+            let padding = Sides { top, left, bottom, right };
+            let window = Window { padding, ..Window::square(3, 1, 0) };
+            let over = Over { window, size: Size { h, w } };
+            of(bounded([n, inputs, outputs], keep, 8, over), over)
         },
     )
 }
 
 /// Images, inputs and outputs, all but number `keep` halved until the work is bounded or there are
 /// one image and `least` channels.
-fn bounded(sizes: [usize; 3], keep: usize, least: usize, windows: [usize; 5]) -> [usize; 3] {
-    let (pixels, least) = (of(sizes, windows), [1, least, least]);
-    let terms = pixels.kernel * pixels.kernel * pixels.oh() * pixels.ow();
+fn bounded(sizes: [usize; 3], keep: usize, least: usize, over: Over) -> [usize; 3] {
+    let least = [1, least, least];
+    let windows = over.window.count(over.size, false).expect("it fits");
+    let terms = over.window.kernel.pixels() * windows.pixels();
     let mut all = sizes;
     while all.iter().product::<usize>() * terms > WORK {
         let fewer = |k: usize| if k == keep { all[k] } else { (all[k] / 2).max(least[k]) };
@@ -131,7 +165,7 @@ pub fn of_conv(conv: &Conv) -> [[usize; 4]; 3] {
     let n = conv.lanes.images();
     [
         [n, conv.inputs, conv.h, conv.w],
-        [conv.outputs, conv.inputs, conv.kernel, conv.kernel],
+        [conv.outputs, conv.inputs, conv.window.kernel.h, conv.window.kernel.w],
         [n, conv.outputs, conv.oh(), conv.ow()],
     ]
 }

@@ -1,11 +1,12 @@
 //! Convolution that visits only the kept weights.
 
-use kernels::Lanes;
 use kernels::conv::{Conv, Sparse};
+use kernels::{Lanes, Window};
 use proptest::prelude::*;
 use seed::stream;
 
 use crate::case::Case;
+use crate::ending::ending;
 use crate::{check, shapes};
 
 /// A mask that keeps weights with probability `density`, and no weight of an output with
@@ -56,7 +57,7 @@ proptest! {
     #[test]
     fn any_shape(
         conv in shapes::large_conv(), kept in density(), images in shapes::batch(),
-        end: [bool; 3], seed: u64,
+        end in ending(), seed: u64,
     ) {
         let case = Case::new(conv, seed).keep(mask(&conv, kept, seed)).ending(end);
         forward(&case, &sparse(&case, images));
@@ -74,13 +75,13 @@ proptest! {
 /// A convolution of a 3x3 kernel with padding 1 over 8x8 pixels.
 fn three(images: usize, inputs: usize, outputs: usize) -> Conv {
     let lanes = Lanes::of(images);
-    Conv { lanes, inputs, h: 8, w: 8, outputs, kernel: 3, stride: 1, padding: 1 }
+    Conv { lanes, inputs, h: 8, w: 8, outputs, window: Window::square(3, 1, 1) }
 }
 
 #[test]
 fn many_channels_on_both_sides() {
     both(Conv { h: 5, w: 6, ..three(17, 200, 192) }, 0.05);
-    both(Conv { stride: 2, ..three(3, 193, 200) }, 0.05);
+    both(Conv { window: Window::square(3, 2, 1), ..three(3, 193, 200) }, 0.05);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn normal(len: usize, index: u64) -> Vec<f32> {
 
 /// A convolution of a 3x3 kernel with padding 1.
 fn three([inputs, h, w, outputs]: [usize; 4]) -> Conv {
-    Conv { lanes: Lanes::of(IMAGES), inputs, h, w, outputs, kernel: 3, stride: 1, padding: 1 }
+    Conv { lanes: Lanes::of(IMAGES), inputs, h, w, outputs, window: Window::square(3, 1, 1) }
 }
 
 fn convolution(conv: Conv) {
@@ -42,7 +42,7 @@ fn sparse(conv: Conv, least: f32) {
     let kept: Vec<bool> = weight.iter().map(|w| *w > least).collect();
     let mut sparse = Sparse::new(&conv, &kept);
     sparse.set(&weight);
-    let end = Epilogue { bias: &bias, add: &dy, relu: true };
+    let end = Epilogue { bias: &bias, add: &dy, activation: Some(Activation::Silu) };
     check(|| written(dy.len(), |y| sparse.forward(&conv, &x, &end, y)));
     check(|| written(x.len(), |dx| sparse.input_grad(&conv, &dy, dx)));
     check(|| written(weight.len(), |dw| sparse.weight_grad(&conv, &dy, &x, dw)));
@@ -51,8 +51,8 @@ fn sparse(conv: Conv, least: f32) {
 #[test]
 fn direct_convolution() {
     convolution(three([3, 13, 13, 70]));
-    convolution(Conv { stride: 2, ..three([70, 13, 13, 10]) });
-    convolution(Conv { kernel: 1, padding: 0, ..three([70, 1, 1, 130]) });
+    convolution(Conv { window: Window::square(3, 2, 1), ..three([70, 13, 13, 10]) });
+    convolution(Conv { window: Window::square(1, 1, 0), ..three([70, 1, 1, 130]) });
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn tiles_that_threads_share() {
 fn sparse_convolution() {
     sparse(three([16, 32, 32, 16]), 0.5);
     sparse(three([100, 3, 4, 200]), 1.5);
-    sparse(Conv { stride: 2, ..three([200, 9, 9, 20]) }, 1.0);
+    sparse(Conv { window: Window::square(3, 2, 1), ..three([200, 9, 9, 20]) }, 1.0);
 }
 
 #[test]

@@ -107,8 +107,10 @@ impl List {
 /// Every multiply-add reads a vector, so the source should be as near as can be. Where many outputs
 /// read it, copying it piece by piece to the first-level cache pays; else the second must do.
 pub(super) fn tiling(s: &Stencil) -> Tiling {
+    // A vector is read once for each weight that reads it: only single pixels lie as well as a copy.
+    let in_place = s.h * s.w == 1;
     if s.outputs >= MANY {
-        return Tiling::new(s, Share { windows: 16, room: 20 << 10, in_place: false });
+        return Tiling::new(s, Share { windows: 16, room: 20 << 10, in_place });
     }
-    Tiling::new(s, Share { windows: 64, room: 64 << 10, in_place: false })
+    Tiling::new(s, Share { windows: 64, room: 64 << 10, in_place })
 }

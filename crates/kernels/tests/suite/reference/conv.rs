@@ -1,6 +1,7 @@
 //! Convolution with its gradients, and linear.
 
 use kernels::conv::Conv;
+use kernels::{Size, Window};
 
 use crate::array::Array;
 use crate::shapes;
@@ -8,7 +9,7 @@ use crate::shapes;
 /// `y[n, o] = bias[o] + sum over (i, ky, kx) of weight[o, i, ky, kx] * x[n, i, ..]`.
 pub fn forward(conv: &Conv, x: &Array, weight: &Array, bias: &[f64]) -> Array {
     let mut y = Array::zeros(shapes::of_conv(conv)[2]);
-    let planes = y.values.chunks_mut(conv.oh() * conv.ow());
+    let planes = y.values.chunks_mut(conv.output().pixels());
     planes.enumerate().for_each(|(i, p)| p.fill(bias.get(i % conv.outputs).map_or(0.0, |b| *b)));
     terms(conv, |[w, from, to]| y.values[to] += weight.values[w] * x.values[from]);
     y
@@ -31,7 +32,7 @@ pub fn weight_grad(conv: &Conv, dy: &Array, x: &Array) -> Array {
 /// Calls `f` with each weight, the input that it multiplies, and the output that takes the product.
 fn terms(conv: &Conv, mut f: impl FnMut([usize; 3])) {
     let plane = plane(conv);
-    let sizes = [conv.kernel * conv.kernel, conv.h * conv.w, conv.oh() * conv.ow()];
+    let sizes = [conv.window.kernel, conv.input(), conv.output()].map(Size::pixels);
     for n in 0..conv.lanes.images() {
         for o in 0..conv.outputs {
             for i in 0..conv.inputs {
@@ -47,14 +48,17 @@ fn terms(conv: &Conv, mut f: impl FnMut([usize; 3])) {
 
 /// The same for one input and one output map. The padding multiplies nothing.
 fn plane(conv: &Conv) -> Vec<[usize; 3]> {
+    let Window { kernel, stride, dilation, padding } = conv.window;
+    let (input, output) = (conv.input(), conv.output());
     let mut all = Vec::new();
-    for tap in 0..conv.kernel * conv.kernel {
-        for to in 0..conv.oh() * conv.ow() {
-            let (oy, ox) = (to / conv.ow(), to % conv.ow());
-            let (ky, kx) = (tap / conv.kernel, tap % conv.kernel);
-            let y = (oy * conv.stride + ky).checked_sub(conv.padding).filter(|y| *y < conv.h);
-            let x = (ox * conv.stride + kx).checked_sub(conv.padding).filter(|x| *x < conv.w);
-            all.extend(y.zip(x).map(|(y, x)| [tap, y * conv.w + x, to]));
+    for tap in 0..kernel.pixels() {
+        for to in 0..output.pixels() {
+            let (oy, ox) = (to / output.w, to % output.w);
+            let (ky, kx) = (tap / kernel.w, tap % kernel.w);
+            let y = (oy * stride.h + ky * dilation.h).checked_sub(padding.top);
+            let x = (ox * stride.w + kx * dilation.w).checked_sub(padding.left);
+            let (y, x) = (y.filter(|y| *y < input.h), x.filter(|x| *x < input.w));
+            all.extend(y.zip(x).map(|(y, x)| [tap, y * input.w + x, to]));
         }
     }
     all
