@@ -12,10 +12,6 @@ impl<'a> Attributes<'a> {
         self.0.attribute.iter().find(|a| a.name == name)
     }
 
-    pub fn has(self, name: &str) -> bool {
-        self.of(name).is_some()
-    }
-
     pub fn int(self, name: &str) -> Option<i64> {
         self.of(name)?.i
     }

@@ -10,7 +10,10 @@ pub enum Step {
     /// An operation of a graph.
     Op(Op),
     /// `min(max(x, low), high)`.
-    Clip { low: f32, high: f32 },
+    Clip {
+        low: f32,
+        high: f32,
+    },
     Erf,
     Tanh,
     Power(f32),
@@ -51,13 +54,6 @@ pub struct Draft {
     pub path: Option<String>,
     /// The operator of the file that it is.
     pub site: usize,
-}
-
-impl Draft {
-    /// The values behind `suffix`.
-    pub fn weight(&self, suffix: &str) -> Option<&Rc<Vec<f32>>> {
-        self.weights.iter().find(|w| w.suffix == suffix).map(|w| &w.values)
-    }
 }
 
 /// Tensors of a draft.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use graph::op::{Scale, Shift};
 use graph::{Activation, Op, Shape};
 
-use super::constant::{Constant, Found, uniform};
+use super::constant::{Constant, Dim, Found, uniform};
 use super::draft::{Step, weights};
 use super::names::parameter;
 use super::view::View;
@@ -43,7 +43,9 @@ impl Walk<'_> {
                 let beta = with.float("beta").unwrap_or(0.5);
                 if !near(alpha(0.2), 1.0 / 6.0) || !near(beta, 0.5) {
                     let alpha = alpha(0.2);
-                    return Err(format!("alpha {alpha} and beta {beta}; supported are 1/6 and 0.5"));
+                    return Err(format!(
+                        "alpha {alpha} and beta {beta}; supported are 1/6 and 0.5"
+                    ));
                 }
                 op(Activation::HardSigmoid)
             }
@@ -60,7 +62,8 @@ impl Walk<'_> {
             "Neg" => {
                 let view = call.data(0)?;
                 let shape = self.shape(view.node);
-                let minus = Operand { values: Rc::new(vec![-1.0; shape.c]), same: None, name: None };
+                let minus =
+                    Operand { values: Rc::new(vec![-1.0; shape.c]), same: None, name: None };
                 let node = self.scale(call.site, view.node, minus)?;
                 return Ok(View { node, ..view });
             }
@@ -78,14 +81,28 @@ impl Walk<'_> {
             (Value::Data(a), Value::Data(b)) => self.of_data(kind, call.site, a, b),
             (Value::Data(x), Value::Constant(c)) => self.with_constant(kind, call.site, x, &c),
             (Value::Constant(c), Value::Data(x)) => self.of_constant(kind, call.site, x, &c),
-            (Value::Data(x), Value::Filled { value, .. }) => {
-                self.with_constant(kind, call.site, x, &Constant::floats(&[], vec![value]))
+            (Value::Data(x), Value::Filled { value, dims }) => {
+                let c = self.one_number(&x, &dims, value)?;
+                self.with_constant(kind, call.site, x, &c)
             }
-            (Value::Filled { value, .. }, Value::Data(x)) => {
-                self.of_constant(kind, call.site, x, &Constant::floats(&[], vec![value]))
+            (Value::Filled { value, dims }, Value::Data(x)) => {
+                let c = self.one_number(&x, &dims, value)?;
+                self.of_constant(kind, call.site, x, &c)
             }
             _ => Err("constants of the batch's size; expected what the images become".into()),
         }
+    }
+
+    /// A tensor of one number beside `x`, as that number.
+    fn one_number(&self, x: &View, dims: &[Dim], value: f32) -> Found<Constant> {
+        let sizes = x.dims().into_iter().map(|n| Dim::from(n as i64));
+        let own: Vec<Dim> = std::iter::once(self.batch()).chain(sizes).collect();
+        let fits = |(a, b): (&Dim, &Dim)| *a == Dim::from(1) || a == b;
+        if dims.len() <= own.len() && dims.iter().rev().zip(own.iter().rev()).all(fits) {
+            return Ok(Constant::floats(&[], vec![value]));
+        }
+        let dims: Vec<i64> = dims.iter().map(|d| d.n).collect();
+        Err(format!("a constant of shape {dims:?} with batch x {:?}", x.dims()))
     }
 
     pub fn sum(&mut self, call: &Call) -> Found<View> {
@@ -105,7 +122,8 @@ impl Walk<'_> {
                 "Add" => Op::Add,
                 "Mul" => Op::Multiply,
                 "Sub" => {
-                    let minus = Operand { values: Rc::new(vec![-1.0; y.c]), same: None, name: None };
+                    let minus =
+                        Operand { values: Rc::new(vec![-1.0; y.c]), same: None, name: None };
                     b_node = self.scale(site, b_node, minus)?;
                     Op::Add
                 }
@@ -160,8 +178,10 @@ impl Walk<'_> {
     }
 
     /// A constant that broadcasts to the channels of `view`.
-    fn operand(&self, view: &View, c: &Constant) -> Found<Operand> {
+    fn operand(&mut self, view: &View, c: &Constant) -> Found<Operand> {
         let shape = self.shape(view.node);
+        // A number becomes one a channel.
+        self.spend(shape.c)?;
         let values = c.real()?;
         let name = c.name.as_deref().and_then(parameter).map(str::to_owned);
         let refused = || {
@@ -177,6 +197,8 @@ impl Walk<'_> {
             return Err(refused());
         }
         if let [one] = values[..] {
+            // One number is a parameter where a module has it.
+            let name = name.filter(|n| n.contains('.'));
             return Ok(Operand { values: Rc::new(vec![one; shape.c]), same: Some(one), name });
         }
         let at = view.channel_axis(shape).ok_or_else(refused)?;
@@ -185,7 +207,8 @@ impl Walk<'_> {
         let fits = |(i, n): (usize, &usize)| if i == channels { *n == shape.c } else { *n == 1 };
         if !c.dims.iter().enumerate().all(fits) {
             // A constant of the size of the map may still be one number.
-            let wide = c.dims.iter().rev().zip(view.dims().iter().rev()).all(|(a, b)| *a == 1 || a == b);
+            let wide =
+                c.dims.iter().rev().zip(view.dims().iter().rev()).all(|(a, b)| *a == 1 || a == b);
             return match uniform(&values).filter(|_| wide && c.dims.len() < rank) {
                 Some(one) => {
                     Ok(Operand { values: Rc::new(vec![one; shape.c]), same: Some(one), name: None })

@@ -23,9 +23,9 @@ pub fn read(tensor: &Tensor, expected: usize, what: &str, place: &Place) -> Resu
     let path = locate(place, location).map_err(bad)?;
     let (mut file, length) = file::open(&path)?;
     let offset = number("offset")?.unwrap_or(0);
-    let left = length.checked_sub(offset).ok_or_else(|| {
-        bad(format!("begins at byte {offset} of {location}, which has {length}"))
-    })?;
+    let left = length
+        .checked_sub(offset)
+        .ok_or_else(|| bad(format!("begins at byte {offset} of {location}, which has {length}")))?;
     let stated = number("length")?.unwrap_or(expected as u64);
     if stated != expected as u64 || left < stated {
         return Err(bad(format!(

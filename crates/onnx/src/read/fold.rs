@@ -7,8 +7,10 @@ mod moves;
 use super::attributes::Attributes;
 use super::constant::{Constant, Data, Dim, Found};
 use super::tensor::is_real;
-pub use moves::{cuts, expand, transposed};
 use super::walk::Value;
+use crate::proto::Element;
+pub use arithmetic::of_two;
+pub use moves::{cuts, expand, transposed};
 
 /// The most values of a constant that is computed; one that is only moved may have more.
 pub const MOST_VALUES: usize = 1 << 24;
@@ -28,9 +30,13 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
     };
     let all = || inputs.iter().flatten().collect::<Vec<_>>();
     let found = match kind {
-        "Identity" | "CastLike" => first.clone(),
+        "Identity" => first.clone(),
+        // Like what depends on the images, which is real, or like a constant that is cast already.
+        "CastLike" => cast(first, Element::Float as i32)?,
         "Cast" => cast(first, with.int("to").unwrap_or(1) as i32)?,
-        "Shape" => sizes(with, &first.dims.iter().map(|&n| Dim::from(n as i64)).collect::<Vec<_>>())?,
+        "Shape" => {
+            sizes(with, &first.dims.iter().map(|&n| Dim::from(n as i64)).collect::<Vec<_>>())?
+        }
         "Size" => Constant::whole(&[], vec![Dim::from(first.count() as i64)]),
         "Reshape" => moves::reshape(first, &second()?.integers()?)?,
         "Flatten" => {
@@ -50,14 +56,16 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
             let to: Option<Vec<usize>> = to.iter().map(|&n| usize::try_from(n).ok()).collect();
             moves::expand(first, &to.ok_or("expands to sizes below 0")?)?
         }
-        "Range" => arithmetic::range(first, second()?, input(2).ok_or("a third input is missing")?)?,
+        "Range" => {
+            arithmetic::range(first, second()?, input(2).ok_or("a third input is missing")?)?
+        }
         "Where" => {
             let otherwise = input(2).ok_or("a third input is missing")?;
             arithmetic::choose(first, second()?, otherwise)?
         }
         "ReduceProd" => arithmetic::product(first, with.int("keepdims").unwrap_or(1) == 1)?,
-        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater" | "Min" | "Max"
-        | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater" | "Min"
+        | "Max" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
             arithmetic::of_two(kind, first, second()?)?
         }
         "Neg" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Not" | "Abs" | "Exp" => {
@@ -103,7 +111,9 @@ fn cast(x: &Constant, to: i32) -> Found<Constant> {
     let name = x.name.clone();
     Ok(match (&x.data, is_real(to)) {
         (Data::Floats(_), true) | (Data::Whole(_), false) => x.clone(),
-        (Data::Whole(_), true) => Constant { name, ..Constant::floats(&x.dims, x.real()?.to_vec()) },
+        (Data::Whole(_), true) => {
+            Constant { name, ..Constant::floats(&x.dims, x.real()?.to_vec()) }
+        }
         (Data::Floats(v), false) => {
             Constant::whole(&x.dims, v.iter().map(|v| Dim::from(*v as i64)).collect())
         }

@@ -36,8 +36,7 @@ pub fn insert_norms(imported: &Imported) -> Result<Imported> {
 /// Whether a batch norm alone reads the convolution `i`.
 fn is_normed(graph: &Graph, i: usize) -> bool {
     let mut readers = graph.nodes().iter().filter(|n| n.inputs.contains(&i));
-    readers.all(|n| matches!(n.op, Op::BatchNorm(_)))
-        && i + 1 != graph.nodes().len()
+    readers.all(|n| matches!(n.op, Op::BatchNorm(_))) && i + 1 != graph.nodes().len()
 }
 
 fn free(graph: &Graph, builder: &Builder, node: &Node) -> String {

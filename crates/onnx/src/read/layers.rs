@@ -62,7 +62,12 @@ impl Walk<'_> {
         if view.axes.len() != 1 {
             return Err(format!("batch x {:?}; expected batch x features", view.dims()));
         }
-        self.linear(call.site, view, Linear { inputs, outputs, bias: bias.is_some() }, (path, values, bias))
+        self.linear(
+            call.site,
+            view,
+            Linear { inputs, outputs, bias: bias.is_some() },
+            (path, values, bias),
+        )
     }
 
     pub fn mat_mul(&mut self, call: &Call) -> Found<View> {

@@ -23,7 +23,10 @@ mod reduce;
 mod rewrite;
 mod rewrite_norm;
 mod shapes;
+mod special;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod view;
 mod walk;
 mod windows;

@@ -8,11 +8,15 @@ use super::fold::position;
 use super::tensor::{is_real, type_name};
 use super::view::View;
 use super::walk::{Call, Walk};
+use crate::proto::Element;
 
 impl Walk<'_> {
     pub fn cast(&mut self, call: &Call) -> Found<View> {
         let to = call.with.int("to").unwrap_or(0) as i32;
         if is_real(to) {
+            if [Element::Float16, Element::Bfloat16].iter().any(|e| *e as i32 == to) {
+                self.rounded += 1;
+            }
             return call.data(0);
         }
         Err(format!("to {}; expected real numbers", type_name(to)))
@@ -66,8 +70,8 @@ impl Walk<'_> {
 
     pub fn flatten(&mut self, call: &Call) -> Found<View> {
         let view = call.data(0)?;
-        let axis = position(call.with.int("axis").unwrap_or(1), view.axes.len() + 2)?;
-        if axis != 1 {
+        let (axis, rank) = (call.with.int("axis").unwrap_or(1), view.axes.len() as i64 + 1);
+        if axis != 1 && axis + rank != 1 {
             return Err(format!("axis {axis}; expected 1, a vector an image"));
         }
         view.reshape(&[view.dims().iter().product()], call.site)
@@ -82,7 +86,9 @@ impl Walk<'_> {
             None => (1..rank).filter(|&i| dims[i - 1] == 1).collect(),
         };
         if axes.contains(&0) || axes.iter().any(|&i| dims[i - 1] != 1) {
-            return Err(format!("dimensions {axes:?} of batch x {dims:?}; expected ones of size 1"));
+            return Err(format!(
+                "dimensions {axes:?} of batch x {dims:?}; expected ones of size 1"
+            ));
         }
         let kept = view.axes.iter().enumerate().filter(|(i, _)| !axes.contains(&(i + 1)));
         let axes = kept.map(|(_, axis)| axis.clone()).collect();

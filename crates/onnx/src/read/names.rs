@@ -1,6 +1,6 @@
 //! Names of nodes: the paths of modules, so that a state_dict of the same module loads by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Step};
 use crate::proto::Node;
@@ -13,7 +13,8 @@ const SCOPES: &str = "pkg.torch.onnx.name_scopes";
 
 /// `name`, if it is a parameter's and not one that an exporter made up.
 pub fn parameter(name: &str) -> Option<&str> {
-    let made_up = name.contains(['/', ':']) || !name.contains('.') && name.contains(|c: char| c.is_ascii_digit());
+    let made_up = name.contains(['/', ':'])
+        || !name.contains('.') && name.contains(|c: char| c.is_ascii_digit());
     let plain = !name.is_empty() && name == clean(name);
     (plain && !made_up).then_some(name)
 }
@@ -83,19 +84,32 @@ fn of_torchscript(name: &str) -> String {
 }
 
 /// A name for each of the drafts `used`, no two alike; and which were taken.
-pub fn names(drafts: &[Draft], used: &[usize], nodes: &[Node], notes: &mut Vec<String>) -> Vec<String> {
+pub fn names(
+    drafts: &[Draft],
+    used: &[usize],
+    nodes: &[Node],
+    notes: &mut Vec<String>,
+) -> Vec<String> {
     // The input's node, and the output's.
     let mut taken = BTreeSet::from(["input".to_owned()]);
     let mut names = vec![String::new(); drafts.len()];
-    for &i in used {
-        if let Some(path) = &drafts[i].path {
-            names[i] = unique(&clean(path), &mut taken);
-            if names[i] != *path {
-                notes.push(format!("the weights {path} are read twice: {} has a copy", names[i]));
-            }
+    let scopes: Vec<Scope> = used.iter().map(|&i| scope(nodes.get(drafts[i].site))).collect();
+    let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
+    for path in used.iter().filter_map(|&i| drafts[i].path.as_deref()) {
+        *readers.entry(path).or_default() += 1;
+    }
+    for (&i, scope) in used.iter().zip(&scopes) {
+        let Some(path) = &drafts[i].path else { continue };
+        let wanted = match scope {
+            // Equal parameters may be stored once: where each stands is told by its operator.
+            Scope::Module(own) if !own.is_empty() && readers[path.as_str()] > 1 => own,
+            Scope::Module(_) | Scope::Own(_) | Scope::Nothing => path,
+        };
+        names[i] = unique(&clean(wanted), &mut taken);
+        if names[i] != *path {
+            notes.push(format!("{} has a copy of the weights of {path}", names[i]));
         }
     }
-    let scopes: Vec<Scope> = used.iter().map(|&i| scope(nodes.get(drafts[i].site))).collect();
     let module = |s: &Scope| match s {
         Scope::Module(path) => Some(path.clone()),
         Scope::Own(_) | Scope::Nothing => None,
@@ -164,7 +178,8 @@ mod tests {
 
     #[test]
     fn names_of_exporters_are_no_parameters() {
-        for name in ["onnx::Conv_193", "val_6", "/layer1/Constant_output_0", "scalar_tensor_1", ""] {
+        for name in ["onnx::Conv_193", "val_6", "/layer1/Constant_output_0", "scalar_tensor_1", ""]
+        {
             assert_eq!(parameter(name), None, "{name}");
         }
         assert_eq!(module(Some("layer1.0.conv1.weight")), Some("layer1.0.conv1".into()));

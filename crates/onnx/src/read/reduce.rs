@@ -62,7 +62,9 @@ impl Walk<'_> {
         let all = kernel == shape.size();
         let found = match kind {
             "ReduceMax" if all => self.over_pixels(site, node, true)?,
-            "ReduceMax" => self.push(site, Op::MaxPool(MaxPool { window, ceil: false }), &[node])?,
+            "ReduceMax" => {
+                self.push(site, Op::MaxPool(MaxPool { window, ceil: false }), &[node])?
+            }
             _ if all => self.over_pixels(site, node, false)?,
             _ => {
                 let pool = AveragePool { window, ceil: false, count_padding: true };

@@ -27,9 +27,7 @@ fn written_out(drafts: &[Draft], i: usize) -> Option<(usize, f32)> {
         Step::PixelProduct => return None,
         _ => by,
     };
-    let input = |at: usize, step: &Step| {
-        (drafts[at].step == *step).then(|| drafts[at].inputs[0])
-    };
+    let input = |at: usize, step: &Step| (drafts[at].step == *step).then(|| drafts[at].inputs[0]);
     let (eps, variance) = added(drafts, input(root, &Step::Sqrt)?)?;
     let (number, squares) = product(drafts, input(variance, &Step::ChannelMean)?, usize::MAX);
     let x = centre(drafts, centred)?;
@@ -54,7 +52,9 @@ pub fn affine(drafts: &mut [Draft], i: usize, readers: &[usize]) {
         return;
     }
     let norm = drafts[scale].inputs[0];
-    let Step::Op(Op::LayerNorm(LayerNorm { eps, affine: false })) = drafts[norm].step else { return };
+    let Step::Op(Op::LayerNorm(LayerNorm { eps, affine: false })) = drafts[norm].step else {
+        return;
+    };
     let values = |at: usize| Rc::clone(&drafts[at].weights[0].values);
     let with = weights(vec![("weight", values(scale)), ("bias", values(i))]);
     let path = [scale, i].into_iter().find_map(|at| module(drafts[at].path.as_deref()));

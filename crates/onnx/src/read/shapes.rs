@@ -8,7 +8,7 @@ use super::tensor::{is_real, type_name};
 use crate::proto::{Graph, Model, Size, TensorType, ValueInfo};
 
 /// Versions of the standard operators that are read.
-const OPSETS: std::ops::RangeInclusive<i64> = 11..=23;
+const OPSETS: std::ops::RangeInclusive<i64> = 9..=23;
 
 /// The one value that is no weight: a batch of images.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,14 +85,16 @@ fn sizes(tensor: &TensorType, given: Option<Shape>) -> Found<(Option<i64>, Shape
     };
     let given = given.map(|s| [s.c, s.h, s.w]);
     let mut shape = [0; 3];
-    for (i, (found, what)) in [c, h, w].into_iter().zip(["channels", "height", "width"]).enumerate() {
+    for (i, (found, what)) in [c, h, w].into_iter().zip(["channels", "height", "width"]).enumerate()
+    {
         shape[i] = match (found, given) {
             (Some(n), Some(given)) if n != given[i] as i64 => {
                 return Err(format!("{what} {n} in the file, {} given", given[i]));
             }
-            (Some(n), _) => usize::try_from(n).ok().filter(|n| *n <= 1 << 20).ok_or_else(|| {
-                format!("{what} {n}; expected {} at most", 1 << 20)
-            })?,
+            (Some(n), _) => usize::try_from(n)
+                .ok()
+                .filter(|n| *n <= 1 << 20)
+                .ok_or_else(|| format!("{what} {n}; expected {} at most", 1 << 20))?,
             (None, Some(given)) => given[i],
             (None, None) => {
                 return Err(format!(
@@ -102,5 +104,8 @@ fn sizes(tensor: &TensorType, given: Option<Shape>) -> Found<(Option<i64>, Shape
         };
     }
     let [c, h, w] = shape;
+    if shape.iter().map(|&n| n as u128).product::<u128>() > 1 << 31 {
+        return Err(format!("images of {c}x{h}x{w}; expected smaller ones"));
+    }
     Ok((batch, Shape::new(c, h, w)))
 }

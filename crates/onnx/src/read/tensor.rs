@@ -38,9 +38,10 @@ fn dims(tensor: &Tensor) -> std::result::Result<Vec<usize>, String> {
     let mut count: u64 = 1;
     for &size in &tensor.dims {
         let size = u64::try_from(size).map_err(|_| format!("shape {:?}", tensor.dims))?;
-        count = count.checked_mul(size).filter(|n| *n <= MOST_VALUES).ok_or_else(|| {
-            format!("shape {:?} has more than {MOST_VALUES} values", tensor.dims)
-        })?;
+        count = count
+            .checked_mul(size)
+            .filter(|n| *n <= MOST_VALUES)
+            .ok_or_else(|| format!("shape {:?} has more than {MOST_VALUES} values", tensor.dims))?;
     }
     Ok(tensor.dims.iter().map(|&n| n as usize).collect())
 }
@@ -117,7 +118,9 @@ fn listed(
         }
         Element::Float16 => Constant::floats(dims, halves(float::half)),
         Element::Bfloat16 => Constant::floats(dims, halves(float::bfloat)),
-        Element::Int64 => Constant::whole(dims, tensor.int64_data.iter().copied().map(whole).collect()),
+        Element::Int64 => {
+            Constant::whole(dims, tensor.int64_data.iter().copied().map(whole).collect())
+        }
         Element::Uint32 | Element::Uint64 => {
             Constant::whole(dims, tensor.uint64_data.iter().map(|&v| whole(v as i64)).collect())
         }

@@ -109,7 +109,8 @@ impl View {
         }
         // A single channel has no factor: where the others lie says where it is.
         let last = self.axes.len().checked_sub(1)?;
-        let ends = |axes: &[Vec<Factor>]| axes.len() >= 2 && axes[..2] == [rows.clone(), columns.clone()];
+        let ends =
+            |axes: &[Vec<Factor>]| axes.len() >= 2 && axes[..2] == [rows.clone(), columns.clone()];
         let is_last = last == 2 && ends(&self.axes) && !ends(&self.axes[1..]);
         let at = if is_last { last } else { 0 };
         self.axes[at].is_empty().then_some(at)

@@ -13,7 +13,9 @@ use super::build::Walked;
 use super::constant::{Constant, Dim, Found};
 use super::draft::{Draft, Step, Weight};
 use super::fold::{filled, fold, sizes};
+use super::names::parameter;
 use super::shapes::{Input, is_standard};
+use super::special::{Counted, Noise};
 use super::tensor::{self, is_real, type_name};
 use super::view::{Factor, View, merged, whole};
 use crate::proto::{self, Element, Tensor};
@@ -40,17 +42,28 @@ pub struct File<'a> {
 pub enum Value {
     Constant(Constant),
     /// A tensor of one number, too large to be written out or of a size that depends on the batch.
-    Filled { dims: Vec<Dim>, value: f32 },
+    Filled {
+        dims: Vec<Dim>,
+        value: f32,
+    },
     /// What depends on the images.
     Data(View),
+    /// What depends on the images, all of a batch in one dimension.
+    Joined(View),
+    /// What depends on the images, broadcast to these sizes.
+    Repeated(View, Vec<usize>),
+    Sequence(Vec<Value>),
+    Counted(Counted),
+    Noise(Noise),
 }
 
 /// An operator and the values that it reads.
+#[derive(Clone)]
 pub struct Call<'a> {
     pub with: Attributes<'a>,
     pub inputs: Vec<Option<Value>>,
     /// The attribute `value`.
-    value: Option<Constant>,
+    pub value: Option<Constant>,
     /// Its number in the file.
     pub site: usize,
 }
@@ -67,7 +80,18 @@ pub struct Walk<'a> {
     settled: BTreeMap<(usize, usize, bool), usize>,
     /// How many initializers of each other type were converted.
     converted: BTreeMap<String, usize>,
+    /// Casts to 16 bits.
+    pub rounded: usize,
+    /// How many more values may be made.
+    left: usize,
 }
+
+/// How many values may be made beside those that follow from the weights.
+const MOST_MADE: usize = 1 << 26;
+/// How often the values of the weights may be made anew.
+const COPIES: usize = 4;
+/// The most values of an image at one place in the network.
+const MOST_VALUES: u128 = 1 << 31;
 
 /// Walks from the images to the output.
 pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
@@ -78,7 +102,7 @@ pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
         return Err(bad(format!("{count} outputs ({}); expected one, the logits", all.join(", "))));
     };
     let initializers = file.graph.initializer.iter().map(|t| (t.name.as_str(), t)).collect();
-    let images = Draft {
+    let mut images = Draft {
         step: Step::Op(Op::Input),
         inputs: vec![],
         shape: input.shape,
@@ -86,16 +110,24 @@ pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
         path: None,
         site: usize::MAX,
     };
-    let first = Value::Data(View::map(0, input.shape, usize::MAX));
+    let mut first = View::map(0, input.shape, usize::MAX);
+    let mut notes = vec![];
+    if order::is_channels_last(file.graph, &input.name) {
+        images.shape = Shape::new(input.shape.w, input.shape.c, input.shape.h);
+        first = View::map(0, images.shape, usize::MAX).transpose(&[1, 2, 0], usize::MAX);
+        notes.push("the file has the channels of its images last; here they are first".to_owned());
+    }
     let mut walk = Walk {
         file,
         input,
         initializers,
-        values: BTreeMap::from([(input.name.as_str(), first)]),
+        values: BTreeMap::from([(input.name.as_str(), Value::Data(first))]),
         drafts: vec![images],
-        notes: vec![],
+        notes,
         settled: BTreeMap::new(),
         converted: BTreeMap::new(),
+        rounded: 0,
+        left: MOST_MADE,
     };
     let order = order::order(file.graph, &output.name).map_err(bad)?;
     for &site in &order {
@@ -114,7 +146,12 @@ impl<'a> Walk<'a> {
         let node = &file.graph.node[site];
         self.check(node).map_err(|what| refused(file, site, &what))?;
         let call = self.call(node, site)?;
-        let found = self.run(&call).map_err(|what| refused(file, site, &what))?;
+        let mut found = self.run(&call).map_err(|what| refused(file, site, &what))?;
+        if let ("Identity", [Value::Constant(c)]) = (node.op_type.as_str(), &mut found[..]) {
+            // Equal parameters are stored once; the others are told by what they are called here.
+            let own = node.output.first().and_then(|name| parameter(name));
+            c.name = own.map(str::to_owned).or(c.name.take());
+        }
         for (name, value) in node.output.iter().zip(found) {
             self.values.insert(name, value);
         }
@@ -123,7 +160,9 @@ impl<'a> Walk<'a> {
 
     fn check(&self, node: &proto::Node) -> Found<()> {
         if Attributes(node).has_subgraph() {
-            return Err("control flow; expected a network without: export it with fixed shapes".into());
+            return Err(
+                "control flow; expected a network without: export it with fixed shapes".into()
+            );
         }
         if !is_standard(&node.domain) {
             let own = if self.file.functions {
@@ -139,13 +178,14 @@ impl<'a> Walk<'a> {
 
     fn call(&mut self, node: &'a proto::Node, site: usize) -> Result<Call<'a>> {
         let with = Attributes(node);
-        let inputs = node.input.iter().map(|name| {
-            if name.is_empty() { Ok(None) } else { self.value(name, site).map(Some) }
-        });
+        let inputs = node
+            .input
+            .iter()
+            .map(|name| if name.is_empty() { Ok(None) } else { self.value(name, site).map(Some) });
         let inputs = inputs.collect::<Result<_>>()?;
-        let value = with.tensor("value").map(|t| {
-            tensor::constant(t, &format!("node {}", node.name), self.file.place)
-        });
+        let value = with
+            .tensor("value")
+            .map(|t| tensor::constant(t, &format!("node {}", node.name), self.file.place));
         Ok(Call { with, inputs, value: value.transpose()?, site })
     }
 
@@ -161,17 +201,20 @@ impl<'a> Walk<'a> {
         if is_real(stored.data_type) && stored.data_type != Element::Float as i32 {
             *self.converted.entry(type_name(stored.data_type)).or_default() += 1;
         }
+        self.left += COPIES * found.count();
         let found = Value::Constant(Constant { name: Some(name.to_owned()), ..found });
-        // Weights are read once, as a rule; what is small is kept.
-        if stored.raw_data.len() <= 1 << 12 {
-            self.values.insert(name, found.clone());
-        }
+        self.values.insert(name, found.clone());
         Ok(found)
     }
 
     fn finish(mut self, output: &str) -> Found<Walked<'a>> {
         for (kind, count) in std::mem::take(&mut self.converted) {
             self.notes.push(format!("{count} tensors of type {kind} are converted to f32"));
+        }
+        if self.rounded > 0 {
+            let count = self.rounded;
+            self.notes
+                .push(format!("{count} casts to 16 bits are left out: all is computed in f32"));
         }
         let value = self.values.get(output).cloned();
         let Some(Value::Data(view)) = value else {
@@ -184,46 +227,58 @@ impl<'a> Walk<'a> {
         if !shape.is_vector() || !view.has_channels_at(shape, 0) {
             return Err(named(format!("batch x {dims:?}; expected batch x classes")));
         }
-        Ok(Walked {
-            file: self.file,
-            drafts: self.drafts,
-            output: view.node,
-            notes: self.notes,
-        })
+        Ok(Walked { file: self.file, drafts: self.drafts, output: view.node, notes: self.notes })
     }
 
     fn run(&mut self, call: &Call) -> Found<Vec<Value>> {
         let kind = call.with.0.op_type.as_str();
         let first = call.inputs.first().cloned().flatten();
         let one = |value: Value| Ok(vec![value]);
+        if let Some(found) = self.special(kind, call)? {
+            return one(found);
+        }
         match (kind, first) {
             ("Constant", _) => return one(Value::Constant(call.constant()?)),
             ("ConstantOfShape", _) => {
-                return one(filled(&call.constant_at(0)?.dims_of()?, call.value.as_ref())?);
+                let found = filled(&call.constant_at(0)?.dims_of()?, call.value.as_ref())?;
+                if let Value::Constant(c) = &found {
+                    self.spend(c.count())?;
+                }
+                return one(found);
             }
             ("Shape", Some(Value::Data(view))) => {
                 let all: Vec<Dim> =
                     std::iter::once(self.batch()).chain(known(&view.dims())).collect();
                 return one(Value::Constant(sizes(call.with, &all)?));
             }
-            ("Identity" | "Cast" | "CastLike", Some(same @ Value::Filled { .. })) => return one(same),
+            ("Identity" | "Cast" | "CastLike", Some(same @ Value::Filled { .. })) => {
+                return one(same);
+            }
             _ => {}
         }
+        // Of the second input the type alone counts.
+        let read = if kind == "CastLike" { 1 } else { call.inputs.len() };
         let constants: Option<Vec<Option<Constant>>> = call
             .inputs
             .iter()
+            .take(read)
             .map(|v| match v {
                 None => Some(None),
                 Some(Value::Constant(c)) => Some(Some(c.clone())),
-                Some(Value::Filled { .. } | Value::Data(_)) => None,
+                Some(_) => None,
             })
             .collect();
         if let Some(constants) = constants {
             if kind == "Expand" && constants.len() == 2 {
-                return one(self.expanded(&constants)?);
+                let found = self.expanded(&constants)?;
+                if let Value::Constant(c) = &found {
+                    self.spend(c.count())?;
+                }
+                return one(found);
             }
             let found = fold(call.with, &constants)?;
             if let Some(found) = found {
+                self.spend(found.count())?;
                 return one(Value::Constant(found));
             }
             return Err(format!("of constants alone; supported are {SUPPORTED}"));
@@ -289,6 +344,14 @@ impl<'a> Walk<'a> {
         self.drafts[node].shape
     }
 
+    /// Refuses a file that makes many large values of few.
+    pub fn spend(&mut self, values: usize) -> Found<()> {
+        self.left = self.left.checked_sub(values).ok_or(
+            "more values are made than any network has; expected weights to be stored as they are",
+        )?;
+        Ok(())
+    }
+
     /// Adds an operation of a graph.
     pub fn push(&mut self, site: usize, op: Op, inputs: &[usize]) -> Found<usize> {
         self.push_with(site, op, inputs, (None, vec![]))
@@ -304,6 +367,11 @@ impl<'a> Walk<'a> {
     ) -> Found<usize> {
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
         let shape = op.shape(&shapes)?;
+        let values = [shape.c, shape.h, shape.w].map(|n| n as u128).iter().product::<u128>();
+        if values > MOST_VALUES {
+            return Err(format!("makes {shape}; expected {MOST_VALUES} values an image at most"));
+        }
+        self.spend(weights.iter().map(|w| w.values.len()).sum())?;
         let (step, inputs) = (Step::Op(op), inputs.to_vec());
         self.drafts.push(Draft { step, inputs, shape, weights, path, site });
         Ok(self.drafts.len() - 1)
@@ -404,7 +472,15 @@ impl Call<'_> {
     pub fn data(&self, i: usize) -> Found<View> {
         match self.inputs.get(i) {
             Some(Some(Value::Data(view))) => Ok(view.clone()),
-            Some(Some(_)) => Err(format!("input {i} is a constant; expected what the images become")),
+            Some(Some(Value::Joined(_))) => {
+                Err(format!("input {i} joins the images of a batch; expected them apart"))
+            }
+            Some(Some(Value::Repeated(_, dims))) => Err(format!(
+                "input {i} is repeated to batch x {dims:?}; supported for a sum or product alone"
+            )),
+            Some(Some(_)) => {
+                Err(format!("input {i} is a constant; expected what the images become"))
+            }
             Some(None) | None => Err(format!("input {i} is missing")),
         }
     }
@@ -418,9 +494,7 @@ impl Call<'_> {
                 let dims: Vec<i64> = dims.iter().map(|d| d.n).collect();
                 Err(format!("input {i} is a tensor of the batch's size ({dims:?})"))
             }
-            Some(Some(Value::Data(_))) => {
-                Err(format!("input {i} depends on the images; expected a constant"))
-            }
+            Some(Some(_)) => Err(format!("input {i} depends on the images; expected a constant")),
         }
     }
 

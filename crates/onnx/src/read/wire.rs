@@ -50,9 +50,10 @@ impl Kind {
             (Self::Graph, 5) | (Self::Attribute, 5) => Self::Tensor,
             (Self::Node, 5) => Self::Attribute,
             // Types and shapes nest as deep as the schema, and no deeper.
-            (Self::Model, 8 | 14) | (Self::Graph, 11 | 12) | (Self::Node, 9) | (Self::Tensor, 13) => {
-                Self::Other
-            }
+            (Self::Model, 8 | 14)
+            | (Self::Graph, 11 | 12)
+            | (Self::Node, 9)
+            | (Self::Tensor, 13) => Self::Other,
             _ => return None,
         })
     }

@@ -51,8 +51,8 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(graph: &'a Graph) -> Self {
-        let taken = graph.params().iter().map(|p| p.name.clone());
-        let taken = taken.chain([INPUT, OUTPUT].map(str::to_owned)).collect();
+        let names = graph.params().iter().map(|p| [p.name.clone(), frozen_name(&p.name)]);
+        let taken = names.flatten().chain([INPUT, OUTPUT].map(str::to_owned)).collect();
         let written = Written { nodes: vec![], constants: vec![] };
         Self { graph, taken, values: vec![], written, at: 0 }
     }
@@ -153,22 +153,33 @@ impl<'a> Writer<'a> {
         format!("{}.{suffix}", self.name())
     }
 
+    /// What a constant is called, which is no parameter's name.
+    fn constant(&mut self, suffix: &str) -> String {
+        self.unique(format!("{}/{suffix}", self.name()))
+    }
+
     /// A constant list of whole numbers; its name.
     pub fn integers(&mut self, suffix: &str, values: &[i64]) -> String {
-        let name = self.unique(self.parameter(suffix));
+        let name = self.constant(suffix);
         self.written.constants.push(Tensor::integers(&name, values));
         name
     }
 
     /// A constant of real numbers; its name.
     pub fn floats(&mut self, suffix: &str, shape: &[usize], values: &[f32]) -> String {
-        let name = self.unique(self.parameter(suffix));
+        let name = self.constant(suffix);
         self.written.constants.push(Tensor::new(&name, shape, values));
         name
     }
 
     /// An operator on the way to the node's value; the name of what it makes.
-    pub fn step(&mut self, kind: &str, suffix: &str, from: &[&str], with: Vec<Attribute>) -> String {
+    pub fn step(
+        &mut self,
+        kind: &str,
+        suffix: &str,
+        from: &[&str],
+        with: Vec<Attribute>,
+    ) -> String {
         let to = self.unique(self.parameter(suffix));
         let name = self.parameter(suffix);
         self.written.nodes.push(Node { attribute: with, ..operator(kind, &name, from, &to) });
@@ -347,10 +358,13 @@ mod tests {
         };
         check("resnet18", "Conv(images, conv1.weight) -> conv1");
         check("resnet18", "Gemm(linear.flatten, linear.weight, linear.bias) -> logits");
-        check("vgg16", "MatMul(avgpool.rows, features.30) -> avgpool.high");
-        check("vgg16", "MatMul(avgpool.high, avgpool.columns) -> avgpool");
+        check("vgg16", "MatMul(avgpool/rows, features.30) -> avgpool.high");
+        check("vgg16", "MatMul(avgpool.high, avgpool/columns) -> avgpool");
         // Dropout is gone: the layer behind it reads what it read.
-        check("vgg16", "Gemm(classifier.1, classifier.3.weight, classifier.3.bias) -> classifier.3");
+        check(
+            "vgg16",
+            "Gemm(classifier.1, classifier.3.weight, classifier.3.bias) -> classifier.3",
+        );
         check("efficientnet-b0", "Sigmoid(features.0.1) -> features.0.2.sigmoid");
         check("efficientnet-b0", "Mul(features.0.1, features.0.2.sigmoid) -> features.0.2");
         // So is stochastic depth.

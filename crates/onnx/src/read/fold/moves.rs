@@ -6,9 +6,7 @@ use super::{few, position, span};
 /// The shape that both are broadcast to.
 pub fn joint(a: &[usize], b: &[usize]) -> Found<Vec<usize>> {
     let rank = a.len().max(b.len());
-    let at = |dims: &[usize], i: usize| {
-        (i + dims.len()).checked_sub(rank).map_or(1, |i| dims[i])
-    };
+    let at = |dims: &[usize], i: usize| (i + dims.len()).checked_sub(rank).map_or(1, |i| dims[i]);
     let one = |i| match (at(a, i), at(b, i)) {
         (a, b) if a == b || b == 1 => Ok(a),
         (1, b) => Ok(b),
@@ -148,9 +146,9 @@ fn take(x: &Constant, axis: usize, taken: &[usize]) -> Found<Constant> {
         return Err(format!("a constant of shape {dims:?}; that is too large"));
     }
     let inner = own[axis];
-    let all = base.chunks(inner.max(1)).flat_map(|run| {
-        taken.iter().flat_map(move |&i| run.iter().map(move |at| at + i * inner))
-    });
+    let all = base
+        .chunks(inner.max(1))
+        .flat_map(|run| taken.iter().flat_map(move |&i| run.iter().map(move |at| at + i * inner)));
     Ok(Constant { name: None, ..pick(x, &dims, &all.collect::<Vec<_>>()) })
 }
 
@@ -169,16 +167,37 @@ pub fn slice(x: &Constant, inputs: &[Option<Constant>]) -> Found<Constant> {
     let mut found = x.clone();
     for [axis, start, end, step] in cuts(inputs, x.dims.len())? {
         let axis = position(axis, x.dims.len())?;
-        let (start, count, step) = span(found.dims[axis], start, end, step)?;
-        let taken: Vec<usize> = (0..count).map(|i| start + i * step).collect();
+        let size = found.dims[axis];
+        let taken: Vec<usize> = if step < 0 {
+            backwards(size, start, end, step)
+        } else {
+            let (start, count, step) = span(size, start, end, step)?;
+            (0..count).map(|i| start + i * step).collect()
+        };
         found = take(&found, axis, &taken)?;
     }
     Ok(found)
 }
 
+/// Places from `start` down to, but not, `end`.
+fn backwards(size: usize, start: i64, end: i64, step: i64) -> Vec<usize> {
+    let size = size as i64;
+    let from_front = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
+    let (start, end) = (from_front(start).min(size - 1), from_front(end).max(-1));
+    let down = step.checked_neg().unwrap_or(i64::MAX);
+    let mut at = start;
+    let next = || {
+        let found = (at > end && at >= 0).then_some(at as usize);
+        at = at.saturating_sub(down);
+        found
+    };
+    std::iter::from_fn(next).collect()
+}
+
 /// Axis, start, end and step of each cut of a slice of `rank` dimensions.
 pub fn cuts(inputs: &[Option<Constant>], rank: usize) -> Found<Vec<[i64; 4]>> {
-    let list = |i: usize| inputs.get(i).and_then(Option::as_ref).map(Constant::integers).transpose();
+    let list =
+        |i: usize| inputs.get(i).and_then(Option::as_ref).map(Constant::integers).transpose();
     let (Some(starts), Some(ends)) = (list(1)?, list(2)?) else {
         return Err("starts and ends are missing".into());
     };
@@ -247,6 +266,9 @@ mod tests {
         let list = |v: i64| Some(Constant::whole(&[1], vec![Dim::from(v)]));
         let inputs = [Some(x.clone()), list(0), list(i64::MAX), list(1), list(2)];
         check(slice(&x, &inputs), &[2, 2], &[0, 2, 3, 5]);
+        // As exporters turn pads around.
+        let inputs = [Some(x.clone()), list(-1), list(i64::MIN + 1), list(0), list(-1)];
+        check(slice(&x, &inputs), &[2, 3], &[3, 4, 5, 0, 1, 2]);
         assert_eq!(transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert!(expand(&x, &[1 << 20, 1 << 20, 2, 3]).is_err());
     }

@@ -15,7 +15,18 @@ const MOST_RUNS: usize = 256;
 impl Walk<'_> {
     pub fn slice(&mut self, call: &Call) -> Found<View> {
         let mut view = self.settle(call.data(0)?)?;
-        let given = |i: usize| if i == 0 { Ok(None) } else { call.constant_if(i) };
+        // Attributes below opset 10.
+        let given = |i: usize| {
+            let name = ["", "starts", "ends", "axes", ""][i];
+            let list = |all: &[i64]| {
+                Constant::whole(&[all.len()], all.iter().map(|&n| n.into()).collect())
+            };
+            match call.with.ints(name) {
+                Some(all) => Ok(Some(list(all))),
+                None if i == 0 => Ok(None),
+                None => call.constant_if(i),
+            }
+        };
         let inputs: Vec<Option<Constant>> = (0..5).map(given).collect::<Found<_>>()?;
         let rank = view.axes.len() + 1;
         for [axis, start, end, step] in cuts(&inputs, rank)? {
@@ -122,9 +133,13 @@ impl Walk<'_> {
         }
         if runs.len() > MOST_RUNS {
             let count = runs.len();
-            return Err(format!("channels in {count} runs of numbers; expected {MOST_RUNS} at most"));
+            return Err(format!(
+                "channels in {count} runs of numbers; expected {MOST_RUNS} at most"
+            ));
         }
-        if let [Slice { start: 0, end }] = runs[..] && end == c {
+        if let [Slice { start: 0, end }] = runs[..]
+            && end == c
+        {
             return Ok(node);
         }
         let parts = runs.into_iter().map(|run| self.push(site, Op::Slice(run), &[node]));

@@ -70,9 +70,10 @@ impl Walk<'_> {
                 zeros(&sizes)
             }
             Value::Constant(c) if uniform(&c.real()?) == Some(0.0) => zeros(&c.dims),
-            Value::Filled { .. } | Value::Constant(_) => {
-                Err("a constant beside what the images become; supported are zeros".into())
+            Value::Joined(_) | Value::Repeated(..) => {
+                Err(call.data(i).expect_err("no plain value"))
             }
+            _ => Err("a constant beside what the images become; supported are zeros".into()),
         }
     }
 
@@ -137,7 +138,9 @@ impl Walk<'_> {
                 view = view.with_channels(node, self.shape(node), at);
             } else if view.is_map(shape) && at == 1 || !rows.is_empty() && view.axes[at] == rows {
                 (sides.top, sides.bottom) = (first, last);
-            } else if view.is_map(shape) && at == 2 || !columns.is_empty() && view.axes[at] == columns {
+            } else if view.is_map(shape) && at == 2
+                || !columns.is_empty() && view.axes[at] == columns
+            {
                 (sides.left, sides.right) = (first, last);
             } else {
                 return Err(format!("dimension {}; expected channels or borders", at + 1));

@@ -47,6 +47,14 @@ pub fn order(graph: &Graph, output: &str) -> Found<Vec<usize>> {
     Ok(if sorted.iter().all(behind) { sorted } else { order })
 }
 
+/// Whether all that read the images put their last dimension first: they are height x width x channels.
+pub fn is_channels_last(graph: &Graph, images: &str) -> bool {
+    let mut readers = graph.node.iter().filter(|n| n.input.iter().any(|i| i == images)).peekable();
+    readers.peek().is_some()
+        && readers
+            .all(|n| n.op_type == "Transpose" && n.attribute.iter().any(|a| a.ints == [0, 3, 1, 2]))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     New,
