@@ -20,6 +20,7 @@ const WINDOW: usize = 16 << 20;
 const MOST_LISTED: usize = 8;
 
 /// What is to be known of a decoded picture beside its pixels.
+#[derive(Clone, Copy)]
 pub struct Seen {
     /// SHA-256 of its file.
     pub digest: [u8; 32],
