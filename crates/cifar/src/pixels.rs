@@ -155,7 +155,9 @@ impl Gathered {
             Pixels::Memory(Vec::with_capacity(bytes))
         } else {
             let (mib, place) = (size::mib(bytes as u64), room.near.display());
-            tracing::debug!("{mib:.0} MiB of images are gathered in a file without a name near {place}");
+            tracing::debug!(
+                "{mib:.0} MiB of images are gathered in a file without a name near {place}"
+            );
             let file = Arc::new(file::scratch(&room.near)?);
             Pixels::in_file(file, room.near.clone(), 0, 0)
         };

@@ -58,7 +58,7 @@ pub fn decode(tree: &Tree) -> Result<Raw> {
     let all = [Some(&train), Some(&test), validation.as_ref()].into_iter().flatten();
     let most = all.flat_map(|images| &images.labels).max().map_or(0, |l| usize::from(*l) + 1);
     let classes = (0..most).map(|class| class.to_string()).collect();
-    Ok(Raw { train, test, validation, ..Raw::empty("numpy", classes, shape) })
+    Ok(Raw { train, validation, test, ..Raw::empty("numpy", classes, shape) })
 }
 
 /// The images of a part, where it is there.

@@ -46,7 +46,7 @@ pub fn decode(tree: &Tree, found: Found, options: &Options) -> Result<Raw> {
     let remarks = remarks.told(&found.pictures);
     let validation = (!validation.is_empty()).then_some(validation);
     let set = Raw::empty("folder", found.classes, shape);
-    Ok(Raw { train, test, validation, remarks, ..set })
+    Ok(Raw { train, validation, test, remarks, ..set })
 }
 
 struct Decoder<'a> {
