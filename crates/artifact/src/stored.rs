@@ -31,6 +31,9 @@ pub enum Element {
 /// Takes the next bytes of a tensor.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
+/// Hands on all bytes of a tensor, in order.
+pub type Bytes<'a> = dyn Fn(&mut Sink) -> Result<()> + 'a;
+
 /// A tensor to be written.
 pub struct Source<'a> {
     /// Its name.
@@ -39,8 +42,8 @@ pub struct Source<'a> {
     pub element: Element,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Hands on all of its bytes, in order.
-    pub bytes: Box<dyn Fn(&mut Sink) -> Result<()> + 'a>,
+    /// Its bytes.
+    pub bytes: Box<Bytes<'a>>,
 }
 
 /// Where the bytes of a tensor are.

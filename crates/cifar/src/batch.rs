@@ -159,6 +159,7 @@ impl Resized {
 }
 
 /// Which part of an image is seen.
+#[derive(Clone, Copy)]
 struct Frame {
     /// Width of the image in pixels.
     width: usize,

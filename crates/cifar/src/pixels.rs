@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifact::{Error, Result, digest, file, memory};
+use artifact::{Error, Result, digest, file, memory, size};
 
 /// Bytes that are read or written at a time.
 const PIECE: usize = 1 << 20;
@@ -154,6 +154,10 @@ impl Gathered {
         let pixels = if bytes <= room.memory {
             Pixels::Memory(Vec::with_capacity(bytes))
         } else {
+            let (mib, place) = (size::mib(bytes as u64), room.near.display());
+            tracing::debug!(
+                "{mib:.0} MiB of images are gathered in a file without a name near {place}"
+            );
             let file = Arc::new(file::scratch(&room.near)?);
             Pixels::in_file(file, room.near.clone(), 0, 0)
         };

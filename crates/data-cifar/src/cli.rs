@@ -11,7 +11,7 @@ use stage::{Common, OnlyWith, Produce, Values};
 
 use crate::{fetch, inspect, make, preview};
 
-/// Makes a dataset artifact: from CIFAR's or MNIST's files, NumPy arrays, folders of photos, or nothing
+/// Makes a dataset artifact: from CIFAR's or MNIST's files, `NumPy` arrays, folders of photos, or nothing
 #[derive(Debug, Parser)]
 #[command(name = "data-cifar")]
 pub struct Cli {
@@ -27,7 +27,7 @@ enum Action {
     Fetch(Fetch),
     /// Import a folder or an archive (.tar, .tar.gz, .zip): pictures (.jpg, .png, .webp, .bmp) as
     /// train/CLASS/*, test/CLASS/* and, for validation, val/CLASS/*, or as CLASS/* alone; CIFAR-10's or
-    /// CIFAR-100's binary or Python files; IDX files (MNIST and its kin); NumPy arrays (.npz, .npy)
+    /// CIFAR-100's binary or Python files; IDX files (MNIST and its kin); `NumPy` arrays (.npz, .npy)
     Import(Import),
     /// Render the built-in set: ten classes of 32 x 32 colour images
     Synth(Synth),

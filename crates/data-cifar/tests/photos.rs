@@ -170,7 +170,9 @@ fn a_strip_is_taken_and_told() {
 fn a_single_class_and_no_picture_are_refused() {
     let dir = folder();
     let root = photos(&dir, &["train", "test"]);
-    ["train/dog", "test/dog"].map(|f| fs::remove_dir_all(root.join(f)).expect("removes"));
+    for part in ["train/dog", "test/dog"] {
+        fs::remove_dir_all(root.join(part)).expect("removes");
+    }
     refused(&root, &["--side", "8"], 3, "found 1 classes; expected 2");
     let dir = folder();
     put(&dir.path().join("set/train/cat/notes.txt"), b"no picture");

@@ -12,6 +12,9 @@ use super::part::Part;
 use super::{Tree, check_size};
 use crate::{Images, Raw, raw};
 
+/// The most channels of a picture; so few rows of so many columns and channels are channels in front.
+const MOST_COLOURS: usize = 4;
+
 /// The content of a file.
 struct Array<'a> {
     element: Element,
@@ -55,7 +58,7 @@ pub fn decode(tree: &Tree) -> Result<Raw> {
     let all = [Some(&train), Some(&test), validation.as_ref()].into_iter().flatten();
     let most = all.flat_map(|images| &images.labels).max().map_or(0, |l| usize::from(*l) + 1);
     let classes = (0..most).map(|class| class.to_string()).collect();
-    Ok(Raw { train, test, validation, ..Raw::empty("numpy", classes, shape) })
+    Ok(Raw { train, validation, test, ..Raw::empty("numpy", classes, shape) })
 }
 
 /// The images of a part, where it is there.
@@ -98,7 +101,9 @@ fn shape(array: &Array) -> Result<ImageShape, String> {
         "expected bytes (uint8), images x height x width or images x height x width x channels";
     let (height, width, channels) = match array.shape[..] {
         [_, height, width] => (height, width, 1),
-        [_, channels, height, width] if channels <= 4 && channels < height.min(width) => {
+        [_, channels, height, width]
+            if channels <= MOST_COLOURS && height.min(width) > MOST_COLOURS =>
+        {
             return Err(format!(
                 "{:?} has its channels in front; {expected}: transpose it",
                 array.shape
@@ -238,7 +243,7 @@ mod tests {
         };
         let images = |descr: &str, shape: &str, n| with("images", npy(descr, shape, &vec![0; n]));
         check(images("<f4", "2, 1, 1", 8), "exit 5: d/train_images.npy: numbers of type <f4");
-        check(images("|u1", "2, 3, 4, 4", 96), "has its channels in front");
+        check(images("|u1", "2, 3, 5, 5", 150), "has its channels in front");
         check(images("<u2", "2, 1, 2", 8), "exit 3: d/train_images.npy: u2 of shape [2, 1, 2]");
         check(images("|u1", "8,", 8), "shape [8]; expected bytes");
         check(

@@ -20,6 +20,7 @@ const WINDOW: usize = 16 << 20;
 const MOST_LISTED: usize = 8;
 
 /// What is to be known of a decoded picture beside its pixels.
+#[derive(Clone, Copy)]
 pub struct Seen {
     /// SHA-256 of its file.
     pub digest: [u8; 32],
@@ -45,7 +46,7 @@ pub fn decode(tree: &Tree, found: Found, options: &Options) -> Result<Raw> {
     let remarks = remarks.told(&found.pictures);
     let validation = (!validation.is_empty()).then_some(validation);
     let set = Raw::empty("folder", found.classes, shape);
-    Ok(Raw { train, test, validation, remarks, ..set })
+    Ok(Raw { train, validation, test, remarks, ..set })
 }
 
 struct Decoder<'a> {

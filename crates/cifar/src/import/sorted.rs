@@ -184,11 +184,10 @@ impl Sorted {
         let within = self.within(&entry.path);
         match entry.kind {
             Kind::Passed(why) => Some(why),
-            Kind::Folder => None,
             Kind::File if entry.path.split('/').any(is_hidden) => Some(Why::HiddenFile),
             Kind::File if !is_picture(&entry.path) => Some(Why::NotPicture),
             Kind::File if !within.is_some_and(|name| name.contains('/')) => Some(Why::NoClass),
-            Kind::File => None,
+            Kind::File | Kind::Folder => None,
         }
     }
 
