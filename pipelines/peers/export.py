@@ -1,0 +1,290 @@
+"""Writes every network of the zoo in the ONNX forms that users bring, with what PyTorch computes of it.
+
+usage: export.py OUT [--only WORD] [--forms a,b] [--no-train]
+
+For each network OUT holds NAME.pth (its state_dict), NAME.npz (`input` and `output`: two images and
+their logits; `train_input` and `labels`: four), NAME.train.json (see golden_train.py), and NAME.FORM.onnx for
+each form of FORMS. Each file is run by ONNX Runtime on those images and compared with PyTorch's
+logits; OUT/NAME.export.json says how they differ, and the exit code is 1 where they do.
+"""
+
+import argparse
+import contextlib
+import copy
+import io
+import json
+import logging
+import pathlib
+import sys
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch.onnx import TrainingMode
+
+import zoo
+from golden_train import reference
+
+TOLERANCE = 1e-4
+INPUT = "input"
+
+
+@dataclass
+class Form:
+    """A way to export: by TorchScript (`opset` and `keywords` are its own) or by torch.export."""
+
+    dynamo: bool = False
+    opset: int | None = 17
+    keywords: dict = field(default_factory=dict)
+    # The batch is a symbol of the file, or the number of images that it was traced with.
+    batch: int | None = None
+    # "f32", "f64" or "f16".
+    dtype: str = "f32"
+    # Of a network that nothing was changed in after its constructor: tensors that are equal are stored once.
+    fresh: bool = False
+    # What is done to the program of the dynamo exporter: nothing, all, all but fusing norms.
+    optimise: str = "all"
+    # Weights in the file, in one beside it, or in one a tensor.
+    external: str = "inside"
+    # None: of every network.
+    networks: tuple | None = None
+
+
+KEPT = {"training": TrainingMode.PRESERVE, "do_constant_folding": False}
+FOLDED = {}
+TRAINING = {"training": TrainingMode.TRAINING, "do_constant_folding": False}
+FEW = ("resnet20", "shufflenetv2-32", "mobilenet_v3_small")
+FORMS = {
+    "torchscript": Form(keywords=KEPT),
+    "folded": Form(keywords=FOLDED, opset=None),
+    "dynamo": Form(dynamo=True, opset=None, external="one"),
+    "dynamo-norms": Form(dynamo=True, opset=None, optimise="not norms"),
+    "dynamo-raw": Form(dynamo=True, opset=None, optimise="nothing"),
+    "training": Form(keywords=TRAINING, networks=(*zoo.CIFAR, "mobilenet_v2", "efficientnet_b0", "googlenet", "convnext_tiny")),
+    "fixed1": Form(keywords=KEPT, batch=1, networks=(*zoo.CIFAR, "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x1_0", "efficientnet_b0", "convnext_tiny", "googlenet")),
+    "folded-fixed1": Form(keywords=FOLDED, batch=1, networks=(*zoo.CIFAR, "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x1_0", "efficientnet_b0", "convnext_tiny", "googlenet")),
+    "dynamo-fixed1": Form(dynamo=True, opset=None, batch=1, networks=(*zoo.CIFAR, "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x1_0", "efficientnet_b0", "convnext_tiny")),
+    "opset11": Form(keywords=KEPT, opset=11, networks=(*FEW, "convnext_tiny")),
+    "opset13": Form(keywords=KEPT, opset=13, networks=(*FEW, "densenet-bc-100-12")),
+    "opset15": Form(keywords=FOLDED, opset=15, networks=FEW),
+    "opset18": Form(keywords=KEPT, opset=18, networks=(*FEW, "efficientnet_b0")),
+    "opset20": Form(keywords=KEPT, opset=20, networks=(*FEW, "convnext_tiny")),
+    "dynamo-opset18": Form(dynamo=True, opset=18, networks=(*FEW, "convnext_tiny")),
+    "dynamo-opset21": Form(dynamo=True, opset=21, networks=(*FEW, "convnext_tiny")),
+    "external": Form(keywords=KEPT, external="one", networks=FEW),
+    "external-each": Form(keywords=KEPT, external="each", networks=FEW[:1]),
+    "f64": Form(keywords=KEPT, dtype="f64", networks=FEW[:2]),
+    "f16": Form(keywords=KEPT, dtype="f16", networks=FEW[:2]),
+    "fresh": Form(keywords=KEPT, fresh=True, networks=(*FEW, "mobilenet_v2", "convnext_tiny")),
+    "dynamo-fresh": Form(dynamo=True, opset=None, fresh=True, networks=(*FEW, "convnext_tiny")),
+}
+DTYPES = {"f32": torch.float32, "f64": torch.float64, "f16": torch.float16}
+
+
+@contextlib.contextmanager
+def silence():
+    """Keeps the exporters' progress and warnings off the screen."""
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def norms_kept():
+    """Takes the rules that fuse batch norms out of the optimiser, which has no option for it.
+
+    So exported torch.onnx until 2.8 by default.
+    """
+    from onnxscript import rewriter
+    from onnxscript.rewriter.rules.common import _fuse_batchnorm
+
+    rules = rewriter._DEFAULT_REWRITE_RULES
+    fusing = set(map(id, _fuse_batchnorm.rules))
+    rewriter._DEFAULT_REWRITE_RULES = tuple(r for r in rules if id(r) not in fusing)
+    try:
+        yield
+    finally:
+        rewriter._DEFAULT_REWRITE_RULES = rules
+
+
+def by_torchscript(form, model, x, file):
+    axes = None if form.batch else {INPUT: {0: "batch"}, "output": {0: "batch"}}
+    opset = {} if form.opset is None else {"opset_version": form.opset}
+    names = {"input_names": [INPUT], "output_names": ["output"]}
+    torch.onnx.export(model, (x,), file, dynamo=False, dynamic_axes=axes, **names, **opset, **form.keywords)
+    if form.external != "inside":
+        outside(file, form.external == "one")
+
+
+def outside(file, together):
+    """Moves the initialisers of an ONNX file into one file beside it, or into one each."""
+    model = onnx.load(file)
+    for old in file.parent.glob(f"{file.name}.data*"):
+        old.unlink()
+    folder = file.parent / f"{file.name}.data"
+    if together:
+        onnx.save(model, file, save_as_external_data=True, location=folder.name, size_threshold=0)
+        return
+    folder.mkdir(exist_ok=True)
+    for k, tensor in enumerate(model.graph.initializer):
+        content = onnx.numpy_helper.to_array(tensor)
+        # The specification wants these names: fields that hold values must not stand beside them.
+        onnx.external_data_helper.set_external_data(tensor, location=f"{folder.name}/{k}.bin")
+        (folder / f"{k}.bin").write_bytes(content.tobytes())
+        tensor.ClearField("raw_data")
+    file.write_bytes(model.SerializeToString())
+
+
+def by_dynamo(form, model, x, file):
+    shapes = None if form.batch else ({0: torch.export.Dim("batch")},)
+    names = {"input_names": [INPUT], "output_names": ["output"]}
+    keeping = norms_kept() if form.optimise == "not norms" else contextlib.nullcontext()
+    with keeping:
+        torch.onnx.export(
+            model,
+            (x,),
+            file,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            opset_version=form.opset,
+            external_data=form.external == "one",
+            optimize=form.optimise != "nothing",
+            verbose=False,
+            **names,
+        )
+
+
+def run(file, x):
+    """ONNX Runtime's logits, in as many calls as the file's batch needs.
+
+    It has no convolution of doubles; there the reference implementation of onnx takes its place.
+    """
+    if x.dtype == np.float64:
+        from onnx.reference import ReferenceEvaluator
+
+        return ReferenceEvaluator(file).run(None, {INPUT: x})[0]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+    size = source.shape[0] if isinstance(source.shape[0], int) else len(x)
+    parts = [session.run(None, {source.name: x[i : i + size]})[0] for i in range(0, len(x), size)]
+    return np.concatenate(parts)
+
+
+def distance(found, expected):
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def fresh(name):
+    """A network as its constructor leaves it, in eval mode."""
+    torch.manual_seed(1)
+    return zoo.construct(name).eval()
+
+
+def expected_output(form, model, x):
+    """What the file should compute: of a file in train mode the norms of the batch, without dropout."""
+    if form.keywords is not TRAINING:
+        with torch.no_grad():
+            return model(x).float().numpy()
+    model = copy.deepcopy(model).train()
+    zoo.quiet(model)
+    with torch.no_grad():
+        return model(x).float().numpy()
+
+
+def write_form(form, model, name, file):
+    """Writes one file and says how it differs from PyTorch."""
+    source = (fresh(name) if form.fresh else copy.deepcopy(model)).to(DTYPES[form.dtype])
+    x = zoo.images(name, 2, 7).to(DTYPES[form.dtype])
+    start = time.perf_counter()
+    if form.keywords is TRAINING:
+        # A file with random nodes could be compared with nothing.
+        source.train()
+        drops = [m for m in source.modules() if hasattr(m, "p") and m.p]
+    else:
+        drops = []
+    with silence():
+        (by_dynamo if form.dynamo else by_torchscript)(form, source, x[: form.batch or 2], file)
+    seconds = time.perf_counter() - start
+    expected = expected_output(form, source, x)
+    found = run(file, x.numpy()).astype(np.float32)
+    loaded = onnx.load(file, load_external_data=False)
+    np.savez(file.with_suffix(".npz"), input=x.float().numpy(), output=expected) if form.fresh else None
+    return {
+        "form": form_name(form),
+        "off": distance(found, expected),
+        "random": bool(drops),
+        "seconds": round(seconds, 1),
+        "bytes": file.stat().st_size,
+        "nodes": len(loaded.graph.node),
+        "opset": loaded.opset_import[0].version,
+        "ir": loaded.ir_version,
+    }
+
+
+def form_name(form):
+    return next(name for name, each in FORMS.items() if each is form)
+
+
+def write_reference(name, model, out, train):
+    torch.save(model.state_dict(), out / f"{name}.pth")
+    x, batch = zoo.images(name, 2, 7), zoo.images(name, 4, 8)
+    labels = torch.arange(4) * 3 % zoo.CLASSES
+    with torch.no_grad():
+        y = model(x)
+    np.savez(out / f"{name}.npz", input=x, output=y, train_input=batch, labels=labels)
+    if train:
+        found = reference(name, model, batch, labels)
+        (out / f"{name}.train.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def limit(form):
+    return 2e-2 if form.dtype == "f16" else TOLERANCE
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--only", default="", help="networks whose name holds this word")
+    parser.add_argument("--forms", default=",".join(FORMS))
+    parser.add_argument("--no-train", action="store_true", help="no references of training")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    failed = 0
+    for name in zoo.NAMES:
+        if options.only not in name:
+            continue
+        model = zoo.build(name)
+        write_reference(name, model, options.out, not options.no_train)
+        record = options.out / f"{name}.export.json"
+        rows = {r["form"]: r for r in json.loads(record.read_text())} if record.exists() else {}
+        for key in options.forms.split(","):
+            form = FORMS[key]
+            if form.networks is not None and name not in form.networks:
+                continue
+            try:
+                row = write_form(form, model, name, options.out / f"{name}.{key}.onnx")
+            except Exception as error:  # An exporter may fail in any way; the others go on.
+                row = {"form": key, "error": f"{type(error).__name__}: {error}"[:300]}
+            good = "error" not in row and (row["off"] <= limit(form) or row["random"])
+            failed += not good
+            rows[key] = row
+            text = row.get("error") or f"off {row['off']:.1e}, {row['nodes']} nodes, {row['seconds']} s"
+            print(f"{'ok    ' if good else 'FAILED'} {name:20} {key:15} {text}", flush=True)
+            record.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
