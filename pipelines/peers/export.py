@@ -1,10 +1,10 @@
 """Writes every network of the zoo in the ONNX forms that users bring, with what PyTorch computes of it.
 
-usage: export.py OUT [--only WORD] [--forms a,b] [--no-train]
+usage: export.py OUT [--only WORD] [--forms a,b] [--no-train] [--missing]
 
 For each network OUT holds NAME.pth (its state_dict), NAME.npz (`input` and `output`: two images and
 their logits; `train_input` and `labels`: four), NAME.train.json (see golden_train.py), and NAME.FORM.onnx for
-each form of FORMS. Each file is run by ONNX Runtime on those images and compared with PyTorch's
+each form of FORMS (with NAME.FORM.npz where its weights are others than those of NAME.pth). Each file is run by ONNX Runtime on those images and compared with PyTorch's
 logits; OUT/NAME.export.json says how they differ, and the exit code is 1 where they do.
 """
 
@@ -141,23 +141,51 @@ def outside(file, together):
     file.write_bytes(model.SerializeToString())
 
 
+class Translated:
+    """What the dynamo exporter makes of a network before it optimises; made once for several forms.
+
+    Translating takes most of an export's time.
+    """
+
+    def __init__(self):
+        self.key, self.model = None, None
+
+    def get(self, form, source, x):
+        """A copy of the translation of `source` for a form's batch and opset."""
+        key = (id(source), form.batch, form.opset)
+        if key != self.key:
+            shapes = None if form.batch else ({0: torch.export.Dim("batch")},)
+            program = torch.onnx.export(
+                source,
+                (x,),
+                dynamo=True,
+                dynamic_shapes=shapes,
+                opset_version=form.opset,
+                optimize=False,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=["output"],
+            )
+            # The source is kept so that its id is given to no other.
+            self.key, self.source, self.model = key, source, program.model
+        return self.model.clone()
+
+
+TRANSLATED = Translated()
+
+
 def by_dynamo(form, model, x, file):
-    shapes = None if form.batch else ({0: torch.export.Dim("batch")},)
-    names = {"input_names": [INPUT], "output_names": ["output"]}
+    """What torch.onnx.export(dynamo=True, optimize=...) writes."""
+    import onnx_ir
+    from onnxscript import optimizer
+
+    translated = TRANSLATED.get(form, model, x)
     keeping = norms_kept() if form.optimise == "not norms" else contextlib.nullcontext()
     with keeping:
-        torch.onnx.export(
-            model,
-            (x,),
-            file,
-            dynamo=True,
-            dynamic_shapes=shapes,
-            opset_version=form.opset,
-            external_data=form.external == "one",
-            optimize=form.optimise != "nothing",
-            verbose=False,
-            **names,
-        )
+        if form.optimise != "nothing":
+            optimizer.optimize_ir(translated)
+    beside = f"{file.name}.data" if form.external == "one" else None
+    onnx_ir.save(translated, file, external_data=beside)
 
 
 def run(file, x):
@@ -168,7 +196,7 @@ def run(file, x):
     if x.dtype == np.float64:
         from onnx.reference import ReferenceEvaluator
 
-        return ReferenceEvaluator(file).run(None, {INPUT: x})[0]
+        return ReferenceEvaluator(str(file)).run(None, {INPUT: x})[0]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
@@ -202,37 +230,49 @@ def expected_output(form, model, x):
 
 
 def write_form(form, model, name, file):
-    """Writes one file and says how it differs from PyTorch."""
-    source = (fresh(name) if form.fresh else copy.deepcopy(model)).to(DTYPES[form.dtype])
+    """Writes a file of a network of the zoo and says how it differs from PyTorch."""
+    source = fresh(name) if form.fresh else model
+    # Tracing in train mode moves the running statistics.
+    if form.dtype != "f32" or form.keywords is TRAINING:
+        source = copy.deepcopy(source).to(DTYPES[form.dtype])
     x = zoo.images(name, 2, 7).to(DTYPES[form.dtype])
+    row = write(form, source, x, file)
+    if form.fresh or form.keywords is TRAINING:
+        source.load_state_dict(initialisers(file), strict=False)
+        with torch.no_grad():
+            np.savez(file.with_suffix(".npz"), input=x, output=source.eval()(x))
+    return row
+
+
+def initialisers(file):
+    """The tensors of a file: one in train mode holds the statistics after the pass that traced it."""
+    tensors = onnx.load(file).graph.initializer
+    return {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in tensors}
+
+
+def write(form, source, x, file):
+    """Writes a file and says how it differs from PyTorch."""
     start = time.perf_counter()
-    if form.keywords is TRAINING:
-        # A file with random nodes could be compared with nothing.
-        source.train()
-        drops = [m for m in source.modules() if hasattr(m, "p") and m.p]
-    else:
-        drops = []
+    # What ONNX Runtime draws in train mode can be compared with nothing.
+    random = form.keywords is TRAINING and any(getattr(m, "p", 0) for m in source.modules())
+    source.train(form.keywords is TRAINING)
     with silence():
         (by_dynamo if form.dynamo else by_torchscript)(form, source, x[: form.batch or 2], file)
     seconds = time.perf_counter() - start
     expected = expected_output(form, source, x)
-    found = run(file, x.numpy()).astype(np.float32)
     loaded = onnx.load(file, load_external_data=False)
-    np.savez(file.with_suffix(".npz"), input=x.float().numpy(), output=expected) if form.fresh else None
-    return {
-        "form": form_name(form),
-        "off": distance(found, expected),
-        "random": bool(drops),
+    row = {
         "seconds": round(seconds, 1),
         "bytes": file.stat().st_size,
         "nodes": len(loaded.graph.node),
         "opset": loaded.opset_import[0].version,
         "ir": loaded.ir_version,
+        "random": random,
     }
-
-
-def form_name(form):
-    return next(name for name, each in FORMS.items() if each is form)
+    try:
+        return row | {"off": distance(run(file, x.numpy()), expected)}
+    except Exception as error:  # ONNX Runtime may refuse the file; it is written all the same.
+        return row | {"error": f"ONNX Runtime: {error}"[:300]}
 
 
 def write_reference(name, model, out, train):
@@ -251,12 +291,27 @@ def limit(form):
     return 2e-2 if form.dtype == "f16" else TOLERANCE
 
 
+def failure(error):
+    """The row of an export that failed: its first and last lines say most."""
+    lines = str(error).strip().splitlines() or [""]
+    return {"error": f"{type(error).__name__}: {lines[0]} ... {lines[-1]}"[:400]}
+
+
+def report(form, title, row):
+    """Prints a row and says whether the file computes what PyTorch does."""
+    good = "error" not in row and (row["off"] <= limit(form) or row["random"])
+    text = row.get("error") or f"off {row['off']:.1e}, {row['nodes']} nodes, {row['seconds']} s"
+    print(f"{'ok    ' if good else 'FAILED'} {title:36} {text}", flush=True)
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--only", default="", help="networks whose name holds this word")
     parser.add_argument("--forms", default=",".join(FORMS))
     parser.add_argument("--no-train", action="store_true", help="no references of training")
+    parser.add_argument("--missing", action="store_true", help="only what is not recorded as written")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -265,23 +320,23 @@ def main():
     for name in zoo.NAMES:
         if options.only not in name:
             continue
-        model = zoo.build(name)
-        write_reference(name, model, options.out, not options.no_train)
         record = options.out / f"{name}.export.json"
         rows = {r["form"]: r for r in json.loads(record.read_text())} if record.exists() else {}
+        model = zoo.build(name)
+        if not (options.missing and rows):
+            write_reference(name, model, options.out, not options.no_train)
         for key in options.forms.split(","):
             form = FORMS[key]
             if form.networks is not None and name not in form.networks:
                 continue
+            if options.missing and "off" in rows.get(key, {}):
+                continue
             try:
                 row = write_form(form, model, name, options.out / f"{name}.{key}.onnx")
             except Exception as error:  # An exporter may fail in any way; the others go on.
-                row = {"form": key, "error": f"{type(error).__name__}: {error}"[:300]}
-            good = "error" not in row and (row["off"] <= limit(form) or row["random"])
-            failed += not good
-            rows[key] = row
-            text = row.get("error") or f"off {row['off']:.1e}, {row['nodes']} nodes, {row['seconds']} s"
-            print(f"{'ok    ' if good else 'FAILED'} {name:20} {key:15} {text}", flush=True)
+                row = failure(error)
+            rows[key] = {"form": key} | row
+            failed += not report(form, f"{name:20} {key}", row)
             record.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
     sys.exit(1 if failed else 0)
 

@@ -70,7 +70,7 @@ def images(name, count, seed):
 def quiet(model):
     """Turns dropout and stochastic depth off, in train mode too."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout) or type(module).__name__ == "StochasticDepth":
+        if isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ == "StochasticDepth":
             module.p = 0.0
 
 
