@@ -1,14 +1,17 @@
 """Times dense inference of ONNX files in ONNX Runtime and OpenVINO, in f32, in turn with a command of ours.
 
-usage: dense.py NETS [--ours COMMAND] [--prepare COMMAND] [--only WORD] [--form folded] [--batches 16,1]
-       [--threads 2] [--rounds 5] [--seconds 0.5] [--out FILE]
+usage: dense.py NETS [--ours COMMAND] [--prepare COMMAND] [--only WORD] [--form folded]
+       [--batches 16,1] [--threads 2] [--rounds 5] [--seconds 0.5] [--out FILE]
 
-NETS is the folder that export.py has filled. --prepare is run by the shell once a network, --ours once a round. Both may
-hold {onnx}, {npz}, {name} and {work} (a folder of scratch); --ours also {batch}, {threads} and {steps}. It prints
-JSON as `deployer bench --json` does: a list of one row, whose `seconds` holds the seconds of each step. For example
+NETS is the folder that export.py has filled. The shell runs --prepare once a network and --ours once a
+round. Both may hold {onnx}, {npz}, {name} and {work} (a temporary folder); --ours also {batch}, {threads} and
+{steps}. It prints JSON as `deployer bench --json` does: a list of one row, whose `seconds` holds the
+seconds of each step. For example
 
-  --prepare 'BIN/models import {onnx} --out {work}/{name} -q && BIN/deployer pack {work}/{name} --out {work}/{name}.packed'
-  --ours 'BIN/deployer bench {work}/{name}.packed --json --batch {batch} --threads {threads} --repeat {steps}'
+  --prepare 'BIN/models import {onnx} --out {work}/{name} -q &&
+             BIN/deployer pack {work}/{name} --out {work}/{name}.packed'
+  --ours 'BIN/deployer bench {work}/{name}.packed --json --batch {batch} --threads {threads}
+          --repeat {steps}'
 
 In a round each of them runs for about --seconds after a step to warm up; the median of the steps of all rounds
 counts. FILE.md holds a table and FILE.json every number, with the processor and the versions.
@@ -131,15 +134,21 @@ def processor():
     facts = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in reversed(lines))}
     kept = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
     found = [f for f in kept if f in facts.get("flags", "").split()]
-    return {"name": facts.get("model name", platform.processor()), "family": facts.get("cpu family"), "model": facts.get("model"), "features": found}
+    return {
+        "name": facts.get("model name", platform.processor()),
+        "family": facts.get("cpu family"),
+        "model": facts.get("model"),
+        "features": found,
+    }
 
 
 def table(found):
     where = found["processor"]
     yield (
-        f"{where['name']} (family {where['family']}, model {where['model']}; {', '.join(where['features'])}), "
-        f"{found['threads']} threads, ONNX Runtime {found['onnxruntime']}, OpenVINO {found['openvino']}; images a second, "
-        f"f32, median of {found['rounds']} rounds in turn, files `NAME.{found['form']}.onnx`"
+        f"{where['name']} (family {where['family']}, model {where['model']}; "
+        f"{', '.join(where['features'])}), {found['threads']} threads, "
+        f"ONNX Runtime {found['onnxruntime']}, OpenVINO {found['openvino']}; images a second, f32, "
+        f"median of {found['rounds']} rounds in turn, files `NAME.{found['form']}.onnx`"
     )
     yield ""
     yield "| network | batch | ONNX Runtime | OpenVINO | ours | ours / best |"

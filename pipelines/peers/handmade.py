@@ -250,7 +250,9 @@ FILES = {
     "auto-pad-valid": auto_pad("VALID", 6 * 5 * 3),
     "max-pool-auto-pad": around("MaxPool", features(6, 5), kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"),
     "max-pool-asymmetric": around("MaxPool", features(6, 5), kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1]),
-    "average-pool-asymmetric": around("AveragePool", features(6, 5), kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1], count_include_pad=1),
+    "average-pool-asymmetric": around(
+        "AveragePool", features(6, 5), kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1], count_include_pad=1
+    ),
     "global-max-pool": around("GlobalMaxPool", 4),
     "reduce-mean-attribute": around("ReduceMean", 4, 13, axes=[2, 3], keepdims=0),
     "reduce-mean-input": around("ReduceMean", 4, 18, [one_dim([-1, -2])], keepdims=1),

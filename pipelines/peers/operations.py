@@ -325,7 +325,10 @@ STRUCTURE = {
         drop=lambda: torchvision.ops.StochasticDepth(0.3, "batch"),
     ),
     "identity": nn.Identity,
-    "attention": of(lambda m, x: m.mha(*3 * [x.flatten(2).transpose(1, 2)])[0], mha=lambda: nn.MultiheadAttention(8, 2, batch_first=True)),
+    "attention": of(
+        lambda m, x: m.mha(*3 * [x.flatten(2).transpose(1, 2)])[0],
+        mha=lambda: nn.MultiheadAttention(8, 2, batch_first=True),
+    ),
     "lstm": of(lambda m, x: m.lstm(x.flatten(2))[0], lstm=lambda: nn.LSTM(120, 8, batch_first=True)),
     "sort": of(lambda m, x: x.sort(1)[0]),
     "cumsum": of(lambda m, x: x.cumsum(1)),
@@ -333,7 +336,12 @@ STRUCTURE = {
 }
 # Without the stem: the image itself is what they read.
 OF_IMAGES = {
-    "image-normalised": of(lambda m, x: m.conv((x - m.mean) / m.std), conv=lambda: nn.Conv2d(3, 6, 3), mean=values(1, 3, 1, 1), std=values(1, 3, 1, 1)),
+    "image-normalised": of(
+        lambda m, x: m.conv((x - m.mean) / m.std),
+        conv=lambda: nn.Conv2d(3, 6, 3),
+        mean=values(1, 3, 1, 1),
+        std=values(1, 3, 1, 1),
+    ),
     "image-scaled": of(lambda m, x: m.conv(x / 255), conv=lambda: nn.Conv2d(3, 6, 3)),
     "image-normed": lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 6, 3)),
     # As torchvision's Inception and GoogLeNet do with pretrained weights.

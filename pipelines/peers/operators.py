@@ -119,7 +119,8 @@ def megabytes(size):
 
 def size_table(nets):
     forms = ("torchscript", "folded", "dynamo", "dynamo-norms", "dynamo-raw")
-    yield "| network | side | parameters | " + " | ".join(f"{f}: MB, nodes" for f in forms) + " | worst difference | f32 loss, gradients |"
+    sizes = " | ".join(f"{f}: MB, nodes" for f in forms)
+    yield f"| network | side | parameters | {sizes} | worst difference | f32 loss, gradients |"
     yield "|---" * (len(forms) + 5) + "|"
     for name in zoo.NAMES:
         record, train, single = (nets / f"{name}.{part}.json" for part in ("export", "train", "float32"))
@@ -144,6 +145,22 @@ def size_table(nets):
         )
 
 
+def failures(nets):
+    """Files that an exporter could not write, or that compute something else than PyTorch."""
+    for name in zoo.NAMES:
+        record = nets / f"{name}.export.json"
+        for row in json.loads(record.read_text()) if record.exists() else []:
+            if "error" in row or row["off"] > 1e-4 and not row["random"]:
+                yield f"- {name} {row['form']}: {row.get('error') or format(row['off'], '.0e')}"
+    summary = nets / "ops" / "summary.json"
+    for name, rows in json.loads(summary.read_text()).items() if summary.exists() else ():
+        bad = collections.defaultdict(list)
+        for form, row in rows.items():
+            if "error" in row or row["off"] > 1e-4:
+                bad[(row.get("error") or f"differs by {row['off']:.0e}").split(" ... ")[0][:160]].append(form)
+        yield from (f"- {name} ({', '.join(forms)}): {text}" for text, forms in bad.items())
+
+
 def of_networks(nets):
     for name in zoo.NAMES:
         for form in FORMS:
@@ -163,13 +180,17 @@ def main():
     parser.add_argument("nets", type=pathlib.Path)
     nets = parser.parse_args().nets
     networks, operations = count(of_networks(nets)), count(of_operations(nets))
-    main_forms = ["torchscript", "fixed1", "training", "folded", "dynamo", "dynamo-norms", "dynamo-raw", "opset11", "opset13", "opset18"]
+    main_forms = ["torchscript", "fixed1", "training", "folded", "dynamo", "dynamo-norms", "dynamo-raw"]
+    main_forms += ["opset11", "opset13", "opset18"]
     small = sorted({form for form, _, _ in of_operations(nets)})
     lines = ["## Networks: sizes, and how far ONNX Runtime is from PyTorch", "", *size_table(nets), ""]
-    lines += ["## Networks: in how many of each form an operator occurs", "", *occurrence(networks, main_forms), ""]
-    lines += ["## Networks: attributes and inputs", "", "`x` is an input, `-` one left out.", "", *attributes(networks), ""]
-    lines += ["## Single operations: in how many of each form an operator occurs", "", *occurrence(operations, small), ""]
-    lines += ["## Single operations: attributes and inputs", "", *attributes(operations), ""]
+    lines += ["## Failures", "", *failures(nets), ""]
+    often = "in how many of each form an operator occurs"
+    lines += [f"## Networks: {often}", "", *occurrence(networks, main_forms), ""]
+    lines += ["## Networks: attributes and inputs", "", "`x` is an input, `-` one left out.", ""]
+    lines += [*attributes(networks), "", f"## Single operations: {often}", ""]
+    lines += [*occurrence(operations, small), "", "## Single operations: attributes and inputs", ""]
+    lines += [*attributes(operations), ""]
     (nets / "TABLES.md").write_text("\n".join(lines))
     with open(nets / "LISTING.txt", "w") as out:
         for form, name, file in of_operations(nets):
