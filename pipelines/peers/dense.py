@@ -158,7 +158,8 @@ def table(found):
         yield "| " + " | ".join(map(str, cells)) + " |"
     yield ""
     for batch in sorted({row["batch"] for row in found["rows"]}, reverse=True):
-        ratios = {r["model"]: r["ratio"] for r in found["rows"] if r["batch"] == batch and "ratio" in r}
+        rows = [r for r in found["rows"] if r["batch"] == batch and "ratio" in r]
+        ratios = {r["model"]: r["ratio"] for r in rows}
         if ratios:
             lowest = min(ratios, key=ratios.get)
             yield f"Batch {batch}: median {statistics.median(ratios.values()):.2f}, lowest {ratios[lowest]:.2f} ({lowest})."

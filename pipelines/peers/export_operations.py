@@ -1,6 +1,6 @@
 """Writes the small networks of operations.py, and nodes that PyTorch does not write, as ONNX files.
 
-usage: export_operations.py OUT [--only WORD] [--forms a,b]
+usage: export_operations.py OUT [--only WORD] [--forms a,b] [--missing]
 
 OUT/NAME.npz holds `input`, `output`, `train_input` and `labels`, OUT/NAME.train.json what training computes, and
 OUT/NAME.FORM.onnx the file of each exporter and opset. OUT/summary.json says which exporter could not write a file, and
@@ -72,6 +72,7 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--only", default="", help="operations whose name holds this word")
     parser.add_argument("--forms", default=",".join(FORMS))
+    parser.add_argument("--missing", action="store_true", help="only operations that lack a file's record")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -79,7 +80,8 @@ def main():
     found = json.loads(summary.read_text()) if summary.exists() else {}
     by_hand(options.out, options.only)
     for name in operations.OPERATIONS:
-        if options.only in name:
+        wanted = set(options.forms.split(","))
+        if options.only in name and not (options.missing and wanted <= found.get(name, {}).keys()):
             found[name] = found.get(name, {}) | dict(exported(name, options.out, options.forms.split(",")))
             summary.write_text(json.dumps(found, indent=1) + "\n")
 
