@@ -5,7 +5,6 @@
 use kernels::flat::{self, Map};
 use kernels::{Buffer, LANES, Lanes, isa};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use tuning::{Table, seconds};
 
 use crate::block::{self, BlockLayer, BlockOperands};
@@ -32,23 +31,17 @@ pub enum Unknown {
     Guess,
 }
 
-/// Seconds an image.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Times {
-    dense: f64,
-    /// At each of [`DENSITIES`].
-    sparse: [f64; 2],
-}
-
 /// Densities at which the sparse kernels are timed.
 const DENSITIES: [f64; 2] = [0.05, 0.2];
 /// The density below which skipping zeros is usually faster.
 const USUAL: f64 = 0.3;
 /// The density from which on zeros are never skipped: the line was not measured that far out.
 const MOST: f64 = 0.6;
-/// Images of the batch that [`Way::Blocks`] is measured with.
+/// Images of the batch that [`Way::Blocks`] is measured with, and of large maps.
 const BATCH: usize = 64;
+const FEW: usize = 16;
+/// Values of an image's activation from which on few are measured: more would not be near in any cache.
+const LARGE: usize = 1 << 17;
 
 /// How a layer is best run in one way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +52,8 @@ pub(crate) struct Best {
     pub seconds: f64,
 }
 
-static TIMES: Table<Times> = Table::new("inference.yaml");
+/// Seconds an image, by what is run.
+static TIMES: Table<f64> = Table::new("layers.yaml");
 
 /// How layer `n` is best run.
 pub(crate) fn best(
@@ -72,19 +66,27 @@ pub(crate) fn best(
     let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
     let can = how.skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
     let key = key(network, maps, n, (way, how.threads));
-    let times = match how.unknown {
-        Unknown::Measure => Some(TIMES.get(&key, || measure(network, maps, n, way))),
-        Unknown::Guess => TIMES.peek(&key),
+    let seconds = |density: Option<f64>| {
+        let share = density.map_or_else(|| "all".into(), |d| format!("{:.0} %", d * 100.0));
+        let key = format!("{key}, {share} kept");
+        match how.unknown {
+            Unknown::Measure => Some(TIMES.get(&key, || measure(network, maps, n, (way, density)))),
+            Unknown::Guess => TIMES.peek(&key),
+        }
     };
-    let Some(times) = times else {
-        return Best { sparse: can && density < USUAL, seconds: 0.0 };
+    let guess = Best { sparse: can && density < USUAL, seconds: 0.0 };
+    let Some(dense) = seconds(None) else { return guess };
+    if !can || density >= MOST {
+        return Best { sparse: false, seconds: dense };
+    }
+    let [Some(low), Some(high)] = DENSITIES.map(|density| seconds(Some(density))) else {
+        return guess;
     };
-    let [low, high] = times.sparse;
     let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
     // Never 0, which stands for a guess, however the two points lie.
     let sparse = (low + slope * (density - DENSITIES[0])).max(low / 4.0);
-    let faster = can && density < MOST && sparse < times.dense;
-    Best { sparse: faster, seconds: if faster { sparse } else { times.dense } }
+    let faster = sparse < dense;
+    Best { sparse: faster, seconds: if faster { sparse } else { dense } }
 }
 
 /// Seconds an image that making blocks of values that lie as `map` takes; 0 where it was guessed.
@@ -98,20 +100,18 @@ pub(crate) fn conversion(map: Map, how: Use) -> f64 {
         map.w,
         map.pad
     );
-    let times = match how.unknown {
-        Unknown::Measure => Some(TIMES.get(&key, || {
-            let dense = converted(map);
-            Times { dense, sparse: [dense; 2] }
-        })),
+    let seconds = match how.unknown {
+        Unknown::Measure => Some(TIMES.get(&key, || converted(map))),
         Unknown::Guess => TIMES.peek(&key),
     };
-    times.map_or(0.0, |times| times.dense)
+    seconds.unwrap_or(0.0)
 }
 
 fn converted(map: Map) -> f64 {
-    let images = Buffer::zeros(BATCH * map.len());
+    let batch = batch(map.channels * map.h * map.w);
+    let images = Buffer::zeros(batch * map.len());
     let block = map.channels * map.h * map.w * LANES;
-    let mut y = Buffer::zeros(BATCH / LANES * block);
+    let mut y = Buffer::zeros(batch / LANES * block);
     let run = || {
         let blocks = y.par_chunks_mut(block).zip(images.par_chunks(LANES * map.len()));
         blocks.for_each(|(y, x)| {
@@ -119,7 +119,12 @@ fn converted(map: Map) -> f64 {
             flat::to_block(map, &images, y);
         });
     };
-    seconds(run) / BATCH as f64
+    seconds(run) / batch as f64
+}
+
+/// Images that are measured together where the largest activation has `values` an image.
+fn batch(values: usize) -> usize {
+    if values < LARGE { BATCH } else { FEW }
 }
 
 /// Whether a layer has a dense and a sparse kernel.
@@ -177,20 +182,19 @@ fn words_of(kind: &Kind) -> String {
     }
 }
 
-fn measure(network: &Network, maps: &[Map], n: usize, way: Way) -> Times {
-    let time = |density: Option<f64>| {
-        let (alone, maps) = alone(network, maps, n, density);
-        match way {
-            Way::Blocks => blocks(&alone, density.is_some()),
-            Way::Images => images(&alone, &maps, density.is_some()),
-            Way::One => one(&alone, &maps, density.is_some()),
-        }
-    };
-    let dense = time(None);
-    if has_choice(&network.layers[n], way) {
-        return Times { dense, sparse: DENSITIES.map(|d| time(Some(d))) };
+/// Seconds an image of layer `n` with a share of its weights kept, sparse; dense with all of them.
+fn measure(
+    network: &Network,
+    maps: &[Map],
+    n: usize,
+    (way, density): (Way, Option<f64>),
+) -> f64 {
+    let (alone, maps) = alone(network, maps, n, density);
+    match way {
+        Way::Blocks => blocks(&alone, density.is_some()),
+        Way::Images => images(&alone, &maps, density.is_some()),
+        Way::One => one(&alone, &maps, density.is_some()),
     }
-    Times { dense, sparse: [dense; 2] }
 }
 
 /// Layer `n` by itself, with other weights: a share of them kept, anywhere. What it reads are the layers
@@ -223,14 +227,15 @@ fn refill(conv: &mut Conv, density: f64) {
 }
 
 fn blocks(alone: &Network, sparse: bool) -> f64 {
-    let lanes = Lanes::of(BATCH);
+    let largest = alone.layers.iter().map(|l| l.shape.count()).max().unwrap_or(0);
+    let lanes = Lanes::of(batch(largest));
     let mut rooms: Vec<Buffer> =
         alone.layers.iter().map(|l| Buffer::zeros(block::len(l.shape, lanes))).collect();
     let mut y = rooms.pop().expect("the layer itself");
     let inputs: Vec<&[f32]> = rooms.iter().map(|b| &b[..]).collect();
     let layer = BlockLayer::new(alone, alone.layers.len() - 1, sparse);
     let run = || layer.run(BlockOperands { lanes, inputs: &inputs, add: &[], y: &mut y });
-    seconds(run) / BATCH as f64
+    seconds(run) / lanes.images() as f64
 }
 
 /// What a thread needs to run a layer on one image at a time.

@@ -1,8 +1,8 @@
-//! Exported networks, run by rten, against the engine's logits.
+//! Exported networks, run by rten, against the logits of packed networks' executor.
 
 use artifact::tensors::{self, Tensors};
-use engine::{Batch, Device, Net};
-use graph::{Graph, Param, Role};
+use graph::{Graph, Param, Role, Shape};
+use inference::{Checked, Network, Plan};
 use onnx::Model;
 use rten::Value;
 use seed::Stream;
@@ -24,32 +24,27 @@ fn drawn(param: &Param, initial: Vec<f32>, stream: &mut Stream) -> Vec<f32> {
     let mut one = |value: f32| match param.role {
         Role::NormWeight | Role::RunningVar => stream.range(0.5, 1.5) as f32,
         Role::NormBias | Role::RunningMean | Role::Bias => stream.range(-0.3, 0.3) as f32,
-        Role::Weight => value,
+        Role::Weight | Role::Constant => value,
     };
     initial.into_iter().map(&mut one).collect()
 }
 
-fn images(side: usize) -> Vec<f32> {
+fn images(shape: Shape) -> Vec<f32> {
     let mut stream = seed::stream(1, "test/images", 0);
-    (0..IMAGES * 3 * side * side).map(|_| stream.normal() as f32).collect()
+    (0..IMAGES * shape.count()).map(|_| stream.normal() as f32).collect()
 }
 
 /// Logits of all images, one image behind the other.
-fn by_engine(graph: &Graph, tensors: &Tensors) -> anyhow::Result<Vec<f32>> {
-    let side = graph.side();
-    let loaded = cifar::Batch {
-        images: images(side),
-        labels: vec![0; IMAGES],
-        shape: cifar::ImageShape::square(side),
-    };
-    let net = Net::load(graph.clone(), tensors, &Device::Cpu)?;
-    net.inference()?.rows(&Batch::new(loaded, &Device::Cpu)?)
+fn by_us(graph: &Graph, tensors: &Tensors) -> Vec<f32> {
+    let network = Network::new(graph, &Checked { graph, tensors });
+    Plan::fixed(&network, (0, IMAGES), false).logits(&images(graph.images()))
 }
 
-/// As [`by_engine`], of as many images as are given.
-fn by_rten(file: &rten::Model, images: &[f32], side: usize) -> Vec<f32> {
-    let count = images.len() / (3 * side * side);
-    let images = Value::from_shape(&[count, 3, side, side], images.to_vec()).expect("that many");
+/// As [`by_us`], of as many images as are given.
+fn by_rten(file: &rten::Model, images: &[f32], shape: Shape) -> Vec<f32> {
+    let count = images.len() / shape.count();
+    let sizes = [count, shape.c, shape.h, shape.w];
+    let images = Value::from_shape(&sizes, images.to_vec()).expect("that many");
     let logits = file.run_one(images.into(), None).expect("runs");
     let (shape, values) = logits.into_shape_vec::<f32, 2>().expect("a matrix");
     assert_eq!(shape, [count, CLASSES]);
@@ -57,17 +52,21 @@ fn by_rten(file: &rten::Model, images: &[f32], side: usize) -> Vec<f32> {
 }
 
 fn check(spec: &str, side: usize) {
-    let graph = Graph::build(spec, CLASSES, side).expect("in the zoo");
-    let (tensors, images) = (values(&graph), images(side));
-    let model = Model { graph: &graph, tensors: &tensors, images: None };
+    check_graph(&Graph::build(spec, CLASSES, side).expect("in the zoo"));
+}
+
+fn check_graph(graph: &Graph) {
+    let (tensors, images) = (values(graph), images(graph.images()));
+    let model = Model { graph, tensors: &tensors, images: None };
     let file = rten::Model::load(onnx::encode(&model).expect("encodes")).expect("loads");
-    let expected = by_engine(&graph, &tensors).expect("runs");
+    let expected = by_us(graph, &tensors);
     for count in [1, IMAGES] {
-        let found = by_rten(&file, &images[..count * 3 * side * side], side);
+        let found = by_rten(&file, &images[..count * graph.images().count()], graph.images());
         let expected = &expected[..count * CLASSES];
         let off: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
         let (off, size) = (norm(&off), norm(expected));
-        assert!(size > 0.01 && off <= 1e-5 * size, "{spec} at {side}: {off} against {size}");
+        let (name, shape) = (graph.name(), graph.images());
+        assert!(size > 0.01 && off <= 1e-5 * size, "{name} at {shape}: {off} against {size}");
     }
 }
 

@@ -33,7 +33,7 @@ fn of_its_size_it_is_itself() {
         Size::square(4),
         &found.iter().map(|v| v.round() as u8).collect::<Vec<_>>(),
     );
-    assert_eq!(again.fit(4, &as_bytes()), found);
+    assert_eq!(again.fit(ImageShape::square(4), &as_bytes()), found);
 }
 
 #[test]
