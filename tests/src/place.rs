@@ -130,6 +130,13 @@ impl Place {
         said
     }
 
+    /// Runs the command `line`, which must end with this exit code.
+    pub fn fails(&self, line: &str, code: i32) -> Said {
+        let said = self.run(line);
+        assert_eq!(said.code, Some(code), "{line}: {}", said.err);
+        said
+    }
+
     /// Starts the command `line`.
     pub fn start(&self, line: &str) -> Child {
         let mut command = self.command(line);
