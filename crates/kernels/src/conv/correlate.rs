@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::Conv;
 use super::micro::{self, COLUMNS, Images, ROWS};
-use super::stencil::{Item, Part, Share, Stencil, Tiling};
+use super::stencil::Stencil;
+use super::tiling::{Item, Part, Share, Tiling};
 use super::transpose::transpose;
 use crate::scratch::Buffer;
 use crate::{LANES, isa, scratch};

@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use super::epilogue::{Finish, activate};
 use super::sparse::{Entry, Steps, Sum, dots, segments, total, walk, window};
-use super::stencil::{Item, Part, Share, Stencil, Tap, Tiling};
+use super::stencil::{Stencil, Tap};
+use super::tiling::{Item, Part, Share, Tiling};
 use super::{Conv, Epilogue};
 use crate::shared::Shared;
 use crate::{LANES, Lanes, Window, isa, scratch};

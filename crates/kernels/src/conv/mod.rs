@@ -12,6 +12,7 @@ pub mod grouped;
 pub(crate) mod micro;
 mod sparse;
 mod stencil;
+mod tiling;
 pub(crate) mod transpose;
 mod winograd;
 

@@ -18,7 +18,7 @@ pub struct Ending {
 impl Ending {
     /// Nothing.
     pub const NONE: Self = Self { bias: false, add: false, activation: None };
-    /// A bias, a summand and ReLU.
+    /// A bias, a summand and `ReLU`.
     pub const FULL: Self = Self { bias: true, add: true, activation: Some(Activation::Relu) };
 
     /// A summand for `output`, if there is one.

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::super::Epilogue;
 use super::super::epilogue::{Finish, activate};
-use super::super::stencil::{Item, Part, Stencil, Tiling};
+use super::super::stencil::Stencil;
+use super::super::tiling::{Item, Part, Tiling};
 use super::list::{List, tiling};
 use super::segment::{Segment, Steps, Sum, segments, walk};
 use crate::shared::Shared;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::Order;
-use super::super::stencil::{Share, Stencil, Tiling};
+use super::super::stencil::Stencil;
+use super::super::tiling::{Share, Tiling};
 
 /// Outputs from which on a source is worth copying to the first-level cache.
 const MANY: usize = 192;

@@ -5,7 +5,8 @@ use pulp::Simd;
 
 use super::super::epilogue::Finish;
 use super::super::micro::{load, store};
-use super::super::stencil::{Item, Stencil, Tiling};
+use super::super::stencil::Stencil;
+use super::super::tiling::{Item, Tiling};
 use super::list::Entry;
 use crate::{LANES, isa};
 

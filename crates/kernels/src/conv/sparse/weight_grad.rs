@@ -6,7 +6,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::stencil::{Item, Part, Stencil, Tiling};
+use super::super::stencil::Stencil;
+use super::super::tiling::{Item, Part, Tiling};
 use super::list::{List, tiling};
 use super::segment::{Steps, dots, segments, total};
 use crate::scratch::Buffer;

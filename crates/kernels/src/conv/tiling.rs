@@ -1,0 +1,224 @@
+//! How the windows of a stencil are shared out, and what they read copied near, where that pays.
+
+use std::ops::Range;
+
+use super::stencil::{Stencil, Tap};
+use crate::LANES;
+
+/// How large items are to be, and where they are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    /// Windows of an item, about.
+    pub windows: usize,
+    /// Values of its source that are in the room at the same time, about.
+    pub room: usize,
+    /// Whether the source is read where it lies if that is possible and as fast.
+    pub in_place: bool,
+}
+
+/// Windows that one task computes, and how their source lies in its room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tiling {
+    /// Blocks of an item.
+    pub blocks: usize,
+    /// Rows of windows of an item.
+    pub rows: usize,
+    /// Items.
+    pub items: usize,
+    /// Values between rows of one map of the source.
+    pub pitch: usize,
+    /// Values of one map.
+    map: usize,
+    /// Values from one channel of a block to the next.
+    channel: usize,
+    /// Values from one block to the next.
+    block: usize,
+    /// Channels that are in the room at the same time.
+    pub chunk: usize,
+    /// Items down one block.
+    down: usize,
+    /// The maps that a stride makes of a channel and that taps read, by their first pixel.
+    phases: Vec<Phase>,
+    /// Whether the source is read where it lies, and there is no room.
+    in_place: bool,
+}
+
+/// The pixels `y + i * step.h`, `x + j * step.w` of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Phase {
+    y: usize,
+    x: usize,
+}
+
+impl Phase {
+    fn of(s: &Stencil, tap: &Tap) -> Self {
+        Self { y: tap.row % s.step.h, x: tap.column % s.step.w }
+    }
+}
+
+/// The windows of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    pub blocks: Range<usize>,
+    pub rows: Range<usize>,
+}
+
+impl Tiling {
+    /// Items of `s` as `share` has it.
+    ///
+    /// Where a tap reads does not depend on the number of blocks.
+    pub(super) fn new(s: &Stencil, share: Share) -> Self {
+        let Share { windows, room, .. } = share;
+        let rows = (windows / s.columns).clamp(1, s.rows);
+        let whole = rows == s.rows;
+        let blocks = if whole { (windows / (s.rows * s.columns)).max(1) } else { 1 };
+        let reach = s.reach();
+        let (high, wide) = (rows + reach.h / s.step.h, s.columns + reach.w / s.step.w);
+        let mut phases = Vec::new();
+        for phase in s.taps.iter().map(|t| Phase::of(s, t)) {
+            if !phases.contains(&phase) {
+                phases.push(phase);
+            }
+        }
+        let map = high * wide * LANES;
+        // Some phases of an input gradient have no taps: there is room for one map all the same.
+        let channel = phases.len().max(1) * map;
+        let most = (room / (blocks * channel)).max(1);
+        let chunk = s.channels.div_ceil(s.channels.div_ceil(most));
+        let down = s.rows.div_ceil(rows);
+        let gathered = Self {
+            blocks,
+            rows,
+            items: s.blocks.div_ceil(blocks) * down,
+            pitch: wide * LANES,
+            map,
+            channel,
+            block: chunk * channel,
+            chunk,
+            down,
+            phases,
+            in_place: false,
+        };
+        if !(share.in_place && s.lies_well()) {
+            return gathered;
+        }
+        let plane = s.h * s.w * LANES;
+        let (pitch, block) = (s.w * LANES, s.channels * plane);
+        Self { pitch, map: plane, channel: plane, block, in_place: true, ..gathered }
+    }
+
+    pub(super) fn item(&self, s: &Stencil, index: usize) -> Item {
+        let (block, row) = (index / self.down * self.blocks, index % self.down * self.rows);
+        Item {
+            blocks: block..(block + self.blocks).min(s.blocks),
+            rows: row..(row + self.rows).min(s.rows),
+        }
+    }
+
+    /// Where `tap` of a window reads, from where the window stands.
+    pub(super) fn tap(&self, s: &Stencil, tap: Tap) -> usize {
+        let phase = Phase::of(s, &tap);
+        let map = self.phases.iter().position(|p| *p == phase).expect("a phase that a tap reads");
+        map * self.map + tap.row / s.step.h * self.pitch + tap.column / s.step.w * LANES
+    }
+
+    /// Where each tap of each channel of a chunk reads, in the order (channel, tap).
+    pub(super) fn taps(&self, s: &Stencil) -> Vec<u32> {
+        let first: Vec<usize> = s.taps.iter().map(|t| self.tap(s, *t)).collect();
+        let all = (0..self.chunk).flat_map(|c| first.iter().map(move |at| self.channel(c) + at));
+        all.map(|at| u32::try_from(at).expect("a block has fewer than 2^32 values")).collect()
+    }
+
+    /// Where tap 0 of channel `channel` of the chunk reads.
+    pub(super) fn channel(&self, channel: usize) -> usize {
+        channel * self.channel
+    }
+
+    /// Where window (`row`, `column`) of the item's block `block` stands in the room.
+    pub(super) fn window(&self, block: usize, row: usize, column: usize) -> usize {
+        block * self.block + row * self.pitch + column * LANES
+    }
+
+    /// Values that the room of an item of `s` takes.
+    pub(super) fn room(&self, s: &Stencil) -> usize {
+        if self.in_place { 0 } else { self.blocks.min(s.blocks) * self.block }
+    }
+
+    /// Where the windows of `item` read `channels` of `source`: there, or in `room`, to which what
+    /// they read is copied with zeros around it.
+    #[inline(always)]
+    pub(super) fn read<'a>(
+        &self,
+        s: &Stencil,
+        part: Part,
+        source: &'a [f32],
+        room: &'a mut [f32],
+    ) -> &'a [f32] {
+        let Part { item, channels } = part;
+        if self.in_place {
+            let channel = item.blocks.start * s.channels + channels.start;
+            return &source[channel * self.channel + item.rows.start * self.pitch..];
+        }
+        for (i, channel) in channels.enumerate() {
+            for (b, block) in item.blocks.clone().enumerate() {
+                let plane = s.h * s.w * LANES;
+                let from = &source[(block * s.channels + channel) * plane..][..plane];
+                let to = b * self.block + i * self.channel;
+                let to = &mut room[to..][..self.channel];
+                for (phase, to) in self.phases.iter().zip(to.chunks_exact_mut(self.map)) {
+                    self.gather(s, Map { rows: &item.rows, phase: *phase }, from, to);
+                }
+            }
+        }
+        room
+    }
+
+    #[inline(always)]
+    fn gather(&self, s: &Stencil, map: Map, from: &[f32], to: &mut [f32]) {
+        let Phase { y, x } = map.phase;
+        // Column `c` of this map is column `c * step + x - left` of the source.
+        let skip = s.left - x as isize;
+        let first = skip.max(0).unsigned_abs().div_ceil(s.step.w);
+        let end = (s.w as isize + skip).max(0).unsigned_abs().div_ceil(s.step.w);
+        for (r, to) in to.chunks_exact_mut(self.pitch).enumerate() {
+            let row = ((map.rows.start + r) * s.step.h + y) as isize - s.top;
+            let (first, end) = if row < 0 || row >= s.h as isize {
+                (0, 0)
+            } else {
+                (first.min(self.pitch / LANES), end.min(self.pitch / LANES))
+            };
+            let end = end.max(first);
+            to[..first * LANES].fill(0.0);
+            to[end * LANES..].fill(0.0);
+            if first < end {
+                let column = (first * s.step.w) as isize - skip;
+                let at = (row as usize * s.w + column as usize) * LANES;
+                copy(s.step.w, &from[at..], &mut to[first * LANES..end * LANES]);
+            }
+        }
+    }
+}
+
+/// What is read at a time.
+pub(super) struct Part<'a> {
+    pub item: &'a Item,
+    pub channels: Range<usize>,
+}
+
+/// One map of a channel, as far as the windows of some rows read it.
+#[derive(Clone, Copy)]
+struct Map<'a> {
+    rows: &'a Range<usize>,
+    phase: Phase,
+}
+
+#[inline(always)]
+fn copy(step: usize, from: &[f32], to: &mut [f32]) {
+    if step == 1 {
+        to.copy_from_slice(&from[..to.len()]);
+        return;
+    }
+    for (i, vector) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        vector.copy_from_slice(&from[i * step * LANES..][..LANES]);
+    }
+}
