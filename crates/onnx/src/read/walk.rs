@@ -13,6 +13,7 @@ use super::build::Walked;
 use super::constant::{Constant, Dim, Found};
 use super::draft::{Draft, Step, Weight};
 use super::fold::{filled, fold, sizes};
+use super::moves;
 use super::names::parameter;
 use super::shapes::{Input, is_standard};
 use super::special::{Counted, Noise};
@@ -249,7 +250,7 @@ impl<'a> Walk<'a> {
             ("Shape", Some(Value::Data(view))) => {
                 let all: Vec<Dim> =
                     std::iter::once(self.batch()).chain(known(&view.dims())).collect();
-                return one(Value::Constant(sizes(call.with, &all)?));
+                return one(Value::Constant(sizes(call.with, &all)));
             }
             ("Identity" | "Cast" | "CastLike", Some(same @ Value::Filled { .. })) => {
                 return one(same);
@@ -270,7 +271,7 @@ impl<'a> Walk<'a> {
             .collect();
         if let Some(constants) = constants {
             if kind == "Expand" && constants.len() == 2 {
-                let found = self.expanded(&constants)?;
+                let found = expanded(&constants)?;
                 if let Value::Constant(c) = &found {
                     self.spend(c.count())?;
                 }
@@ -284,21 +285,6 @@ impl<'a> Walk<'a> {
             return Err(format!("of constants alone; supported are {SUPPORTED}"));
         }
         self.data(kind, call)
-    }
-
-    /// A constant broadcast, perhaps to a size that depends on the batch.
-    fn expanded(&self, inputs: &[Option<Constant>]) -> Found<Value> {
-        let (Some(x), Some(to)) = (&inputs[0], &inputs[1]) else {
-            return Err("an input is missing".into());
-        };
-        let to = to.dims_of()?;
-        if x.count() == 1 && x.dims.len() <= to.len() && to.iter().all(|d| d.batch || d.n > 1) {
-            return filled(&to, Some(x));
-        }
-        let dims: Option<Vec<usize>> =
-            to.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
-        let dims = dims.ok_or("expands to a size that depends on the batch")?;
-        Ok(Value::Constant(super::fold::expand(x, &dims)?))
     }
 
     fn data(&mut self, kind: &str, call: &Call) -> Found<Vec<Value>> {
@@ -323,10 +309,10 @@ impl<'a> Walk<'a> {
             "Split" => return self.split(call),
             "Pad" => self.pad(call)?,
             "Reshape" => self.reshape(call)?,
-            "Flatten" => self.flatten(call)?,
+            "Flatten" => moves::flatten(call)?,
             "Squeeze" => self.squeeze(call)?,
-            "Unsqueeze" => self.unsqueeze(call)?,
-            "Transpose" => self.transpose(call)?,
+            "Unsqueeze" => moves::unsqueeze(call)?,
+            "Transpose" => moves::transpose(call)?,
             "Expand" => self.expand(call)?,
             "Identity" | "CastLike" => call.data(0)?,
             "Cast" => self.cast(call)?,
@@ -389,9 +375,10 @@ impl<'a> Walk<'a> {
     pub fn settle(&mut self, view: View) -> Found<View> {
         let shape = self.shape(view.node);
         let [channels, rows, columns] = whole(shape);
-        let axes = view.axes.iter().map(|axis| merged(axis.iter().copied())).collect();
-        let mut view = View { axes, ..view };
-        let Some(at) = view.axes.iter().position(|axis| axis.iter().any(|f| channels_of(f))) else {
+        let View { node, axes, site } = view;
+        let axes = axes.into_iter().map(|axis| merged(axis.into_iter())).collect();
+        let mut view = View { node, axes, site };
+        let Some(at) = view.axes.iter().position(|axis| axis.iter().any(channels_of)) else {
             return self.flatten_single(view);
         };
         let own: Vec<Factor> = view.axes[at].iter().copied().filter(channels_of).collect();
@@ -457,6 +444,21 @@ impl<'a> Walk<'a> {
             view.dims()
         ))
     }
+}
+
+/// A constant broadcast, perhaps to a size that depends on the batch.
+fn expanded(inputs: &[Option<Constant>]) -> Found<Value> {
+    let (Some(x), Some(to)) = (&inputs[0], &inputs[1]) else {
+        return Err("an input is missing".into());
+    };
+    let to = to.dims_of()?;
+    if x.count() == 1 && x.dims.len() <= to.len() && to.iter().all(|d| d.batch || d.n > 1) {
+        return filled(&to, Some(x));
+    }
+    let dims: Option<Vec<usize>> =
+        to.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
+    let dims = dims.ok_or("expands to a size that depends on the batch")?;
+    Ok(Value::Constant(super::fold::expand(x, &dims)?))
 }
 
 fn channels_of(factor: &Factor) -> bool {
