@@ -136,7 +136,7 @@ impl Walk<'_> {
             let node = self.push(site, op, &[a_node, b_node])?;
             return Ok(View { node, ..a });
         }
-        let fits = |a: &View, x: Shape, b: &View, y: Shape| self.is_broadcast(a, x, b, y);
+        let fits = |a: &View, x: Shape, b: &View, y: Shape| is_broadcast(a, x, b, y);
         if kind == "Mul" && fits(&b, y, &a, x).is_some() {
             return self.of_data(kind, site, b, a);
         }
@@ -158,23 +158,6 @@ impl Walk<'_> {
         };
         let node = self.push_part(site, step, &[a.node, b.node], x);
         Ok(View { node, ..a })
-    }
-
-    /// How `b` is broadcast to `a`, if a graph can do that.
-    fn is_broadcast(&self, a: &View, x: Shape, b: &View, y: Shape) -> Option<Broadcast> {
-        let at = a.channel_axis(x)?;
-        let rest = |v: &View| {
-            let others = v.axes.iter().enumerate().filter(|(i, _)| *i != at);
-            others.map(|(_, axis)| axis.clone()).collect::<Vec<_>>()
-        };
-        if a.axes.len() != b.axes.len() {
-            return None;
-        }
-        if y == Shape::vector(x.c) && b.has_channels_at(y, at) {
-            return Some(Broadcast::Vector);
-        }
-        let single = y == (Shape { c: 1, ..x }) && b.axes[at].is_empty() && rest(a) == rest(b);
-        single.then_some(Broadcast::Pixels)
     }
 
     /// A constant that broadcasts to the channels of `view`.
@@ -292,6 +275,23 @@ enum Broadcast {
     Vector,
     /// One value a pixel.
     Pixels,
+}
+
+/// How `b` is broadcast to `a`, if a graph can do that.
+fn is_broadcast(a: &View, x: Shape, b: &View, y: Shape) -> Option<Broadcast> {
+    let at = a.channel_axis(x)?;
+    let rest = |v: &View| {
+        let others = v.axes.iter().enumerate().filter(|(i, _)| *i != at);
+        others.map(|(_, axis)| axis.clone()).collect::<Vec<_>>()
+    };
+    if a.axes.len() != b.axes.len() {
+        return None;
+    }
+    if y == Shape::vector(x.c) && b.has_channels_at(y, at) {
+        return Some(Broadcast::Vector);
+    }
+    let single = y == (Shape { c: 1, ..x }) && b.axes[at].is_empty() && rest(a) == rest(b);
+    single.then_some(Broadcast::Pixels)
 }
 
 fn clip(call: &Call) -> Found<Step> {

@@ -35,7 +35,7 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
         "CastLike" => cast(first, Element::Float as i32)?,
         "Cast" => cast(first, with.int("to").unwrap_or(1) as i32)?,
         "Shape" => {
-            sizes(with, &first.dims.iter().map(|&n| Dim::from(n as i64)).collect::<Vec<_>>())?
+            sizes(with, &first.dims.iter().map(|&n| Dim::from(n as i64)).collect::<Vec<_>>())
         }
         "Size" => Constant::whole(&[], vec![Dim::from(first.count() as i64)]),
         "Reshape" => moves::reshape(first, &second()?.integers()?)?,
@@ -77,12 +77,12 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
 }
 
 /// The dimensions that `Shape` asks for.
-pub fn sizes(with: Attributes, dims: &[Dim]) -> Found<Constant> {
+pub fn sizes(with: Attributes, dims: &[Dim]) -> Constant {
     let rank = dims.len() as i64;
     let clamp = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;
     let start = clamp(with.int("start").unwrap_or(0));
     let end = clamp(with.int("end").unwrap_or(rank)).max(start);
-    Ok(Constant::whole(&[end - start], dims[start..end].to_vec()))
+    Constant::whole(&[end - start], dims[start..end].to_vec())
 }
 
 /// A tensor of one number, whose sizes may depend on the batch.

@@ -64,7 +64,7 @@ impl Walk<'_> {
         }
         self.linear(
             call.site,
-            view,
+            &view,
             Linear { inputs, outputs, bias: bias.is_some() },
             (path, values, bias),
         )
@@ -97,7 +97,7 @@ impl Walk<'_> {
         let values = Rc::new(transposed(&weight.real()?, outputs));
         let path = module(weight.name.as_deref());
         let sizes = Linear { inputs, outputs, bias: false };
-        self.linear(call.site, view, sizes, (path, values, None))
+        self.linear(call.site, &view, sizes, (path, values, None))
     }
 
     /// A linear layer over the last dimension. Where that is a map flattened in another order, its weights
@@ -105,7 +105,7 @@ impl Walk<'_> {
     fn linear(
         &mut self,
         site: usize,
-        view: View,
+        view: &View,
         sizes: Linear,
         (path, values, bias): (Option<String>, Values, Option<Values>),
     ) -> Found<View> {
@@ -113,7 +113,7 @@ impl Walk<'_> {
         let (view, values) = match self.settle(view.clone()) {
             Ok(view) => (view, values),
             Err(_) if view.axes.len() == 1 && sizes.inputs == shape.count() => {
-                let node = self.settled(&view, Op::Flatten)?;
+                let node = self.settled(view, Op::Flatten)?;
                 let vector = View::vector(node, self.shape(node), view.site);
                 (vector, Rc::new(reordered(&values, sizes.inputs, |i| view.place(shape, i))))
             }

@@ -76,7 +76,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported> {
     let bytes = file::read_at_most(path, MOST_BYTES)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let place = Place { origin: path.display().to_string(), folder: Some(folder) };
-    import(bytes, place, options)
+    import(bytes, &place, options)
 }
 
 /// As [`read()`], from the bytes of a file; `origin` names it in errors. Weights in other files are refused.
@@ -84,7 +84,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Imported> {
 /// # Errors
 /// As [`read()`].
 pub fn decode(bytes: Vec<u8>, origin: &str, options: &Options) -> Result<Imported> {
-    import(bytes, Place { origin: origin.to_owned(), folder: None }, options)
+    import(bytes, &Place { origin: origin.to_owned(), folder: None }, options)
 }
 
 /// Where a model came from.
@@ -94,7 +94,7 @@ struct Place {
     folder: Option<PathBuf>,
 }
 
-fn import(bytes: Vec<u8>, place: Place, options: &Options) -> Result<Imported> {
+fn import(bytes: Vec<u8>, place: &Place, options: &Options) -> Result<Imported> {
     let damaged = |what: String| Error::Integrity(format!("{}: {what}", place.origin));
     wire::check(&bytes).map_err(|e| e.named(&place.origin))?;
     let model = proto::Model::decode(Bytes::from(bytes))
@@ -104,6 +104,6 @@ fn import(bytes: Vec<u8>, place: Place, options: &Options) -> Result<Imported> {
     let graph = graph.ok_or_else(|| damaged("holds no network; expected an ONNX file".into()))?;
     let opset = shapes::opset(&model).map_err(bad)?;
     let input = shapes::input(graph, options).map_err(bad)?;
-    let file = walk::File { graph, place: &place, opset, functions: !model.functions.is_empty() };
+    let file = walk::File { graph, place, opset, functions: !model.functions.is_empty() };
     walk::walk(&file, &input)?.build(&options.name)
 }

@@ -45,7 +45,8 @@ impl Walk<'_> {
         let (first, rest) = to.split_first().ok_or_else(refused)?;
         let stays = *first == self.batch() || *first == Dim { n: 1, batch: true };
         let open_first = *first == Dim::from(-1);
-        if !stays && !open_first && !(first.n == 0 && !keeps_zero) {
+        let copied = first.n == 0 && !keeps_zero;
+        if !(stays || open_first || copied) {
             return Err(refused());
         }
         let (mut sizes, mut open) = (vec![], None);
@@ -68,15 +69,6 @@ impl Walk<'_> {
         if made == Some(count) { Ok(sizes) } else { Err(refused()) }
     }
 
-    pub fn flatten(&mut self, call: &Call) -> Found<View> {
-        let view = call.data(0)?;
-        let (axis, rank) = (call.with.int("axis").unwrap_or(1), view.axes.len() as i64 + 1);
-        if axis != 1 && axis + rank != 1 {
-            return Err(format!("axis {axis}; expected 1, a vector an image"));
-        }
-        view.reshape(&[view.dims().iter().product()], call.site)
-    }
-
     pub fn squeeze(&mut self, call: &Call) -> Found<View> {
         let view = call.data(0)?;
         let (dims, rank) = (view.dims(), view.axes.len() + 1);
@@ -95,36 +87,6 @@ impl Walk<'_> {
         Ok(View { node: view.node, axes, site: call.site })
     }
 
-    pub fn unsqueeze(&mut self, call: &Call) -> Found<View> {
-        let view = call.data(0)?;
-        let axes = call.axes()?.ok_or("axes are missing")?;
-        let rank = view.axes.len() + 1 + axes.len();
-        let axes = axes.iter().map(|&a| position(a, rank)).collect::<Found<Vec<_>>>()?;
-        if axes.contains(&0) {
-            return Err("a dimension before the batch".into());
-        }
-        let mut left = view.axes.iter().cloned();
-        let one = |i| if axes.contains(&i) { Some(vec![]) } else { left.next() };
-        let made: Option<Vec<_>> = (1..rank).map(one).collect();
-        Ok(View { node: view.node, axes: made.ok_or("an axis twice")?, site: call.site })
-    }
-
-    pub fn transpose(&mut self, call: &Call) -> Found<View> {
-        let view = call.data(0)?;
-        let rank = view.axes.len() + 1;
-        let order: Vec<usize> = match call.with.ints("perm") {
-            Some(order) => order.iter().map(|&a| position(a, rank)).collect::<Found<_>>()?,
-            None => (0..rank).rev().collect(),
-        };
-        let mut sorted = order.clone();
-        sorted.sort_unstable();
-        if order.first() != Some(&0) || sorted != (0..rank).collect::<Vec<_>>() {
-            return Err(format!("order {order:?}; expected the batch to stay in front"));
-        }
-        let order: Vec<usize> = order[1..].iter().map(|i| i - 1).collect();
-        Ok(view.transpose(&order, call.site))
-    }
-
     pub fn expand(&mut self, call: &Call) -> Found<View> {
         let view = call.data(0)?;
         let to = call.constant_at(1)?.dims_of()?;
@@ -139,4 +101,43 @@ impl Walk<'_> {
         }
         Err(format!("batch x {dims:?} is repeated; expected its own shape"))
     }
+}
+
+pub fn flatten(call: &Call) -> Found<View> {
+    let view = call.data(0)?;
+    let (axis, rank) = (call.with.int("axis").unwrap_or(1), view.axes.len() as i64 + 1);
+    if axis != 1 && axis + rank != 1 {
+        return Err(format!("axis {axis}; expected 1, a vector an image"));
+    }
+    view.reshape(&[view.dims().iter().product()], call.site)
+}
+
+pub fn unsqueeze(call: &Call) -> Found<View> {
+    let view = call.data(0)?;
+    let axes = call.axes()?.ok_or("axes are missing")?;
+    let rank = view.axes.len() + 1 + axes.len();
+    let axes = axes.iter().map(|&a| position(a, rank)).collect::<Found<Vec<_>>>()?;
+    if axes.contains(&0) {
+        return Err("a dimension before the batch".into());
+    }
+    let mut left = view.axes.iter().cloned();
+    let one = |i| if axes.contains(&i) { Some(vec![]) } else { left.next() };
+    let made: Option<Vec<_>> = (1..rank).map(one).collect();
+    Ok(View { node: view.node, axes: made.ok_or("an axis twice")?, site: call.site })
+}
+
+pub fn transpose(call: &Call) -> Found<View> {
+    let view = call.data(0)?;
+    let rank = view.axes.len() + 1;
+    let order: Vec<usize> = match call.with.ints("perm") {
+        Some(order) => order.iter().map(|&a| position(a, rank)).collect::<Found<_>>()?,
+        None => (0..rank).rev().collect(),
+    };
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    if order.first() != Some(&0) || sorted != (0..rank).collect::<Vec<_>>() {
+        return Err(format!("order {order:?}; expected the batch to stay in front"));
+    }
+    let order: Vec<usize> = order[1..].iter().map(|i| i - 1).collect();
+    Ok(view.transpose(&order, call.site))
 }

@@ -1,6 +1,8 @@
-//! Names of nodes: the paths of modules, so that a state_dict of the same module loads by name.
+//! Names of nodes: the paths of modules, so that a `state_dict` of the same module loads by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use graph::Op;
 
 use super::draft::{Draft, Step};
 use crate::proto::Node;
@@ -102,10 +104,12 @@ pub fn names(
         let Some(path) = &drafts[i].path else { continue };
         let wanted = match scope {
             // Equal parameters may be stored once: where each stands is told by its operator.
-            Scope::Module(own) if !own.is_empty() && readers[path.as_str()] > 1 => own,
-            Scope::Module(_) | Scope::Own(_) | Scope::Nothing => path,
+            Scope::Module(own) if !own.is_empty() && readers[path.as_str()] > 1 => {
+                beside(own, path, &drafts[i])
+            }
+            Scope::Module(_) | Scope::Own(_) | Scope::Nothing => path.clone(),
         };
-        names[i] = unique(&clean(wanted), &mut taken);
+        names[i] = unique(&clean(&wanted), &mut taken);
         if names[i] != *path {
             notes.push(format!("{} has a copy of the weights of {path}", names[i]));
         }
@@ -124,6 +128,15 @@ pub fn names(
         }
     }
     names
+}
+
+/// The module `own`; for a parameter by itself, the one of the same word in it as in `path`.
+fn beside(own: &str, path: &str, draft: &Draft) -> String {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    match draft.step {
+        Step::Op(Op::Scale(_) | Op::Shift(_)) => format!("{own}.{last}"),
+        _ => own.to_owned(),
+    }
 }
 
 fn word(draft: &Draft) -> &'static str {

@@ -53,7 +53,7 @@ impl Walk<'_> {
             return Ok(node);
         }
         let (down, across) = (has(&rows), has(&columns));
-        if !(down || rows.is_empty()) && !(across || columns.is_empty()) {
+        if !(down || rows.is_empty() || across || columns.is_empty()) {
             return Err("over a part of the pixels".into());
         }
         let kernel =

@@ -183,9 +183,10 @@ fn clip(drafts: &mut [Draft], i: usize) {
         }
         _ => (low, high, vec![x]),
     };
-    match known(low, high) {
-        Some(function) => replace(&mut drafts[i], Op::Activation(function), inputs),
-        None => (drafts[i].step, drafts[i].inputs) = (Step::Clip { low, high }, inputs),
+    if let Some(function) = known(low, high) {
+        replace(&mut drafts[i], Op::Activation(function), inputs);
+    } else {
+        (drafts[i].step, drafts[i].inputs) = (Step::Clip { low, high }, inputs);
     }
 }
 

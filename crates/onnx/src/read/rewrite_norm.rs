@@ -68,7 +68,10 @@ pub fn bias(drafts: &mut [Draft], i: usize, readers: &[usize]) {
     if !matches!(drafts[i].step, Step::Op(Op::Shift(_))) {
         return;
     }
-    let named = drafts[i].path.as_deref().is_some_and(|p| p.ends_with(".bias"));
+    let named = drafts[i]
+        .path
+        .as_deref()
+        .is_some_and(|p| p.rsplit_once('.').is_some_and(|(_, last)| last == "bias"));
     // One number for all channels is the arithmetic of the network, not a bias.
     let unnamed = drafts[i].path.is_none() && added(drafts, i).is_none();
     let layer = drafts[i].inputs[0];

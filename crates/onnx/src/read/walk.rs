@@ -1,11 +1,18 @@
 //! The walk over the operators that lead to the output.
 
+mod call;
 mod order;
+mod refusal;
+mod settle;
 
 use std::collections::BTreeMap;
 
 use artifact::{Error, Result};
 use graph::{Op, Shape};
+
+pub use refusal::{refused, unknown};
+
+use refusal::SUPPORTED;
 
 use super::Place;
 use super::attributes::Attributes;
@@ -13,19 +20,13 @@ use super::build::Walked;
 use super::constant::{Constant, Dim, Found};
 use super::draft::{Draft, Step, Weight};
 use super::fold::{filled, fold, sizes};
+use super::moves;
 use super::names::parameter;
 use super::shapes::{Input, is_standard};
 use super::special::{Counted, Noise};
 use super::tensor::{self, is_real, type_name};
-use super::view::{Factor, View, merged, whole};
+use super::view::View;
 use crate::proto::{self, Element, Tensor};
-
-/// What operators on the images may be.
-const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Cast, Clip, Concat, Conv, Div, Dropout, Erf, \
-    Expand, Flatten, Gather, Gelu, Gemm, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, Identity, \
-    LayerNormalization, LeakyRelu, LogSoftmax, MatMul, Max, MaxPool, Min, Mul, Neg, Pad, Pow, Reciprocal, \
-    ReduceMax, ReduceMean, ReduceSum, Relu, Reshape, Shape, Sigmoid, Slice, Softmax, Split, Sqrt, Squeeze, \
-    Sub, Sum, Tanh, Transpose, Unsqueeze, and any arithmetic on constants";
 
 /// A decoded file.
 pub struct File<'a> {
@@ -249,7 +250,7 @@ impl<'a> Walk<'a> {
             ("Shape", Some(Value::Data(view))) => {
                 let all: Vec<Dim> =
                     std::iter::once(self.batch()).chain(known(&view.dims())).collect();
-                return one(Value::Constant(sizes(call.with, &all)?));
+                return one(Value::Constant(sizes(call.with, &all)));
             }
             ("Identity" | "Cast" | "CastLike", Some(same @ Value::Filled { .. })) => {
                 return one(same);
@@ -270,7 +271,7 @@ impl<'a> Walk<'a> {
             .collect();
         if let Some(constants) = constants {
             if kind == "Expand" && constants.len() == 2 {
-                let found = self.expanded(&constants)?;
+                let found = expanded(&constants)?;
                 if let Value::Constant(c) = &found {
                     self.spend(c.count())?;
                 }
@@ -284,21 +285,6 @@ impl<'a> Walk<'a> {
             return Err(format!("of constants alone; supported are {SUPPORTED}"));
         }
         self.data(kind, call)
-    }
-
-    /// A constant broadcast, perhaps to a size that depends on the batch.
-    fn expanded(&self, inputs: &[Option<Constant>]) -> Found<Value> {
-        let (Some(x), Some(to)) = (&inputs[0], &inputs[1]) else {
-            return Err("an input is missing".into());
-        };
-        let to = to.dims_of()?;
-        if x.count() == 1 && x.dims.len() <= to.len() && to.iter().all(|d| d.batch || d.n > 1) {
-            return filled(&to, Some(x));
-        }
-        let dims: Option<Vec<usize>> =
-            to.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
-        let dims = dims.ok_or("expands to a size that depends on the batch")?;
-        Ok(Value::Constant(super::fold::expand(x, &dims)?))
     }
 
     fn data(&mut self, kind: &str, call: &Call) -> Found<Vec<Value>> {
@@ -323,10 +309,10 @@ impl<'a> Walk<'a> {
             "Split" => return self.split(call),
             "Pad" => self.pad(call)?,
             "Reshape" => self.reshape(call)?,
-            "Flatten" => self.flatten(call)?,
+            "Flatten" => moves::flatten(call)?,
             "Squeeze" => self.squeeze(call)?,
-            "Unsqueeze" => self.unsqueeze(call)?,
-            "Transpose" => self.transpose(call)?,
+            "Unsqueeze" => moves::unsqueeze(call)?,
+            "Transpose" => moves::transpose(call)?,
             "Expand" => self.expand(call)?,
             "Identity" | "CastLike" => call.data(0)?,
             "Cast" => self.cast(call)?,
@@ -383,189 +369,23 @@ impl<'a> Walk<'a> {
         self.drafts.push(Draft { step, inputs, shape, weights: vec![], path: None, site });
         self.drafts.len() - 1
     }
-
-    /// The same values with all axes whole and in order, as far as operations can do that: channels are
-    /// shuffled, and what is one dimension is flattened.
-    pub fn settle(&mut self, view: View) -> Found<View> {
-        let shape = self.shape(view.node);
-        let [channels, rows, columns] = whole(shape);
-        let axes = view.axes.iter().map(|axis| merged(axis.iter().copied())).collect();
-        let mut view = View { axes, ..view };
-        let Some(at) = view.axes.iter().position(|axis| axis.iter().any(|f| channels_of(f))) else {
-            return self.flatten_single(view);
-        };
-        let own: Vec<Factor> = view.axes[at].iter().copied().filter(channels_of).collect();
-        let rest: Vec<Factor> = view.axes[at][own.len()..].to_vec();
-        let open = || format!("{:?} (without the batch) splits the channels", view.dims());
-        if super::view::size(&own) != shape.c || view.axes[at][..own.len()] != own[..] {
-            return Err(open());
-        }
-        if let [outer, _] = own[..] {
-            let op = Op::Shuffle(graph::op::Shuffle { groups: shape.c / outer.size });
-            view.node = self.settled(&view, op)?;
-        } else if own != channels {
-            return Err(open());
-        }
-        view.axes[at] = [channels, rest.clone()].concat();
-        if rest.is_empty() {
-            return Ok(view);
-        }
-        if rest != [rows, columns].concat() {
-            return Err("values are flattened with the channels not first".into());
-        }
-        view.node = self.settled(&view, Op::Flatten)?;
-        let [joined, ..] = whole(self.shape(view.node));
-        view.axes[at] = joined;
-        Ok(view)
-    }
-
-    /// The draft `op` of a view, made once however many read it.
-    pub fn settled(&mut self, view: &View, op: Op) -> Found<usize> {
-        let key = (view.node, view.site, op == Op::Flatten);
-        if let Some(&node) = self.settled.get(&key) {
-            return Ok(node);
-        }
-        let node = self.push(view.site, op, &[view.node])?;
-        self.settled.insert(key, node);
-        Ok(node)
-    }
-
-    /// A map of one channel that is flattened.
-    fn flatten_single(&mut self, mut view: View) -> Found<View> {
-        let [_, rows, columns] = whole(self.shape(view.node));
-        if view.axes.len() > 1 || rows.is_empty() && columns.is_empty() {
-            return Ok(view);
-        }
-        if view.axes[0] != [rows, columns].concat() {
-            return Err("pixels are flattened in another order".into());
-        }
-        view.node = self.settled(&view, Op::Flatten)?;
-        let [joined, ..] = whole(self.shape(view.node));
-        view.axes[0] = joined;
-        Ok(view)
-    }
-
-    /// The draft of a value that must be channels x height x width.
-    pub fn map(&mut self, view: View) -> Found<usize> {
-        let view = self.settle(view)?;
-        let shape = self.shape(view.node);
-        if view.is_map(shape) {
-            return Ok(view.node);
-        }
-        Err(format!(
-            "reads batch x {:?}; expected batch x channels x height x width of {shape}",
-            view.dims()
-        ))
-    }
 }
 
-fn channels_of(factor: &Factor) -> bool {
-    factor.axis == super::view::Axis::Channel
+/// A constant broadcast, perhaps to a size that depends on the batch.
+fn expanded(inputs: &[Option<Constant>]) -> Found<Value> {
+    let (Some(x), Some(to)) = (&inputs[0], &inputs[1]) else {
+        return Err("an input is missing".into());
+    };
+    let to = to.dims_of()?;
+    if x.count() == 1 && x.dims.len() <= to.len() && to.iter().all(|d| d.batch || d.n > 1) {
+        return filled(&to, Some(x));
+    }
+    let dims: Option<Vec<usize>> =
+        to.iter().map(|d| usize::try_from(d.known().ok()?).ok()).collect();
+    let dims = dims.ok_or("expands to a size that depends on the batch")?;
+    Ok(Value::Constant(super::fold::expand(x, &dims)?))
 }
 
 fn known(dims: &[usize]) -> impl Iterator<Item = Dim> {
     dims.iter().map(|&n| Dim::from(n as i64))
-}
-
-impl Call<'_> {
-    /// Input `i`, which depends on the images.
-    pub fn data(&self, i: usize) -> Found<View> {
-        match self.inputs.get(i) {
-            Some(Some(Value::Data(view))) => Ok(view.clone()),
-            Some(Some(Value::Joined(_))) => {
-                Err(format!("input {i} joins the images of a batch; expected them apart"))
-            }
-            Some(Some(Value::Repeated(_, dims))) => Err(format!(
-                "input {i} is repeated to batch x {dims:?}; supported for a sum or product alone"
-            )),
-            Some(Some(_)) => {
-                Err(format!("input {i} is a constant; expected what the images become"))
-            }
-            Some(None) | None => Err(format!("input {i} is missing")),
-        }
-    }
-
-    /// Input `i`, if it is given, which must be a constant.
-    pub fn constant_if(&self, i: usize) -> Found<Option<Constant>> {
-        match self.inputs.get(i) {
-            None | Some(None) => Ok(None),
-            Some(Some(Value::Constant(c))) => Ok(Some(c.clone())),
-            Some(Some(Value::Filled { dims, .. })) => {
-                let dims: Vec<i64> = dims.iter().map(|d| d.n).collect();
-                Err(format!("input {i} is a tensor of the batch's size ({dims:?})"))
-            }
-            Some(Some(_)) => Err(format!("input {i} depends on the images; expected a constant")),
-        }
-    }
-
-    /// Input `i`, a constant.
-    pub fn constant_at(&self, i: usize) -> Found<Constant> {
-        self.constant_if(i)?.ok_or_else(|| format!("input {i} is missing"))
-    }
-
-    /// Input `i`, if it is given: real weights.
-    pub fn weights_if(&self, i: usize) -> Found<Option<Constant>> {
-        let found = self.constant_if(i)?;
-        match &found {
-            Some(Constant { data: super::constant::Data::Whole(_), name, .. }) => Err(format!(
-                "input {i} ({}) holds whole numbers; expected real weights: quantised networks are not read",
-                name.as_deref().unwrap_or("without name")
-            )),
-            _ => Ok(found),
-        }
-    }
-
-    /// Input `i`: real weights.
-    pub fn weights(&self, i: usize) -> Found<Constant> {
-        self.weights_if(i)?.ok_or_else(|| format!("input {i} is missing"))
-    }
-
-    /// Axes, as an attribute or as input 1.
-    pub fn axes(&self) -> Found<Option<Vec<i64>>> {
-        match self.with.ints("axes") {
-            Some(axes) => Ok(Some(axes.to_vec())),
-            None => self.constant_if(1)?.map(|c| c.integers()).transpose(),
-        }
-    }
-
-    /// The value of a `Constant`.
-    fn constant(&self) -> Found<Constant> {
-        let whole = |v: &[i64]| v.iter().map(|&n| Dim::from(n)).collect::<Vec<_>>();
-        let with = self.with;
-        if let Some(value) = &self.value {
-            return Ok(value.clone());
-        }
-        if let Some(n) = with.int("value_int") {
-            return Ok(Constant::whole(&[], vec![n.into()]));
-        }
-        if let Some(v) = with.float("value_float") {
-            return Ok(Constant::floats(&[], vec![v]));
-        }
-        if let Some(v) = with.ints("value_ints") {
-            return Ok(Constant::whole(&[v.len()], whole(v)));
-        }
-        if let Some(v) = with.floats("value_floats") {
-            return Ok(Constant::floats(&[v.len()], v.to_vec()));
-        }
-        Err("no value that is a number".into())
-    }
-}
-
-/// An operator that is not understood, with all that the file says of it.
-pub fn refused(file: &File, site: usize, what: &str) -> Error {
-    let origin = &file.place.origin;
-    let Some(node) = file.graph.node.get(site) else {
-        return Error::Config(format!("{origin}: {what}"));
-    };
-    let first = node.output.first().map_or("", String::as_str);
-    let name = if node.name.is_empty() { first } else { &node.name };
-    let domain = if is_standard(&node.domain) { "" } else { &format!("{}.", node.domain) };
-    let printed = Attributes(node).printed();
-    let with = if printed.is_empty() { String::new() } else { format!(" with {printed}") };
-    Error::Config(format!("{origin}: node {name}: {domain}{}{with}: {what}", node.op_type))
-}
-
-/// What is said of an operator that is not known.
-pub fn unknown() -> String {
-    format!("not supported; supported are {SUPPORTED}")
 }

@@ -47,7 +47,7 @@ impl Kind {
         Some(match (self, tag) {
             (Self::Model, 7) => Self::Graph,
             (Self::Graph, 1) => Self::Node,
-            (Self::Graph, 5) | (Self::Attribute, 5) => Self::Tensor,
+            (Self::Graph | Self::Attribute, 5) => Self::Tensor,
             (Self::Node, 5) => Self::Attribute,
             // Types and shapes nest as deep as the schema, and no deeper.
             (Self::Model, 8 | 14)
@@ -105,7 +105,11 @@ fn inside(bytes: &[u8], kind: Kind, tag: u64, count: &mut Count) -> Result<(), R
     count.messages += 1;
     count.nodes += usize::from(inner == Kind::Node);
     // Types and names have nothing in them that is counted apart.
-    if inner == Kind::Other { Ok(count.fields += bytes.len()) } else { walk(bytes, inner, count) }
+    if inner != Kind::Other {
+        return walk(bytes, inner, count);
+    }
+    count.fields += bytes.len();
+    Ok(())
 }
 
 impl Count {

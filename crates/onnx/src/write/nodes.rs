@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
         }
         let all = self.written.nodes.iter_mut();
         let names = all.flat_map(|n| n.input.iter_mut().chain(&mut n.output));
-        names.filter(|name| **name == last.name).for_each(|name| *name = OUTPUT.to_owned());
+        names.filter(|name| **name == last.name).for_each(|name| OUTPUT.clone_into(name));
         self.written
     }
 

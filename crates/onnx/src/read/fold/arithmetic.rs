@@ -129,17 +129,13 @@ pub fn choose(condition: &Constant, first: &Constant, other: &Constant) -> Found
     let truths = expand(condition, &dims)?.integers()?;
     let (a, b) = (expand(first, &dims)?, expand(other, &dims)?);
     let at = |i: usize| truths[i] != 0;
-    Ok(match (&a.data, &b.data) {
-        (Data::Whole(a), Data::Whole(b)) => {
-            let all = (0..truths.len()).map(|i| if at(i) { a[i] } else { b[i] });
-            Constant::whole(&dims, all.collect())
-        }
-        _ => {
-            let (a, b) = (a.real()?, b.real()?);
-            let all = (0..truths.len()).map(|i| if at(i) { a[i] } else { b[i] });
-            Constant::floats(&dims, all.collect())
-        }
-    })
+    if let (Data::Whole(a), Data::Whole(b)) = (&a.data, &b.data) {
+        let all = (0..truths.len()).map(|i| if at(i) { a[i] } else { b[i] });
+        return Ok(Constant::whole(&dims, all.collect()));
+    }
+    let (a, b) = (a.real()?, b.real()?);
+    let all = (0..truths.len()).map(|i| if at(i) { a[i] } else { b[i] });
+    Ok(Constant::floats(&dims, all.collect()))
 }
 
 /// Whole numbers from `start` up to `end`.
