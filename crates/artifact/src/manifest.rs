@@ -268,7 +268,8 @@ mod tests {
             return;
         }
         let error = manifest().verified(dir.path(), "model").expect_err("4 TiB").to_string();
-        let expected = "found 4398046511104 bytes with another digest, the manifest says 1 bytes with 2";
+        let expected =
+            "found 4398046511104 bytes with another digest, the manifest says 1 bytes with 2";
         assert!(error.contains(expected), "{error}");
     }
 

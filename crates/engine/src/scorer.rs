@@ -5,9 +5,9 @@ use anyhow::Result;
 use artifact::tensors::Tensors;
 use inference::{Checked, Network, Plan, Threads, Unknown, Use};
 
+use crate::Net;
 #[cfg(feature = "cuda")]
 use crate::net::Stats;
-use crate::Net;
 #[cfg(feature = "cuda")]
 use crate::{Batch, Mode};
 
@@ -38,6 +38,10 @@ impl Net {
     }
 
     /// As [`Self::scorer`], of these values.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::unnecessary_wraps, reason = "a GPU may lack memory")
+    )]
     pub(crate) fn scorer_of(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
         #[cfg(feature = "cuda")]
         if !self.device().is_cpu() {
@@ -58,6 +62,10 @@ impl Net {
 impl Scorer<'_> {
     /// The logits, images x classes, of the images of `batch`, which are normalised and lie one after
     /// the other.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::needless_pass_by_value, reason = "a GPU takes them over")
+    )]
     pub fn rows(&self, batch: cifar::Batch) -> Result<Vec<f32>> {
         match &self.how {
             How::Plan(plan) => Ok(plan.logits(&batch.images)),

@@ -124,7 +124,7 @@ impl Window {
     /// kernel, stride or dilation is 0.
     ///
     /// They lie wholly in the padded map, but for the last ones where `ceil`: these need only begin
-    /// before its right or lower padding (`pooling_output_shape` of PyTorch).
+    /// before its right or lower padding (`pooling_output_shape` of `PyTorch`).
     pub fn count(&self, size: Size, ceil: bool) -> Option<Size> {
         let (span, padding) = (self.span(), self.padding);
         let along = |size: usize, span: usize, stride: usize, before: usize, after: usize| {

@@ -37,7 +37,8 @@ fn printed(graph: &Graph) -> Option<String> {
         &graph.nodes()[node].name
     };
     for node in graph.nodes().iter().filter(|n| n.op != Op::Flatten) {
-        let inputs: String = node.inputs.iter().map(|&i| format!(" {}", read(i))).collect();
+        let inputs: Vec<&str> = node.inputs.iter().map(|&i| read(i).as_str()).collect();
+        let inputs = [vec![""], inputs].concat().join(" ");
         let op = operation(node.op)?;
         writeln!(text, "{} = {op}{inputs} -> {}", node.name, node.shape)
             .expect("writing to a String cannot fail");

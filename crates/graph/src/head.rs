@@ -43,12 +43,13 @@ impl Graph {
             ))
         })?;
         let input = &self.nodes()[0];
-        let mut builder =
-            Builder::named(self.name(), &input.name, input.shape)?.init(self.init());
+        let mut builder = Builder::named(self.name(), &input.name, input.shape)?.init(self.init());
         for (i, node) in self.nodes().iter().enumerate().skip(1) {
             let op = match node.op {
                 Op::Conv(conv) if i == head => Op::Conv(Conv { outputs: classes, ..conv }),
-                Op::Linear(linear) if i == head => Op::Linear(Linear { outputs: classes, ..linear }),
+                Op::Linear(linear) if i == head => {
+                    Op::Linear(Linear { outputs: classes, ..linear })
+                }
                 op => op,
             };
             builder.push(&node.name, op, &node.inputs)?;

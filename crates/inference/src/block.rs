@@ -110,12 +110,9 @@ impl BlockLayer {
             Op::Dense(conv, _) if conv::transforms(conv) => "Winograd, by block",
             Op::Dense(..) => "dense, by block",
             Op::Grouped(..) => "in groups, by block",
-            Op::MaxPool(_)
-            | Op::Average(_)
-            | Op::Add
-            | Op::Multiply
-            | Op::Scale
-            | Op::Copy => "by block",
+            Op::MaxPool(_) | Op::Average(_) | Op::Add | Op::Multiply | Op::Scale | Op::Copy => {
+                "by block"
+            }
             Op::LayerNorm(_)
             | Op::Concat(_)
             | Op::Slice(_)

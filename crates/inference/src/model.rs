@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 
 use artifact::tensors::Tensor;
 use artifact::{Error, Result, file};
-use cifar::{ImageShape, Normalise};
 use cifar::photo::Photo;
+use cifar::{ImageShape, Normalise};
+use graph::Shape;
 use graph::fold::Folded;
 use graph::group::Group;
-use graph::Shape;
 use packed::{Options, Packed};
 
 use crate::network::Values;

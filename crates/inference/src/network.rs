@@ -136,7 +136,9 @@ impl Network {
             activation: None,
             shape: input.shape,
         });
-        groups.iter().for_each(|group| lowering.group(group));
+        for group in &groups {
+            lowering.group(group);
+        }
         Self { layers: lowering.layers }.without_unread()
     }
 

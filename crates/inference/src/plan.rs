@@ -107,8 +107,7 @@ impl Plan {
         let alone = how.batch < LANES;
         let images = of(if alone { Way::One } else { Way::Images });
         let blocks = if alone { vec![] } else { of(Way::Blocks) };
-        let split =
-            if alone { count - 1 } else { split(network, &maps, (&images, &blocks), how) };
+        let split = if alone { count - 1 } else { split(network, &maps, (&images, &blocks), how) };
         let skips = |n: usize| if n <= split { images[n - 1].sparse } else { blocks[n - 1].sparse };
         Self::with(network, maps, (split, how.batch), skips)
     }
@@ -206,12 +205,7 @@ impl Plan {
 /// The layer that the images are best run up to one by one: what each layer takes on its side, and
 /// what making blocks there takes, is least together. Of equals the latest, since maps shrink on the
 /// way.
-fn split(
-    network: &Network,
-    maps: &[Map],
-    (images, blocks): (&[Best], &[Best]),
-    how: Use,
-) -> usize {
+fn split(network: &Network, maps: &[Map], (images, blocks): (&[Best], &[Best]), how: Use) -> usize {
     let count = network.layers.len();
     let conversions: Vec<f64> = maps.iter().map(|map| conversion(*map, how)).collect();
     if images.iter().chain(blocks).any(|best| best.seconds == 0.0) || conversions.contains(&0.0) {

@@ -4,8 +4,8 @@ use graph::op::{AveragePool, MaxPool, PadBorders, PadChannels, Shuffle, Slice};
 use graph::{Activation, AdaptiveAverage, Graph, Op, Shape};
 use kernels::border::Border;
 use kernels::channels::{self, Span};
-use kernels::conv::grouped::Grouped;
 use kernels::conv::Conv;
+use kernels::conv::grouped::Grouped;
 use kernels::pool::{Average, Pooling};
 use kernels::{Lanes, Window};
 

@@ -56,12 +56,7 @@ pub(crate) struct Best {
 static TIMES: Table<f64> = Table::new("layers.yaml");
 
 /// How layer `n` is best run.
-pub(crate) fn best(
-    network: &Network,
-    maps: &[Map],
-    n: usize,
-    (way, how): (Way, Use),
-) -> Best {
+pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, Use)) -> Best {
     let layer = &network.layers[n];
     let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
     let can = how.skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
@@ -183,12 +178,7 @@ fn words_of(kind: &Kind) -> String {
 }
 
 /// Seconds an image of layer `n` with a share of its weights kept, sparse; dense with all of them.
-fn measure(
-    network: &Network,
-    maps: &[Map],
-    n: usize,
-    (way, density): (Way, Option<f64>),
-) -> f64 {
+fn measure(network: &Network, maps: &[Map], n: usize, (way, density): (Way, Option<f64>)) -> f64 {
     let (alone, maps) = alone(network, maps, n, density);
     match way {
         Way::Blocks => blocks(&alone, density.is_some()),

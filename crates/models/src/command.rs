@@ -5,9 +5,7 @@ use clap::{Parser, Subcommand};
 use engine::AugmentFlags;
 use stage::{Common, OnlyWith, Values};
 
-use crate::{
-    bench, conformance, diff, eval, export, golden, import, list, predict, show, summary,
-};
+use crate::{bench, conformance, diff, eval, export, golden, import, list, predict, show, summary};
 
 /// Lists, summarises, evaluates, imports and exports networks.
 #[derive(Debug, Parser)]

@@ -96,11 +96,8 @@ impl Export {
                 "the images' mean and deviation are not known: the file does not note them (--data)"
             );
         }
-        let images = data.as_ref().map(|d| onnx::Images {
-            mean: &d.mean,
-            std: &d.std,
-            classes: &d.classes,
-        });
+        let images =
+            data.as_ref().map(|d| onnx::Images { mean: &d.mean, std: &d.std, classes: &d.classes });
         let (graph, tensors) = (&found.graph, &found.tensors);
         Ok(onnx::encode(&onnx::Model { graph, tensors, images })?)
     }

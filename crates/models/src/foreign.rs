@@ -56,7 +56,12 @@ impl Fitting {
     /// # Errors
     /// As [`pytorch::read`]; `Config` without --network, `Integrity` where the tensors are not the
     /// network's.
-    pub fn read(&self, path: &Path, classes: Option<usize>, new_head: Option<u64>) -> Result<Found> {
+    pub fn read(
+        &self,
+        path: &Path,
+        classes: Option<usize>,
+        new_head: Option<u64>,
+    ) -> Result<Found> {
         let graph = self.graph(path, classes)?;
         let (mut fitted, mut notes) = self.fitted(path, &graph)?;
         let drawn = new_head.filter(|_| !head_fits(&graph, &fitted.tensors));

@@ -58,7 +58,8 @@ fn array(bytes: &[u8]) -> Result<Array, String> {
     };
     let text = bytes.get(header.clone()).and_then(|h| std::str::from_utf8(h).ok());
     let text = text.ok_or("its header is cut off")?;
-    let after = |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ']));
+    let after =
+        |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ']));
     let kind = after("'descr'").and_then(|rest| rest.split('\'').nth(1)).unwrap_or_default();
     if after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False")) {
         return Err("columns first; expected numpy.ascontiguousarray of it".into());

@@ -43,10 +43,8 @@ pub struct Head {
 /// As [`onnx::read()`]; `Integrity` where the logits are not those of `against`.
 pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
     let name = wanted.path.file_stem().unwrap_or_default().to_string_lossy();
-    let options = Options {
-        name: plain(&name),
-        input: (wanted.side > 0).then(|| Shape::from(wanted.side)),
-    };
+    let options =
+        Options { name: plain(&name), input: (wanted.side > 0).then(|| Shape::from(wanted.side)) };
     let mut imported = onnx::read(wanted.path, &options)?;
     sparsity::check_sound(&imported.graph, &imported.tensors, wanted.path)?;
     if let Some(file) = wanted.against {

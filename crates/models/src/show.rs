@@ -27,9 +27,10 @@ pub struct Show {
 impl Show {
     /// Prints the text.
     pub fn run(&self) -> Result<()> {
-        let graph = match file::is_folder(&self.network)? {
-            true => of_folder(&self.network)?,
-            false => usual(&self.network.to_string_lossy(), self.classes, self.side)?,
+        let graph = if file::is_folder(&self.network)? {
+            of_folder(&self.network)?
+        } else {
+            usual(&self.network.to_string_lossy(), self.classes, self.side)?
         };
         stage::print(graph.to_string().trim_end());
         Ok(())

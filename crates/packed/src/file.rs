@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use artifact::tensors::{self, Tensor, Tensors, Values};
 use artifact::manifest::Network;
+use artifact::tensors::{self, Tensor, Tensors, Values};
 use artifact::{Error, Result, digest};
 use graph::Graph;
 use rayon::prelude::*;

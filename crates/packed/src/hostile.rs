@@ -8,8 +8,8 @@ use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
 use graph::Graph;
 use sparsity::{Mask, Masks, random};
 
-use crate::record::Record;
 use crate::file::{self, GRAPH};
+use crate::record::Record;
 use crate::{Contents, Encode, Info, Options, Packed, Values, pack, unpack};
 
 const WEIGHT: &str = "backbone.conv1.weight";

@@ -216,14 +216,14 @@ impl Photo {
     ///
     /// # Panics
     /// If that has neither one nor three channels.
-    ///
-
     pub fn fit(&self, shape: ImageShape, normalise: &Normalise) -> Vec<f32> {
         let mut fitted = vec![0; shape.values()];
         let size = Size { height: shape.height, width: shape.width };
         self.fitted(Fitting { size, fit: Fit::Crop }, &mut fitted);
         let planes = fitted.chunks(shape.pixels().max(1)).zip(normalise.table());
-        planes.flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)])).collect()
+        planes
+            .flat_map(|(plane, table)| plane.iter().map(move |b| table[usize::from(*b)]))
+            .collect()
     }
 }
 

@@ -13,7 +13,9 @@ fn png(w: u32, h: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
 }
 
 fn fitted(bytes: &[u8], side: usize) -> Vec<f32> {
-    Photo::decode(bytes, Path::new("p")).expect("an image").fit(ImageShape::square(side), &as_bytes())
+    Photo::decode(bytes, Path::new("p"))
+        .expect("an image")
+        .fit(ImageShape::square(side), &as_bytes())
 }
 
 #[track_caller]

@@ -1,9 +1,9 @@
 //! Convolutions and linear layers, in all three directions.
 
 use anyhow::Result;
-use kernels::{Lanes, Window};
 use kernels::conv::Conv as Sizes;
 use kernels::conv::grouped::Grouped;
+use kernels::{Lanes, Window};
 
 use super::place::Place;
 use super::{Case, Kind};

@@ -1,8 +1,8 @@
 //! Batch normalisation with what follows it.
 
 use anyhow::Result;
-use kernels::{Activation, Lanes};
 use kernels::norm::Plane;
+use kernels::{Activation, Lanes};
 
 use super::place::Place;
 use super::{Case, Kind};

@@ -30,7 +30,7 @@ pub enum Activation {
     GeluTanh,
 }
 
-/// `PyTorch`'s slope of a leaky ReLU.
+/// `PyTorch`'s slope of a leaky rectifier.
 const SLOPE: f32 = 0.01;
 
 impl Activation {

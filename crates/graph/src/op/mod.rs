@@ -122,7 +122,7 @@ pub(crate) trait Facts {
     }
     /// The output's shape, from as many inputs as the arity says; else what does not fit.
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String>;
-    /// Its tensors, in the order of a state_dict, by the shape of its output.
+    /// Its tensors, in the order of a `state_dict`, by the shape of its output.
     fn slots(&self, _output: Shape) -> Vec<Slot> {
         vec![]
     }

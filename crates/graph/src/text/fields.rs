@@ -138,7 +138,7 @@ impl Written {
     }
 
     /// As [`Self::field`], unless `value` is the usual one.
-    pub fn unless<T: Display + PartialEq>(self, key: &str, value: T, usual: T) -> Self {
+    pub fn unless<T: Display + PartialEq + Copy>(self, key: &str, value: T, usual: T) -> Self {
         if value == usual { self } else { self.field(key, value) }
     }
 

@@ -40,7 +40,7 @@ const MOST_BYTES: usize = 16 << 20;
 pub(crate) fn print(init: Init, nodes: &[Node]) -> String {
     let mut text = format!("{HEADER}\n");
     if init != Init::default() {
-        text.push_str(&format!("init{}\n", init.written().text()));
+        writeln!(text, "init{}", init.written().text()).expect("writing to a String cannot fail");
     }
     for node in nodes {
         let reads: Vec<&str> = node.inputs.iter().map(|&i| nodes[i].name.as_str()).collect();

@@ -19,8 +19,7 @@ impl Facts {
     pub fn of(network: &Network) -> Self {
         let mut constant: Vec<Vec<_>> = Vec::with_capacity(network.layers.len());
         for layer in &network.layers {
-            let values =
-                (0..layer.shape.c).map(|c| value(network, layer, c, &constant)).collect();
+            let values = (0..layer.shape.c).map(|c| value(network, layer, c, &constant)).collect();
             constant.push(values);
         }
         let needed = needed(network, &constant);
@@ -87,7 +86,9 @@ fn source(network: &Network, layer: &Layer, c: usize) -> Option<Source> {
             let each = layer.shape.c / shuffle.groups;
             of(c % shuffle.groups * each + c / shuffle.groups)
         }
-        Kind::PadChannels(pad) => c.checked_sub(pad.before).filter(|c| *c < shape(first).c).and_then(of),
+        Kind::PadChannels(pad) => {
+            c.checked_sub(pad.before).filter(|c| *c < shape(first).c).and_then(of)
+        }
         Kind::Flatten => of(c / shape(first).pixels()),
         Kind::Input
         | Kind::Conv(_)
@@ -121,7 +122,11 @@ fn needed(network: &Network, constant: &[Vec<Option<f64>>]) -> Vec<Vec<bool>> {
                 layer.add.into_iter().for_each(|a| mark(&outputs, &mut needed[a]));
             }
             Kind::Multiply => mark_factors(layer, &outputs, constant, &mut needed),
-            Kind::Concat | Kind::Slice(_) | Kind::Shuffle(_) | Kind::PadChannels(_) | Kind::Flatten => {
+            Kind::Concat
+            | Kind::Slice(_)
+            | Kind::Shuffle(_)
+            | Kind::PadChannels(_)
+            | Kind::Flatten => {
                 let read = (0..outputs.len()).filter(|c| outputs[*c]);
                 let sources = read.filter_map(|c| source(network, layer, c));
                 sources.for_each(|s| needed[s.layer][s.channel] = true);

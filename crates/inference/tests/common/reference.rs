@@ -41,7 +41,8 @@ pub fn logits(network: &Network, image: &[f64]) -> Vec<f64> {
 fn run_layer(layer: &Layer, inputs: &[Values]) -> Vec<f64> {
     let (x, shape) = (&inputs[0], layer.shape);
     let pixels = |f: &dyn Fn(Pixel) -> f64| -> Vec<f64> {
-        let at = |i: usize| Pixel { c: i / shape.pixels(), y: i / shape.w % shape.h, x: i % shape.w };
+        let at =
+            |i: usize| Pixel { c: i / shape.pixels(), y: i / shape.w % shape.h, x: i % shape.w };
         (0..shape.count()).map(|i| f(at(i))).collect()
     };
     let moved = |c: usize, at: Pixel| x.at(c, at.y as isize, at.x as isize).expect("a pixel");
@@ -49,13 +50,16 @@ fn run_layer(layer: &Layer, inputs: &[Values]) -> Vec<f64> {
         Kind::Input => unreachable!("the image is given"),
         Kind::Conv(conv) => pixels(&|at| convolved(conv, x, at)),
         Kind::LayerNorm(norm) => pixels(&|at| normalised(norm, x, at)),
-        Kind::MaxPool(pool) => pixels(&|at| {
-            window(&pool.window, x, at).flatten().fold(f64::NEG_INFINITY, f64::max)
-        }),
+        Kind::MaxPool(pool) => {
+            pixels(&|at| window(&pool.window, x, at).flatten().fold(f64::NEG_INFINITY, f64::max))
+        }
         Kind::AveragePool(pool) => pixels(&|at| {
             let all: Vec<_> = window(&pool.window, x, at).collect();
             let inside: Vec<f64> = all.iter().flatten().copied().collect();
-            assert!(!pool.ceil, "the divisor of windows that hang over is held to PyTorch's elsewhere");
+            assert!(
+                !pool.ceil,
+                "the divisor of windows that hang over is held to PyTorch's elsewhere"
+            );
             let count = if pool.count_padding { all.len() } else { inside.len() };
             inside.iter().sum::<f64>() / count as f64
         }),
@@ -76,7 +80,8 @@ fn run_layer(layer: &Layer, inputs: &[Values]) -> Vec<f64> {
             _ => 0.0,
         }),
         Kind::PadBorders(pad) => pixels(&|at| {
-            let (y, column) = (at.y as isize - pad.sides.top as isize, at.x as isize - pad.sides.left as isize);
+            let (y, column) =
+                (at.y as isize - pad.sides.top as isize, at.x as isize - pad.sides.left as isize);
             x.at(at.c, y, column).unwrap_or(0.0)
         }),
         Kind::Flatten | Kind::Copy => x.values.to_vec(),

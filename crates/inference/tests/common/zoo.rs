@@ -41,7 +41,9 @@ fn trained(role: Role, initial: f32, random: &mut Stream) -> f32 {
         Role::Weight => initial,
         Role::Bias | Role::NormBias => initial + 0.4 * random.normal() as f32,
         Role::RunningMean => initial + 0.1 * random.normal() as f32,
-        Role::NormWeight | Role::RunningVar | Role::Constant => initial * random.range(0.5, 2.0) as f32,
+        Role::NormWeight | Role::RunningVar | Role::Constant => {
+            initial * random.range(0.5, 2.0) as f32
+        }
     }
 }
 

@@ -105,7 +105,11 @@ fn constants_go_through_pools_and_activations() {
     let pool = MaxPool { window: Window::square(3, 2, 1), ceil: false };
     let y = net.push(Kind::MaxPool(pool), &[x], Shape::new(4, 3, 3));
     let y = net.activation(Activation::Silu, y);
-    let y = net.push(Kind::AdaptiveAverage(AdaptiveAverage { grid: Size::square(2) }), &[y], Shape::new(4, 2, 2));
+    let y = net.push(
+        Kind::AdaptiveAverage(AdaptiveAverage { grid: Size::square(2) }),
+        &[y],
+        Shape::new(4, 2, 2),
+    );
     let y = net.activation(Activation::Sigmoid, y);
     let y = net.same(Kind::Copy, &[y]);
     check(&net.finish(y), &[2, 2, 2, 2, 2, 2, 2]);
@@ -132,7 +136,8 @@ fn gates_multiply_constants() {
 fn products_ask_for_both() {
     let (mut net, first) = four(&[]);
     let [x, other] = [first, 0].map(|input| net.conv(input, 3, 3));
-    let gate = net.push(Kind::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[other], Shape::new(3, 1, 1));
+    let gate =
+        net.push(Kind::AdaptiveAverage(AdaptiveAverage::GLOBAL), &[other], Shape::new(3, 1, 1));
     let scaled = net.same(Kind::Multiply, &[x, gate]);
     check(&net.finish(scaled), &[2, 4, 3, 3, 3, 3]);
 }

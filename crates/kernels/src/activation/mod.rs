@@ -127,6 +127,10 @@ impl Activation {
     /// `gradient` times the derivative, where `saved` is the output if it [suffices](
     /// Self::saves_output), else the input. At kinks as in `PyTorch`. Where a flat piece has the
     /// derivative 0, even a NaN becomes 0.
+    #[allow(
+        clippy::needless_bitwise_bool,
+        reason = "without a branch sixteen are computed at once"
+    )]
     #[inline(always)]
     pub(crate) fn gradient(self, saved: f32, gradient: f32) -> f32 {
         let unless = |cut: bool| if cut { 0.0 } else { gradient };
@@ -164,7 +168,7 @@ impl Activation {
 /// `1 / sqrt(2 pi)`.
 const NORMAL: f32 = 0.398_942_3;
 /// `sqrt(2 / pi)`, and the factor of the cube, of [`Activation::GeluTanh`].
-const TANH_SCALE: f32 = 0.797_884_56;
+const TANH_SCALE: f32 = 0.797_884_6;
 const TANH_CUBE: f32 = 0.044_715;
 
 /// What the logistic function is taken of: `(1 + tanh(a)) / 2 = logistic(2 a)`.

@@ -24,8 +24,8 @@ pub fn apply(activation: Activation, y: &mut [f32]) {
 /// Multiplies `grad` by the derivative, where `saved` is the activation's output if it
 /// [suffices](Activation::saves_output), else its input.
 ///
-/// At kinks the derivatives are those of `PyTorch`: 0 where ReLU, ReLU6 and hard-sigmoid have one,
-/// the slope of leaky ReLU, 0 and 1 at the ends of hard-swish.
+/// At kinks the derivatives are those of `PyTorch`: 0 where rectifiers, with or without an upper
+/// bound, and hard-sigmoid have one, the slope of a leaky one, 0 and 1 at the ends of hard-swish.
 pub fn backward(activation: Activation, saved: &[f32], grad: &mut [f32]) {
     assert_eq!(saved.len(), grad.len(), "lengths");
     let pieces = grad.par_chunks_mut(PIECE).zip(saved.par_chunks(PIECE));

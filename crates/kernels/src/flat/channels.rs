@@ -9,7 +9,9 @@ use crate::{Sides, Size};
 pub fn concat(inputs: &[Image], y: Output) {
     let channels: usize = inputs.iter().map(|x| x.map.channels).sum();
     assert_eq!(channels, y.map.channels, "channels");
-    inputs.iter().for_each(|x| check(*x, &y));
+    for x in inputs {
+        check(*x, &y);
+    }
     gather(y, |mut channel| {
         let is_within = |x: &&Image| {
             let within = channel < x.map.channels;
@@ -78,7 +80,7 @@ fn gather<'a>(y: Output, source: impl Fn(usize) -> Option<Source<'a>> + Sync) {
     y.each_channel(|c, y| match source(c) {
         None => y.fill(0.0),
         Some(Source { x, channel }) if x.map.pad == map.pad => {
-            y.copy_from_slice(x.channel(channel))
+            y.copy_from_slice(x.channel(channel));
         }
         Some(Source { x, channel }) => {
             for (i, row) in rows(map, y).enumerate() {

@@ -27,6 +27,7 @@ pub fn to_plain(map: Map, x: &[f32], image: &mut [f32]) {
 }
 
 /// Writes the pixels of `x` as a vector in the order (channels, rows, columns).
+#[allow(clippy::needless_pass_by_value, reason = "as every operation takes its output")]
 pub fn flatten(x: Image, y: Output) {
     assert_eq!(y.map, Map::vector(x.map.channels * x.map.h * x.map.w), "a value a pixel");
     assert_eq!(y.values.len(), y.map.len(), "values of the output");

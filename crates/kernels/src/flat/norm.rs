@@ -79,7 +79,9 @@ impl NullaryFnOnce for Statistics<'_> {
             let x = &x.channel(c)[first..][..mean.len()];
             mean.iter_mut().zip(x).for_each(|(mean, x)| *mean += x);
         }
-        mean.iter_mut().for_each(|mean| *mean /= n);
+        for mean in &mut *mean {
+            *mean /= n;
+        }
         for c in channels {
             let x = &x.channel(c)[first..][..mean.len()];
             let sums = inverse.iter_mut().zip(&mut off);

@@ -37,7 +37,7 @@ impl Norm<'_> {
         let Self { plane, tail, .. } = self;
         assert!(x.len() == plane.all() && y.len() == plane.all(), "sizes");
         assert!(tail.add.is_empty() || tail.add.len() == x.len(), "summand");
-        assert!(tail.activation.is_none_or(|a| a.saves_output()), "{:?}", tail.activation);
+        assert!(tail.activation.is_none_or(Activation::saves_output), "{:?}", tail.activation);
         assert_eq!(stats.len(), 2 * plane.channels, "channels");
     }
 }

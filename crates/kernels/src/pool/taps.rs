@@ -13,6 +13,10 @@ pub(crate) struct Taps {
     pub counted: usize,
 }
 
+#[allow(
+    clippy::copy_iterator,
+    reason = "the same windows are walked once a channel, each from its start"
+)]
 impl Iterator for Taps {
     type Item = usize;
 

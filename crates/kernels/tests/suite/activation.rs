@@ -98,7 +98,7 @@ fn each_value_is_close() {
     }
 }
 
-/// A leaky ReLU that sends both signs to one cannot be told from its output.
+/// A leaky `ReLU` that sends both signs to one cannot be told from its output.
 #[test]
 fn outputs_that_suffice() {
     let saved: Vec<Activation> = ALL.into_iter().filter(|a| a.saves_output()).collect();

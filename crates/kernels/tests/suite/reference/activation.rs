@@ -20,7 +20,7 @@ pub fn of(activation: Activation, x: f64) -> f64 {
         Activation::Sigmoid => logistic(x),
         Activation::Gelu => 0.5 * x * (1.0 + erf(x / 2.0_f64.sqrt())),
         Activation::GeluTanh => {
-            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
             0.5 * x * (1.0 + inner.tanh())
         }
     }
