@@ -1,7 +1,7 @@
 //! What a node computes. All facts of an operation stand in its file; [`Op`] hands them on.
 //!
-//! To add one: a file (or a struct in the file of its family) with its [`Facts`], a variant of
-//! [`Op`], and its line in [`Op::facts`] and [`KEYWORDS`]. The compiler then names every walk that has
+//! To add one: a file (or a struct in the file of its family) with its `Facts`, a variant of
+//! [`Op`], and its line in `Op::facts` and `KEYWORDS`. The compiler then names every walk that has
 //! to say what it does with it.
 
 mod activation;

@@ -14,7 +14,7 @@ pub struct Part<'a> {
 }
 
 /// Writes the channels of all `parts`, which have planes of `pixels`, one part after the other.
-/// The gradient of a part is a [`slice`].
+/// The gradient of a part is a [`slice()`].
 pub fn concat(parts: &[Part], pixels: usize, y: &mut [f32]) {
     let channels = parts.iter().map(|part| part.channels).sum();
     let plane = pixels * LANES;
@@ -66,7 +66,7 @@ pub fn slice(span: Span, x: &[f32], y: &mut [f32]) {
 }
 
 /// Writes `x` as the channels of `span` of `y`, and zeros as its other channels; its gradient is
-/// [`slice`].
+/// [`slice()`].
 pub fn pad(span: Span, x: &[f32], y: &mut [f32]) {
     let (plane, count) = span.check(y, x);
     gather(y, plane, span.channels, |block, channel| {
