@@ -9,8 +9,8 @@ use crate::ops::{
     ActivationGrad, Add, AveragePoolGrad, BiasGrad, CropBorders, Drop, GroupedInputGrad,
     GroupedWeightGrad, InputGrad, LayerNormGrad, MaxPoolGrad, Multiply, NormGrad, NormTail,
     PadChannels, Products, Scale, ScaleChannels, ScaleChannelsGrad, ShiftChannelsGrad,
-    ShuffleChannels, SliceChannels, SparseInputGrad, SparseWeightGrad, Unflatten, WeightGrad, apply,
-    apply_all,
+    ShuffleChannels, SliceChannels, SparseInputGrad, SparseWeightGrad, Unflatten, WeightGrad,
+    apply, apply_all,
 };
 use crate::{Net, Tape, Tensor, sizes};
 
@@ -269,10 +269,13 @@ impl Walk<'_> {
         let x = self.tape.output(node.inputs[0]);
         let stats = self.tape.stats[norm].as_ref().expect("kept in training mode");
         let [weight, bias] = net.affine_or_identity(norm);
-        let room = |k| match own.affine {
-            true => self.gradient(norm, k),
-            // Written all the same, and nobody's.
-            false => net.workspace().like(weight, net.device()),
+        let room = |k| {
+            if own.affine {
+                self.gradient(norm, k)
+            } else {
+                // Written all the same, and nobody's.
+                net.workspace().like(weight, net.device())
+            }
         };
         let (dweight, dbias) = (room(0)?, room(1)?);
         let activation = group.activation.map(sizes::activation);

@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use artifact::{Error, Result};
-use cifar::{Dataset, ImageShape};
 use cifar::classes::{self, ClassesOf};
+use cifar::{Dataset, ImageShape};
 use graph::Graph;
 use serde::Serialize;
-
 
 /// Flags of every command that brings a checkpoint and a dataset together.
 #[derive(Debug, Clone, Copy, Default, clap::Args, Serialize)]

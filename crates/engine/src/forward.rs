@@ -204,9 +204,7 @@ impl Net {
                 let border = sizes::border(from, pad);
                 apply(&PadBorders { border, channels: shape.c }, y, &[x])
             }
-            Op::Flatten => {
-                apply(&Flatten { pixels: from.pixels(), channels: from.c }, y, &[x])
-            }
+            Op::Flatten => apply(&Flatten { pixels: from.pixels(), channels: from.c }, y, &[x]),
             Op::Input | Op::BatchNorm(_) | Op::Dropout(_) | Op::StochasticDepth(_) => {
                 unreachable!("{}: computed elsewhere", node.name)
             }

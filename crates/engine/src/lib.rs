@@ -43,8 +43,8 @@ pub use forward::{Mode, Tape};
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};
-pub use scorer::Scorer;
 pub use schedule::{OneCycle, Schedule, ScheduleKind, Shape};
+pub use scorer::Scorer;
 pub use tensor::Tensor;
 
 pub(crate) use inference::sizes;

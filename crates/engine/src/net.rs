@@ -268,7 +268,9 @@ impl Net {
 
     /// Scale and shift of the norm `node`, if it has them.
     pub(crate) fn affine(&self, node: usize) -> impl Iterator<Item = &Tensor> {
-        [Role::NormWeight, Role::NormBias].into_iter().filter_map(move |role| self.of_role(node, role))
+        [Role::NormWeight, Role::NormBias]
+            .into_iter()
+            .filter_map(move |role| self.of_role(node, role))
     }
 
     /// Scale and shift of the batch norm `node`; ones and zeros where it has none.
@@ -326,9 +328,7 @@ impl Stats {
 fn identities(graph: &Graph, device: &Device) -> Result<Vec<Option<[Tensor; 2]>>> {
     let of = |node: &Node| match node.op {
         Op::BatchNorm(BatchNorm { affine: false, .. }) => {
-            let all = |value: f32| {
-                Tensor::new(vec![value; node.shape.c], &[node.shape.c], device)
-            };
+            let all = |value: f32| Tensor::new(vec![value; node.shape.c], &[node.shape.c], device);
             Ok(Some([all(1.0)?, all(0.0)?]))
         }
         _ => Ok(None),

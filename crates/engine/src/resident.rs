@@ -42,8 +42,7 @@ impl Resident {
             }
         };
         let there = geometry::Size { h: from.height, w: from.width };
-        let all =
-            Pictures { bytes: pixels, channels: shape.channels, size: there, table: &table };
+        let all = Pictures { bytes: pixels, channels: shape.channels, size: there, table: &table };
         let images = Images::new(gpu, all, resized.as_ref())?;
         Ok(Rc::new(Self { part: part.clone(), normalise: normalise.clone(), size, images }))
     }

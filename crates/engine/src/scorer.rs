@@ -5,9 +5,9 @@ use anyhow::Result;
 use artifact::tensors::Tensors;
 use inference::{Checked, Network, Plan, Threads, Unknown, Use};
 
+use crate::Net;
 #[cfg(feature = "cuda")]
 use crate::net::Stats;
-use crate::Net;
 #[cfg(feature = "cuda")]
 use crate::{Batch, Mode};
 
@@ -51,12 +51,8 @@ impl Net {
         }
         let values = Checked { graph: self.graph(), tensors };
         let (network, _) = Network::new(self.graph(), &values).without_dead_channels();
-        let how = Use {
-            batch: BATCH,
-            skip: true,
-            unknown: Unknown::Measure,
-            threads: Threads::Any,
-        };
+        let how =
+            Use { batch: BATCH, skip: true, unknown: Unknown::Measure, threads: Threads::Any };
         Ok(Scorer { net: self, how: How::Plan(Box::new(Plan::new(&network, how))) })
     }
 

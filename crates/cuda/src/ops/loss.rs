@@ -35,8 +35,7 @@ impl Gpu {
         let mixed =
             target.mixed.map(|(labels, _)| self.labels(labels, (n, classes))).transpose()?;
         let share = target.mixed.map_or(1.0, |(_, share)| share);
-        let kernel =
-            Source::Loss.narrow("cross_entropy", logits.kind());
+        let kernel = Source::Loss.narrow("cross_entropy", logits.kind());
         let mut outcome = self.outcome()?;
         let block = LaunchConfig {
             grid_dim: (1, 1, 1),

@@ -15,7 +15,7 @@ pub struct Norm {
     pub channels: usize,
     /// Added to the variance.
     pub eps: f32,
-    /// The activation that follows: ReLU, ReLU6 or leaky ReLU of a slope above 0.
+    /// The activation that follows: `ReLU`, `ReLU6` or leaky `ReLU` of a slope above 0.
     pub activation: Option<Activation>,
 }
 

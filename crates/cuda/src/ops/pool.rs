@@ -59,7 +59,8 @@ impl Gpu {
     /// `y` = the maximum over each window of `x`, of `channels`.
     pub fn max_pool(&self, p: Pooling, x: &Buffer, y: &Buffer, channels: usize) -> Result<()> {
         check([p.size, p.output()], x, y, channels);
-        let (kernel, sizes) = (Source::Pool.kernel("max_pool", x.kind(), channels), Sizes::new(&p, channels));
+        let (kernel, sizes) =
+            (Source::Pool.kernel("max_pool", x.kind(), channels), Sizes::new(&p, channels));
         let packs = y.len() / kernel.vector();
         launch!(self, kernel, line(packs), x.address(), y.address(), packs, sizes);
         Ok(())

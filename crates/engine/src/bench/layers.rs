@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use graph::{Graph, Op};
+use kernels::Window;
 use kernels::conv::grouped::Grouped;
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
-use kernels::Window;
 use kernels::{Buffer, Lanes};
 
 use crate::choice::keep;

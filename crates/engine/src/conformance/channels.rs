@@ -25,7 +25,8 @@ const SPANS: [[usize; 3]; 4] = [[32, 8, 24], [24, 3, 20], [7, 0, 6], [16, 0, 16]
 /// Channels and groups.
 const SHUFFLES: [[usize; 2]; 3] = [[16, 2], [24, 3], [7, 7]];
 /// Channels; pixels at the top, the left, the bottom and the right.
-const BORDERS: [(usize, [usize; 4]); 3] = [(16, [0, 1, 2, 0]), (7, [1, 1, 1, 1]), (8, [3, 0, 0, 4])];
+const BORDERS: [(usize, [usize; 4]); 3] =
+    [(16, [0, 1, 2, 0]), (7, [1, 1, 1, 1]), (8, [3, 0, 0, 4])];
 /// Channels.
 const CHANNELS: [usize; 3] = [16, 7, 320];
 
@@ -76,9 +77,7 @@ fn span([channels, start, end]: [usize; 3]) -> [Case; 2] {
     let (all, some) = ([channels, H, W], [end - start, H, W]);
     let name = format!("{start} to {end} of {channels}");
     [
-        moved(format!("slice {name}"), all, some, move |y, x| {
-            apply(&SliceChannels(span), y, &[x])
-        }),
+        moved(format!("slice {name}"), all, some, move |y, x| apply(&SliceChannels(span), y, &[x])),
         moved(format!("pad-channels {name}"), some, all, move |y, x| {
             apply(&PadChannels(span), y, &[x])
         }),
@@ -143,8 +142,6 @@ fn each_channel(channels: usize) -> [Case; 4] {
         forward("scale-channels", |plane, y, s| apply(&ScaleChannels(plane), y, &s)),
         forward("shift-channels", |plane, y, s| apply(&ShiftChannels(plane), y, &s)),
         backward("scale-channels-grad", |plane, y, s| apply(&ScaleChannelsGrad(plane), y, &s)),
-        backward("shift-channels-grad", |plane, y, s| {
-            apply(&ShiftChannelsGrad(plane), y, &s[..1])
-        }),
+        backward("shift-channels-grad", |plane, y, s| apply(&ShiftChannelsGrad(plane), y, &s[..1])),
     ]
 }

@@ -31,19 +31,18 @@ const SQUARE: [([usize; 4], [usize; 4], usize); 15] = [
     ([2, 16, 7, 7], [8, 1, 3, 0], 1),
 ];
 
-/// Images, channels, height, width; outputs; rows and columns of kernel, stride and dilation, padding
-/// at the top, the left, the bottom and the right; groups.
-const UNUSUAL: [([usize; 4], usize, [[usize; 2]; 3], [usize; 4], usize); 10] = [
-    ([2, 16, 9, 7], 24, [[1, 3], [1, 1], [1, 1]], [0, 1, 0, 1], 1),
-    ([3, 16, 10, 9], 8, [[3, 1], [1, 2], [2, 1]], [1, 0, 2, 1], 1),
-    ([2, 5, 8, 7], 6, [[2, 3], [2, 1], [1, 1]], [0, 0, 1, 2], 1),
-    ([2, 16, 9, 9], 32, [[3, 3], [1, 1], [2, 2]], [2, 2, 2, 2], 2),
-    ([2, 16, 9, 8], 16, [[3, 2], [1, 1], [1, 1]], [1, 0, 1, 1], 4),
-    ([2, 8, 4, 4], 8, [[1, 1], [1, 1], [1, 1]], [1, 2, 1, 2], 1),
-    ([2, 16, 9, 12], 16, [[3, 5], [2, 1], [1, 2]], [0, 2, 1, 3], 16),
-    ([3, 7, 6, 9], 7, [[1, 7], [1, 1], [1, 1]], [0, 3, 0, 3], 7),
-    ([2, 24, 8, 7], 24, [[2, 2], [3, 2], [3, 1]], [2, 1, 0, 0], 24),
-    ([2, 8, 6, 7], 24, [[3, 3], [2, 2], [1, 1]], [0, 1, 1, 0], 8),
+/// Images, channels, height, width; outputs; what they read; groups.
+const UNUSUAL: [([usize; 4], usize, Window, usize); 10] = [
+    ([2, 16, 9, 7], 24, window([[1, 3], [1, 1], [1, 1]], [0, 1, 0, 1]), 1),
+    ([3, 16, 10, 9], 8, window([[3, 1], [1, 2], [2, 1]], [1, 0, 2, 1]), 1),
+    ([2, 5, 8, 7], 6, window([[2, 3], [2, 1], [1, 1]], [0, 0, 1, 2]), 1),
+    ([2, 16, 9, 9], 32, window([[3, 3], [1, 1], [2, 2]], [2, 2, 2, 2]), 2),
+    ([2, 16, 9, 8], 16, window([[3, 2], [1, 1], [1, 1]], [1, 0, 1, 1]), 4),
+    ([2, 8, 4, 4], 8, window([[1, 1], [1, 1], [1, 1]], [1, 2, 1, 2]), 1),
+    ([2, 16, 9, 12], 16, window([[3, 5], [2, 1], [1, 2]], [0, 2, 1, 3]), 16),
+    ([3, 7, 6, 9], 7, window([[1, 7], [1, 1], [1, 1]], [0, 3, 0, 3]), 7),
+    ([2, 24, 8, 7], 24, window([[2, 2], [3, 2], [3, 1]], [2, 1, 0, 0]), 24),
+    ([2, 8, 6, 7], 24, window([[3, 3], [2, 2], [1, 1]], [0, 1, 1, 0]), 8),
 ];
 
 /// A convolution of the table.
@@ -57,16 +56,22 @@ pub(super) fn cases() -> Vec<Case> {
     let square = SQUARE.into_iter().map(|(x, [outputs, kernel, stride, padding], groups)| {
         Shape::new(x, outputs, Window::square(kernel, stride, padding), groups)
     });
-    let unusual = UNUSUAL.into_iter().map(|(x, outputs, sizes, sides, groups)| {
-        Shape::new(x, outputs, window(sizes, sides), groups)
-    });
+    let unusual = UNUSUAL
+        .into_iter()
+        .map(|(x, outputs, window, groups)| Shape::new(x, outputs, window, groups));
     square.chain(unusual).flat_map(of).collect()
 }
 
-/// The window of these rows and columns of kernel, stride and dilation.
-pub(super) fn window(sizes: [[usize; 2]; 3], [top, left, bottom, right]: [usize; 4]) -> Window {
-    let [kernel, stride, dilation] = sizes.map(|[h, w]| Size { h, w });
-    Window { kernel, stride, dilation, padding: Sides { top, left, bottom, right } }
+/// The window of these rows and columns of kernel, stride and dilation, padded at the top, the left, the
+/// bottom and the right.
+pub(super) const fn window(sizes: [[usize; 2]; 3], padding: [usize; 4]) -> Window {
+    let ([kernel, stride, dilation], [top, left, bottom, right]) = (sizes, padding);
+    Window {
+        kernel: Size { h: kernel[0], w: kernel[1] },
+        stride: Size { h: stride[0], w: stride[1] },
+        dilation: Size { h: dilation[0], w: dilation[1] },
+        padding: Sides { top, left, bottom, right },
+    }
 }
 
 impl Shape {

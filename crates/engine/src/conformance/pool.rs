@@ -15,15 +15,14 @@ const MAX: [([usize; 4], [usize; 3]); 5] = [
     ([2, 8, 7, 6], [3, 1, 1]),
     ([5, 12, 4, 4], [4, 4, 0]),
 ];
-/// Images, channels, height, width; rows and columns of kernel, stride and dilation, padding at the
-/// top, the left, the bottom and the right; whether windows may hang over.
-const UNUSUAL: [([usize; 4], [[usize; 2]; 3], [usize; 4], bool); 6] = [
-    ([3, 16, 6, 8], [[3, 2], [2, 1], [1, 1]], [1, 1, 1, 1], true),
-    ([17, 7, 5, 7], [[2, 2], [2, 2], [1, 1]], [0, 0, 0, 0], true),
-    ([2, 24, 9, 8], [[3, 3], [2, 3], [1, 1]], [1, 0, 0, 1], true),
-    ([2, 8, 9, 7], [[1, 3], [1, 2], [1, 1]], [0, 1, 0, 1], false),
-    ([2, 16, 9, 9], [[2, 3], [1, 1], [3, 2]], [1, 1, 0, 1], false),
-    ([2, 5, 7, 6], [[3, 3], [3, 2], [2, 1]], [1, 1, 1, 1], true),
+/// Images, channels, height, width; the windows; whether they may hang over.
+const UNUSUAL: [([usize; 4], Window, bool); 6] = [
+    ([3, 16, 6, 8], window([[3, 2], [2, 1], [1, 1]], [1, 1, 1, 1]), true),
+    ([17, 7, 5, 7], window([[2, 2], [2, 2], [1, 1]], [0, 0, 0, 0]), true),
+    ([2, 24, 9, 8], window([[3, 3], [2, 3], [1, 1]], [1, 0, 0, 1]), true),
+    ([2, 8, 9, 7], window([[1, 3], [1, 2], [1, 1]], [0, 1, 0, 1]), false),
+    ([2, 16, 9, 9], window([[2, 3], [1, 1], [3, 2]], [1, 1, 0, 1]), false),
+    ([2, 5, 7, 6], window([[3, 3], [3, 2], [2, 1]], [1, 1, 1, 1]), true),
 ];
 /// Images, channels, height, width; windows down and across.
 const AVERAGE: [([usize; 4], [usize; 2]); 6] = [
@@ -40,8 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
         let window = Window::square(kernel, stride, padding);
         ([n, c], Pooling { size: Size { h, w }, window, ceil: false })
     });
-    let unusual = UNUSUAL.into_iter().map(|([n, c, h, w], sizes, sides, ceil)| {
-        ([n, c], Pooling { size: Size { h, w }, window: window(sizes, sides), ceil })
+    let unusual = UNUSUAL.into_iter().map(|([n, c, h, w], window, ceil)| {
+        ([n, c], Pooling { size: Size { h, w }, window, ceil })
     });
     let windows: Vec<_> = square.chain(unusual).collect();
     let max = windows.iter().flat_map(|(images, pooling)| max(*images, *pooling));

@@ -92,7 +92,9 @@ impl Op for NormGrad {
         let y = if self.tail.add { s[4] } else { &[] };
         let saved = Saved { x: s[0], stats: s[1], y, activation: self.tail.activation };
         let mut sums = vec![0.0; 2 * self.plane.channels];
-        let [dy, dweight, dbias, rest @ ..] = outs else { unreachable!("three or four destinations") };
+        let [dy, dweight, dbias, rest @ ..] = outs else {
+            unreachable!("three or four destinations")
+        };
         let dx = rest.first_mut().map_or(&mut [][..], |dx| &mut **dx);
         norm::backward(self.plane, affine, saved, Gradients { dy, dx, sums: &mut sums });
         for (c, [plain, scaled]) in sums.as_chunks().0.iter().enumerate() {
