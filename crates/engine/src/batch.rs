@@ -121,6 +121,10 @@ pub(crate) fn channels(graph: &Graph, device: &Device) -> usize {
 
 impl Net {
     /// The images of `batch` as the network's operations read them.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::unnecessary_wraps, reason = "copying them on a GPU can fail")
+    )]
     pub(crate) fn images(&self, batch: &Batch) -> Result<Tensor> {
         match self.device() {
             Device::Cpu => Ok(batch.images.clone()),

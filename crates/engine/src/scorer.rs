@@ -44,6 +44,10 @@ impl Net {
     }
 
     /// As [`Self::scorer`], of these values.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::unnecessary_wraps, reason = "copying values to a GPU can fail")
+    )]
     pub(crate) fn scorer_of(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
         #[cfg(feature = "cuda")]
         if !self.device().is_cpu() {
@@ -71,6 +75,10 @@ impl Net {
 impl Scorer<'_> {
     /// The logits, images x classes, of the images of `batch`, which are normalised and lie one after
     /// the other.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        allow(clippy::needless_pass_by_value, reason = "a batch for a GPU takes the labels over")
+    )]
     pub fn rows(&self, batch: cifar::Batch) -> Result<Vec<f32>> {
         match &self.how {
             How::Plan(plan) => Ok(plan.logits(&batch.images)),

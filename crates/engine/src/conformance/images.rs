@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use cifar::{Augment, Augmented, ImageShape, Images, Mixup, Normalise, Part, Size, View};
+use graph::{Graph, Shape};
 use kernels::loss::{Mix, Target};
 
 use super::{Case, Kind};
-use crate::{Batch, Device, loss};
+use crate::{Batch, Device, Net, Views, evaluate_as, loss, predict};
 
 pub(super) fn cases() -> Vec<Case> {
     let plain = Augment::default();
@@ -28,6 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
     ];
     let shapes = [ImageShape::square(9), wide, many];
     all.extend(shapes.map(loaded));
+    all.push(scored(wide));
     let kinds = [("plain", 0.0, None), ("smoothed", 0.1, None), ("mixed", 0.1, Some(0.7))];
     for (name, smoothing, share) in kinds {
         let sizes = [(3, 10), (40, 10), (300, 7), (70, 1000)];
@@ -87,6 +89,17 @@ fn loaded(shape: ImageShape) -> Case {
             return place.read(&batch.images, 5, [channels, height, width]);
         }
         planes(&batch.images.host()?, 5, shape)
+    })
+}
+
+/// The logits of images that are resized for a network, and the loss of both views of them.
+fn scored(shape: ImageShape) -> Case {
+    Case::of_parts("scores", Kind::Network, move |place| {
+        let (part, normalise) = part(shape);
+        let images = Shape::new(shape.channels, 24, 37);
+        let net = Net::initial(Graph::build("resnet18@0.07", 10, images)?, 3, &place.device)?;
+        let loss = evaluate_as(Views::Mirrored, &net, &part, &normalise)?.loss;
+        Ok(vec![predict(&net, &part, &normalise)?, vec![loss as f32]])
     })
 }
 

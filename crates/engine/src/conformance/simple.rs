@@ -68,7 +68,9 @@ fn multiply(images: usize, size: Size) -> Case {
 fn spread(place: &Place, images: usize, size: Size) -> Result<Tensor> {
     let mut values = place.random("spread", images * size.iter().product::<usize>());
     let kinks = [-3.0, 0.0, 3.0, 6.0].into_iter().cycle();
-    values.iter_mut().for_each(|v| *v = place.rounded(*v * 3.0));
+    for value in &mut values {
+        *value = place.rounded(*value * 3.0);
+    }
     values.iter_mut().step_by(7).zip(kinks).for_each(|(v, kink)| *v = kink);
     place.activation(&values, size)
 }
