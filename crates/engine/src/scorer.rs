@@ -11,8 +11,10 @@ use crate::net::Stats;
 #[cfg(feature = "cuda")]
 use crate::{Batch, Mode};
 
-/// Images that the plan is made for.
+/// Images that go through the plan together, and how many of more than so many pixels.
 const BATCH: usize = 64;
+const FEW: usize = 16;
+const LARGE: usize = 64 * 64;
 
 /// A network that answers. It holds the values of the moment it was made; training further does not
 /// change it.
@@ -55,8 +57,12 @@ impl Net {
         }
         let values = Checked { graph: self.graph(), tensors };
         let (network, _) = Network::new(self.graph(), &values).without_dead_channels();
-        let how =
-            Use { batch: BATCH, skip: true, unknown: Unknown::Measure, threads: Threads::Any };
+        let how = Use {
+            batch: if self.graph().images().pixels() > LARGE { FEW } else { BATCH },
+            skip: true,
+            unknown: Unknown::Measure,
+            threads: Threads::Any,
+        };
         Ok(Scorer { net: self, how: How::Plan(Box::new(Plan::new(&network, how))) })
     }
 
