@@ -17,7 +17,9 @@ pub(crate) enum Source {
     Conv,
     Elementwise,
     Images,
+    LayerNorm,
     Loss,
+    Moves,
     Norm,
     Optimiser,
     Pool,
@@ -32,7 +34,9 @@ pub(crate) struct Kernel {
     pub wide: bool,
 }
 
-const COMMON: &str = include_str!("kernels/common.cu");
+/// What stands before every source.
+const COMMON: &str =
+    concat!(include_str!("kernels/common.cu"), "\n", include_str!("kernels/activation.cu"));
 
 impl Source {
     fn text(self) -> &'static str {
@@ -40,7 +44,9 @@ impl Source {
             Self::Conv => include_str!("kernels/conv.cu"),
             Self::Elementwise => include_str!("kernels/elementwise.cu"),
             Self::Images => include_str!("kernels/images.cu"),
+            Self::LayerNorm => include_str!("kernels/layer_norm.cu"),
             Self::Loss => include_str!("kernels/loss.cu"),
+            Self::Moves => include_str!("kernels/moves.cu"),
             Self::Norm => include_str!("kernels/norm.cu"),
             Self::Optimiser => include_str!("kernels/optimiser.cu"),
             Self::Pool => include_str!("kernels/pool.cu"),
@@ -216,7 +222,9 @@ mod tests {
             Source::Conv,
             Source::Elementwise,
             Source::Images,
+            Source::LayerNorm,
             Source::Loss,
+            Source::Moves,
             Source::Norm,
             Source::Optimiser,
             Source::Pool,

@@ -12,10 +12,12 @@ use std::ptr;
 
 use artifact::{Error, Result};
 use cudarc::cudnn::{CudnnError, result, sys};
+use kernels::border::Border;
 use kernels::conv::Conv;
 use kernels::conv::grouped::Grouped;
+use kernels::{Sides, Size};
 
-use crate::{Buffer, Gpu, Kind};
+use crate::{Axis, Buffer, Gpu, Kind};
 use algorithm::Chosen;
 use descriptors::Descriptors;
 
@@ -37,17 +39,15 @@ pub struct Convolution {
     pub oh: i32,
     /// Output width.
     pub ow: i32,
-    /// Height and width of the window.
-    pub kernel: i32,
-    /// Step between windows.
-    pub stride: i32,
-    /// Zeros on each side.
-    pub padding: i32,
     /// Groups of channels.
     pub groups: i32,
+    /// The windows down.
+    pub down: Axis,
+    /// The windows across.
+    pub across: Axis,
 }
 
-// SAFETY: eleven 32-bit integers, as the kernels declare it.
+// SAFETY: eighteen 32-bit integers, as the kernels declare it.
 unsafe impl cudarc::driver::DeviceRepr for Convolution {}
 
 /// Values of an activation that cuDNN does not take.
@@ -77,21 +77,25 @@ impl Convolution {
     }
 
     fn new(v: &Conv, c: usize, k: usize, groups: usize) -> Self {
-        let [n, h, w, c, k, oh, ow, kernel, stride, padding, groups] = [
-            v.lanes.images(),
-            v.h,
-            v.w,
-            c,
-            k,
-            v.oh(),
-            v.ow(),
-            v.kernel,
-            v.stride,
-            v.padding,
-            groups,
-        ]
-        .map(|v| i32::try_from(v).expect("sizes of a network"));
-        Self { n, h, w, c, k, oh, ow, kernel, stride, padding, groups }
+        let [n, h, w, c, k, oh, ow, groups] =
+            [v.lanes.images(), v.h, v.w, c, k, v.oh(), v.ow(), groups]
+                .map(|v| i32::try_from(v).expect("sizes of a network"));
+        let [down, across] = Axis::both(&v.window);
+        Self { n, h, w, c, k, oh, ow, groups, down, across }
+    }
+
+    /// Where opposite sides have unequal padding: the same convolution over maps in a border of what
+    /// one side has more than the other, and that border.
+    pub(crate) fn evened(&self) -> Option<(Self, Border)> {
+        let ((down, [top, bottom]), (across, [left, right])) =
+            (self.down.evened(), self.across.evened());
+        let sides = Sides { top, left, bottom, right };
+        if sides == Sides::all(0) {
+            return None;
+        }
+        let border = Border { size: Size { h: self.h as usize, w: self.w as usize }, sides };
+        let Size { h, w } = border.output();
+        Some((Self { h: h as i32, w: w as i32, down, across, ..*self }, border))
     }
 
     /// Values of the input.
@@ -101,7 +105,7 @@ impl Convolution {
 
     /// Values of the weight.
     pub fn weight_len(&self) -> usize {
-        product([self.k, self.kernel, self.kernel, self.c / self.groups])
+        product([self.k, self.down.kernel, self.across.kernel, self.c / self.groups])
     }
 
     /// Values of the output.
@@ -170,7 +174,8 @@ impl Gpu {
     /// nothing for this shape; then nothing was computed.
     ///
     /// # Panics
-    /// If a buffer has not the shape's size, or they differ in kind.
+    /// If a buffer has not the shape's size, they differ in kind, or opposite sides have unequal
+    /// padding, which cuDNN does not know.
     pub(crate) fn by_cudnn(
         &self,
         direction: Direction,
@@ -178,6 +183,7 @@ impl Gpu {
         [x, w, y]: [&Buffer; 3],
     ) -> Result<bool> {
         let kind = x.kind();
+        assert!(conv.evened().is_none(), "padding of {conv:?}");
         assert!(w.kind() == kind && y.kind() == kind, "activations of one kind");
         assert_eq!(x.len(), conv.input_len(), "input of {conv:?}");
         assert_eq!(w.len(), conv.weight_len(), "weight of {conv:?}");
@@ -280,4 +286,26 @@ fn words(error: CudnnError) -> String {
     // SAFETY: cuDNN's texts are static.
     let text = unsafe { std::ffi::CStr::from_ptr(sys::cudnnGetErrorString(error.0)) };
     text.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernels::{Lanes, Window};
+
+    #[test]
+    fn unequal_padding_becomes_a_border() {
+        let of = |padding: Sides| {
+            let window = Window { padding, ..Window::square(3, 2, 0) };
+            let lanes = Lanes::of(2);
+            let conv = Conv { lanes, inputs: 4, h: 9, w: 8, outputs: 6, window };
+            Convolution::plain(&conv, 4)
+        };
+        assert!(of(Sides::all(1)).evened().is_none());
+        let uneven = of(Sides { top: 0, left: 2, bottom: 1, right: 1 });
+        let (even, border) = uneven.evened().expect("opposite sides differ");
+        assert_eq!(border.sides, Sides { top: 0, left: 1, bottom: 1, right: 0 });
+        assert_eq!([even.h, even.w, even.oh, even.ow], [10, 9, uneven.oh, uneven.ow]);
+        assert_eq!([even.down, even.across].map(|a| [a.before, a.after]), [[0, 0], [1, 1]]);
+    }
 }

@@ -8,6 +8,8 @@ use crate::{Buffer, Gpu, Kind};
 
 /// Threads of a block, as the kernels' `BLOCK`.
 pub(crate) const BLOCK: usize = 256;
+/// Threads of a warp, as the kernels' `WARP`.
+const WARP: usize = 32;
 /// Blocks of a launch over a line of work: threads loop over the rest.
 const MOST: usize = 1 << 14;
 /// Blocks of a launch over columns, over all columns: enough for every multiprocessor several
@@ -47,6 +49,11 @@ impl Source {
     /// The kernel `name` for activations of `kind`, 16 bytes at a time where `len` of them allow it.
     pub(crate) fn kernel(self, name: &'static str, kind: Kind, len: usize) -> Kernel {
         Kernel { source: self, name, kind, wide: len.is_multiple_of(16 / kind.size()) }
+    }
+
+    /// The kernel `name` for activations of `kind`, one at a time.
+    pub(crate) fn narrow(self, name: &'static str, kind: Kind) -> Kernel {
+        Kernel { source: self, name, kind, wide: false }
     }
 }
 
@@ -89,6 +96,16 @@ pub(crate) fn groups(groups: usize, lanes: usize) -> LaunchConfig {
     }
 }
 
+/// A launch over `rows`, each of which a warp works on by itself.
+pub(crate) fn warps(rows: usize) -> LaunchConfig {
+    let tall = BLOCK / WARP;
+    LaunchConfig {
+        grid_dim: (rows.div_ceil(tall).clamp(1, MOST) as u32, 1, 1),
+        block_dim: (WARP as u32, tall as u32, 1),
+        shared_mem_bytes: 0,
+    }
+}
+
 /// Tiles that `lanes` are split into, lanes of each, and threads of a block over each other.
 fn tile(lanes: usize) -> (usize, usize, usize) {
     let tiles = lanes.div_ceil(BLOCK);
@@ -124,6 +141,7 @@ mod tests {
                 assert!(wide * tall <= BLOCK && tall > 0 && config.grid_dim.0 > 0, "{lanes}");
             }
         }
+        assert_eq!([warps(0), warps(8), warps(9)].map(|w| w.grid_dim.0), [1, 1, 2]);
         assert_eq!(line(0).grid_dim.0, 1);
         assert_eq!(line(257).grid_dim.0, 2);
     }

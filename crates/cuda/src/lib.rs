@@ -17,9 +17,13 @@ mod libraries;
 mod ops;
 mod outcome;
 mod staging;
+mod window;
 
 pub use buffer::{Buffer, Kind};
 pub use dnn::Convolution;
 pub use gpu::{Exhausted, Gpu};
-pub use ops::{Draw, Fused, Images, Norm, NormParams, Parameter, Target};
+pub use ops::{
+    Draw, Fused, Images, LayerNorm, Norm, NormParams, Parameter, Pictures, Resized, Target,
+};
 pub use outcome::Outcome;
+pub use window::Axis;

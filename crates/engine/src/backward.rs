@@ -271,10 +271,11 @@ impl Walk<'_> {
         let [weight, bias] = net.affine_or_identity(norm);
         let room = |k| {
             if own.affine {
-                return self.gradient(norm, k);
+                self.gradient(norm, k)
+            } else {
+                // Written all the same, and nobody's.
+                net.workspace().like(weight, net.device())
             }
-            // Written all the same, and nobody's.
-            net.workspace().like(weight, net.device())
         };
         let (dweight, dbias) = (room(0)?, room(1)?);
         let activation = group.activation.map(sizes::activation);

@@ -52,7 +52,7 @@ fn room(graph: &Graph, param: &Param, device: &Device) -> Result<Option<Tensor>>
     let row = Order::of(graph, param, device).row(param.count());
     let node = &graph.nodes()[param.node];
     let reads_images = matches!(node.op, Op::Conv(v) if v.groups == 1) && node.inputs[0] == 0;
-    let padded = if reads_images { batch::channels(device) } else { row };
+    let padded = if reads_images { batch::channels(graph, device) } else { row };
     if device.kind() == cuda::Kind::F32 && padded == row {
         return Ok(None);
     }

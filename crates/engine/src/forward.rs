@@ -80,7 +80,7 @@ impl Net {
             factors: vec![None; count],
             lanes: batch.lanes,
         };
-        tape.outputs[0] = Some(batch.images.clone());
+        tape.outputs[0] = Some(self.images(batch)?);
         self.workspace().begin(self.batch_size(batch.lanes));
         self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use anyhow::Result;
-use cifar::{Normalise, Part, Pixels, Shown};
-use cuda::{Buffer, Draw, Gpu, Images};
+use cifar::{Normalise, Part, Pixels, Shown, Size};
+use cuda::{Buffer, Draw, Gpu, Images, Pictures, Resized};
+use graph::Shape;
 
 use crate::{Device, Net};
 
@@ -13,21 +14,24 @@ pub(crate) struct Resident {
     /// Keeps what the bytes are a copy of.
     part: Part,
     normalise: Normalise,
-    side: usize,
+    size: Size,
     images: Images,
 }
 
 impl Resident {
-    /// The images that `part` is of, shown with `side` pixels a side.
+    /// The images that `part` is of, shown in `size`.
     pub(crate) fn new(
         gpu: &Gpu,
         part: &Part,
-        (normalise, side): (&Normalise, usize),
+        normalise: &Normalise,
+        size: Size,
     ) -> Result<Rc<Self>> {
-        // Networks take squares in colour (`loader::side`).
-        let from = part.shape().height;
-        let taps = (from != side).then(|| cifar::taps(from, side));
-        let table = normalise.table().concat();
+        let (shape, from) = (part.shape(), Size::of(part.shape()));
+        let resized = (from != size).then(|| Resized {
+            down: cifar::taps(from.height, size.height),
+            across: cifar::taps(from.width, size.width),
+        });
+        let table = normalise.table();
         // Those that stay in their file are in memory no longer than it takes to send them.
         let read;
         let pixels = match part.pixels() {
@@ -37,16 +41,18 @@ impl Resident {
                 &read
             }
         };
-        let images = Images::new(gpu, (pixels, from), &table, taps.as_deref())?;
-        Ok(Rc::new(Self { part: part.clone(), normalise: normalise.clone(), side, images }))
+        let there = geometry::Size { h: from.height, w: from.width };
+        let all = Pictures { bytes: pixels, channels: shape.channels, size: there, table: &table };
+        let images = Images::new(gpu, all, resized.as_ref())?;
+        Ok(Rc::new(Self { part: part.clone(), normalise: normalise.clone(), size, images }))
     }
 
     /// Whether it holds the images of `part`, to be shown so.
-    pub(crate) fn holds(&self, part: &Part, (normalise, side): (&Normalise, usize)) -> bool {
-        self.part.shares_pixels(part) && self.normalise == *normalise && self.side == side
+    pub(crate) fn holds(&self, part: &Part, normalise: &Normalise, size: Size) -> bool {
+        self.part.shares_pixels(part) && self.normalise == *normalise && self.size == size
     }
 
-    /// Draws the images to `x` (images, side, side, channels).
+    /// Draws the images to `x` (images, height, width, channels).
     pub(crate) fn draw(&self, gpu: &Gpu, shown: &[Shown], x: &Buffer) -> Result<()> {
         let padding = shown.first().map_or(0, |s| s.pose.padding);
         let draws: Vec<Draw> = shown.iter().map(draw).collect();
@@ -75,11 +81,13 @@ impl Net {
         part: &Part,
         normalise: &Normalise,
     ) -> Result<Rc<Resident>> {
-        let (mut all, how) = (self.residents.borrow_mut(), (normalise, self.graph().side()));
-        if let Some(known) = all.iter().find(|r| r.holds(part, how)) {
+        let Shape { h, w, .. } = self.graph().images();
+        let size = Size { height: h, width: w };
+        let mut all = self.residents.borrow_mut();
+        if let Some(known) = all.iter().find(|r| r.holds(part, normalise, size)) {
             return Ok(Rc::clone(known));
         }
-        let new = Resident::new(gpu, part, how)?;
+        let new = Resident::new(gpu, part, normalise, size)?;
         all.push(Rc::clone(&new));
         Ok(new)
     }

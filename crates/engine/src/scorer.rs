@@ -27,7 +27,15 @@ pub struct Scorer<'a> {
 enum How {
     Plan(Box<Plan>),
     #[cfg(feature = "cuda")]
-    Walk(Stats),
+    Walk(Box<Walk>),
+}
+
+/// A forward walk with these running statistics.
+#[cfg(feature = "cuda")]
+struct Walk {
+    stats: Stats,
+    /// The network with other values than its own, where these are asked for.
+    other: Option<Net>,
 }
 
 impl Net {
@@ -40,7 +48,7 @@ impl Net {
     /// As [`Self::scorer`], of these values.
     #[cfg_attr(
         not(feature = "cuda"),
-        allow(clippy::unnecessary_wraps, reason = "a GPU may lack memory")
+        allow(clippy::unnecessary_wraps, reason = "copying values to a GPU can fail")
     )]
     pub(crate) fn scorer_of(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
         #[cfg(feature = "cuda")]
@@ -57,6 +65,17 @@ impl Net {
         };
         Ok(Scorer { net: self, how: How::Plan(Box::new(Plan::new(&network, how))) })
     }
+
+    /// The scorer of `tensors` on a GPU. Values of its own are read where they lie: training on changes
+    /// what it answers.
+    #[cfg(feature = "cuda")]
+    fn walker(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
+        let is_own = *tensors == self.tensors()?;
+        let other = || Self::load(self.graph().clone(), tensors, self.device());
+        let other = (!is_own).then(other).transpose()?;
+        let stats = other.as_ref().unwrap_or(self).stats()?;
+        Ok(Scorer { net: self, how: How::Walk(Box::new(Walk { stats, other })) })
+    }
 }
 
 impl Scorer<'_> {
@@ -64,7 +83,7 @@ impl Scorer<'_> {
     /// the other.
     #[cfg_attr(
         not(feature = "cuda"),
-        allow(clippy::needless_pass_by_value, reason = "a GPU takes them over")
+        allow(clippy::needless_pass_by_value, reason = "a batch for a GPU takes the labels over")
     )]
     pub fn rows(&self, batch: cifar::Batch) -> Result<Vec<f32>> {
         match &self.how {
@@ -77,10 +96,11 @@ impl Scorer<'_> {
     /// The logits, images x classes, of a batch that lies on the GPU.
     #[cfg(feature = "cuda")]
     pub(crate) fn walk(&self, batch: &Batch) -> Result<Vec<f32>> {
-        let How::Walk(stats) = &self.how else { unreachable!("a plan takes images as they are") };
-        let tape = self.net.forward(batch, Mode::Score(stats))?;
+        let How::Walk(walk) = &self.how else { unreachable!("a plan takes images as they are") };
+        let net = walk.other.as_ref().unwrap_or(self.net);
+        let tape = net.forward(batch, Mode::Score(&walk.stats))?;
         let rows = tape.logits().host()?;
-        self.net.recycle(tape)?;
+        net.recycle(tape)?;
         Ok(rows)
     }
 }

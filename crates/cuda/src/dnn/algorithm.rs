@@ -4,11 +4,12 @@ use cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as Data, cudnnConvolutionBwdFilterAlgo_t as Filter,
     cudnnConvolutionFwdAlgo_t as Forward, cudnnMathType_t as Math,
 };
+use kernels::Size;
 use serde::{Deserialize, Serialize};
 use tuning::Table;
 
 use super::{Convolution, Direction};
-use crate::{Gpu, Kind};
+use crate::{Axis, Gpu, Kind};
 
 /// An algorithm, by cuDNN's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,18 +111,27 @@ pub(super) fn name(
         (Kind::F32, false) => "f32",
         _ => "bf16",
     };
+    // One number for both axes, and no dilation, where that is all there is to say.
+    let both = |of: fn(Axis) -> i32| {
+        let [h, w] = [v.down, v.across].map(|axis| of(axis) as usize);
+        Size { h, w }
+    };
+    let dilation = match both(|axis| axis.dilation) {
+        Size { h: 1, w: 1 } => String::new(),
+        dilation => format!(" dilation {dilation}"),
+    };
     format!(
-        "{}, cuDNN {version}: {direction:?} {kind} {}x{}x{}x{} -> {} kernel {} stride {} padding {} \
-         groups {}",
+        "{}, cuDNN {version}: {direction:?} {kind} {}x{}x{}x{} -> {} kernel {} stride {} padding {}\
+         {dilation} groups {}",
         gpu.name(),
         v.n,
         v.c,
         v.h,
         v.w,
         v.k,
-        v.kernel,
-        v.stride,
-        v.padding,
+        both(|axis| axis.kernel),
+        both(|axis| axis.stride),
+        both(|axis| axis.before),
         v.groups
     )
 }

@@ -23,7 +23,7 @@ pub(super) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Activations in NHWC order, weights as (outputs, kernel, kernel, inputs of a group).
+    /// Activations in NHWC order, weights as (outputs, rows, columns, inputs of a group).
     pub(super) fn new(direction: Direction, v: &Convolution, kind: Kind) -> Result<Self> {
         let all = Self::fill(direction, v, kind);
         all.map_err(|e| failed(e.0, &format!("describing {v:?}")))
@@ -50,17 +50,17 @@ impl Descriptors {
             all.conv = result::create_convolution_descriptor()?;
             result::set_tensor4d_descriptor(all.x, format, data, [v.n, v.c, v.h, v.w])?;
             let inputs = v.c / v.groups;
-            let sizes = [v.k, inputs, v.kernel, v.kernel];
+            let sizes = [v.k, inputs, v.down.kernel, v.across.kernel];
             result::set_filter4d_descriptor(all.w, data, format, sizes)?;
             result::set_tensor4d_descriptor(all.y, format, data, [v.n, v.k, v.oh, v.ow])?;
             result::set_convolution2d_descriptor(
                 all.conv,
-                v.padding,
-                v.padding,
-                v.stride,
-                v.stride,
-                1,
-                1,
+                v.down.before,
+                v.across.before,
+                v.down.stride,
+                v.across.stride,
+                v.down.dilation,
+                v.across.dilation,
                 sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
                 sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
             )?;

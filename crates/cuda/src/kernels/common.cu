@@ -116,3 +116,18 @@ __device__ __forceinline__ double sum_block(double value, double* shared) {
     __syncthreads();
     return sum;
 }
+
+// Windows along an axis: `kernel` taps, `dilation` pixels apart. There are `before` and `after` zeros
+// around the pixels; window `o` begins at pixel `o * stride - before`.
+struct Axis {
+    int kernel, stride, dilation, before, after;
+    // The pixel that tap `tap` of window `o` reads, which may be one of the zeros.
+    __device__ __forceinline__ int pixel(int o, int tap) const {
+        return o * stride - before + tap * dilation;
+    }
+    // The window whose tap `tap` reads pixel `at`; negative where there is none.
+    __device__ __forceinline__ int window(int at, int tap) const {
+        int start = at + before - tap * dilation;
+        return start < 0 || start % stride != 0 ? -1 : start / stride;
+    }
+};

@@ -1,13 +1,14 @@
 // Convolutions that cuDNN does not serve: depthwise ones, and plain loops for any shape that it
 // refuses (few or odd channels). Weights of a depthwise convolution lie as (taps, channels), others
-// as (outputs, kernel, kernel, inputs of a group).
+// as (outputs, rows, columns, inputs of a group).
 
 // Sizes of a convolution. `c` and `k` are all channels in and out.
 struct Conv {
-    int n, h, w, c, k, oh, ow, kernel, stride, padding, groups;
+    int n, h, w, c, k, oh, ow, groups;
+    Axis down, across;
 };
 
-// y[n, oy, ox, c] = sum over taps of x[n, oy * stride - padding + r, .., c] * weight[r, s, c]
+// y[n, oy, ox, c] = sum over taps of x[n, down.pixel(oy, r), across.pixel(ox, s), c] * weight[r, s, c]
 extern "C" __global__ void depthwise(
     const T* x, const T* weight, T* y, size_t packs, const Conv v) {
     int lanes = v.c / V;
@@ -16,15 +17,15 @@ extern "C" __global__ void depthwise(
         size_t pixel = i / lanes, image = pixel / (v.oh * v.ow);
         int oy = pixel / v.ow % v.oh, ox = pixel % v.ow;
         float sums[V] = {};
-        for (int r = 0; r < v.kernel; r++) {
-            int iy = oy * v.stride - v.padding + r;
+        for (int r = 0; r < v.down.kernel; r++) {
+            int iy = v.down.pixel(oy, r);
             if (iy < 0 || iy >= v.h) continue;
-            for (int s = 0; s < v.kernel; s++) {
-                int ix = ox * v.stride - v.padding + s;
+            for (int s = 0; s < v.across.kernel; s++) {
+                int ix = v.across.pixel(ox, s);
                 if (ix < 0 || ix >= v.w) continue;
                 float a[V], b[V];
                 load(x + ((image * v.h + iy) * v.w + ix) * v.c + lane, a);
-                load(weight + (r * v.kernel + s) * (size_t)v.c + lane, b);
+                load(weight + (r * v.across.kernel + s) * (size_t)v.c + lane, b);
 #pragma unroll
                 for (int k = 0; k < V; k++) sums[k] += a[k] * b[k];
             }
@@ -42,15 +43,15 @@ extern "C" __global__ void depthwise_input_grad(
         size_t pixel = i / lanes, image = pixel / (v.h * v.w);
         int iy = pixel / v.w % v.h, ix = pixel % v.w;
         float sums[V] = {};
-        for (int r = 0; r < v.kernel; r++) {
-            int ty = iy + v.padding - r, oy = ty / v.stride;
-            if (ty < 0 || ty % v.stride != 0 || oy >= v.oh) continue;
-            for (int s = 0; s < v.kernel; s++) {
-                int tx = ix + v.padding - s, ox = tx / v.stride;
-                if (tx < 0 || tx % v.stride != 0 || ox >= v.ow) continue;
+        for (int r = 0; r < v.down.kernel; r++) {
+            int oy = v.down.window(iy, r);
+            if (oy < 0 || oy >= v.oh) continue;
+            for (int s = 0; s < v.across.kernel; s++) {
+                int ox = v.across.window(ix, s);
+                if (ox < 0 || ox >= v.ow) continue;
                 float a[V], b[V];
                 load(dy + ((image * v.oh + oy) * v.ow + ox) * v.c + lane, a);
-                load(weight + (r * v.kernel + s) * (size_t)v.c + lane, b);
+                load(weight + (r * v.across.kernel + s) * (size_t)v.c + lane, b);
 #pragma unroll
                 for (int k = 0; k < V; k++) sums[k] += a[k] * b[k];
             }
@@ -70,19 +71,19 @@ extern "C" __global__ void depthwise_weight_grad(
     Column c = column(v.c);
     int r = blockIdx.z;
     size_t rows = (size_t)v.n * v.oh * v.ow;
-    for (int first = 0; first < v.kernel; first += TAPS) {
+    for (int first = 0; first < v.across.kernel; first += TAPS) {
         float sums[TAPS][V] = {};
         for (size_t row = c.in ? c.row : rows; row < rows; row += c.step) {
-            int iy = (int)(row / v.ow % v.oh) * v.stride - v.padding + r;
+            int iy = v.down.pixel(row / v.ow % v.oh, r);
             if (iy < 0 || iy >= v.h) continue;
-            int left = (int)(row % v.ow) * v.stride - v.padding + first;
+            int left = v.across.pixel(row % v.ow, first);
             size_t line = (row / (v.oh * v.ow) * v.h + iy) * v.w;
             float a[V], b[V];
             load(dy + row * v.c + c.lane, a);
 #pragma unroll
             for (int s = 0; s < TAPS; s++) {
-                int ix = left + s;
-                if (first + s >= v.kernel || ix < 0 || ix >= v.w) continue;
+                int ix = left + s * v.across.dilation;
+                if (first + s >= v.across.kernel || ix < 0 || ix >= v.w) continue;
                 load(x + (line + ix) * v.c + c.lane, b);
 #pragma unroll
                 for (int k = 0; k < V; k++) sums[s][k] += a[k] * b[k];
@@ -90,10 +91,10 @@ extern "C" __global__ void depthwise_weight_grad(
         }
 #pragma unroll
         for (int s = 0; s < TAPS; s++) {
-            if (first + s >= v.kernel) break;
+            if (first + s >= v.across.kernel) break;
             sum_column(sums[s], shared);
             if (c.in && threadIdx.y == 0) {
-                size_t tap = blockIdx.x * (size_t)(v.kernel * v.kernel) + r * v.kernel + first + s;
+                size_t tap = (blockIdx.x * (size_t)v.down.kernel + r) * v.across.kernel + first + s;
 #pragma unroll
                 for (int k = 0; k < V; k++) partial[tap * v.c + c.lane + k] = sums[s][k];
             }
@@ -110,14 +111,14 @@ extern "C" __global__ void direct(const T* x, const T* weight, T* y, size_t coun
         size_t pixel = i / v.k, image = pixel / (v.oh * v.ow);
         int oy = pixel / v.ow % v.oh, ox = pixel % v.ow;
         float sum = 0;
-        for (int r = 0; r < v.kernel; r++) {
-            int iy = oy * v.stride - v.padding + r;
+        for (int r = 0; r < v.down.kernel; r++) {
+            int iy = v.down.pixel(oy, r);
             if (iy < 0 || iy >= v.h) continue;
-            for (int s = 0; s < v.kernel; s++) {
-                int ix = ox * v.stride - v.padding + s;
+            for (int s = 0; s < v.across.kernel; s++) {
+                int ix = v.across.pixel(ox, s);
                 if (ix < 0 || ix >= v.w) continue;
                 const T* from = x + ((image * v.h + iy) * v.w + ix) * v.c + first;
-                const T* w = weight + ((k * (size_t)v.kernel + r) * v.kernel + s) * inputs;
+                const T* w = weight + ((k * (size_t)v.down.kernel + r) * v.across.kernel + s) * inputs;
                 for (int c = 0; c < inputs; c++) sum += to_float(from[c]) * to_float(w[c]);
             }
         }
@@ -134,15 +135,15 @@ extern "C" __global__ void direct_input_grad(
         size_t pixel = i / v.c, image = pixel / (v.h * v.w);
         int iy = pixel / v.w % v.h, ix = pixel % v.w;
         float sum = 0;
-        for (int r = 0; r < v.kernel; r++) {
-            int ty = iy + v.padding - r, oy = ty / v.stride;
-            if (ty < 0 || ty % v.stride != 0 || oy >= v.oh) continue;
-            for (int s = 0; s < v.kernel; s++) {
-                int tx = ix + v.padding - s, ox = tx / v.stride;
-                if (tx < 0 || tx % v.stride != 0 || ox >= v.ow) continue;
+        for (int r = 0; r < v.down.kernel; r++) {
+            int oy = v.down.window(iy, r);
+            if (oy < 0 || oy >= v.oh) continue;
+            for (int s = 0; s < v.across.kernel; s++) {
+                int ox = v.across.window(ix, s);
+                if (ox < 0 || ox >= v.ow) continue;
                 const T* from = dy + ((image * v.oh + oy) * v.ow + ox) * v.k + first;
                 for (int k = 0; k < outputs; k++) {
-                    size_t row = ((first + k) * (size_t)v.kernel + r) * v.kernel + s;
+                    size_t row = ((first + k) * (size_t)v.down.kernel + r) * v.across.kernel + s;
                     sum += to_float(from[k]) * to_float(weight[row * inputs + c % inputs]);
                 }
             }
@@ -157,15 +158,16 @@ extern "C" __global__ void direct_weight_grad(
     int inputs = v.c / v.groups, outputs = v.k / v.groups;
     for (size_t i = thread_index(); i < count; i += thread_count()) {
         size_t row = i / inputs;
-        int s = row % v.kernel, r = row / v.kernel % v.kernel, k = row / v.kernel / v.kernel;
+        int s = row % v.across.kernel, r = row / v.across.kernel % v.down.kernel;
+        int k = row / v.across.kernel / v.down.kernel;
         int c = k / outputs * inputs + i % inputs;
         float sum = 0;
         for (int image = blockIdx.y; image < v.n; image += gridDim.y) {
             for (int oy = 0; oy < v.oh; oy++) {
-                int iy = oy * v.stride - v.padding + r;
+                int iy = v.down.pixel(oy, r);
                 if (iy < 0 || iy >= v.h) continue;
                 for (int ox = 0; ox < v.ow; ox++) {
-                    int ix = ox * v.stride - v.padding + s;
+                    int ix = v.across.pixel(ox, s);
                     if (ix < 0 || ix >= v.w) continue;
                     size_t to = ((size_t)image * v.oh + oy) * v.ow + ox;
                     size_t from = ((size_t)image * v.h + iy) * v.w + ix;

@@ -23,39 +23,20 @@ template <class F> __device__ __forceinline__ void update(T* a, const T* b, size
     }
 }
 
-__device__ __forceinline__ float sigmoid_of(float x) { return 1.0f / (1.0f + expf(-x)); }
-
-// x = max(x, 0) in place; NaN stays NaN.
-extern "C" __global__ void relu(T* x, size_t count) {
-    map(x, x, count, [](float v) { return v < 0 ? 0.0f : v; });
-}
-
-// Keeps the gradient where the activation's output `y` is positive, in place.
-extern "C" __global__ void relu_grad(T* dy, const T* y, size_t count) {
-    update(dy, y, count, [](float g, float v) { return v <= 0 ? 0.0f : g; });
-}
-
-// y = x * sigmoid(x)
-extern "C" __global__ void silu(const T* x, T* y, size_t count) {
-    map(x, y, count, [](float v) { return v * sigmoid_of(v); });
-}
-
-// dy *= sigmoid(x) * (1 + x * (1 - sigmoid(x)))
-extern "C" __global__ void silu_grad(T* dy, const T* x, size_t count) {
-    update(dy, x, count, [](float g, float v) {
-        float s = sigmoid_of(v);
-        return g * (s * (1.0f + v * (1.0f - s)));
+// y = activation(x); `y` may be `x`.
+extern "C" __global__ void activate(
+    const T* x, T* y, size_t count, int activation, float slope) {
+    with_activation(activation, slope, [=](auto a) {
+        map(x, y, count, [=](float v) { return a.of(v); });
     });
 }
 
-// y = 1 / (1 + exp(-x))
-extern "C" __global__ void sigmoid(const T* x, T* y, size_t count) {
-    map(x, y, count, [](float v) { return sigmoid_of(v); });
-}
-
-// dy *= y * (1 - y)
-extern "C" __global__ void sigmoid_grad(T* dy, const T* y, size_t count) {
-    update(dy, y, count, [](float g, float v) { return g * (v * (1.0f - v)); });
+// Takes the gradient `dy` through the activation, in place.
+extern "C" __global__ void activate_grad(
+    T* dy, const T* saved, size_t count, int activation, float slope) {
+    with_activation(activation, slope, [=](auto a) {
+        update(dy, saved, count, [=](float g, float v) { return a.gradient(v, g); });
+    });
 }
 
 // out += x
@@ -63,39 +44,52 @@ extern "C" __global__ void add(T* out, const T* x, size_t count) {
     update(out, x, count, [](float a, float b) { return a + b; });
 }
 
-// What follows a convolution of inference: its bias, a summand if there is one, the activation.
-extern "C" __global__ void epilogue(
-    T* y, const float* bias, const T* add, size_t rows, int channels, int relu) {
+// y = a * b
+extern "C" __global__ void multiply(const T* a, const T* b, T* y, size_t count) {
+    for (size_t i = thread_index(); i < count; i += thread_count()) {
+        float u[V], v[V];
+        load(a + i * V, u);
+        load(b + i * V, v);
+#pragma unroll
+        for (int k = 0; k < V; k++) u[k] *= v[k];
+        store(y + i * V, u);
+    }
+}
+
+// y = x * factor + shift, each a value a channel and either null for none; `y` may be `x`.
+extern "C" __global__ void affine(
+    const T* x, const float* factor, const float* shift, T* y, size_t rows, int channels) {
     Column c = column(channels);
     if (!c.in) return;
-    float b[V];
+    float a[V], b[V];
 #pragma unroll
-    for (int i = 0; i < V; i++) b[i] = bias[c.lane + i];
+    for (int i = 0; i < V; i++) {
+        a[i] = factor ? factor[c.lane + i] : 1.0f;
+        b[i] = shift ? shift[c.lane + i] : 0.0f;
+    }
     for (size_t row = c.row; row < rows; row += c.step) {
         size_t at = row * channels + c.lane;
-        float v[V], other[V];
-        load(y + at, v);
-        if (add) load(add + at, other);
+        float v[V];
+        load(x + at, v);
 #pragma unroll
-        for (int i = 0; i < V; i++) {
-            v[i] += b[i] + (add ? other[i] : 0.0f);
-            if (relu) v[i] = v[i] < 0 ? 0.0f : v[i];
-        }
+        for (int i = 0; i < V; i++) v[i] = v[i] * a[i] + b[i];
         store(y + at, v);
     }
 }
 
-// For each block the sums of its rows, a channel.
-extern "C" __global__ void row_sums(const T* x, size_t rows, int channels, float* partial) {
+// For each block the sums of its rows, a channel: of x, or of its products with `factor`.
+extern "C" __global__ void row_sums(
+    const T* x, const T* factor, size_t rows, int channels, float* partial) {
     __shared__ float shared[BLOCK * V];
     Column c = column(channels);
     float sums[V] = {};
     if (c.in) {
         for (size_t row = c.row; row < rows; row += c.step) {
-            float v[V];
+            float v[V], f[V];
             load(x + row * channels + c.lane, v);
+            if (factor) load(factor + row * channels + c.lane, f);
 #pragma unroll
-            for (int i = 0; i < V; i++) sums[i] += v[i];
+            for (int i = 0; i < V; i++) sums[i] += factor ? v[i] * f[i] : v[i];
         }
     }
     sum_column(sums, shared);

@@ -8,21 +8,21 @@ struct Draw {
     int patch[2][4];
 };
 
-// Where the images lie: the bytes of all, and how one is cropped.
+// Where the images lie: the bytes of all, (images, channels, h, w), and how one is cropped.
 struct Images {
     const unsigned char* bytes;
     // The normalised value of every byte, channel by channel.
     const float* table;
-    int side, padding;
+    int channels, h, w, padding;
 };
 
 // The byte of channel c at (row, column) of the crop, black outside of the image.
 __device__ __forceinline__ int cropped(const Images& all, const Draw& d, int c, int row, int column) {
     // Flipping comes after cropping.
-    int x = (d.flip ? all.side - 1 - column : column) + d.x - all.padding;
+    int x = (d.flip ? all.w - 1 - column : column) + d.x - all.padding;
     int y = row + d.y - all.padding;
-    if (x < 0 || x >= all.side || y < 0 || y >= all.side) return 0;
-    return all.bytes[((d.image * (size_t)3 + c) * all.side + y) * all.side + x];
+    if (x < 0 || x >= all.w || y < 0 || y >= all.h) return 0;
+    return all.bytes[((d.image * (size_t)all.channels + c) * all.h + y) * all.w + x];
 }
 
 __device__ __forceinline__ bool blank(const Draw& d, int row, int column) {
@@ -34,50 +34,52 @@ __device__ __forceinline__ bool blank(const Draw& d, int row, int column) {
     return found;
 }
 
-// x[n, row, column, 0..3] for each of `draws`, other channels zero.
+// x[n, row, column, c] for each of `draws`; those of the `channels` that no image has are zero.
 extern "C" __global__ void draw(
     const Images all, const Draw* draws, T* x, size_t count, int channels) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
-        int column = i % all.side, row = i / all.side % all.side;
-        const Draw d = draws[i / all.side / all.side];
+        int column = i % all.w, row = i / all.w % all.h;
+        const Draw d = draws[i / all.w / all.h];
         bool none = blank(d, row, column);
         for (int c = 0; c < channels; c++) {
-            float v = c < 3 && !none ? all.table[c * 256 + cropped(all, d, c, row, column)] : 0.0f;
+            bool real = c < all.channels && !none;
+            float v = real ? all.table[c * 256 + cropped(all, d, c, row, column)] : 0.0f;
             from_float(v, x[i * channels + c]);
         }
     }
 }
 
-// How a side is resized: for each output its first input, and the weights of `most` inputs from there,
-// zero behind the last.
+// How an axis is resized to `size`: for each output its first input, and the weights of `most` inputs
+// from there, zero behind the last.
 struct Taps {
     const int* first;
     const float* weights;
-    int most, side;
+    int most, size;
 };
 
 // As `draw`, resized in between: across, then down, rounded to a whole grey level.
 extern "C" __global__ void draw_resized(
-    const Images all, const Taps taps, const Draw* draws, T* x, size_t count, int channels) {
+    const Images all, const Taps down, const Taps across, const Draw* draws, T* x, size_t count,
+    int channels) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
-        int column = i % taps.side, row = i / taps.side % taps.side;
-        const Draw d = draws[i / taps.side / taps.side];
+        int column = i % across.size, row = i / across.size % down.size;
+        const Draw d = draws[i / across.size / down.size];
         bool none = blank(d, row, column);
-        const float* down = taps.weights + row * taps.most;
-        const float* across = taps.weights + column * taps.most;
+        const float* rows = down.weights + row * down.most;
+        const float* columns = across.weights + column * across.most;
         for (int c = 0; c < channels; c++) {
             float v = 0;
-            if (c < 3 && !none) {
+            if (c < all.channels && !none) {
                 float sum = 0.5f;
-                for (int r = 0; r < taps.most; r++) {
-                    if (down[r] == 0) continue;
+                for (int r = 0; r < down.most; r++) {
+                    if (rows[r] == 0) continue;
                     float wide = 0;
-                    for (int s = 0; s < taps.most; s++) {
-                        if (across[s] == 0) continue;
-                        int y = taps.first[row] + r, left = taps.first[column] + s;
-                        wide += (float)cropped(all, d, c, y, left) * across[s];
+                    for (int s = 0; s < across.most; s++) {
+                        if (columns[s] == 0) continue;
+                        int y = down.first[row] + r, left = across.first[column] + s;
+                        wide += (float)cropped(all, d, c, y, left) * columns[s];
                     }
-                    sum += down[r] * wide;
+                    sum += rows[r] * wide;
                 }
                 v = all.table[c * 256 + (int)sum];
             }
@@ -86,13 +88,15 @@ extern "C" __global__ void draw_resized(
     }
 }
 
-// Images (n, 3, pixels) of f32 as they lie on the host.
-extern "C" __global__ void unplane(const float* from, T* x, size_t count, int pixels, int channels) {
+// Images (n, real, pixels) of f32 as they lie on the host; channels beyond the real ones are zero.
+extern "C" __global__ void unplane(
+    const float* from, T* x, size_t count, int pixels, int real, int channels) {
     for (size_t i = thread_index(); i < count; i += thread_count()) {
         size_t image = i / pixels;
         int pixel = i % pixels;
         for (int c = 0; c < channels; c++) {
-            from_float(c < 3 ? from[(image * 3 + c) * pixels + pixel] : 0.0f, x[i * channels + c]);
+            float v = c < real ? from[(image * real + c) * pixels + pixel] : 0.0f;
+            from_float(v, x[i * channels + c]);
         }
     }
 }

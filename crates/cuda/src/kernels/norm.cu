@@ -91,27 +91,27 @@ struct Affine {
     }
 };
 
-// y = (x - mean) / sqrt(var + eps) * weight + bias, plus `add` if there is one, cut off at 0 with
-// `relu`.
+// y = (x - mean) / sqrt(var + eps) * weight + bias, plus `add` if there is one, through the activation.
 extern "C" __global__ void norm_apply(
     const T* x, const float* stats, const float* weight, const float* bias, const T* add, T* y,
-    size_t rows, int channels, float eps, int relu) {
+    size_t rows, int channels, float eps, int activation, float slope) {
     Column c = column(channels);
     if (!c.in) return;
     Affine affine;
     affine.set(stats, weight, bias, eps, c.lane);
-    for (size_t row = c.row; row < rows; row += c.step) {
-        size_t at = row * channels + c.lane;
-        float v[V], other[V];
-        load(x + at, v);
-        if (add) load(add + at, other);
+    with_tail(activation, slope, [&](auto a) {
+        for (size_t row = c.row; row < rows; row += c.step) {
+            size_t at = row * channels + c.lane;
+            float v[V], other[V];
+            load(x + at, v);
+            if (add) load(add + at, other);
 #pragma unroll
-        for (int i = 0; i < V; i++) {
-            v[i] = affine.of(v[i], i) + (add ? other[i] : 0.0f);
-            if (relu) v[i] = v[i] < 0 ? 0.0f : v[i];
+            for (int i = 0; i < V; i++) {
+                v[i] = a.of(affine.of(v[i], i) + (add ? other[i] : 0.0f));
+            }
+            store(y + at, v);
         }
-        store(y + at, v);
-    }
+    });
 }
 
 // For each block and channel: the sums of the gradient before the activation and of its product
@@ -119,28 +119,29 @@ extern "C" __global__ void norm_apply(
 // `dy`: it is the summand's too. Without it the activation is computed again.
 extern "C" __global__ void __launch_bounds__(BLOCK, 3) norm_grad_sums(
     T* dy, const T* x, const float* stats, const float* weight, const float* bias, const T* y,
-    size_t rows, int channels, float eps, int relu, float* partial) {
+    size_t rows, int channels, float eps, int activation, float slope, float* partial) {
     __shared__ float shared[BLOCK * 2 * V];
     Column c = column(channels);
     float sums[2 * V] = {};
     if (c.in) {
         Affine affine;
         affine.set(stats, weight, bias, eps, c.lane);
-        for (size_t row = c.row; row < rows; row += c.step) {
-            size_t at = row * channels + c.lane;
-            float g[V], v[V], out[V];
-            load(dy + at, g);
-            load(x + at, v);
-            if (y) load(y + at, out);
+        with_tail(activation, slope, [&](auto a) {
+            for (size_t row = c.row; row < rows; row += c.step) {
+                size_t at = row * channels + c.lane;
+                float g[V], v[V], out[V];
+                load(dy + at, g);
+                load(x + at, v);
+                if (y) load(y + at, out);
 #pragma unroll
-            for (int i = 0; i < V; i++) {
-                float z = y ? out[i] : affine.of(v[i], i);
-                if (relu && z <= 0) g[i] = 0;
-                sums[2 * i] += g[i];
-                sums[2 * i + 1] += g[i] * (v[i] - affine.mean[i]);
+                for (int i = 0; i < V; i++) {
+                    g[i] = a.gradient(y ? out[i] : affine.of(v[i], i), g[i]);
+                    sums[2 * i] += g[i];
+                    sums[2 * i + 1] += g[i] * (v[i] - affine.mean[i]);
+                }
+                if (y && activation != NONE) store(dy + at, g);
             }
-            if (y && relu) store(dy + at, g);
-        }
+        });
     }
     sum_column(sums, shared);
     if (c.in && threadIdx.y == 0) {
@@ -163,32 +164,34 @@ extern "C" __global__ void norm_grad_params(
     dweight[c] = (float)(scaled / sqrtf(stats[2 * c + 1] + eps));
 }
 
-// dx = weight / sqrt(var + eps) * (dz - mean(dz) - xhat * mean(dz * xhat)); `dx` may be `dz`. With
-// `relu` the activation is still to be undone.
+// dx = weight / sqrt(var + eps) * (dz - mean(dz) - xhat * mean(dz * xhat)); `dx` may be `dz`, which
+// is still to be taken through the activation, if there is one.
 extern "C" __global__ void norm_grad_input(
     const T* dz, const T* x, const float* stats, const float* weight, const float* bias,
     const float* dweight, const float* dbias, T* dx, size_t rows, int channels, float eps,
-    int relu) {
+    int activation, float slope) {
     Column c = column(channels);
     if (!c.in) return;
     Affine affine;
     affine.set(stats, weight, bias, eps, c.lane);
-    float mean[V], slope[V];
+    float mean[V], steep[V];
 #pragma unroll
     for (int i = 0; i < V; i++) {
         mean[i] = dbias[c.lane + i] / (float)rows;
-        slope[i] = dweight[c.lane + i] / (float)rows * affine.inverse[i];
+        steep[i] = dweight[c.lane + i] / (float)rows * affine.inverse[i];
     }
-    for (size_t row = c.row; row < rows; row += c.step) {
-        size_t at = row * channels + c.lane;
-        float g[V], v[V];
-        load(dz + at, g);
-        load(x + at, v);
+    with_tail(activation, slope, [&](auto a) {
+        for (size_t row = c.row; row < rows; row += c.step) {
+            size_t at = row * channels + c.lane;
+            float g[V], v[V];
+            load(dz + at, g);
+            load(x + at, v);
 #pragma unroll
-        for (int i = 0; i < V; i++) {
-            if (relu && affine.of(v[i], i) <= 0) g[i] = 0;
-            g[i] = (g[i] - mean[i] - (v[i] - affine.mean[i]) * slope[i]) * affine.scale[i];
+            for (int i = 0; i < V; i++) {
+                g[i] = a.gradient(affine.of(v[i], i), g[i]);
+                g[i] = (g[i] - mean[i] - (v[i] - affine.mean[i]) * steep[i]) * affine.scale[i];
+            }
+            store(dx + at, g);
         }
-        store(dx + at, g);
-    }
+    });
 }

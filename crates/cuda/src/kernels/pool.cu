@@ -1,80 +1,155 @@
 // Average and max pooling.
 
-// Means over a grid of side x side windows of each channel; window `o` spans the pixels from
-// floor(o * size / side) up to ceil((o + 1) * size / side). A block a window.
-extern "C" __global__ void average(const T* x, T* y, int h, int w, int channels, int side) {
+// Means over a grid of `tall` x `wide` windows of each channel; window `o` spans the pixels from
+// floor(o * size / windows) up to ceil((o + 1) * size / windows). A block a window.
+struct Grid {
+    int h, w, tall, wide, channels;
+};
+
+extern "C" __global__ void average(const T* x, T* y, const Grid v) {
     __shared__ float shared[BLOCK * V];
     int lane = (blockIdx.y * blockDim.x + threadIdx.x) * V;
-    int window = blockIdx.x % (side * side), oy = window / side, ox = window % side;
-    size_t image = blockIdx.x / (side * side);
-    int top = oy * h / side, bottom = ((oy + 1) * h + side - 1) / side;
-    int left = ox * w / side, right = ((ox + 1) * w + side - 1) / side;
-    int wide = right - left, count = (bottom - top) * wide;
+    int oy = blockIdx.x / v.wide % v.tall, ox = blockIdx.x % v.wide;
+    size_t image = blockIdx.x / v.wide / v.tall;
+    int top = oy * v.h / v.tall, bottom = ((oy + 1) * v.h + v.tall - 1) / v.tall;
+    int left = ox * v.w / v.wide, right = ((ox + 1) * v.w + v.wide - 1) / v.wide;
+    int across = right - left, count = (bottom - top) * across;
     float sums[V] = {};
-    if (lane < channels) {
+    if (lane < v.channels) {
         for (int p = threadIdx.y; p < count; p += blockDim.y) {
-            int iy = top + p / wide, ix = left + p % wide;
-            float v[V];
-            load(x + ((image * h + iy) * w + ix) * channels + lane, v);
+            int iy = top + p / across, ix = left + p % across;
+            float values[V];
+            load(x + ((image * v.h + iy) * v.w + ix) * v.channels + lane, values);
 #pragma unroll
-            for (int i = 0; i < V; i++) sums[i] += v[i];
+            for (int i = 0; i < V; i++) sums[i] += values[i];
         }
     }
     sum_column(sums, shared);
-    if (lane < channels && threadIdx.y == 0) {
+    if (lane < v.channels && threadIdx.y == 0) {
 #pragma unroll
         for (int i = 0; i < V; i++) sums[i] /= (float)count;
-        store(y + blockIdx.x * (size_t)channels + lane, sums);
+        store(y + blockIdx.x * (size_t)v.channels + lane, sums);
     }
 }
 
 // dx: the sum over the windows that hold the pixel of their dy / pixels.
-extern "C" __global__ void average_grad(
-    const T* dy, T* dx, size_t packs, int h, int w, int channels, int side) {
-    int lanes = channels / V;
+extern "C" __global__ void average_grad(const T* dy, T* dx, size_t packs, const Grid v) {
+    int lanes = v.channels / V;
     for (size_t i = thread_index(); i < packs; i += thread_count()) {
         int lane = i % lanes * V;
-        size_t pixel = i / lanes, image = pixel / (h * w);
-        int y = pixel / w % h, x = pixel % w;
+        size_t pixel = i / lanes, image = pixel / v.w / v.h;
+        int y = pixel / v.w % v.h, x = pixel % v.w;
         float sums[V] = {};
-        // Window o holds y where o * h / side <= y and y < ceil((o + 1) * h / side).
-        for (int oy = y * side / h; oy < side && oy * h / side <= y; oy++) {
-            int tall = ((oy + 1) * h + side - 1) / side - oy * h / side;
-            for (int ox = x * side / w; ox < side && ox * w / side <= x; ox++) {
-                int wide = ((ox + 1) * w + side - 1) / side - ox * w / side;
+        // Window o holds y where o * h / tall <= y and y < ceil((o + 1) * h / tall).
+        for (int oy = y * v.tall / v.h; oy < v.tall && oy * v.h / v.tall <= y; oy++) {
+            int rows = ((oy + 1) * v.h + v.tall - 1) / v.tall - oy * v.h / v.tall;
+            for (int ox = x * v.wide / v.w; ox < v.wide && ox * v.w / v.wide <= x; ox++) {
+                int columns = ((ox + 1) * v.w + v.wide - 1) / v.wide - ox * v.w / v.wide;
                 float g[V];
-                load(dy + ((image * side + oy) * side + ox) * channels + lane, g);
+                load(dy + ((image * v.tall + oy) * v.wide + ox) * v.channels + lane, g);
 #pragma unroll
-                for (int k = 0; k < V; k++) sums[k] += g[k] / (float)(tall * wide);
+                for (int k = 0; k < V; k++) sums[k] += g[k] / (float)(rows * columns);
             }
         }
         store(dx + i * V, sums);
     }
 }
 
-// The larger of two, NaN if the new one is.
-__device__ __forceinline__ float larger(float best, float v) { return v > best || v != v ? v : best; }
-
-// Sizes of a max pooling.
+// Windows that move by a stride.
 struct Pooling {
-    int h, w, oh, ow, channels, kernel, stride, padding;
+    int h, w, oh, ow, channels;
+    Axis down, across;
 };
 
-// The largest value of each channel in the window at (oy, ox).
+// By how many the sum of window `o` is divided along an axis of `size` pixels: its taps inside, with
+// `padded` also those on the zeros around. What hangs over these counts in no case.
+__device__ __forceinline__ int counted(Axis a, int size, int o, int padded) {
+    int inside = 0;
+    for (int r = 0; r < a.kernel; r++) {
+        int at = a.pixel(o, r);
+        inside += padded ? at < size + a.after : at >= 0 && at < size;
+    }
+    return inside;
+}
+
+// A window of nothing has the sum 0, and the mean 0.
+__device__ __forceinline__ float divisor(Pooling p, int oy, int ox, int padded) {
+    int count = counted(p.down, p.h, oy, padded) * counted(p.across, p.w, ox, padded);
+    return count > 1 ? (float)count : 1.0f;
+}
+
+extern "C" __global__ void average_windows(
+    const T* x, T* y, size_t packs, const Pooling p, int padded) {
+    int lanes = p.channels / V;
+    for (size_t i = thread_index(); i < packs; i += thread_count()) {
+        int lane = i % lanes * V;
+        size_t window = i / lanes, image = window / p.ow / p.oh;
+        int oy = window / p.ow % p.oh, ox = window % p.ow;
+        float sums[V] = {};
+        for (int r = 0; r < p.down.kernel; r++) {
+            int iy = p.down.pixel(oy, r);
+            if (iy < 0 || iy >= p.h) continue;
+            for (int s = 0; s < p.across.kernel; s++) {
+                int ix = p.across.pixel(ox, s);
+                if (ix < 0 || ix >= p.w) continue;
+                float v[V];
+                load(x + ((image * p.h + iy) * p.w + ix) * p.channels + lane, v);
+#pragma unroll
+                for (int k = 0; k < V; k++) sums[k] += v[k];
+            }
+        }
+        float by = divisor(p, oy, ox, padded);
+#pragma unroll
+        for (int k = 0; k < V; k++) sums[k] /= by;
+        store(y + i * V, sums);
+    }
+}
+
+// dx: the sum over the windows that hold the pixel of their share of dy.
+extern "C" __global__ void average_windows_grad(
+    const T* dy, T* dx, size_t packs, const Pooling p, int padded) {
+    int lanes = p.channels / V;
+    for (size_t i = thread_index(); i < packs; i += thread_count()) {
+        int lane = i % lanes * V;
+        size_t pixel = i / lanes, image = pixel / p.w / p.h;
+        int iy = pixel / p.w % p.h, ix = pixel % p.w;
+        float sums[V] = {};
+        for (int r = 0; r < p.down.kernel; r++) {
+            int oy = p.down.window(iy, r);
+            if (oy < 0 || oy >= p.oh) continue;
+            for (int s = 0; s < p.across.kernel; s++) {
+                int ox = p.across.window(ix, s);
+                if (ox < 0 || ox >= p.ow) continue;
+                float g[V], by = divisor(p, oy, ox, padded);
+                load(dy + ((image * p.oh + oy) * p.ow + ox) * p.channels + lane, g);
+#pragma unroll
+                for (int k = 0; k < V; k++) sums[k] += g[k] / by;
+            }
+        }
+        store(dx + i * V, sums);
+    }
+}
+
+// The largest value of each channel in the window at (oy, ox), and which tap it is: the first of equal
+// ones, the last NaN. Minus infinity, and none, where the window lies wholly in the padding.
 __device__ __forceinline__ void largest(
-    const T* x, Pooling p, size_t image, int oy, int ox, int lane, float (&best)[V]) {
+    const T* x, Pooling p, size_t image, int oy, int ox, int lane, float (&best)[V], int (&tap)[V]) {
 #pragma unroll
-    for (int k = 0; k < V; k++) best[k] = __int_as_float(0xff800000);
-    for (int r = 0; r < p.kernel; r++) {
-        int y = oy * p.stride - p.padding + r;
-        if (y < 0 || y >= p.h) continue;
-        for (int s = 0; s < p.kernel; s++) {
-            int column = ox * p.stride - p.padding + s;
-            if (column < 0 || column >= p.w) continue;
+    for (int k = 0; k < V; k++) best[k] = __int_as_float(0xff800000), tap[k] = -1;
+    for (int r = 0; r < p.down.kernel; r++) {
+        int iy = p.down.pixel(oy, r);
+        if (iy < 0 || iy >= p.h) continue;
+        for (int s = 0; s < p.across.kernel; s++) {
+            int ix = p.across.pixel(ox, s);
+            if (ix < 0 || ix >= p.w) continue;
             float v[V];
-            load(x + ((image * p.h + y) * p.w + column) * p.channels + lane, v);
+            load(x + ((image * p.h + iy) * p.w + ix) * p.channels + lane, v);
 #pragma unroll
-            for (int k = 0; k < V; k++) best[k] = larger(best[k], v[k]);
+            for (int k = 0; k < V; k++) {
+                bool take = tap[k] < 0 || v[k] > best[k] || v[k] != v[k];
+                best[k] = take ? v[k] : best[k];
+                tap[k] = take ? r * p.across.kernel + s : tap[k];
+            }
         }
     }
 }
@@ -82,49 +157,37 @@ __device__ __forceinline__ void largest(
 extern "C" __global__ void max_pool(const T* x, T* y, size_t packs, const Pooling p) {
     int lanes = p.channels / V;
     for (size_t i = thread_index(); i < packs; i += thread_count()) {
-        size_t window = i / lanes, image = window / (p.oh * p.ow);
+        size_t window = i / lanes, image = window / p.ow / p.oh;
         float best[V];
-        largest(x, p, image, window / p.ow % p.oh, window % p.ow, i % lanes * V, best);
+        int tap[V];
+        largest(x, p, image, window / p.ow % p.oh, window % p.ow, i % lanes * V, best, tap);
         store(y + i * V, best);
     }
 }
 
-// dx: the sum of dy over the windows whose first maximum, in scan order, the pixel is.
+// dx: the sum of dy over the windows whose largest value the pixel is.
 extern "C" __global__ void max_pool_grad(
     const T* x, const T* dy, T* dx, size_t packs, const Pooling p) {
     int lanes = p.channels / V;
     for (size_t i = thread_index(); i < packs; i += thread_count()) {
         int lane = i % lanes * V;
-        size_t pixel = i / lanes, image = pixel / (p.h * p.w);
-        int y = pixel / p.w % p.h, column = pixel % p.w;
-        float own[V], sums[V] = {};
-        load(x + i * V, own);
-        int top = y + p.padding - p.kernel + 1, left = column + p.padding - p.kernel + 1;
-        int oy = top <= 0 ? 0 : (top + p.stride - 1) / p.stride;
-        for (; oy < p.oh && oy * p.stride - p.padding <= y; oy++) {
-            int ox = left <= 0 ? 0 : (left + p.stride - 1) / p.stride;
-            for (; ox < p.ow && ox * p.stride - p.padding <= column; ox++) {
+        size_t pixel = i / lanes, image = pixel / p.w / p.h;
+        int iy = pixel / p.w % p.h, ix = pixel % p.w;
+        float sums[V] = {};
+        for (int r = 0; r < p.down.kernel; r++) {
+            int oy = p.down.window(iy, r);
+            if (oy < 0 || oy >= p.oh) continue;
+            for (int s = 0; s < p.across.kernel; s++) {
+                int ox = p.across.window(ix, s);
+                if (ox < 0 || ox >= p.ow) continue;
                 float best[V], g[V];
-                bool first[V];
-                largest(x, p, image, oy, ox, lane, best);
-#pragma unroll
-                for (int k = 0; k < V; k++) first[k] = own[k] == best[k];
-                // An equal value earlier in the window takes the gradient.
-                for (int r = 0; r < p.kernel; r++) {
-                    int ty = oy * p.stride - p.padding + r;
-                    if (ty < 0 || ty > y) continue;
-                    for (int s = 0; s < p.kernel; s++) {
-                        int tx = ox * p.stride - p.padding + s;
-                        if (tx < 0 || tx >= p.w || (ty == y && tx >= column)) continue;
-                        float v[V];
-                        load(x + ((image * p.h + ty) * p.w + tx) * p.channels + lane, v);
-#pragma unroll
-                        for (int k = 0; k < V; k++) first[k] = first[k] && v[k] != best[k];
-                    }
-                }
+                int tap[V];
+                largest(x, p, image, oy, ox, lane, best, tap);
                 load(dy + ((image * p.oh + oy) * p.ow + ox) * p.channels + lane, g);
 #pragma unroll
-                for (int k = 0; k < V; k++) sums[k] += first[k] ? g[k] : 0.0f;
+                for (int k = 0; k < V; k++) {
+                    sums[k] += tap[k] == r * p.across.kernel + s ? g[k] : 0.0f;
+                }
             }
         }
         store(dx + i * V, sums);

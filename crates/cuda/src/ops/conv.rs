@@ -2,7 +2,7 @@
 
 use artifact::Result;
 
-use crate::compile::{Kernel, Source};
+use crate::compile::Source;
 use crate::dnn::Direction;
 use crate::launch::{columns, launch, line};
 use crate::{Buffer, Convolution, Gpu};
@@ -16,7 +16,7 @@ impl Gpu {
         if v.is_depthwise() {
             return self.depthwise("depthwise", v, (x, weight), y);
         }
-        if self.by_cudnn(Direction::Forward, v, [x, weight, y])? {
+        if self.by_library(Direction::Forward, v, [x, weight, y])? {
             return Ok(());
         }
         self.plain("direct", v, (x, weight), y)
@@ -33,7 +33,7 @@ impl Gpu {
         if v.is_depthwise() {
             return self.depthwise("depthwise_input_grad", v, (dy, weight), dx);
         }
-        if self.by_cudnn(Direction::InputGrad, v, [dx, weight, dy])? {
+        if self.by_library(Direction::InputGrad, v, [dx, weight, dy])? {
             return Ok(());
         }
         self.plain("direct_input_grad", v, (dy, weight), dx)
@@ -50,17 +50,38 @@ impl Gpu {
         if v.is_depthwise() {
             return self.depthwise_weight_grad(v, dy, x, dw);
         }
-        if self.by_cudnn(Direction::WeightGrad, v, [x, dw, dy])? {
+        if self.by_library(Direction::WeightGrad, v, [x, dw, dy])? {
             return Ok(());
         }
-        let kernel =
-            Kernel { wide: false, ..Source::Conv.kernel("direct_weight_grad", x.kind(), 1) };
+        let kernel = Source::Conv.narrow("direct_weight_grad", x.kind());
         let (count, parts) = (dw.len(), PARTS.min(v.n as usize));
         let partial = self.partial(count * parts)?;
         let mut grid = line(count);
         grid.grid_dim.1 = parts as u32;
         launch!(self, kernel, grid, dy.address(), x.address(), partial, count, *v);
         self.add_partial(partial, parts as u32, dw)
+    }
+
+    /// Computes `direction` by cuDNN, as [`Self::by_cudnn`]. What one of two opposite sides has more of
+    /// padding is put around the input first, and taken off its gradient.
+    fn by_library(
+        &self,
+        direction: Direction,
+        v: &Convolution,
+        [x, weight, y]: [&Buffer; 3],
+    ) -> Result<bool> {
+        let Some((even, border)) = v.evened() else {
+            return self.by_cudnn(direction, v, [x, weight, y]);
+        };
+        let (wide, channels) = (self.room(x.kind(), even.input_len())?, v.c as usize);
+        if direction != Direction::InputGrad {
+            self.pad_borders(border, x, &wide, channels)?;
+        }
+        let done = self.by_cudnn(direction, &even, [&wide, weight, y])?;
+        if done && direction == Direction::InputGrad {
+            self.crop_borders(border, &wide, x, channels)?;
+        }
+        Ok(done)
     }
 
     fn depthwise(
@@ -90,7 +111,7 @@ impl Gpu {
         let rows = dy.len() / v.c as usize;
         let mut grid = columns(rows, v.c as usize / kernel.vector());
         let blocks = grid.grid_dim.0;
-        grid.grid_dim.2 = v.kernel as u32;
+        grid.grid_dim.2 = v.down.kernel as u32;
         let partial = self.partial(blocks as usize * dw.len())?;
         launch!(self, kernel, grid, dy.address(), x.address(), partial, *v);
         self.add_partial(partial, blocks, dw)
@@ -104,7 +125,7 @@ impl Gpu {
         to: &Buffer,
     ) -> Result<()> {
         check(v, [from, weight, to]);
-        let kernel = Kernel { wide: false, ..Source::Conv.kernel(name, from.kind(), 1) };
+        let kernel = Source::Conv.narrow(name, from.kind());
         let count = to.len();
         let (from, weight, to) = (from.address(), weight.address(), to.address());
         launch!(self, kernel, line(count), from, weight, to, count, *v);

@@ -11,49 +11,56 @@ use crate::{Buffer, Gpu, Kind};
 const CHANNELS: &str = "channels of each image";
 
 impl Gpu {
-    /// `x = max(x, 0)`.
-    pub fn relu(&self, x: &Buffer) -> Result<()> {
-        let kernel = elementwise("relu", x, x.len());
-        let packs = x.len() / kernel.vector();
-        launch!(self, kernel, line(packs), x.address(), packs);
+    /// `out += x`.
+    pub fn add(&self, out: &Buffer, x: &Buffer) -> Result<()> {
+        assert!(out.kind() == x.kind() && out.len() == x.len(), "summands alike");
+        let kernel = elementwise("add", out, out.len());
+        let packs = out.len() / kernel.vector();
+        launch!(self, kernel, line(packs), out.address(), x.address(), packs);
         Ok(())
     }
 
-    /// `dy = 0` where `y`, what came out of the activation, is not positive.
-    pub fn relu_grad(&self, dy: &Buffer, y: &Buffer) -> Result<()> {
-        self.pair("relu_grad", dy, y)
+    /// `y = a * b`.
+    pub fn multiply(&self, a: &Buffer, b: &Buffer, y: &Buffer) -> Result<()> {
+        let alike = |other: &Buffer| other.kind() == y.kind() && other.len() == y.len();
+        assert!(alike(a) && alike(b), "factors alike");
+        let kernel = elementwise("multiply", y, y.len());
+        let packs = y.len() / kernel.vector();
+        launch!(self, kernel, line(packs), a.address(), b.address(), y.address(), packs);
+        Ok(())
     }
 
-    /// `y = x * sigmoid(x)`.
-    pub fn silu(&self, x: &Buffer, y: &Buffer) -> Result<()> {
-        self.pair("silu", x, y)
+    /// `y` = each channel of `x` times its f32 factor.
+    pub fn scale_channels(&self, x: &Buffer, factors: &Buffer, y: &Buffer) -> Result<()> {
+        self.affine(x, Some(factors), None, y)
     }
 
-    /// Takes `dy` through that, in place; `x` is what went in.
-    pub fn silu_grad(&self, dy: &Buffer, x: &Buffer) -> Result<()> {
-        self.pair("silu_grad", dy, x)
+    /// `y` = each channel of `x` plus its f32 summand.
+    pub fn shift_channels(&self, x: &Buffer, summands: &Buffer, y: &Buffer) -> Result<()> {
+        self.affine(x, None, Some(summands), y)
     }
 
-    /// `y = 1 / (1 + exp(-x))`.
-    pub fn sigmoid(&self, x: &Buffer, y: &Buffer) -> Result<()> {
-        self.pair("sigmoid", x, y)
+    /// Adds an f32 summand to each channel of `y`.
+    pub fn add_bias(&self, y: &Buffer, bias: &Buffer) -> Result<()> {
+        self.affine(y, None, Some(bias), y)
     }
 
-    /// Takes `dy` through that, in place; `y` is what came out.
-    pub fn sigmoid_grad(&self, dy: &Buffer, y: &Buffer) -> Result<()> {
-        self.pair("sigmoid_grad", dy, y)
-    }
-
-    /// `out += x`.
-    pub fn add(&self, out: &Buffer, x: &Buffer) -> Result<()> {
-        self.pair("add", out, x)
-    }
-
-    fn pair(&self, name: &'static str, a: &Buffer, b: &Buffer) -> Result<()> {
-        assert!(a.kind() == b.kind() && a.len() == b.len(), "{name}: operands alike");
-        let kernel = elementwise(name, a, a.len());
-        let packs = a.len() / kernel.vector();
-        launch!(self, kernel, line(packs), a.address(), b.address(), packs);
+    fn affine(
+        &self,
+        x: &Buffer,
+        factor: Option<&Buffer>,
+        shift: Option<&Buffer>,
+        y: &Buffer,
+    ) -> Result<()> {
+        let each = factor.or(shift).expect("one of both");
+        let count = each.len();
+        assert!(each.kind() == Kind::F32, "f32 a channel");
+        assert!(x.len() == y.len() && x.kind() == y.kind(), "activations alike");
+        assert!(x.len().is_multiple_of(count), "a value a channel");
+        let (kernel, rows) = (elementwise("affine", x, count), x.len() / count);
+        let grid = columns(rows, count / kernel.vector());
+        let (factor, shift) = (address_of(factor), address_of(shift));
+        launch!(self, kernel, grid, x.address(), factor, shift, y.address(), rows, count as i32);
         Ok(())
     }
 
@@ -87,53 +94,6 @@ impl Gpu {
         let grid = groups(out.len() / count, count / kernel.vector());
         let (pixels, count) = ((a.len() / out.len()) as i32, count as i32);
         launch!(self, kernel, grid, a.address(), b.address(), out.address(), pixels, count);
-        Ok(())
-    }
-
-    /// What follows a convolution of inference, in place: its bias, a summand, the activation.
-    pub fn epilogue(
-        &self,
-        y: &Buffer,
-        bias: &Buffer,
-        add: Option<&Buffer>,
-        relu: bool,
-    ) -> Result<()> {
-        let count = bias.len();
-        assert!(bias.kind() == Kind::F32 && y.len().is_multiple_of(count), "a bias a channel");
-        assert!(add.is_none_or(|a| a.len() == y.len() && a.kind() == y.kind()), "summand");
-        let kernel = elementwise("epilogue", y, count);
-        let rows = y.len() / count;
-        launch!(
-            self,
-            kernel,
-            columns(rows, count / kernel.vector()),
-            y.address(),
-            bias.address(),
-            address_of(add),
-            rows,
-            count as i32,
-            i32::from(relu)
-        );
-        Ok(())
-    }
-
-    /// The sum over rows (images and pixels) of each channel of `dy`: the gradient of a bias.
-    pub fn bias_grad(&self, dy: &Buffer, out: &Buffer) -> Result<()> {
-        let count = out.len();
-        assert!(out.kind() == Kind::F32 && dy.len().is_multiple_of(count), "a sum a channel");
-        let kernel = elementwise("row_sums", dy, count);
-        let rows = dy.len() / count;
-        let grid = columns(rows, count / kernel.vector());
-        let partial = self.partial(grid.grid_dim.0 as usize * count)?;
-        launch!(self, kernel, grid, dy.address(), rows, count as i32, partial);
-        self.add_partial(partial, grid.grid_dim.0, out)
-    }
-
-    /// Adds up the sums of `blocks`, each of as many values as `out`.
-    pub(super) fn add_partial(&self, partial: u64, blocks: u32, out: &Buffer) -> Result<()> {
-        let kernel = Kernel { wide: false, ..elementwise("sum_partial", out, out.len()) };
-        let (blocks, count) = (blocks as i32, out.len());
-        launch!(self, kernel, line(count), partial, blocks, count, out.address());
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use artifact::Result;
 use cudarc::driver::DeviceRepr;
+use kernels::Size;
 
 use crate::buffer::bytes_of;
-use crate::compile::{Kernel, Source};
+use crate::compile::Source;
 use crate::launch::{launch, line};
 use crate::{Buffer, Gpu};
 
@@ -24,21 +25,45 @@ pub struct Draw {
     pub patches: [[i32; 4]; 2],
 }
 
+/// Images of one shape as bytes, (images, channels, height, width), and the normalised values of these.
+#[derive(Debug, Clone, Copy)]
+pub struct Pictures<'a> {
+    /// All images.
+    pub bytes: &'a [u8],
+    /// Channels of each.
+    pub channels: usize,
+    /// Height and width of each.
+    pub size: Size,
+    /// The value of each byte, channel by channel.
+    pub table: &'a [[f32; 256]],
+}
+
+/// How images are resized: for each output along an axis its first input, and the weights from there.
+#[derive(Debug, Clone)]
+pub struct Resized {
+    /// Down.
+    pub down: Vec<(usize, Vec<f32>)>,
+    /// Across.
+    pub across: Vec<(usize, Vec<f32>)>,
+}
+
 /// All images of a set on a device.
 pub struct Images {
     bytes: Buffer,
     /// The normalised value of each byte, channel by channel.
     table: Buffer,
-    side: usize,
-    taps: Option<Taps>,
+    channels: usize,
+    size: Size,
+    /// Down and across.
+    taps: Option<[Taps; 2]>,
 }
 
-/// How a side is resized.
+/// How an axis is resized.
 struct Taps {
     first: Buffer,
     weights: Buffer,
     most: usize,
-    side: usize,
+    size: usize,
 }
 
 /// [`Images`] as the kernels declare them.
@@ -47,7 +72,9 @@ struct Taps {
 struct ImagesThere {
     bytes: u64,
     table: u64,
-    side: i32,
+    channels: i32,
+    h: i32,
+    w: i32,
     padding: i32,
 }
 
@@ -58,7 +85,7 @@ struct TapsThere {
     first: u64,
     weights: u64,
     most: i32,
-    side: i32,
+    size: i32,
 }
 
 // SAFETY: addresses and 32-bit integers, as the kernels declare them.
@@ -67,23 +94,32 @@ unsafe impl DeviceRepr for ImagesThere {}
 unsafe impl DeviceRepr for TapsThere {}
 
 impl Images {
-    /// The images `bytes` (n, 3, side, side), whose values are in `table` (3 x 256). With `taps` they
-    /// are resized: for each output along a side its first input, and the weights from there.
-    pub fn new(
-        gpu: &Gpu,
-        (bytes, side): (&[u8], usize),
-        table: &[f32],
-        taps: Option<&[(usize, Vec<f32>)]>,
-    ) -> Result<Self> {
-        assert!(table.len() == 3 * 256 && bytes.len().is_multiple_of(3 * side * side), "sizes");
-        let taps = taps.map(|taps| Taps::new(gpu, taps)).transpose()?;
-        let (bytes, table) = (gpu.upload_bytes(bytes)?, gpu.upload(table)?);
-        Ok(Self { bytes, table, side, taps })
+    /// `all` on the device, to be drawn as they are or `resized`.
+    pub fn new(gpu: &Gpu, all: Pictures, resized: Option<&Resized>) -> Result<Self> {
+        let Pictures { bytes, channels, size, table } = all;
+        let fits = bytes.len().is_multiple_of(channels * size.pixels());
+        assert!(fits && table.len() == channels, "images of {channels} channels");
+        let taps = |r: &Resized| Ok([Taps::new(gpu, &r.down)?, Taps::new(gpu, &r.across)?]);
+        let taps = resized.map(taps).transpose()?;
+        let (bytes, table) = (gpu.upload_bytes(bytes)?, gpu.upload(table.as_flattened())?);
+        Ok(Self { bytes, table, channels, size, taps })
     }
 
     /// Height and width of what is drawn.
-    fn drawn(&self) -> usize {
-        self.taps.as_ref().map_or(self.side, |taps| taps.side)
+    fn drawn(&self) -> Size {
+        let resized = |[down, across]: &[Taps; 2]| Size { h: down.size, w: across.size };
+        self.taps.as_ref().map_or(self.size, resized)
+    }
+
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.bytes.len() / (self.channels * self.size.pixels())
+    }
+
+    fn there(&self, padding: usize) -> ImagesThere {
+        let sizes = [self.channels, self.size.h, self.size.w, padding].map(|v| v as i32);
+        let ([channels, h, w, padding], bytes) = (sizes, self.bytes.address());
+        ImagesThere { bytes, table: self.table.address(), channels, h, w, padding }
     }
 }
 
@@ -98,50 +134,46 @@ impl Taps {
         };
         let weights: Vec<f32> = taps.iter().flat_map(|(_, weights)| padded(weights)).collect();
         let (first, weights) = (gpu.upload_bytes(bytes_of(&first))?, gpu.upload(&weights)?);
-        Ok(Self { first, weights, most, side: taps.len() })
+        Ok(Self { first, weights, most, size: taps.len() })
+    }
+
+    fn there(&self) -> TapsThere {
+        let (first, weights) = (self.first.address(), self.weights.address());
+        TapsThere { first, weights, most: self.most as i32, size: self.size as i32 }
     }
 }
 
 impl Gpu {
-    /// `x` (images, side, side, channels) = for each of `draws` its image of `all`, cropped out of a
-    /// black border of `padding`. Channels beyond the third are zero.
+    /// `x` (images, height, width, channels) = for each of `draws` its image of `all`, cropped out of a
+    /// black border of `padding`. Channels that the images do not have are zero.
     pub fn draw(&self, all: &Images, draws: &[Draw], padding: usize, x: &Buffer) -> Result<()> {
-        let (side, known) = (all.drawn(), all.bytes.len() / (3 * all.side * all.side));
-        let count = draws.len() * side * side;
+        let (known, count) = (all.count(), draws.len() * all.drawn().pixels());
         assert!(draws.iter().all(|d| (d.image as usize) < known), "images of {known}");
-        assert!(x.len().is_multiple_of(count), "sizes");
-        let channels = (x.len() / count) as i32;
-        let there = ImagesThere {
-            bytes: all.bytes.address(),
-            table: all.table.address(),
-            side: all.side as i32,
-            padding: padding as i32,
-        };
+        assert!(x.len().is_multiple_of(count) && x.len() >= count * all.channels, "sizes");
+        let (channels, there) = ((x.len() / count) as i32, all.there(padding));
         let draws = self.upload_bytes(bytes_of(draws))?;
-        let (draws, x_there, grid) = (draws.address(), x.address(), line(count));
-        let kernel = |name| Kernel { wide: false, ..Source::Images.kernel(name, x.kind(), 1) };
-        if let Some(taps) = &all.taps {
-            let (first, weights) = (taps.first.address(), taps.weights.address());
-            let (most, side) = (taps.most as i32, taps.side as i32);
-            let taps = TapsThere { first, weights, most, side };
+        let (draws, to, grid) = (draws.address(), x.address(), line(count));
+        let kernel = |name| Source::Images.narrow(name, x.kind());
+        if let Some([down, across]) = &all.taps {
+            let (down, across) = (down.there(), across.there());
             let kernel = kernel("draw_resized");
-            launch!(self, kernel, grid, there, taps, draws, x_there, count, channels);
+            launch!(self, kernel, grid, there, down, across, draws, to, count, channels);
         } else {
-            launch!(self, kernel("draw"), grid, there, draws, x_there, count, channels);
+            launch!(self, kernel("draw"), grid, there, draws, to, count, channels);
         }
         Ok(())
     }
 
-    /// `x` (images, pixels, channels) = the f32 images (images, 3, pixels) of the host; channels
-    /// beyond the third are zero.
-    pub fn unplane(&self, images: &[f32], pixels: usize, x: &Buffer) -> Result<()> {
-        let count = images.len() / 3;
-        assert!(count.is_multiple_of(pixels) && x.len().is_multiple_of(count), "sizes");
-        let (channels, pixels) = ((x.len() / count) as i32, pixels as i32);
-        let kernel = Kernel { wide: false, ..Source::Images.kernel("unplane", x.kind(), 1) };
-        let from = self.upload(images)?;
-        let grid = line(count);
-        launch!(self, kernel, grid, from.address(), x.address(), count, pixels, channels);
+    /// `x` (images, pixels, channels) = the f32 images (images, `real`, pixels) of the host; channels
+    /// beyond the real ones are zero.
+    pub fn unplane(&self, images: &[f32], pixels: usize, real: usize, x: &Buffer) -> Result<()> {
+        let count = images.len() / real;
+        assert!(images.len() == count * real && count.is_multiple_of(pixels), "images");
+        assert!(x.len().is_multiple_of(count) && x.len() >= images.len(), "sizes");
+        let sizes = [pixels, real, x.len() / count].map(|v| v as i32);
+        let ([pixels, real, channels], from) = (sizes, self.upload(images)?);
+        let (kernel, grid) = (Source::Images.narrow("unplane", x.kind()), line(count));
+        launch!(self, kernel, grid, from.address(), x.address(), count, pixels, real, channels);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use artifact::Result;
 use cudarc::driver::LaunchConfig;
 
 use crate::buffer::bytes_of;
-use crate::compile::{Kernel, Source};
+use crate::compile::Source;
 use crate::launch::{BLOCK, address_of, launch};
 use crate::{Buffer, Gpu, Outcome};
 
@@ -35,8 +35,7 @@ impl Gpu {
         let mixed =
             target.mixed.map(|(labels, _)| self.labels(labels, (n, classes))).transpose()?;
         let share = target.mixed.map_or(1.0, |(_, share)| share);
-        let kernel =
-            Kernel { wide: false, ..Source::Loss.kernel("cross_entropy", logits.kind(), 1) };
+        let kernel = Source::Loss.narrow("cross_entropy", logits.kind());
         let mut outcome = self.outcome()?;
         let block = LaunchConfig {
             grid_dim: (1, 1, 1),

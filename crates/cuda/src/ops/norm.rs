@@ -1,7 +1,9 @@
 //! Batch normalisation with the sum and activation behind it.
 
 use artifact::Result;
+use kernels::Activation;
 
+use super::activation::numbers;
 use crate::compile::{Kernel, Source};
 use crate::launch::{address_of, channels, columns, launch};
 use crate::{Buffer, Gpu, Kind};
@@ -13,8 +15,8 @@ pub struct Norm {
     pub channels: usize,
     /// Added to the variance.
     pub eps: f32,
-    /// Whether an activation follows.
-    pub relu: bool,
+    /// The activation that follows: `ReLU`, `ReLU6` or leaky `ReLU` of a slope above 0.
+    pub activation: Option<Activation>,
 }
 
 /// Its parameters, each of f32 values a channel.
@@ -42,6 +44,12 @@ impl Norm {
             let sized = buffer.len() == values * self.channels && buffer.kind() == Kind::F32;
             assert!(sized, "{values} f32 a channel");
         }
+        let known = match self.activation {
+            None | Some(Activation::Relu | Activation::Relu6) => true,
+            Some(Activation::LeakyRelu { slope }) => slope > 0.0,
+            Some(_) => false,
+        };
+        assert!(known, "{:?} is an operation of its own", self.activation);
     }
 }
 
@@ -92,6 +100,7 @@ impl Gpu {
         let alike = |b: &Buffer| b.len() == x.len() && b.kind() == x.kind();
         assert!(alike(y) && add.is_none_or(alike), "activations alike");
         let (kernel, rows) = (norm.kernel("norm_apply", x), norm.rows(x));
+        let (activation, slope) = numbers(norm.activation);
         launch!(
             self,
             kernel,
@@ -105,12 +114,13 @@ impl Gpu {
             rows,
             norm.channels as i32,
             norm.eps,
-            i32::from(norm.relu)
+            activation,
+            slope
         );
         Ok(())
     }
 
-    /// The way back. `x` and `stats` are those of the way there; `y` what came out of the sum and
+    /// The backward pass. `x` and `stats` are those of the forward pass; `y` is what came out of the sum and
     /// activation, where something was added: then `dy` becomes the summand's gradient. The gradients
     /// of weight and bias go to `dparams`, the input's to `dx`, or over `dy` without it.
     pub fn norm_grad(
@@ -125,7 +135,7 @@ impl Gpu {
         let alike = |b: &Buffer| b.len() == x.len() && b.kind() == x.kind();
         assert!(alike(dy) && y.is_none_or(alike) && dx.is_none_or(alike), "activations alike");
         let (kernel, rows) = (norm.kernel("norm_grad_sums", x), norm.rows(x));
-        let (count, relu) = (norm.channels as i32, i32::from(norm.relu));
+        let (count, (activation, slope)) = (norm.channels as i32, numbers(norm.activation));
         let grid = columns(rows, norm.channels / kernel.vector());
         let blocks = grid.grid_dim.0;
         let partial = self.partial(blocks as usize * norm.channels * 2)?;
@@ -143,7 +153,8 @@ impl Gpu {
             rows,
             count,
             norm.eps,
-            relu,
+            activation,
+            slope,
             partial
         );
         let kernel = Kernel { name: "norm_grad_params", ..kernel };
@@ -161,7 +172,7 @@ impl Gpu {
             dbias
         );
         // With `y` the activation is undone in `dy` by now.
-        let relu = if y.is_some() { 0 } else { relu };
+        let (activation, slope) = numbers(norm.activation.filter(|_| y.is_none()));
         let kernel = Kernel { name: "norm_grad_input", ..kernel };
         launch!(
             self,
@@ -178,7 +189,8 @@ impl Gpu {
             rows,
             count,
             norm.eps,
-            relu
+            activation,
+            slope
         );
         Ok(())
     }

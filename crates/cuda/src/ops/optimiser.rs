@@ -235,7 +235,7 @@ impl Known {
 }
 
 fn kernel(name: &'static str, kind: Kind) -> Kernel {
-    Kernel { wide: false, ..Source::Optimiser.kernel(name, kind, 1) }
+    Source::Optimiser.narrow(name, kind)
 }
 
 fn blocks(count: usize) -> LaunchConfig {

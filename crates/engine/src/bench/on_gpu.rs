@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use cuda::{Buffer, Convolution, Gpu, Kind, Norm, NormParams};
-use graph::{BATCH_NORM_EPS, Op};
-use kernels::Lanes;
+use graph::Op;
+use graph::op::BatchNorm;
+use kernels::{Activation, Lanes};
 
 use crate::{Device, Net};
 
@@ -17,10 +18,10 @@ const CALLS: usize = 10;
 pub struct Timed {
     /// `conv` or `norm`.
     pub op: &'static str,
-    /// Input channels, height and width; of a convolution also output channels, kernel, stride and
-    /// groups.
+    /// Input channels, height and width; of a convolution also output channels, rows of the kernel,
+    /// stride down and groups.
     pub shape: Vec<i32>,
-    /// Forward; of a convolution the gradients of input and weight, of a norm the way back.
+    /// Forward; of a convolution the gradients of input and weight, of a norm the backward pass.
     pub milliseconds: Vec<f64>,
 }
 
@@ -40,7 +41,7 @@ pub fn on_gpu(net: &Net, images: usize, repeat: usize, mut each: impl FnMut(&Tim
                     each(&on.convolution(&v)?);
                 }
             }
-            Op::BatchNorm if !norms.contains(&s) => {
+            Op::BatchNorm(_) if !norms.contains(&s) => {
                 norms.push(s);
                 each(&on.norm(images, [s.c, s.h, s.w])?);
             }
@@ -57,7 +58,7 @@ fn convolution(net: &Net, node: usize, lanes: Lanes) -> Convolution {
     }
     let conv = net.conv(node, lanes);
     let reads_images = net.graph().nodes()[node].inputs[0] == 0;
-    let images = crate::batch::channels(net.device());
+    let images = crate::batch::channels(net.graph(), net.device());
     Convolution::plain(&conv, if reads_images { images } else { conv.inputs })
 }
 
@@ -76,7 +77,7 @@ impl On<'_> {
             self.median(|| self.gpu.conv_input_grad(v, &y, &w, &x))?,
             self.median(|| self.gpu.conv_weight_grad(v, &y, &x, &w))?,
         ];
-        let shape = vec![v.c, v.h, v.w, v.k, v.kernel, v.stride, v.groups];
+        let shape = vec![v.c, v.h, v.w, v.k, v.down.kernel, v.down.stride, v.groups];
         Ok(Timed { op: "conv", shape, milliseconds })
     }
 
@@ -86,7 +87,8 @@ impl On<'_> {
         let each = |len| self.gpu.zeros(Kind::F32, len);
         let (weight, bias, dweight, dbias) = (each(c)?, each(c)?, each(c)?, each(c)?);
         let (stats, mean, variance) = (each(2 * c)?, each(c)?, each(c)?);
-        let norm = Norm { channels: c, eps: BATCH_NORM_EPS, relu: true };
+        let (eps, activation) = (BatchNorm::default().eps, Some(Activation::Relu));
+        let norm = Norm { channels: c, eps, activation };
         let params = NormParams { weight: &weight, bias: &bias };
         let dparams = NormParams { weight: &dweight, bias: &dbias };
         let running: (&Buffer, &Buffer) = (&mean, &variance);

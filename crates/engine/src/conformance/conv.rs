@@ -3,7 +3,7 @@
 use anyhow::Result;
 use kernels::conv::Conv as Sizes;
 use kernels::conv::grouped::Grouped;
-use kernels::{Lanes, Window};
+use kernels::{Lanes, Sides, Size, Window};
 
 use super::place::Place;
 use super::{Case, Kind};
@@ -13,7 +13,7 @@ use crate::ops::{
 };
 
 /// Images, channels, height, width; outputs, kernel, stride, padding; groups.
-const SHAPES: [([usize; 4], [usize; 4], usize); 13] = [
+const SQUARE: [([usize; 4], [usize; 4], usize); 15] = [
     ([3, 16, 9, 7], [24, 3, 1, 1], 1),
     ([2, 16, 8, 8], [32, 3, 2, 1], 1),
     ([2, 64, 6, 6], [64, 3, 1, 1], 1),
@@ -27,6 +27,22 @@ const SHAPES: [([usize; 4], [usize; 4], usize); 13] = [
     ([2, 24, 10, 10], [24, 5, 2, 2], 24),
     ([3, 7, 6, 5], [7, 3, 2, 1], 7),
     ([2, 16, 6, 6], [32, 3, 1, 1], 2),
+    ([2, 8, 6, 5], [16, 3, 1, 1], 8),
+    ([2, 16, 7, 7], [8, 1, 3, 0], 1),
+];
+
+/// Images, channels, height, width; outputs; what they read; groups.
+const UNUSUAL: [([usize; 4], usize, Window, usize); 10] = [
+    ([2, 16, 9, 7], 24, window([[1, 3], [1, 1], [1, 1]], [0, 1, 0, 1]), 1),
+    ([3, 16, 10, 9], 8, window([[3, 1], [1, 2], [2, 1]], [1, 0, 2, 1]), 1),
+    ([2, 5, 8, 7], 6, window([[2, 3], [2, 1], [1, 1]], [0, 0, 1, 2]), 1),
+    ([2, 16, 9, 9], 32, window([[3, 3], [1, 1], [2, 2]], [2, 2, 2, 2]), 2),
+    ([2, 16, 9, 8], 16, window([[3, 2], [1, 1], [1, 1]], [1, 0, 1, 1]), 4),
+    ([2, 8, 4, 4], 8, window([[1, 1], [1, 1], [1, 1]], [1, 2, 1, 2]), 1),
+    ([2, 16, 9, 12], 16, window([[3, 5], [2, 1], [1, 2]], [0, 2, 1, 3]), 16),
+    ([3, 7, 6, 9], 7, window([[1, 7], [1, 1], [1, 1]], [0, 3, 0, 3]), 7),
+    ([2, 24, 8, 7], 24, window([[2, 2], [3, 2], [3, 1]], [2, 1, 0, 0]), 24),
+    ([2, 8, 6, 7], 24, window([[3, 3], [2, 2], [1, 1]], [0, 1, 1, 0]), 8),
 ];
 
 /// A convolution of the table.
@@ -37,15 +53,30 @@ struct Shape {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    SHAPES.iter().flat_map(|shape| of(Shape::new(*shape))).collect()
+    let square = SQUARE.into_iter().map(|(x, [outputs, kernel, stride, padding], groups)| {
+        Shape::new(x, outputs, Window::square(kernel, stride, padding), groups)
+    });
+    let unusual = UNUSUAL
+        .into_iter()
+        .map(|(x, outputs, window, groups)| Shape::new(x, outputs, window, groups));
+    square.chain(unusual).flat_map(of).collect()
+}
+
+/// The window of these rows and columns of kernel, stride and dilation, padded at the top, the left, the
+/// bottom and the right.
+pub(super) const fn window(sizes: [[usize; 2]; 3], padding: [usize; 4]) -> Window {
+    let ([kernel, stride, dilation], [top, left, bottom, right]) = (sizes, padding);
+    Window {
+        kernel: Size { h: kernel[0], w: kernel[1] },
+        stride: Size { h: stride[0], w: stride[1] },
+        dilation: Size { h: dilation[0], w: dilation[1] },
+        padding: Sides { top, left, bottom, right },
+    }
 }
 
 impl Shape {
-    fn new((x, v, groups): ([usize; 4], [usize; 4], usize)) -> Self {
-        let ([n, c, h, w], [k, kernel, stride, padding]) = (x, v);
-        let lanes = Lanes::of(n);
-        let (inputs, outputs) = (c / groups, k / groups);
-        let window = Window::square(kernel, stride, padding);
+    fn new([n, c, h, w]: [usize; 4], outputs: usize, window: Window, groups: usize) -> Self {
+        let (lanes, inputs, outputs) = (Lanes::of(n), c / groups, outputs / groups);
         Self { sizes: Sizes { lanes, inputs, h, w, outputs, window }, groups }
     }
 

@@ -1,8 +1,10 @@
 //! The operations on a GPU held to those on the processor: the same cases, sizes that do not divide
 //! evenly among them, and small networks from images to changed weights.
 
+mod channels;
 mod conv;
 mod images;
+mod layer_norm;
 mod net;
 mod norm;
 mod optimiser;
@@ -98,9 +100,11 @@ pub fn run(
 fn cases() -> Vec<Case> {
     let all = [
         simple::cases(),
+        channels::cases(),
         pool::cases(),
         conv::cases(),
         norm::cases(),
+        layer_norm::cases(),
         images::cases(),
         optimiser::cases(),
         net::cases(),
@@ -145,7 +149,7 @@ mod tests {
     fn the_processor_conforms_to_itself() {
         let mut count = 0;
         let all = run(&Device::Cpu, Precision::F32, |_| count += 1).expect("runs");
-        assert!(count == all.len() && count > 80, "{count} cases");
+        assert!(count == all.len() && count > 400, "{count} cases");
         assert!(all.iter().all(|d| d.found == 0.0), "{all:#?}");
         let mut names: Vec<&str> = all.iter().map(|d| d.what.as_str()).collect();
         names.sort_unstable();

@@ -1,7 +1,7 @@
 //! Small networks: logits, loss, gradients and what a training makes of the weights.
 
 use anyhow::Result;
-use graph::Graph;
+use graph::{Graph, Shape};
 use kernels::loss::Target;
 use sparsity::{Mask, Masks};
 
@@ -12,8 +12,18 @@ use crate::{Batch, Clip, Mode, Net, Noise, Optimiser, OptimiserKind, Sgd, Step};
 
 const IMAGES: usize = 19;
 
+/// A network with every operation, windows of all kinds among them.
+const EVERY: &str = include_str!("../../../graph/src/text/every.net");
+
+/// A network, by what the zoo calls it or as `every`, and the shape of its images.
+#[derive(Clone, Copy)]
+struct Subject {
+    spec: &'static str,
+    images: Shape,
+}
+
 pub(super) fn cases() -> Vec<Case> {
-    let of = |(spec, side)| [answers(spec, side), loss(spec, side)];
+    let square = |(spec, side)| Subject { spec, images: Shape::new(3, side, side) };
     let zoo = [
         ("vgg-lab@0.125", 32),
         ("resnet18@0.125", 32),
@@ -22,54 +32,95 @@ pub(super) fn cases() -> Vec<Case> {
         ("net10@0.1", 32),
         ("vgg16@0.05", 64),
         ("efficientnet-b0@0.25", 65),
-    ];
-    let all = zoo.into_iter().flat_map(of);
-    all.chain([gradients("vgg-lab@0.125", 32), gradients("resnet18@0.125", 32), masked()]).collect()
+    ]
+    .map(square);
+    let wide = Subject { spec: "resnet18@0.07", images: Shape::new(1, 24, 37) };
+    let every = Subject { spec: "every", images: Shape::new(4, 12, 9) };
+    let all = zoo.into_iter().chain([wide, every]);
+    let mut cases: Vec<Case> = all.flat_map(|of| [answers(of), loss(of)]).collect();
+    cases.extend([zoo[0], zoo[1], wide, every].map(gradients));
+    cases.extend([averaged(zoo[0]), masked(zoo[1])]);
+    cases
 }
 
-fn network(spec: &str, side: usize, place: &Place) -> Result<Net> {
-    Net::initial(Graph::build(spec, 10, side)?, 3, &place.device)
+impl Subject {
+    fn graph(self) -> Result<Graph> {
+        match self.spec {
+            // With small weights in its last layers all images would have the same loss.
+            "every" => {
+                let text = EVERY.replace("linear-deviation=0.01", "linear-deviation=1");
+                Ok(Graph::parse(&text, "every", "every.net")?)
+            }
+            spec => Ok(Graph::build(spec, 10, self.images)?),
+        }
+    }
+
+    fn network(self, place: &Place) -> Result<Net> {
+        Net::initial(self.graph()?, 3, &place.device)
+    }
+
+    fn images(self, place: &Place) -> Result<cifar::Batch> {
+        let Shape { c: channels, h: height, w: width } = self.images;
+        let images = place.random("images", IMAGES * self.images.count());
+        let classes = self.graph()?.classes();
+        let labels = (0..IMAGES).map(|i| (i % classes) as u16).collect();
+        Ok(cifar::Batch { images, labels, shape: cifar::ImageShape { channels, height, width } })
+    }
+
+    fn batch(self, place: &Place) -> Result<Batch> {
+        Batch::new(self.images(place)?, &place.device)
+    }
+
+    /// The name of a case with this network.
+    fn name(self, what: &str) -> String {
+        format!("{what} of {} for {}", self.spec, self.images)
+    }
 }
 
-fn images(side: usize, place: &Place) -> cifar::Batch {
-    let images = place.random("images", IMAGES * 3 * side * side);
-    let labels = (0..IMAGES).map(|i| (i % 10) as u16).collect();
-    cifar::Batch { images, labels, shape: cifar::ImageShape::square(side) }
-}
-
-fn batch(side: usize, place: &Place) -> Result<Batch> {
-    Batch::new(images(side, place), &place.device)
-}
-
-fn target(labels: &[u16]) -> Target<'_> {
-    Target { labels, classes: 10, smoothing: 0.0 }
+fn target(labels: &[u16], classes: usize) -> Target<'_> {
+    Target { labels, classes, smoothing: 0.0 }
 }
 
 /// The logits of inference, after a batch that moved the running statistics.
-fn answers(spec: &'static str, side: usize) -> Case {
-    Case::new(format!("logits of {spec}"), Kind::Network, move |place| {
-        let (net, batch) = (network(spec, side, place)?, batch(side, place)?);
+fn answers(of: Subject) -> Case {
+    Case::new(of.name("logits"), Kind::Network, move |place| {
+        let (net, batch) = (of.network(place)?, of.batch(place)?);
         net.recycle(net.forward(&batch, Mode::Recalibrate(1.0))?)?;
-        net.scorer()?.rows(images(side, place))
+        net.scorer()?.rows(of.images(place)?)
+    })
+}
+
+/// The logits by other values than the network's own, as those of an average are.
+fn averaged(of: Subject) -> Case {
+    Case::new(of.name("other logits"), Kind::Network, move |place| {
+        let (net, batch) = (of.network(place)?, of.batch(place)?);
+        net.recycle(net.forward(&batch, Mode::Recalibrate(1.0))?)?;
+        let mut tensors = net.tensors()?;
+        for tensor in tensors.values_mut() {
+            let values = tensor.as_f32().expect("f32").iter().map(|v| v * 0.9 + 0.01);
+            *tensor = artifact::tensors::Tensor::f32(&tensor.shape.clone(), values.collect());
+        }
+        net.scorer_of(&tensors)?.rows(of.images(place)?)
     })
 }
 
 /// The loss of training, dropout and stochastic depth included.
-fn loss(spec: &'static str, side: usize) -> Case {
-    Case::new(format!("loss of {spec}"), Kind::Network, move |place| {
-        let (net, batch) = (network(spec, side, place)?, batch(side, place)?);
+fn loss(of: Subject) -> Case {
+    Case::new(of.name("loss"), Kind::Network, move |place| {
+        let (net, batch) = (of.network(place)?, of.batch(place)?);
         let tape = net.forward(&batch, Mode::Train(Some(Noise { seed: 1, step: 2 })))?;
-        let (_, outcome) = net.loss(&tape, target(&batch.labels), None)?;
+        let target = target(&batch.labels, net.graph().classes());
+        let (_, outcome) = net.loss(&tape, target, None)?;
         Ok(vec![outcome.read()?.loss as f32])
     })
 }
 
 /// How each weight moves by a step without momentum: its gradient.
-fn gradients(spec: &'static str, side: usize) -> Case {
-    Case::of_parts(format!("gradients of {spec}"), Kind::Gradients, move |place| {
-        let net = network(spec, side, place)?;
+fn gradients(of: Subject) -> Case {
+    Case::of_parts(of.name("gradients"), Kind::Gradients, move |place| {
+        let net = of.network(place)?;
         let before = net.tensors()?;
-        train(&net, side, place, (&Masks::default(), 1, 1.0))?;
+        train(&net, &of.batch(place)?, (&Masks::default(), 1, 1.0))?;
         let after = net.tensors()?;
         let pairs = before.values().zip(after.values());
         let moves = pairs.map(|(a, b)| {
@@ -81,9 +132,9 @@ fn gradients(spec: &'static str, side: usize) -> Case {
 }
 
 /// Masked training: the weights it leaves, and how many pruned ones are alive.
-fn masked() -> Case {
-    Case::of_parts("masked training", Kind::Gradients, |place| {
-        let net = network("resnet18@0.125", 32, place)?;
+fn masked(of: Subject) -> Case {
+    Case::of_parts(of.name("masked training"), Kind::Gradients, move |place| {
+        let net = of.network(place)?;
         let mut masks = Masks::default();
         for param in net.graph().prunable() {
             masks.insert(&param.name, Mask::new((0..param.count()).map(|i| i % 4 == 0).collect()));
@@ -91,25 +142,19 @@ fn masked() -> Case {
         let mut tensors = net.tensors()?;
         masks.apply(&mut tensors);
         let net = Net::load(net.graph().clone(), &tensors, &place.device)?;
-        train(&net, 32, place, (&masks, 3, 0.01))?;
+        train(&net, &of.batch(place)?, (&masks, 3, 0.01))?;
         let after = net.tensors()?;
         Ok([parts(&after), vec![vec![masks.revived(&after) as f32]]].concat())
     })
 }
 
 /// So many steps under `masks` at a learning rate.
-fn train(
-    net: &Net,
-    side: usize,
-    place: &Place,
-    (masks, steps, lr): (&Masks, u64, f32),
-) -> Result<()> {
-    let batch = batch(side, place)?;
+fn train(net: &Net, batch: &Batch, (masks, steps, lr): (&Masks, u64, f32)) -> Result<()> {
     let mut optimiser = Optimiser::new(net, masks, OptimiserKind::Sgd)?;
     let sgd = Sgd { lr, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
     for step in 0..steps {
-        let tape = net.forward(&batch, Mode::Train(Some(Noise { seed: 1, step })))?;
-        let (grad, _) = net.loss(&tape, target(&batch.labels), None)?;
+        let tape = net.forward(batch, Mode::Train(Some(Noise { seed: 1, step })))?;
+        let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()), None)?;
         let grads = net.backward(&tape, &grad)?;
         optimiser.step(net, &grads, (Clip::default(), Step::Sgd(sgd)))?;
         net.recycle(tape)?;

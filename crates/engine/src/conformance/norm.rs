@@ -87,11 +87,13 @@ fn of(shape: [usize; 4], tail: NormTail) -> [Case; 3] {
             let dy = place.activation(&place.random("dy", n * c * h * w), [c, h, w])?;
             let (dweight, dbias) = (place.room(c)?, place.room(c)?);
             let dx = place.activation_room(n, [c, h, w])?;
+            // On which side of a kink a value is follows from what is kept of it.
+            let held = place.held(&y, n, [c, h, w])?;
             let op = NormGrad { plane, eps, tail };
             let mut sources = vec![&given.x, &stats, &given.weight, &given.bias];
             let mut outs = vec![&dy, &dweight, &dbias];
             if tail.add {
-                sources.push(&y);
+                sources.push(&held);
                 outs.push(&dx);
             }
             apply_all(&op, &outs, &sources)?;

@@ -77,6 +77,13 @@ impl Place {
         Ok(Order::Last { rows: images, channels: c, pixels: h * w }.to_table(values))
     }
 
+    /// The activation `tensor` as a GPU holds it, rounded: on the processor too.
+    pub(super) fn held(&self, tensor: &Tensor, images: usize, size: Size) -> Result<Tensor> {
+        let values = self.read(tensor, images, size)?;
+        let rounded: Vec<f32> = values.into_iter().map(|v| self.rounded(v)).collect();
+        self.activation(&rounded, size)
+    }
+
     /// A weight `(rows, channels, pixels)` as kernels of this device read it.
     pub(super) fn weight(
         &self,

@@ -64,22 +64,35 @@ fn multiply(images: usize, size: Size) -> Case {
     })
 }
 
+/// Values on all pieces of the activations, some of them at the kinks.
+fn spread(place: &Place, images: usize, size: Size) -> Result<Tensor> {
+    let mut values = place.random("spread", images * size.iter().product::<usize>());
+    let kinks = [-3.0, 0.0, 3.0, 6.0].into_iter().cycle();
+    for value in &mut values {
+        *value = place.rounded(*value * 3.0);
+    }
+    values.iter_mut().step_by(7).zip(kinks).for_each(|(v, kink)| *v = kink);
+    place.activation(&values, size)
+}
+
 /// An activation, by itself and in place, and its gradient.
 fn activation(of: Activation, images: usize, size: Size) -> [Case; 3] {
     let name = move |what: &str| format!("{what} {of:?} {images}x{size:?}");
     [
         Case::new(name("activation"), Kind::Operation, move |place| {
-            let ([_, x], y) = (two(place, images, size)?, place.activation_room(images, size)?);
+            let x = spread(place, images, size)?;
+            let y = place.activation_room(images, size)?;
             apply(&Activate(of), &y, &[&x])?;
             place.read(&y, images, size)
         }),
         Case::new(name("activation-in-place"), Kind::Operation, move |place| {
-            let [y, _] = two(place, images, size)?;
+            let y = spread(place, images, size)?;
             apply(&ActivateInPlace(of), &y, &[])?;
             place.read(&y, images, size)
         }),
         Case::new(name("activation-grad"), Kind::Operation, move |place| {
-            let [grad, saved] = two(place, images, size)?;
+            let [grad, _] = two(place, images, size)?;
+            let saved = spread(place, images, size)?;
             apply(&ActivationGrad(of), &grad, &[&saved])?;
             place.read(&grad, images, size)
         }),

@@ -144,8 +144,8 @@ impl Op for LayerNormForward {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        let params = s.get(1).zip(s.get(2)).map(|(weight, bias)| NormParams { weight, bias });
-        gpu.layer_norm(self.plane.channels, self.eps, params, (s[0], outs[0]))
+        let norm = on_gpu(self.plane, self.eps, s);
+        gpu.layer_norm(&norm, s[0], outs[0])
     }
 }
 
@@ -166,10 +166,20 @@ impl Op for LayerNormGrad {
 
     #[cfg(feature = "cuda")]
     fn cuda(&self, gpu: &Gpu, outs: &[&Buffer], s: &[&Buffer]) -> artifact::Result<()> {
-        let both =
-            |all: &[&'_ Buffer], at: usize| all.get(at).copied().zip(all.get(at + 1).copied());
-        let params = both(s, 1).map(|(weight, bias)| NormParams { weight, bias });
-        let grads = both(outs, 1).map(|(weight, bias)| NormParams { weight, bias });
-        gpu.layer_norm_grad(self.plane.channels, self.eps, (params, grads), (s[0], outs[0]))
+        let grads = both(&outs[1..]);
+        gpu.layer_norm_grad(&on_gpu(self.plane, self.eps, s), s[0], outs[0], grads)
     }
+}
+
+/// The layer norm of `sources`.
+#[cfg(feature = "cuda")]
+fn on_gpu<'a>(plane: Plane, eps: f32, sources: &[&'a Buffer]) -> cuda::LayerNorm<'a> {
+    cuda::LayerNorm { channels: plane.channels, eps, params: both(&sources[1..]) }
+}
+
+/// Scale and shift, or their gradients, if there are any.
+#[cfg(feature = "cuda")]
+fn both<'a>(all: &[&'a Buffer]) -> Option<NormParams<'a>> {
+    let [weight, bias] = *all else { return None };
+    Some(NormParams { weight, bias })
 }
