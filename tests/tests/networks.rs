@@ -32,7 +32,7 @@ scale = scale(gelu)
 drop = stochastic-depth(scale) probability=0.1
 sum = add(drop, pooled)
 blur = average-pool(sum) kernel=3 stride=2 padding=1 count-padding=false
-borders = pad-borders(blur) padding=0,1,0,1
+borders = pad-borders(blur) padding=0x1
 flat = flatten(borders)
 classifier = linear(flat) outputs=10
 ";
@@ -140,7 +140,11 @@ fn texts_that_do_not_fit_leave_nothing_behind() {
     };
     check("slice(act) end=4", "slice(nothing) end=4", "bad.net: line 6: node left: reads nothing");
     check("outputs=10", "outputs=9", "node classifier gives 9 logits; expected 10, one a class");
-    check("channels=3", "channels=1", "images of 3x32x32; the network bad takes images of 1x32x32");
+    check(
+        "channels=3",
+        "channels=1",
+        "the network bad takes images of 1x32x32 (channels, height, width)",
+    );
     check("kernel=1x5", "kernel=1x50", "line 8: node wide: kernel 1x50");
     let missing = place.fails("trainer --data data --network no.net --epochs 1 --out bad", 4);
     assert!(missing.err.contains("no.net"), "{}", missing.err);

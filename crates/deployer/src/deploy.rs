@@ -68,8 +68,8 @@ impl Deploy {
         let path = job.path(names::PACKED);
         let dense_bytes = weights_bytes(&checkpoint.manifest);
         let graph = checkpoint.graph.clone();
-        let network = checkpoint.manifest.network.clone();
-        let network = network.map(|n| Network { class_names: matched.classes.clone(), ..n });
+        let class_names = matched.classes.clone();
+        let network = Network { class_names, ..checkpoint.network() };
         let sparsity = sparsity::count(&graph, &checkpoint.tensors, &checkpoint.masks);
         let contents = contents(checkpoint, Some(&self.data), self.classes)?;
         file::write(&path, &packed::pack(&contents, &self.how.options())?)?;
@@ -96,7 +96,7 @@ impl Deploy {
             verification,
         };
         tracing::info!("{}", text(&result, &timings));
-        job.timed(timings).finish(network, &result, &[names::PACKED])?;
+        job.timed(timings).finish(Some(network), &result, &[names::PACKED])?;
         Ok(())
     }
 }

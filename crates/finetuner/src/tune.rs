@@ -99,11 +99,10 @@ impl stage::Command for Tune {
         let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
         let fitted = engine::fit(&mut net, &fit)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
-        let network = start.manifest.network.clone();
-        let network = network.map(|n| Network { class_names: classes, ..n });
+        let network = Network { class_names: classes, ..start.network() };
         let result = self.result((&start, &fitted), scores, &job)?;
         let job = job.timed(fitted.timings);
-        Ok(job.finish(network, &result, &[names::MODEL, names::MASK, names::METRICS])?)
+        Ok(job.finish(Some(network), &result, &[names::MODEL, names::MASK, names::METRICS])?)
     }
 }
 

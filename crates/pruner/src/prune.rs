@@ -39,7 +39,7 @@ pub fn run(flags: &Prune, shared: (&Common, &Produce)) -> anyhow::Result<()> {
     write(&job, &checkpoint, &choice)?;
     let result = describe(flags, &checkpoint, &choice, &job)?;
     table::show(&result);
-    job.finish(checkpoint.manifest.network.clone(), &result, &[names::MODEL, names::MASK])?;
+    job.finish(Some(checkpoint.network()), &result, &[names::MODEL, names::MASK])?;
     Ok(())
 }
 

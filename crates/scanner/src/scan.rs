@@ -123,8 +123,8 @@ impl Task {
             recalibration_images: self.config.recalibration_images,
             rows,
         };
-        let network = self.checkpoint.manifest.network.clone();
-        job.timed(timings).finish(network, &result, &[names::SCAN, names::SCORES])?;
+        let network = self.checkpoint.network();
+        job.timed(timings).finish(Some(network), &result, &[names::SCAN, names::SCORES])?;
         Ok(())
     }
 

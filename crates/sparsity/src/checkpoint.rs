@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use artifact::manifest::Network;
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::{Error, Manifest, Result, names};
 use graph::Graph;
@@ -57,6 +58,11 @@ impl Checkpoint {
     /// The name of each class, in the order of the logits; none where the manifest does not say.
     pub fn class_names(&self) -> &[String] {
         self.manifest.network.as_ref().map_or(&[], |network| &network.class_names)
+    }
+
+    /// What a manifest says of its network, the names of the classes included.
+    pub fn network(&self) -> Network {
+        Network { class_names: self.class_names().to_vec(), ..self.graph.network() }
     }
 
     /// The values of the parameter `name`.
