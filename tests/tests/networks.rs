@@ -139,7 +139,7 @@ fn texts_that_do_not_fit_leave_nothing_behind() {
         }
     };
     check("slice(act) end=4", "slice(nothing) end=4", "bad.net: line 6: node left: reads nothing");
-    check("outputs=10", "outputs=9", "node classifier gives 9 logits; expected 10, one a class");
+    check("outputs=10", "outputs=9", "node classifier gives 9 logits; expected 10, one per class");
     check(
         "channels=3",
         "channels=1",

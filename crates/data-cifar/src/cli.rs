@@ -11,7 +11,7 @@ use stage::{Common, OnlyWith, Produce, Values};
 
 use crate::{fetch, inspect, make, preview};
 
-/// Makes a dataset artifact: from CIFAR's or MNIST's files, `NumPy` arrays, folders of photos, or nothing
+/// Makes a dataset artifact: from CIFAR's or MNIST's files, NumPy arrays, folders of photos, or nothing
 #[derive(Debug, Parser)]
 #[command(name = "data-cifar")]
 pub struct Cli {
@@ -27,7 +27,7 @@ enum Action {
     Fetch(Fetch),
     /// Import a folder or an archive (.tar, .tar.gz, .zip): pictures (.jpg, .png, .webp, .bmp) as
     /// train/CLASS/*, test/CLASS/* and, for validation, val/CLASS/*, or as CLASS/* alone; CIFAR-10's or
-    /// CIFAR-100's binary or Python files; IDX files (MNIST and its kin); `NumPy` arrays (.npz, .npy)
+    /// CIFAR-100's binary or Python files; IDX files (MNIST and its kin); NumPy arrays (.npz, .npy)
     Import(Import),
     /// Render the built-in set: ten classes of 32 x 32 colour images
     Synth(Synth),
@@ -57,7 +57,7 @@ pub struct SplitFlags {
 pub enum NormaliseBy {
     /// Those of the training images
     Measured,
-    /// The constants of torchvision for networks trained on `ImageNet`
+    /// The constants of torchvision for networks trained on ImageNet
     #[value(name = "imagenet")]
     ImageNet,
 }
@@ -122,10 +122,10 @@ pub struct PictureFlags {
     /// How a picture of another shape is made to fit
     #[arg(long, value_enum, default_value_t = FitName::Crop)]
     fit: FitName,
-    /// Channels of the images: 3, or 1 for grey ones (ITU-R 601) [default: 3, of arrays their own]
+    /// Channels of the images: 3, or 1 for grey ones (ITU-R 601) [default: 3; arrays keep theirs]
     #[arg(long, value_name = "1|3", value_parser = channels)]
     pub channels: Option<usize>,
-    /// Set this fraction of the training images apart for testing, by the seed of the split
+    /// Fraction of the training images set apart for testing, chosen by --split-seed
     #[arg(long, value_name = "FRACTION")]
     pub test_fraction: Option<f64>,
 }

@@ -55,15 +55,27 @@ impl Net {
         if !self.device().is_cpu() {
             return self.walker(tensors);
         }
+        let batch = if self.graph().images().pixels() > LARGE { FEW } else { BATCH };
+        Ok(self.planned(tensors, batch))
+    }
+
+    /// As [`Self::scorer`], for batches of `images` images.
+    pub(crate) fn scorer_for(&self, images: usize) -> Result<Scorer<'_>> {
+        let tensors = self.tensors()?;
+        if self.device().is_cpu() {
+            Ok(self.planned(&tensors, images))
+        } else {
+            self.scorer_of(&tensors)
+        }
+    }
+
+    /// Makes `tensors` ready for batches of `batch` images on the processor.
+    fn planned(&self, tensors: &Tensors, batch: usize) -> Scorer<'_> {
         let values = Checked { graph: self.graph(), tensors };
         let (network, _) = Network::new(self.graph(), &values).without_dead_channels();
-        let how = Use {
-            batch: if self.graph().images().pixels() > LARGE { FEW } else { BATCH },
-            skip: true,
-            unknown: Unknown::Measure,
-            threads: Threads::Any,
-        };
-        Ok(Scorer { net: self, how: How::Plan(Box::new(Plan::new(&network, how))) })
+        let (unknown, threads) = (Unknown::Measure, Threads::Any);
+        let plan = Plan::new(&network, Use { batch, skip: true, unknown, threads });
+        Scorer { net: self, how: How::Plan(Box::new(plan)) }
     }
 
     /// The scorer of `tensors` on a GPU. Values of its own are read where they lie: training on changes

@@ -123,7 +123,7 @@ impl Window {
     /// Windows down and across a map of `size`; None where the padded map holds none, or where a
     /// kernel, stride or dilation is 0.
     ///
-    /// They lie wholly in the padded map, but for the last ones where `ceil`: these need only begin
+    /// They lie wholly in the padded map, except that with `ceil` the last ones need only begin
     /// before its right or lower padding (`pooling_output_shape` of `PyTorch`).
     pub fn count(&self, size: Size, ceil: bool) -> Option<Size> {
         let (span, padding) = (self.span(), self.padding);

@@ -36,7 +36,7 @@ pub fn open(network: &str, classes: Option<usize>, images: Option<Shape>) -> Res
     if let Some(classes) = classes.filter(|n| *n != graph.classes()) {
         let last = &graph.nodes()[graph.nodes().len() - 1].name;
         let found = graph.classes();
-        return bad(format!("node {last} gives {found} logits; expected {classes}, one a class"));
+        return bad(format!("node {last} gives {found} logits; expected {classes}, one per class"));
     }
     if let Some(images) = images.filter(|shape| *shape != graph.images()) {
         return bad(format!("its images are {}; expected {images}", graph.images()));
@@ -62,7 +62,7 @@ mod tests {
             let error = open(network, classes, images).expect_err("does not fit").to_string();
             assert!(error.contains(expected), "{error} lacks {expected}");
         };
-        check(Some(10), None, "node z gives 3 logits; expected 10, one a class");
+        check(Some(10), None, "node z gives 3 logits; expected 10, one per class");
         check(None, Some(Shape::from(32)), "its images are 1x4x6; expected 3x32x32");
         let missing = open("nowhere/mine.net", None, None).expect_err("no such file");
         assert_eq!(missing.exit_code(), 4);

@@ -36,7 +36,7 @@ enum Task {
     Show(show::Show),
     /// Accuracy and sparsity of checkpoints on a dataset
     Eval(eval::Eval),
-    /// A checkpoint of ours from a PyTorch state_dict (.safetensors, .pth)
+    /// A checkpoint from an ONNX file or a PyTorch state_dict (.onnx, .safetensors, .pth)
     Import(Box<import::Import>),
     /// A checkpoint as .safetensors for PyTorch, .npz or .onnx
     Export(export::Export),

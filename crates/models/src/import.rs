@@ -20,7 +20,7 @@ pub struct Import {
     /// is ever run)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Number of classes of the last layer, or a file with the name of each, one a line (default: those
+    /// Number of classes of the last layer, or a file of their names, one per line (default: those
     /// of the file, of the graph's text, or 10)
     #[arg(long, value_name = "NUMBER|FILE")]
     classes: Option<String>,
@@ -29,10 +29,10 @@ pub struct Import {
     /// Draw the last layer anew where the file has it for another number of classes
     #[arg(long)]
     replace_head: bool,
-    /// Put a batch norm behind every convolution of an .onnx file that has none
+    /// Add a batch norm after every convolution without one in an .onnx file
     #[arg(long)]
     insert_norms: bool,
-    /// Arrays input and output of the source of an .onnx file: logits that differ by more than 1e-4 are
+    /// The source's arrays input and output, for an .onnx file: logits off by more than 1e-4 are
     /// refused
     #[arg(long, value_name = "FILE.npz")]
     against: Option<PathBuf>,
@@ -121,8 +121,21 @@ impl Import {
         let Some(text) = self.classes.as_deref().filter(|t| t.parse::<usize>().is_err()) else {
             return Ok(None);
         };
-        let names = file::read_text(text.as_ref())?;
-        Ok(Some(names.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect()))
+        let lines = file::read_text(text.as_ref())?;
+        let mut names: Vec<String> = vec![];
+        for (i, name) in lines.lines().map(str::trim).enumerate().filter(|(_, l)| !l.is_empty()) {
+            let known = names.iter().any(|known| known == name);
+            if known || name.chars().any(char::is_control) {
+                let what = if known { "is given twice" } else { "holds a control character" };
+                let line = i + 1;
+                return Err(Error::Config(format!(
+                    "{text}: line {line}: class name {name:?} {what}; expected another for each class"
+                ))
+                .into());
+            }
+            names.push(name.to_owned());
+        }
+        Ok(Some(names))
     }
 
     fn of_torch(&self, classes: Option<usize>) -> Result<Found> {
@@ -157,6 +170,10 @@ impl Import {
                 self.file.display()
             ))
             .into());
+        }
+        if self.replace_head && classes.is_none() {
+            let what = "--replace-head: has no effect by itself; --classes says for how many";
+            return Err(Error::Config(what.into()).into());
         }
         let head = classes
             .filter(|_| self.replace_head)

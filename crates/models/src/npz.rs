@@ -62,7 +62,7 @@ fn array(bytes: &[u8]) -> Result<Array, String> {
         |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ']));
     let kind = after("'descr'").and_then(|rest| rest.split('\'').nth(1)).unwrap_or_default();
     if after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False")) {
-        return Err("columns first; expected numpy.ascontiguousarray of it".into());
+        return Err("in Fortran order; save it through numpy.ascontiguousarray".into());
     }
     let sizes = after("'shape'").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
     let sizes = sizes.ok_or("its header has no shape")?.0;

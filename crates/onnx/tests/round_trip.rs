@@ -167,5 +167,5 @@ fn norms_are_put_behind_convolutions_that_have_none() {
     assert_eq!(found.graph.to_string(), expected);
     let var = found.tensors["c_norm.running_var"].as_f32().expect("floats");
     assert_eq!(var, [1.0; 5]);
-    assert_eq!(found.notes, ["1 batch norms are put behind convolutions"]);
+    assert_eq!(found.notes, ["batch norms put after convolutions: 1"]);
 }

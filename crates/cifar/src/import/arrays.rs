@@ -159,7 +159,7 @@ fn read(bytes: &[u8]) -> Result<Array<'_>, String> {
         value.ok_or_else(|| format!("a header without {name}"))
     };
     if field("fortran_order")?.starts_with("True") {
-        return Err("an array in Fortran's order; save it in C's".to_owned());
+        return Err("an array in Fortran order; save it through numpy.ascontiguousarray".to_owned());
     }
     let descr = field("descr")?.trim_start_matches('\'');
     let element = descr.split('\'').next().and_then(Element::of).ok_or_else(|| {

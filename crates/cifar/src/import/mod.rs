@@ -65,7 +65,7 @@ pub struct Planned {
     pub test: usize,
 }
 
-/// Who looks on while pictures are decoded, and may stop that by an error.
+/// Watches pictures being decoded, and may stop that by returning an error.
 pub trait Watch {
     /// So many pictures were found, and are going to be decoded.
     ///

@@ -49,15 +49,16 @@ pub fn seconds(
     masks.apply(&mut tensors);
     net.set(&tensors)?;
     net.set_masks(masks);
-    let batch = Batch::new(self::images(net, images), net.device())?;
+    let plain = self::images(net, images);
+    let batch = Batch::new(plain.clone(), net.device())?;
     let mut optimiser = Optimiser::new(net, masks, OptimiserKind::Sgd)?;
-    let scorer = if work == Work::Infer { Some(net.scorer()?) } else { None };
+    let scorer = if work == Work::Infer { Some(net.scorer_for(images)?) } else { None };
     let mut all = Vec::new();
     for _ in 0..repeat + 2 {
-        let images = self::images(net, if scorer.is_some() { images } else { 0 });
+        let images = scorer.is_some().then(|| plain.clone());
         let start = Instant::now();
-        match &scorer {
-            Some(scorer) => drop(scorer.rows(images)?),
+        match scorer.as_ref().zip(images) {
+            Some((scorer, images)) => drop(scorer.rows(images)?),
             None => step(net, &mut optimiser, &batch)?,
         }
         net.device().wait()?;

@@ -68,7 +68,7 @@ impl Facts for Slice {
         if start < end && end <= x.c {
             return Ok(Shape { c: end - start, ..x });
         }
-        Err(format!("channels {start} up to {end} of {}; expected some of them", x.c))
+        Err(format!("channels {start} up to {end} of {}; expected a non-empty range of them", x.c))
     }
 
     fn channels(&self) -> Channels {

@@ -113,7 +113,7 @@ pub(crate) trait Facts {
     fn label(&self) -> &'static str;
     /// Its word in a graph's text.
     fn keyword(&self) -> &'static str;
-    /// Its sizes in a graph's text, those that have their usual value left out.
+    /// Its attributes in a graph's text, those that have their default left out.
     fn fields(&self) -> Written {
         Written::default()
     }
@@ -166,7 +166,7 @@ pub(crate) const KEYWORDS: [&str; 28] = [
 ];
 
 impl Op {
-    /// The operation `keyword` with the sizes `fields`, of these inputs; None where there is none of
+    /// The operation `keyword` with the attributes `fields`, of these inputs; None where there is none of
     /// this word.
     pub(crate) fn read(
         keyword: &str,

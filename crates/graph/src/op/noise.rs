@@ -24,7 +24,7 @@ fn shape(probability: f64, inputs: &[Shape]) -> Result<Shape, String> {
     if (0.0..1.0).contains(&probability) {
         return Ok(inputs[0]);
     }
-    Err(format!("probability {probability}; expected 0 up to, but not, 1"))
+    Err(format!("probability {probability}; expected at least 0 and less than 1"))
 }
 
 impl Facts for Dropout {

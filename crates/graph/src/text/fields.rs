@@ -1,4 +1,4 @@
-//! The sizes of an operation as `key=value` pairs, and what values look like.
+//! The attributes of an operation as `key=value` pairs, and what values look like.
 
 use std::fmt::Display;
 
@@ -54,7 +54,7 @@ impl Fields {
     pub fn finish(self) -> Result<(), String> {
         let Some((key, _)) = self.left.first() else { return Ok(()) };
         if self.known.is_empty() {
-            return Err(format!("{key}= is unknown; this operation has no sizes"));
+            return Err(format!("{key}= is unknown; this operation has no attributes"));
         }
         Err(format!("{key}= is unknown{}", nearest::hint(key, self.known.iter().copied())))
     }

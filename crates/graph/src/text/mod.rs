@@ -11,9 +11,9 @@
 //! fc = linear(average) outputs=10
 //! ```
 //!
-//! A line a node: its name, its operation with the nodes that it reads, its sizes. Sizes that have their
-//! usual value are left out, so that one that is added later leaves texts as they are. Behind `#` stands
-//! a comment; empty lines are allowed. The canonical text, which digests cover, has neither.
+//! One line per node: its name, its operation with the nodes that it reads, its attributes. Attributes
+//! that have their default are left out, so that one that is added later leaves texts as they are. `#`
+//! starts a comment; empty lines are allowed. The canonical text, which digests cover, has neither.
 
 mod fields;
 #[cfg(test)]
@@ -95,7 +95,7 @@ fn check_header(found: &str) -> std::result::Result<(), String> {
     }
     Err(match found.strip_prefix(MAGIC) {
         Some(version) => format!(
-            "text of a graph of version {version}; this program reads version 1: use a newer one"
+            "graph text of version {version}; this program reads version 1: use a newer one"
         ),
         None => format!("begins with {found:?}; the text of a graph begins with {HEADER:?}"),
     })
@@ -117,15 +117,15 @@ impl Reader<'_> {
             return fields.finish();
         }
         let Some((name, what)) = line.split_once('=') else {
-            return Err(format!("{line:?}; expected NAME = OPERATION(INPUTS) SIZES"));
+            return Err(format!("{line:?}; expected NAME = OPERATION(INPUTS) ATTRIBUTES"));
         };
         let (name, what) = (name.trim(), what.trim());
         self.node(name, what).map_err(|e| format!("node {name}: {e}"))
     }
 
     fn node(&mut self, name: &str, what: &str) -> std::result::Result<(), String> {
-        let (keyword, reads, sizes) = parts(what)?;
-        let mut fields = Fields::new(sizes.split_whitespace())?;
+        let (keyword, reads, attributes) = parts(what)?;
+        let mut fields = Fields::new(attributes.split_whitespace())?;
         let Some(builder) = &mut self.builder else {
             if keyword != "input" {
                 return Err(format!("{keyword} is the first operation; expected input"));
@@ -159,15 +159,15 @@ impl Reader<'_> {
     }
 }
 
-/// `OPERATION(A, B) SIZES` in its parts.
+/// `OPERATION(A, B) ATTRIBUTES` in its parts.
 fn parts(what: &str) -> std::result::Result<(&str, Vec<&str>, &str), String> {
     let end = what.find(|c: char| c == '(' || c.is_whitespace()).unwrap_or(what.len());
     let (keyword, rest) = what.split_at(end);
     let rest = rest.trim_start();
     let Some(rest) = rest.strip_prefix('(') else { return Ok((keyword, vec![], rest)) };
-    let Some((reads, sizes)) = rest.split_once(')') else {
+    let Some((reads, attributes)) = rest.split_once(')') else {
         return Err("the list of inputs has no end; expected )".into());
     };
     let reads: Vec<&str> = reads.split(',').map(str::trim).collect();
-    Ok((keyword, reads, sizes))
+    Ok((keyword, reads, attributes))
 }

@@ -68,13 +68,13 @@ fn what_does_not_fit_is_named_with_its_line() {
     check("y = relu(y)", "reads y, which no line above has");
     check("x = relu(x)", "line 3: node x: the name is taken");
     check("y = relu(x", "the list of inputs has no end");
-    check("y = relu(x) slope=1", "slope= is unknown; this operation has no sizes");
+    check("y = relu(x) slope=1", "slope= is unknown; this operation has no attributes");
     check("y = relu(x, x)", "2 inputs; expected 1");
     check("y = relu", "0 inputs; expected 1");
     check("y = add(x)", "1 inputs; expected 2");
     check("y = input channels=3 height=1 width=1", "operation input is unknown");
     check("what is this", "line 3: \"what is this\"; expected NAME = OPERATION");
-    check("y = dropout(x) probability=1", "probability 1; expected 0 up to, but not, 1");
+    check("y = dropout(x) probability=1", "probability 1; expected at least 0 and less than 1");
     check("y = max-pool(x) kernel=2 padding=2", "padding 2 over half the kernel 2");
     check("y = average-pool(x) kernel=2 dilation=2", "an average pooling has none");
     check("y = slice(x) end=4", "channels 0 up to 4 of 3");

@@ -1,10 +1,11 @@
 //! What follows a convolution's sums: bias, summand and activation.
 #![allow(unsafe_code, reason = "summands are read through pointers at the sums' offsets")]
 
-use pulp::{NullaryFnOnce, Simd};
+use pulp::Simd;
 
 use super::micro::{load, store};
 use crate::Activation;
+use crate::activation::Applied;
 use crate::shared::Shared;
 
 /// What happens to a convolution's sums before they are written.
@@ -47,42 +48,7 @@ impl Epilogue<'_> {
 /// Applies `activation` to `values`, which were just written and are in a near cache.
 #[inline(always)]
 pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [f32]) {
-    simd.vectorize(Applied { activation, values });
-}
-
-/// The same as an operation of its own.
-pub(crate) struct Applied<'a> {
-    pub activation: Activation,
-    pub values: &'a mut [f32],
-}
-
-impl NullaryFnOnce for Applied<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        use Activation as A;
-        let values = self.values;
-        // One loop for each, so that none holds a branch and all are vectorised.
-        match self.activation {
-            A::Relu => each(values, |x| A::Relu.of(x)),
-            A::Relu6 => each(values, |x| A::Relu6.of(x)),
-            A::LeakyRelu { slope } => each(values, |x| A::LeakyRelu { slope }.of(x)),
-            A::Silu => each(values, |x| A::Silu.of(x)),
-            A::HardSwish => each(values, |x| A::HardSwish.of(x)),
-            A::HardSigmoid => each(values, |x| A::HardSigmoid.of(x)),
-            A::Sigmoid => each(values, |x| A::Sigmoid.of(x)),
-            A::Gelu => each(values, |x| A::Gelu.of(x)),
-            A::GeluTanh => each(values, |x| A::GeluTanh.of(x)),
-        }
-    }
-}
-
-#[inline(always)]
-fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
-    for value in values {
-        *value = of(*value);
-    }
+    simd.vectorize(Applied { activation, y: values });
 }
 
 /// The part of an epilogue that is done register by register: the summand, and `ReLU`.

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::parts;
+use crate::activation::Applied;
 use crate::conv::Epilogue;
-use crate::conv::epilogue::Applied;
 use crate::shared::Shared;
 use crate::{Kernel, isa, simd};
 
@@ -60,7 +60,7 @@ impl Matrix {
                 *y += end.bias_of(o) + end.add.get(o).copied().unwrap_or(0.0);
             }
             if let Some(activation) = end.activation {
-                isa::dispatch(Applied { activation, values: y });
+                isa::dispatch(Applied { activation, y });
             }
         });
     }

@@ -52,7 +52,7 @@ impl Walk<'_> {
             "Gelu" => match with.text("approximate").as_deref() {
                 None | Some("none") => op(Activation::Gelu),
                 Some("tanh") => op(Activation::GeluTanh),
-                Some(other) => return Err(format!("approximate {other}")),
+                Some(other) => return Err(format!("approximate {other}; expected none or tanh")),
             },
             "Clip" => clip(call)?,
             "Erf" => Step::Erf,

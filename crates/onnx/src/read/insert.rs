@@ -29,7 +29,7 @@ pub fn insert_norms(imported: &Imported) -> Result<Imported> {
         }
     }
     let mut notes = imported.notes.clone();
-    notes.push(format!("{count} batch norms are put behind convolutions"));
+    notes.push(format!("batch norms put after convolutions: {count}"));
     Ok(Imported { graph: builder.finish()?, tensors, notes })
 }
 

@@ -98,7 +98,7 @@ fn sizes(tensor: &TensorType, given: Option<Shape>) -> Found<(Option<i64>, Shape
             (None, Some(given)) => given[i],
             (None, None) => {
                 return Err(format!(
-                    "its {what} is left open; say what it is (channels, height and width of the images)"
+                    "its {what} is left open; say what height and width the images have (--side)"
                 ));
             }
         };

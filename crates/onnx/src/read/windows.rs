@@ -20,7 +20,7 @@ pub fn window(with: Attributes, kernel: Size, size: Size) -> Found<Window> {
         }
         "VALID" => Sides::all(0),
         "SAME_UPPER" | "SAME_LOWER" => same(&window, size, auto == "SAME_LOWER")?,
-        other => return Err(format!("auto_pad {other}")),
+        other => return Err(format!("auto_pad {other}; expected NOTSET, VALID or SAME_*")),
     };
     Ok(Window { padding, ..window })
 }

@@ -10,7 +10,7 @@ impl Call<'_> {
         match self.inputs.get(i) {
             Some(Some(Value::Data(view))) => Ok(view.clone()),
             Some(Some(Value::Joined(_))) => {
-                Err(format!("input {i} joins the images of a batch; expected them apart"))
+                Err(format!("input {i} mixes images of a batch; expected each kept apart"))
             }
             Some(Some(Value::Repeated(_, dims))) => Err(format!(
                 "input {i} is repeated to batch x {dims:?}; supported for a sum or product alone"
@@ -29,7 +29,7 @@ impl Call<'_> {
             Some(Some(Value::Constant(c))) => Ok(Some(c.clone())),
             Some(Some(Value::Filled { dims, .. })) => {
                 let dims: Vec<i64> = dims.iter().map(|d| d.n).collect();
-                Err(format!("input {i} is a tensor of the batch's size ({dims:?})"))
+                Err(format!("input {i} ({dims:?}) depends on the batch size; expected a constant"))
             }
             Some(Some(_)) => Err(format!("input {i} depends on the images; expected a constant")),
         }
