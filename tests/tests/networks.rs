@@ -89,6 +89,35 @@ fn it_comes_back_from_an_onnx_file() {
     assert!(said.err.contains("is for 10 classes; --replace-head draws"), "{}", said.err);
 }
 
+#[test]
+fn flags_that_say_nothing_are_refused() {
+    let place = house();
+    place.succeeds("models export dense --out mine.onnx");
+    let check = |line: &str, code: i32, expected: &str| {
+        let said = place.fails(line, code);
+        assert!(said.err.contains(expected), "{line}: {} lacks {expected}", said.err);
+    };
+    check("models import mine.onnx --replace-head --out a", 3, "--classes says for how many");
+    check("models import mine.onnx --side 16 --out a", 3, "height 32 in the file, 16 given");
+    check("models import mine.onnx --like dense --out a", 3, "--like: has no effect on mine.onnx");
+    check("models import mine.onnx --classes ten --out a", 4, "neither a number of classes nor");
+    check("models show dense --classes 5", 3, "have no effect on a checkpoint");
+    let names =
+        |text: &str| file::write(&place.path("names.txt"), text.as_bytes()).expect("writes");
+    names("a\nb\na\n");
+    check("models import mine.onnx --classes names.txt --out a", 3, "class 2 is named \"a\"");
+    names("a\nb\n");
+    check("models import mine.onnx --classes names.txt --out a", 3, "is for 10 classes");
+    place.succeeds("models import mine.onnx --classes names.txt --replace-head --out two");
+    assert_eq!(place.manifest("two").network.expect("a network").class_names, ["a", "b"]);
+    // Another network under the same name is other work.
+    place.succeeds("models export dense --out mine.safetensors");
+    let import = "models import mine.safetensors --network mine.net --out again";
+    place.succeeds(import);
+    file::write(&place.path("mine.net"), MINE.replace("0.001", "0.01").as_bytes()).expect("writes");
+    assert!(place.fails(import, 3).err.contains("--fresh"));
+}
+
 /// Norm of the difference over the norm.
 fn distance(found: &[f32], expected: &[f32]) -> f64 {
     let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();

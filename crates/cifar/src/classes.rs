@@ -1,5 +1,6 @@
 //! Whether a checkpoint and a dataset mean the same classes by the same labels.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use artifact::{Error, Result};
@@ -103,6 +104,24 @@ fn listed(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// Refuses names of classes that are empty, not different, or hold control characters; `origin` is named in
+/// errors.
+///
+/// # Errors
+/// [`Error::Config`] with the first such name.
+pub fn check_names(classes: &[String], origin: &str) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for (i, name) in classes.iter().enumerate() {
+        if name.is_empty() || name.chars().any(char::is_control) || !seen.insert(name) {
+            return Err(Error::Config(format!(
+                "{origin}: class {i} is named {name:?}; expected a name of its own without control \
+                 characters"
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

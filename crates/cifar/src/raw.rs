@@ -1,13 +1,12 @@
 //! A set as it was decoded or rendered, before it is an artifact.
 
-use std::collections::BTreeSet;
-
 use artifact::record::{ImageShape, PassedOver};
 use artifact::stored::Element;
 use artifact::tensors::Tensor;
 use artifact::{Error, Result, digest};
 
 use crate::Pixels;
+use crate::classes::check_names;
 
 /// Images and their labels.
 #[derive(Debug, Clone, Default)]
@@ -137,14 +136,5 @@ pub(crate) fn check_classes(classes: &[String], origin: &str) -> Result<()> {
             classes.len()
         )));
     }
-    let mut seen = BTreeSet::new();
-    for (i, name) in classes.iter().enumerate() {
-        if name.is_empty() || name.chars().any(char::is_control) || !seen.insert(name) {
-            return Err(Error::Config(format!(
-                "{origin}: class {i} is named {name:?}; expected a name of its own without control \
-                 characters"
-            )));
-        }
-    }
-    Ok(())
+    check_names(classes, origin)
 }

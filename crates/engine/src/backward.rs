@@ -25,7 +25,7 @@ struct Walk<'a> {
 }
 
 impl Net {
-    /// The gradient of each parameter (in the order of the table; `None` for running statistics),
+    /// The gradient of each parameter (in the order of the table; `None` for what is not trained),
     /// given that of the logits. The tape must come from a walk in [`crate::Mode::Train`].
     pub fn backward(&self, tape: &Tape, logits: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let count = self.graph().nodes().len();
@@ -37,10 +37,8 @@ impl Net {
         };
         walk.outputs[count - 1] = Some(self.copied(logits)?);
         for group in self.groups().iter().rev() {
-            // A node that nobody reads has no gradient; the zoo has none, the last one aside.
-            if let Some(grad) = walk.outputs[group.head].take() {
-                walk.group(group, grad)?;
-            }
+            let grad = walk.outputs[group.head].take();
+            walk.group(group, grad.expect("every node but the last is read"))?;
         }
         Ok(walk.params)
     }
@@ -304,6 +302,10 @@ impl Walk<'_> {
 
     /// Adds `grad` to what node `node` has received so far.
     fn give(&mut self, node: usize, grad: Tensor) -> Result<()> {
+        if node == 0 {
+            // Nobody asks for that of the images.
+            return self.net.workspace().give(grad);
+        }
         if let Some(sum) = &self.outputs[node] {
             apply(&Add, sum, &[&grad])?;
             return self.net.workspace().give(grad);

@@ -42,6 +42,10 @@ impl Net {
     /// Makes the network ready to answer. Norms are folded into weights and channels without use taken
     /// out, as [`inference::Model`] does; exact zeros are skipped where that was measured to be faster.
     pub fn scorer(&self) -> Result<Scorer<'_>> {
+        #[cfg(feature = "cuda")]
+        if !self.device().is_cpu() {
+            return self.walker(None);
+        }
         self.scorer_of(&self.tensors()?)
     }
 
@@ -53,7 +57,8 @@ impl Net {
     pub(crate) fn scorer_of(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
         #[cfg(feature = "cuda")]
         if !self.device().is_cpu() {
-            return self.walker(tensors);
+            let is_own = *tensors == self.tensors()?;
+            return self.walker(Some(tensors).filter(|_| !is_own));
         }
         let batch = if self.graph().images().pixels() > LARGE { FEW } else { BATCH };
         Ok(self.planned(tensors, batch))
@@ -61,11 +66,10 @@ impl Net {
 
     /// As [`Self::scorer`], for batches of `images` images.
     pub(crate) fn scorer_for(&self, images: usize) -> Result<Scorer<'_>> {
-        let tensors = self.tensors()?;
         if self.device().is_cpu() {
-            Ok(self.planned(&tensors, images))
+            Ok(self.planned(&self.tensors()?, images))
         } else {
-            self.scorer_of(&tensors)
+            self.scorer()
         }
     }
 
@@ -78,13 +82,12 @@ impl Net {
         Scorer { net: self, how: How::Plan(Box::new(plan)) }
     }
 
-    /// The scorer of `tensors` on a GPU. Values of its own are read where they lie: training on changes
-    /// what it answers.
+    /// The scorer of `other` values, or of its own, on a GPU. Its own are read where they lie: training on
+    /// changes what it answers.
     #[cfg(feature = "cuda")]
-    fn walker(&self, tensors: &Tensors) -> Result<Scorer<'_>> {
-        let is_own = *tensors == self.tensors()?;
-        let other = || Self::load(self.graph().clone(), tensors, self.device());
-        let other = (!is_own).then(other).transpose()?;
+    fn walker(&self, other: Option<&Tensors>) -> Result<Scorer<'_>> {
+        let load = |tensors| Self::load(self.graph().clone(), tensors, self.device());
+        let other = other.map(load).transpose()?;
         let stats = other.as_ref().unwrap_or(self).stats()?;
         Ok(Scorer { net: self, how: How::Walk(Box::new(Walk { stats, other })) })
     }

@@ -53,12 +53,12 @@ impl Sides {
 
     /// Rows above and below.
     pub const fn rows(self) -> usize {
-        self.top + self.bottom
+        self.top.saturating_add(self.bottom)
     }
 
     /// Columns to the left and to the right.
     pub const fn columns(self) -> usize {
-        self.left + self.right
+        self.left.saturating_add(self.right)
     }
 }
 
@@ -115,7 +115,7 @@ impl Window {
     /// Rows and columns from the first tap to the last, both included; 0 without taps.
     pub fn span(&self) -> Size {
         let along = |kernel: usize, dilation: usize| {
-            kernel.checked_sub(1).map_or(0, |gaps| gaps * dilation + 1)
+            kernel.checked_sub(1).map_or(0, |gaps| gaps.saturating_mul(dilation).saturating_add(1))
         };
         Size { h: along(self.kernel.h, self.dilation.h), w: along(self.kernel.w, self.dilation.w) }
     }
@@ -128,10 +128,12 @@ impl Window {
     pub fn count(&self, size: Size, ceil: bool) -> Option<Size> {
         let (span, padding) = (self.span(), self.padding);
         let along = |size: usize, span: usize, stride: usize, before: usize, after: usize| {
-            let room = (size + before + after).checked_sub(span).filter(|_| span > 0)?;
+            let padded = size.checked_add(before)?.checked_add(after)?;
+            let room = padded.checked_sub(span).filter(|_| span > 0)?;
             let more = if ceil { stride.checked_sub(1)? } else { 0 };
-            let count = (room + more).checked_div(stride)? + 1;
-            Some(if ceil && (count - 1) * stride >= size + before { count - 1 } else { count })
+            let count = room.checked_add(more)?.checked_div(stride)? + 1;
+            let last = (count - 1).checked_mul(stride)?;
+            Some(if ceil && last >= size + before { count - 1 } else { count })
         };
         if self.dilation.h == 0 || self.dilation.w == 0 {
             return None;
@@ -164,6 +166,11 @@ mod tests {
         assert_eq!(count(Window::square(8, 1, 0)), None, "wider than the map");
         assert_eq!(count(Window::square(3, 0, 1)), None);
         assert_eq!(count(Window::square(0, 1, 1)), None);
+        // Sizes beyond what can be counted fit nowhere.
+        let far = Size::square(usize::MAX / 2 + 1);
+        assert_eq!(count(Window { dilation: far, ..Window::square(3, 1, 0) }), None);
+        let wide = Sides { top: usize::MAX, left: 0, bottom: 1, right: 0 };
+        assert_eq!(count(Window { padding: wide, ..Window::square(1, 1, 0) }), None);
     }
 
     #[test]

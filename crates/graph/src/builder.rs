@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use artifact::{Error, Result};
 
-use crate::{Graph, Init, Node, Op, Shape};
+use crate::{Graph, Init, Node, Op, Role, Shape};
 
 /// The most nodes of a network.
 const MOST_NODES: usize = 1 << 16;
@@ -34,6 +34,8 @@ pub struct Builder {
     init: Init,
     nodes: Vec<Node>,
     names: BTreeSet<String>,
+    /// Names of tensors, those included that folding a norm gives to a layer without bias.
+    tensors: BTreeSet<String>,
 }
 
 impl Builder {
@@ -56,6 +58,7 @@ impl Builder {
             init: Init::default(),
             nodes: vec![node],
             names: BTreeSet::from([input.to_owned()]),
+            tensors: BTreeSet::new(),
         })
     }
 
@@ -83,9 +86,17 @@ impl Builder {
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.nodes[i].shape).collect();
         let shape = op.shape(&shapes)?;
         check_shape(shape)?;
-        let tensors = op.facts().slots(shape);
-        if let Some(slot) = tensors.iter().find(|s| product(&s.shape) > MOST_VALUES) {
+        shapes.iter().try_for_each(|x| check_shape(op.padded(*x)))?;
+        let slots = op.facts().slots(shape);
+        if let Some(slot) = slots.iter().find(|s| product(&s.shape) > MOST_VALUES) {
             return Err(format!("a {} of shape {:?}; that is too large", slot.suffix, slot.shape));
+        }
+        let mut own: BTreeSet<String> = slots.iter().map(|slot| slot.named(name)).collect();
+        if slots.iter().any(|slot| slot.role == Role::Weight) {
+            own.insert(format!("{name}.bias"));
+        }
+        if let Some(tensor) = own.iter().find(|tensor| self.tensors.contains(*tensor)) {
+            return Err(format!("its tensor {tensor} has the name of another node's"));
         }
         if self.nodes.len() == MOST_NODES {
             return Err(format!(
@@ -95,6 +106,7 @@ impl Builder {
         if !self.names.insert(name.to_owned()) {
             return Err("the name is taken".into());
         }
+        self.tensors.extend(own);
         self.nodes.push(Node { name: name.to_owned(), op, inputs: inputs.to_vec(), shape });
         Ok(self.nodes.len() - 1)
     }
@@ -152,16 +164,18 @@ fn check_shape(shape: Shape) -> Result<(), String> {
     if (1..=MOST_VALUES).contains(&values) {
         return Ok(());
     }
-    Err(format!("its output {shape} has {values} values; expected 1 to {MOST_VALUES}"))
+    Err(format!(
+        "a map of {shape}, padding included, has {values} values; expected 1 to {MOST_VALUES}"
+    ))
 }
 
-/// Names are words of a line of a graph's text.
+/// Names are words of a line of a graph's text, and of tensors; packed files put `:` behind these.
 fn check_name(name: &str) -> Result<(), String> {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || "(),=#".contains(c);
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "(),=#:".contains(c);
     match name.chars().find(|c| bad(*c)) {
         _ if name.is_empty() => Err("the name is empty".into()),
         _ if name.len() > 1024 => Err("the name is longer than 1024 bytes".into()),
-        Some(c) => Err(format!("the name holds {c:?}; expected no spaces and none of (),=#")),
+        Some(c) => Err(format!("the name holds {c:?}; expected no spaces and none of (),=#:")),
         None => Ok(()),
     }
 }

@@ -26,10 +26,10 @@ impl Init {
     /// The pairs behind `init`.
     pub(crate) fn read(fields: &mut Fields) -> Result<Self, String> {
         let conv: String = fields.needed("conv")?;
-        let deviation = fields.take("linear-deviation")?;
         match conv.as_str() {
             "modules" => Ok(Self::Modules),
             "fan-out" => {
+                let deviation = fields.take("linear-deviation")?;
                 Ok(Self::FanOut(deviation.map_or(LinearInit::ByOutputs, LinearInit::Normal)))
             }
             other => Err(format!("init conv={other}; expected modules or fan-out")),

@@ -7,7 +7,7 @@ use crate::{Graph, Init, LinearInit, Op, Param, Role};
 /// Norms, scales and shifts start as the identity, weights and biases of convolutions and linear layers
 /// as the graph says ([`Graph::init`]). Each tensor has a random stream of its own, named by the tensor.
 pub fn initial(graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
-    graph.params().iter().map(|p| values(graph, p, seed)).collect()
+    graph.params().iter().map(|p| initial_of(graph, p, seed)).collect()
 }
 
 /// How one tensor is drawn.
@@ -20,7 +20,8 @@ enum Draw {
     Normal(f64),
 }
 
-fn values(graph: &Graph, param: &Param, seed: u64) -> Vec<f32> {
+/// As [`initial`], of the one parameter `param` of `graph`.
+pub fn initial_of(graph: &Graph, param: &Param, seed: u64) -> Vec<f32> {
     let mut stream = seed::stream(seed, &format!("initial/{}", param.name), 0);
     let mut one = |draw: Draw| match draw {
         Draw::Constant(value) => value,

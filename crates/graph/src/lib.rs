@@ -27,11 +27,11 @@ mod zoo;
 
 pub use builder::Builder;
 pub use init::{Init, LinearInit};
-pub use initial::initial;
+pub use initial::{initial, initial_of};
 pub use network::Graph;
 pub use node::Node;
 pub use op::{Activation, AdaptiveAverage, Conv, Linear, Op};
 pub use params::{Param, Role};
 pub use shape::Shape;
 pub use spec::Spec;
-pub use zoo::{about, names, usual_side};
+pub use zoo::{TorchvisionNames, about, names, usual_side};

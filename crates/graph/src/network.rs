@@ -5,7 +5,8 @@ use std::fmt;
 use artifact::manifest::Network;
 use artifact::{Error, Result, digest};
 
-use crate::{Init, Node, Param, Role, Shape, format1, params, text, zoo};
+use crate::zoo::{self, TorchvisionNames};
+use crate::{Init, Node, Param, Role, Shape, format1, params, text};
 
 /// A network: nodes in topological order, the first of which is the input and the last the logits.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,10 +95,9 @@ impl Graph {
         own.into_iter().position(|p| p.role == role).map(|at| first + at)
     }
 
-    /// What torchvision calls the parameter `name` of this network; None where it does not have the
-    /// network.
-    pub fn torchvision(&self, name: &str) -> Option<String> {
-        zoo::torchvision(self, name)
+    /// What torchvision calls this network's parameters; None where it does not have the network.
+    pub fn torchvision(&self) -> Option<TorchvisionNames> {
+        zoo::torchvision(self)
     }
 
     /// The parameter table as `(name, shape)`.

@@ -66,8 +66,7 @@ pub(crate) fn table(nodes: &[Node]) -> Vec<Param> {
 
 fn of_node(index: usize, node: &Node) -> impl Iterator<Item = Param> {
     node.op.facts().slots(node.shape).into_iter().map(move |slot| {
-        let dot = if slot.suffix.is_empty() { "" } else { "." };
-        let name = format!("{}{dot}{}", node.name, slot.suffix);
+        let name = slot.named(&node.name);
         Param { name, shape: slot.shape, role: slot.role, node: index }
     })
 }

@@ -30,6 +30,8 @@ enum Op {
     Grouped(Sparse),
     Dense(Dense),
     Matrix(Matrix),
+    /// A factor a channel of a vector, and the bias.
+    Affine(Vec<f32>),
     LayerNorm(LayerNorm),
     MaxPool(Pooling),
     Average(Average),
@@ -81,9 +83,10 @@ pub(crate) fn maps(network: &Network) -> Vec<Map> {
         })
     };
     // Single pixels are vectors where matrices alone make them.
-    let vectors = convs().all(|(l, conv, x)| !l.shape.is_vector() || conv.is_matrix_of(x));
+    let of_vectors = |conv: &Conv, x: Shape| conv.is_matrix_of(x) || conv.is_affine_of(x);
+    let vectors = convs().all(|(l, conv, x)| !l.shape.is_vector() || of_vectors(conv, x));
     for (layer, conv, x) in convs() {
-        if vectors && conv.is_matrix_of(x) {
+        if vectors && of_vectors(conv, x) {
             continue;
         }
         let (window, y) = (conv.window, layer.shape);
@@ -128,6 +131,9 @@ impl FlatLayer {
     fn convolution(&mut self, conv: &Conv, sizes: Option<flat::Conv>, sparse: bool) -> Op {
         self.bias.clone_from(&conv.bias);
         let Some(sizes) = sizes else {
+            if conv.groups > 1 {
+                return Op::Affine(conv.weight.clone());
+            }
             let matrix = (conv.bias.len(), conv.row());
             self.room = if self.from[0].is_vector() { 0 } else { conv.row() };
             let make = if sparse { Matrix::sparse } else { Matrix::dense };
@@ -151,7 +157,8 @@ impl FlatLayer {
             Op::Dense(_) => "dense, by image",
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",
             Op::Matrix(_) => "dense matrix",
-            Op::MaxPool(_)
+            Op::Affine(_)
+            | Op::MaxPool(_)
             | Op::Average(_)
             | Op::Add
             | Op::Multiply
@@ -181,10 +188,18 @@ impl FlatLayer {
                 flat::to_plain(self.from[0], x, features);
                 return matrix.forward(features, &end, y, tasks);
             }
+            Op::Affine(factors) => {
+                for (c, factor) in factors.iter().enumerate() {
+                    y[c] = x[c] * factor + self.bias[c] + add.get(c).copied().unwrap_or(0.0);
+                }
+                y[factors.len()..].fill(0.0);
+            }
             _ => {}
         }
         let image = |i: usize| Image { map: self.from[i], values: inputs[i] };
-        self.plain(&image, inputs.len(), Output { map: self.to, values: y, tasks });
+        if !matches!(self.op, Op::Affine(_)) {
+            self.plain(&image, inputs.len(), Output { map: self.to, values: y, tasks });
+        }
         let rest = self.activation.filter(|_| !matches!(self.op, Op::Copy));
         if let Some(activation) = rest {
             flat::apply(activation, Output { map: self.to, values: y, tasks });
@@ -193,7 +208,7 @@ impl FlatLayer {
 
     fn plain<'a>(&self, image: &impl Fn(usize) -> Image<'a>, inputs: usize, to: Output) {
         match &self.op {
-            Op::Sparse(_) | Op::Grouped(_) | Op::Dense(_) | Op::Matrix(_) => {
+            Op::Sparse(_) | Op::Grouped(_) | Op::Dense(_) | Op::Matrix(_) | Op::Affine(_) => {
                 unreachable!("convolutions are run elsewhere")
             }
             Op::LayerNorm(norm) => {

@@ -193,9 +193,10 @@ impl<V: Values> Lowering<'_, V> {
         let kind = match core.op {
             Op::Conv(v) => self.conv(group, v.window, v.groups),
             Op::Linear(_) => {
-                // What was flattened is read as the map that it was.
+                // What was flattened is read as the map that it was; a vector may be inside a group.
                 let read = core.inputs[0];
-                let of_map = nodes[read].op == Op::Flatten;
+                let flattened = nodes[read].op == Op::Flatten;
+                let of_map = flattened && !nodes[nodes[read].inputs[0]].shape.is_vector();
                 let source = if of_map { nodes[read].inputs[0] } else { read };
                 inputs = vec![self.of[source]];
                 let kernel = if of_map { nodes[source].shape.size() } else { Size::square(1) };
@@ -284,6 +285,12 @@ impl Conv {
     /// Whether there are zeros around what it reads.
     pub fn is_padded(&self) -> bool {
         self.window.padding != Sides::all(0)
+    }
+
+    /// Whether it is a factor and a bias for each value of the vector `x`.
+    pub fn is_affine_of(&self, x: Shape) -> bool {
+        let by_channel = self.groups > 1 && self.groups == self.weight.len();
+        x.is_vector() && by_channel && self.window == Window::square(1, 1, 0)
     }
 
     /// Whether its one window is all of the input `x`.

@@ -73,6 +73,23 @@ fn every_operation_both_ways() {
     }
 }
 
+/// A flattened vector is read where it is, though it may be inside a group.
+#[test]
+fn vectors_may_be_flattened() {
+    for before in ["r = relu(c)", "b = batch-norm(c)\nr = relu(b)", "b = add(c, c)\nr = relu(b)"] {
+        let text = format!(
+            "secateur-graph 1\nx = input channels=2 height=5 width=5\nc = conv(x) outputs=6 kernel=5\n\
+             {before}\nf = flatten(r)\nh = linear(f) outputs=5\nn = batch-norm(h)\n\
+             g = gelu(n)\ny = linear(g) outputs=3\n"
+        );
+        let graph = graph::Graph::parse(&text, "lenet", "lenet.net").expect("a graph");
+        let network = zoo::of(&graph, 7);
+        for split in 0..network.layers.len() {
+            check(&network, &Plan::fixed(&network, (split, 16), true), 3);
+        }
+    }
+}
+
 #[test]
 fn more_images_than_go_together() {
     let network = pruned(0, 0.5, 3);

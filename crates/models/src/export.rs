@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::tensors::{self, Tensor, Tensors};
+use artifact::tensors::{self, Tensors};
 use artifact::{Error, file};
 use cifar::origin;
 use clap::{Args, ValueEnum};
@@ -109,11 +109,11 @@ fn torchvisions(found: &Found, ending: &str) -> Result<Tensors> {
         let text = "--names torchvision: an .onnx file keeps its own names; leave it out";
         return Err(Error::Config(text.to_owned()).into());
     }
-    let renamed = |(name, tensor): (&String, &Tensor)| {
-        let other = found.graph.torchvision(name)?;
-        Some((other, tensor.clone()))
-    };
-    found.tensors.iter().map(renamed).collect::<Option<Tensors>>().ok_or_else(|| {
+    let renamed = found.graph.torchvision().map(|names| {
+        let tensors = found.tensors.iter();
+        tensors.map(|(name, tensor)| (names.of(name), tensor.clone())).collect()
+    });
+    renamed.ok_or_else(|| {
         let spec = found.graph.name();
         Error::Config(format!("--names torchvision: torchvision has no {spec}; leave it out"))
             .into()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use clap::Args;
-use graph::{Graph, Param};
+use graph::{Graph, Param, Shape};
 use pytorch::{Fitted, Selection, Slot};
 use sparsity::Masks;
 
@@ -54,7 +54,7 @@ impl Fitting {
     /// last layer for another number of classes is drawn anew.
     ///
     /// # Errors
-    /// As [`pytorch::read`]; `Config` without --network, `Integrity` where the tensors are not the
+    /// As [`pytorch::read`]; `Config` without --network or --like, `Integrity` where the tensors are not the
     /// network's.
     pub fn read(
         &self,
@@ -172,8 +172,9 @@ impl Fitting {
 
 /// The table of `graph` as a file of PyTorch's is brought to it: its names, and torchvision's.
 pub fn slots(graph: &Graph) -> Vec<Slot> {
+    let other = graph.torchvision();
     let slot = |p: &Param| {
-        let alias = graph.torchvision(&p.name).filter(|alias| *alias != p.name);
+        let alias = other.map(|names| names.of(&p.name)).filter(|alias| *alias != p.name);
         Slot { name: p.name.clone(), shape: p.shape.clone(), alias }
     };
     graph.params().iter().map(slot).collect()
@@ -181,7 +182,17 @@ pub fn slots(graph: &Graph) -> Vec<Slot> {
 
 /// The network `network` for images of `side` pixels, or of its usual ones where that is 0.
 pub fn usual(network: &str, classes: Option<usize>, side: usize) -> Result<Graph> {
-    graph::source::open(network, classes, (side > 0).then(|| side.into()))
+    if !graph::source::is_file(network) {
+        return graph::source::open(network, classes, (side > 0).then(|| side.into()));
+    }
+    let graph = graph::source::open(network, classes, None)?;
+    let Shape { h, w, .. } = graph.images();
+    if side > 0 && (h, w) != (side, side) {
+        return Err(Error::Config(format!(
+            "{network}: its images are {h} x {w}; --side {side} is given"
+        )));
+    }
+    Ok(graph)
 }
 
 fn head_fits(graph: &Graph, tensors: &Tensors) -> bool {
@@ -190,10 +201,8 @@ fn head_fits(graph: &Graph, tensors: &Tensors) -> bool {
 
 /// Values before training of the last layer.
 pub fn draw_head(graph: &Graph, seed: u64) -> Tensors {
-    let own: Vec<&Param> = graph.head_params().collect();
-    let drawn = graph.params().iter().zip(graph::initial(graph, seed));
-    let own = drawn.filter(|(p, _)| own.iter().any(|own| own.name == p.name));
-    own.map(|(p, values)| (p.name.clone(), Tensor::f32(&p.shape, values))).collect()
+    let drawn = |p: &Param| Tensor::f32(&p.shape, graph::initial_of(graph, p, seed));
+    graph.head_params().map(|p| (p.name.clone(), drawn(p))).collect()
 }
 
 fn names(tensors: &Tensors) -> String {

@@ -1,6 +1,6 @@
 //! `models import`: a checkpoint of ours from a file of `PyTorch`'s, or an ONNX file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::manifest::Network;
@@ -81,6 +81,8 @@ impl Import {
             class_names: &found.class_names,
         };
         let mut inputs = vec![("file", self.file.as_path())];
+        let network = fitting.network.as_deref().filter(|network| graph::source::is_file(network));
+        inputs.extend(network.map(|path| ("network", Path::new(path))));
         inputs.extend(fitting.masks.as_deref().map(|path| ("masks", path)));
         inputs.extend(fitting.like.as_deref().map(|path| ("like", path)));
         inputs.extend(self.against.as_deref().map(|path| ("against", path)));
@@ -91,13 +93,13 @@ impl Import {
     }
 
     fn found(&self) -> Result<Found> {
-        let names = self.class_names()?;
-        let classes = match (&names, &self.classes) {
-            (Some(names), _) => Some(names.len()),
-            (None, Some(number)) => Some(number.parse().map_err(|_| {
-                Error::Config(format!("--classes {number}: expected a number, or a file of names"))
-            })?),
-            (None, None) => None,
+        let (classes, names) = match self.classes.as_deref().map(|text| (text, text.parse())) {
+            None => (None, None),
+            Some((_, Ok(number))) => (Some(number), None),
+            Some((path, Err(_))) => {
+                let names = class_names(path.as_ref())?;
+                (Some(names.len()), Some(names))
+            }
         };
         let of_onnx = self.file.extension().is_some_and(|e| e == "onnx");
         let mut found = if of_onnx { self.of_onnx(classes)? } else { self.of_torch(classes)? };
@@ -114,28 +116,6 @@ impl Import {
             found.class_names = names;
         }
         Ok(found)
-    }
-
-    /// The names of the classes, where `--classes` is a file of them.
-    fn class_names(&self) -> Result<Option<Vec<String>>> {
-        let Some(text) = self.classes.as_deref().filter(|t| t.parse::<usize>().is_err()) else {
-            return Ok(None);
-        };
-        let lines = file::read_text(text.as_ref())?;
-        let mut names: Vec<String> = vec![];
-        for (i, name) in lines.lines().map(str::trim).enumerate().filter(|(_, l)| !l.is_empty()) {
-            let known = names.iter().any(|known| known == name);
-            if known || name.chars().any(char::is_control) {
-                let what = if known { "is given twice" } else { "holds a control character" };
-                let line = i + 1;
-                return Err(Error::Config(format!(
-                    "{text}: line {line}: class name {name:?} {what}; expected another for each class"
-                ))
-                .into());
-            }
-            names.push(name.to_owned());
-        }
-        Ok(Some(names))
     }
 
     fn of_torch(&self, classes: Option<usize>) -> Result<Found> {
@@ -220,4 +200,18 @@ fn finish(job: Job, found: &Found, class_names: Vec<String>) -> Result<()> {
     let result = Record { notes: found.notes.clone(), sparsity, sizes };
     let network = Network { class_names, ..graph.network() };
     Ok(job.finish(Some(network), &result, &outputs)?)
+}
+
+/// The names of the classes in the file `--classes`, one per line.
+fn class_names(path: &Path) -> artifact::Result<Vec<String>> {
+    let lines = file::read_text(path).map_err(|error| match error {
+        Error::Missing(what) => Error::Missing(format!(
+            "--classes: neither a number of classes nor a file of their names: {what}"
+        )),
+        other => other,
+    })?;
+    let names = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    cifar::classes::check_names(&names, &path.display().to_string())?;
+    Ok(names)
 }

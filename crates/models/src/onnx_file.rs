@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use artifact::Error;
+use geometry::Size;
 use graph::Shape;
 use inference::{Checked, Network, Plan, Threads, Unknown, Use};
 use onnx::{Imported, Options};
@@ -44,7 +45,7 @@ pub struct Head {
 pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
     let name = wanted.path.file_stem().unwrap_or_default().to_string_lossy();
     let options =
-        Options { name: plain(&name), input: (wanted.side > 0).then(|| Shape::from(wanted.side)) };
+        Options { name: plain(&name), size: (wanted.side > 0).then(|| Size::square(wanted.side)) };
     let mut imported = onnx::read(wanted.path, &options)?;
     sparsity::check_sound(&imported.graph, &imported.tensors, wanted.path)?;
     if let Some(file) = wanted.against {

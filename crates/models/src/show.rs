@@ -1,20 +1,19 @@
 //! `models show`: the text of a network's graph.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::manifest::Manifest;
 use artifact::{Error, file};
 use clap::Args;
-use graph::Graph;
+use sparsity::Checkpoint;
 
 use crate::foreign::usual;
 
 /// Flags of `models show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Checkpoint folder, or a network by name with @WIDTH behind it if wanted
-    #[arg(value_name = "CHECKPOINT|NAME[@WIDTH]")]
+    /// Checkpoint folder, a network by name with @WIDTH behind it if wanted, or the file of a graph's text
+    #[arg(value_name = "CHECKPOINT|NAME[@WIDTH]|FILE.net")]
     network: PathBuf,
     /// Number of classes of a network by name (default: 10)
     #[arg(long)]
@@ -28,18 +27,15 @@ impl Show {
     /// Prints the text.
     pub fn run(&self) -> Result<()> {
         let graph = if file::is_folder(&self.network)? {
-            of_folder(&self.network)?
+            if self.classes.is_some() || self.side > 0 {
+                let what = "--classes, --side: have no effect on a checkpoint, whose network is what it is";
+                return Err(Error::Config(what.into()).into());
+            }
+            Checkpoint::network_of(&self.network)?
         } else {
             usual(&self.network.to_string_lossy(), self.classes, self.side)?
         };
         stage::print(graph.to_string().trim_end());
         Ok(())
-    }
-}
-
-fn of_folder(folder: &Path) -> artifact::Result<Graph> {
-    match Manifest::read(folder)?.network {
-        Some(network) => Graph::of(&network),
-        None => Err(Error::Config(format!("{}: this artifact has no network", folder.display()))),
     }
 }

@@ -224,7 +224,9 @@ fn torchvisions_names_pass_both_ways() {
     let graph = Graph::build(spec, 10, 32).expect("in the zoo");
     let values = graph.params().iter().zip(graph::initial(&graph, 1));
     let theirs: Tensors = values
-        .map(|(p, v)| (graph.torchvision(&p.name).expect("it has it"), Tensor::f32(&p.shape, v)))
+        .map(|(p, v)| {
+            (graph.torchvision().expect("it has it").of(&p.name), Tensor::f32(&p.shape, v))
+        })
         .collect();
     assert!(theirs.contains_key("layer2.0.downsample.0.weight") && theirs.contains_key("fc.bias"));
     tensors::write(&place.path("a.safetensors"), &theirs, None).expect("writes");

@@ -20,7 +20,7 @@ fn values(graph: &Graph) -> Tensors {
 
 fn read_back(graph: &Graph, tensors: &Tensors) -> Imported {
     let bytes = onnx::encode(&Model { graph, tensors, images: None }).expect("encodes");
-    let options = Options { name: graph.name().to_owned(), input: None };
+    let options = Options { name: graph.name().to_owned(), size: None };
     onnx::decode(bytes, "net.onnx", &options).unwrap_or_else(|e| panic!("{e}\n{graph}"))
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use artifact::tensors;
 use artifact::{Error, Result};
-use graph::Graph;
+use graph::{Graph, Node};
 use sparsity::Mask;
 
+use crate::file::DIGEST;
 use crate::{Contents, Info};
 
 /// The most values that a network may have: 4 GiB of them as f32.
@@ -26,6 +27,10 @@ pub(crate) fn contents(contents: &Contents) -> Result<()> {
     let origin = Path::new("what is to be packed");
     tensors::check_table(&contents.tensors, &graph.table(), origin)?;
     sparsity::check_sound(graph, &contents.tensors, origin)?;
+    if graph.param(DIGEST).is_some() {
+        let what = "a packed file keeps its digest under that name; give the node another";
+        return Err(Error::Config(format!("tensor {DIGEST}: {what}")));
+    }
     contents.masks.iter().try_for_each(|(name, mask)| obeyed(name, mask, contents))
 }
 
@@ -61,7 +66,10 @@ pub(crate) fn size(graph: &Graph) -> Result<()> {
     if values > MOST_VALUES {
         return bad(format!("{values} values; a packed file holds up to {MOST_VALUES}"));
     }
-    let largest = graph.nodes().iter().map(|n| n.shape.count()).max().unwrap_or(0);
+    let nodes = graph.nodes();
+    let read = |n: &Node| n.inputs.iter().map(|i| n.op.padded(nodes[*i].shape).count()).max();
+    let largest =
+        nodes.iter().map(|n| read(n).unwrap_or(0).max(n.shape.count())).max().unwrap_or(0);
     if largest > MOST_ACTIVATION {
         return bad(format!(
             "an activation of {largest} values for images of {}; expected up to {MOST_ACTIVATION}",

@@ -17,9 +17,8 @@ use crate::stored::{Slot, slots};
 use crate::values::side_sizes;
 
 /// The tensor that holds the digest, as text.
-const DIGEST: &str = "sha256";
-/// The tensor that holds the graph's text, as it is or as a zstd frame. No other tensor's name begins
-/// so.
+pub(crate) const DIGEST: &str = "sha256";
+/// The tensor that holds the graph's text, as it is or as a zstd frame. No node's name holds a colon.
 pub(crate) const GRAPH: &str = ":graph";
 /// The longest text of a graph.
 const MOST_TEXT: usize = 16 << 20;

@@ -167,6 +167,20 @@ fn a_network_beyond_memory_is_refused() {
 }
 
 #[test]
+fn padding_beyond_memory_is_refused() {
+    let text = "secateur-graph 1\nx = input channels=3 height=32 width=32\n\
+                a = conv(x) outputs=3 kernel=3 padding=16384 dilation=16384\n\
+                b = adaptive-average(a)\nc = linear(b) outputs=10\n";
+    let wide = Graph::parse(text, "wide", "test").expect("a graph");
+    let swap = |r: &mut Record, all: &mut Tensors| {
+        r.network = Network { graph: None, ..wide.network() };
+        r.graph_bytes = Some(text.len());
+        all.insert(GRAPH.into(), Tensor::u8(&[text.len()], text.as_bytes().to_vec()));
+    };
+    check(swap, 6, "an activation of 3227520000 values");
+}
+
+#[test]
 fn sizes_that_cannot_be_are_refused() {
     let entry = |change: fn(&mut crate::record::Entry)| {
         move |r: &mut Record, _: &mut Tensors| change(r.tensors.get_mut(WEIGHT).expect("coded"))

@@ -72,7 +72,10 @@ impl Net {
     /// pass needs, and the largest three for gradients on their way.
     fn image_bytes(&self) -> usize {
         let values = |n: usize| self.graph().nodes()[n].shape.count();
-        let kept = |g: &Group| values(g.head) + if g.norms.is_empty() { 0 } else { values(g.core) };
+        let kept = |g: &Group| {
+            let inner = g.norms.first().is_some_and(|norm| *norm != g.core);
+            values(g.head) + if inner { values(g.core) } else { 0 }
+        };
         let largest = self.groups().iter().map(|g| values(g.head)).max().unwrap_or(0);
         let all = self.groups().iter().map(kept).sum::<usize>() + 3 * largest;
         all * self.device().activation_bytes()

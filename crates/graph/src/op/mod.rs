@@ -107,6 +107,14 @@ pub(crate) struct Slot {
     pub role: Role,
 }
 
+impl Slot {
+    /// Its name as a tensor of the node `node`.
+    pub fn named(&self, node: &str) -> String {
+        let dot = if self.suffix.is_empty() { "" } else { "." };
+        format!("{node}{dot}{}", self.suffix)
+    }
+}
+
 /// What is known of an operation.
 pub(crate) trait Facts {
     /// The name of the operation as `PyTorch`'s modules have it.
@@ -226,6 +234,17 @@ impl Op {
             Self::Dropout(op) => op,
             Self::StochasticDepth(op) => op,
         }
+    }
+
+    /// The input `x` with the padding that the operation puts around it; `x` itself where it puts none.
+    pub fn padded(&self, x: Shape) -> Shape {
+        let sides = match self {
+            Self::Conv(conv) => conv.window.padding,
+            Self::MaxPool(pool) => pool.window.padding,
+            Self::AveragePool(pool) => pool.window.padding,
+            _ => return x,
+        };
+        Shape::new(x.c, x.h.saturating_add(sides.rows()), x.w.saturating_add(sides.columns()))
     }
 
     /// How many nodes it reads.

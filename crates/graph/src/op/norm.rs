@@ -126,10 +126,10 @@ impl Facts for LayerNorm {
 }
 
 fn check_eps(eps: f32) -> Result<(), String> {
-    if eps.is_finite() && eps >= 0.0 {
+    if (0.0..=1.0).contains(&eps) {
         return Ok(());
     }
-    Err(format!("eps {eps}; expected 0 or more"))
+    Err(format!("eps {eps}; expected 0 to 1"))
 }
 
 /// Scale and shift, where there are any.

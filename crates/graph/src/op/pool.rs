@@ -45,9 +45,15 @@ impl AveragePool {
 
 fn shape(x: Shape, window: &Window, ceil: bool) -> Result<Shape, String> {
     let (Size { h, w }, padding) = (window.kernel, window.padding);
-    let over = |sides: [usize; 2], kernel: usize| sides.iter().any(|side| side * 2 > kernel);
+    let over = |sides: [usize; 2], kernel: usize| sides.iter().any(|side| *side > kernel / 2);
     if over([padding.top, padding.bottom], h) || over([padding.left, padding.right], w) {
         return Err(format!("padding {padding} over half the kernel {}", window.kernel));
+    }
+    // Taps farther apart than the map is wide could all lie in the padding.
+    let far = |dilation: usize, size: usize, around: usize| around > 0 && dilation > size;
+    if far(window.dilation.h, x.h, padding.rows()) || far(window.dilation.w, x.w, padding.columns())
+    {
+        return Err(format!("{window}: a window over {x} may hold padding alone"));
     }
     let size = window.count(x.size(), ceil);
     let size = size.ok_or_else(|| format!("{window} do not fit {x}"))?;

@@ -78,8 +78,13 @@ impl Graph {
             .map(|(i, line)| (i + 1, line.split('#').next().unwrap_or_default().trim()))
             .filter(|(_, line)| !line.is_empty());
         check_header(lines.next().map_or("", |(_, line)| line)).map_err(bad)?;
-        let mut reader =
-            Reader { name, init: Init::default(), builder: None, nodes: BTreeMap::new() };
+        let mut reader = Reader {
+            name,
+            init: Init::default(),
+            has_init: false,
+            builder: None,
+            nodes: BTreeMap::new(),
+        };
         for (number, line) in lines {
             reader.line(line).map_err(|what| bad(format!("line {number}: {what}")))?;
         }
@@ -105,13 +110,19 @@ fn check_header(found: &str) -> std::result::Result<(), String> {
 struct Reader<'a> {
     name: &'a str,
     init: Init,
+    has_init: bool,
     builder: Option<Builder>,
     nodes: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &str) -> std::result::Result<(), String> {
-        if let Some(fields) = line.strip_prefix("init ") {
+        // A node may be called so too.
+        let init = line.strip_prefix("init ").filter(|rest| !rest.trim_start().starts_with('='));
+        if let Some(fields) = init {
+            if std::mem::replace(&mut self.has_init, true) {
+                return Err("init is given twice".into());
+            }
             let mut fields = Fields::new(fields.split_whitespace())?;
             self.init = Init::read(&mut fields)?;
             return fields.finish();

@@ -32,6 +32,13 @@ fn people_may_write_it_otherwise() {
 }
 
 #[test]
+fn a_node_may_be_called_init() {
+    let text = "secateur-graph 1\ninit conv=fan-out\nx = input channels=1 height=4 width=4\n\
+                init = relu(x)\ny = conv(init) outputs=2 kernel=4\n";
+    assert_eq!(parse(text).to_string(), text);
+}
+
+#[test]
 fn every_network_of_the_zoo_is_its_text() {
     for name in crate::names() {
         let graph = Graph::build(&format!("{name}@0.1"), 7, 64).expect(name);
@@ -82,7 +89,21 @@ fn what_does_not_fit_is_named_with_its_line() {
     check("y = pad-channels(x) after=1\nz = add(x, y)", "adds 3x8x8 and 4x8x8");
     check("y = pad-channels(x) after=1\nz = multiply(x, y)", "expected an equal shape or 3x1x1");
     check("y = adaptive-average(x) grid=0", "an average over no windows");
-    check("y = batch-norm(x) eps=-1", "eps -1; expected 0 or more");
+    check("y = batch-norm(x) eps=-1", "eps -1; expected 0 to 1");
+    check("y = batch-norm(x) eps=2", "eps 2; expected 0 to 1");
+    check("y = max-pool(x) kernel=2 dilation=9 padding=1", "may hold padding alone");
+    check("y = conv(x) outputs=1 kernel=3 dilation=9223372036854775808", "do not fit 3x8x8");
+    check(
+        "y = conv(x) outputs=1 kernel=3 padding=99999999 dilation=99999999",
+        "padding included, has",
+    );
+    check(
+        "y = conv(x) outputs=3 kernel=1 bias=false\ny.bias = shift(y)",
+        "line 4: node y.bias: its tensor y.bias has the name of another node's",
+    );
+    check("a:b = relu(x)", "the name holds ':'");
+    check("init conv=modules linear-deviation=0.1", "linear-deviation= is unknown");
+    check("init conv=modules\ninit conv=fan-out", "line 4: init is given twice");
     check("y = conv(x) outputs=999999999999 kernel=1", "values; expected 1 to");
     check("y = relu(x)", "its last node y gives 3x8x8; expected a vector");
     check("y = relu(x)\nz = adaptive-average(x)", "node y is read by no other");

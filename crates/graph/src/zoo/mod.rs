@@ -164,16 +164,24 @@ pub(crate) fn build(spec: &str, classes: usize, images: Shape) -> Result<Graph> 
     maker.builder.finish()
 }
 
-/// What torchvision calls the parameter `name` of `graph`, if it is a network that it has.
-pub(crate) fn torchvision(graph: &Graph, name: &str) -> Option<String> {
+/// What torchvision calls the parameters of a network that it has.
+#[derive(Debug, Clone, Copy)]
+pub struct TorchvisionNames(&'static [Renamed]);
+
+impl TorchvisionNames {
+    /// Its name of the parameter `name`.
+    pub fn of(self, name: &str) -> String {
+        let other = |part| self.0.iter().find(|r| r.own == part).map_or(part, |r| r.other);
+        name.split('.').map(other).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// What torchvision calls the parameters of `graph`, if it is a network that it has.
+pub(crate) fn torchvision(graph: &Graph) -> Option<TorchvisionNames> {
     let spec = Spec::parse(graph.name()).ok()?;
     let renamed = entry(&spec.name).torchvision?;
     let own = build(graph.name(), graph.classes(), graph.images()).ok()?;
-    if own.nodes() != graph.nodes() {
-        return None;
-    }
-    let other = |part| renamed.iter().find(|r| r.own == part).map_or(part, |r| r.other);
-    Some(name.split('.').map(other).collect::<Vec<_>>().join("."))
+    (own.nodes() == graph.nodes()).then_some(TorchvisionNames(renamed))
 }
 
 fn entry(name: &str) -> &'static Entry {
@@ -228,14 +236,15 @@ mod tests {
         let graph = usual("resnet18@0.1");
         let text = graph.to_string().replace("linear(average)", "linear(average) bias=false");
         let other = Graph::parse(&text, "resnet18@0.1", "test").expect("a graph");
-        assert_eq!(graph.torchvision("linear.weight").as_deref(), Some("fc.weight"));
-        assert_eq!(other.torchvision("linear.weight"), None);
+        assert_eq!(graph.torchvision().expect("it has it").of("linear.weight"), "fc.weight");
+        assert!(other.torchvision().is_none());
     }
 
     #[test]
     fn torchvision_has_names_of_its_own() {
         let check = |spec: &str, own: &str, expected: Option<&str>| {
-            assert_eq!(usual(spec).torchvision(own).as_deref(), expected, "{spec}");
+            let found = usual(spec).torchvision().map(|names| names.of(own));
+            assert_eq!(found.as_deref(), expected, "{spec}");
         };
         let there = Some("layer2.0.downsample.1.running_var");
         check("resnet18", "layer2.0.shortcut.1.running_var", there);

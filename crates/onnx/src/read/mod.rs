@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::tensors::Tensors;
 use artifact::{Error, Result, file};
-use graph::{Graph, Shape};
+use graph::Graph;
 use prost::Message as _;
 use prost::bytes::Bytes;
 
@@ -52,8 +52,8 @@ const MOST_BYTES: u64 = i32::MAX as u64;
 pub struct Options {
     /// What the network is called.
     pub name: String,
-    /// The shape of the images, where the file leaves it open.
-    pub input: Option<Shape>,
+    /// Height and width of the images, where the file leaves them open.
+    pub size: Option<geometry::Size>,
 }
 
 /// A network of an ONNX file.

@@ -30,7 +30,7 @@ pub fn module(name: Option<&str>) -> Option<String> {
 
 /// `text` with what no name may hold replaced.
 fn clean(text: &str) -> String {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || "(),=#".contains(c);
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "(),=#:".contains(c);
     text.chars().take(512).map(|c| if bad(c) { '_' } else { c }).collect()
 }
 

@@ -63,11 +63,11 @@ pub fn input(graph: &Graph, options: &Options) -> Found<Input> {
         let found = type_name(tensor.elem_type);
         return Err(named(format!("values of type {found}; expected real numbers")));
     }
-    let (batch, shape) = sizes(tensor, options.input).map_err(named)?;
+    let (batch, shape) = sizes(tensor, options.size).map_err(named)?;
     Ok(Input { name: input.name.clone(), shape, batch })
 }
 
-fn sizes(tensor: &TensorType, given: Option<Shape>) -> Found<(Option<i64>, Shape)> {
+fn sizes(tensor: &TensorType, given: Option<geometry::Size>) -> Found<(Option<i64>, Shape)> {
     let dims = tensor.shape.as_ref().map(|s| &s.dim);
     let dims = dims.ok_or("a value without shape; expected batch x channels x height x width")?;
     let fixed: Vec<Option<i64>> = dims
@@ -83,19 +83,24 @@ fn sizes(tensor: &TensorType, given: Option<Shape>) -> Found<(Option<i64>, Shape
             dims.len()
         ));
     };
-    let given = given.map(|s| [s.c, s.h, s.w]);
+    let given = [None, given.map(|size| size.h), given.map(|size| size.w)];
     let mut shape = [0; 3];
     for (i, (found, what)) in [c, h, w].into_iter().zip(["channels", "height", "width"]).enumerate()
     {
-        shape[i] = match (found, given) {
-            (Some(n), Some(given)) if n != given[i] as i64 => {
-                return Err(format!("{what} {n} in the file, {} given", given[i]));
+        shape[i] = match (found, given[i]) {
+            (Some(n), Some(given)) if n != given as i64 => {
+                return Err(format!("{what} {n} in the file, {given} given"));
             }
             (Some(n), _) => usize::try_from(n)
                 .ok()
                 .filter(|n| *n <= 1 << 20)
                 .ok_or_else(|| format!("{what} {n}; expected {} at most", 1 << 20))?,
-            (None, Some(given)) => given[i],
+            (None, Some(given)) => given,
+            (None, None) if i == 0 => {
+                return Err(
+                    "its channels are left open; export it with a fixed number of them".into()
+                );
+            }
             (None, None) => {
                 return Err(format!(
                     "its {what} is left open; say what height and width the images have (--side)"

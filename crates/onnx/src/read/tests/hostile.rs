@@ -74,7 +74,7 @@ fn sizes_that_are_left_open_are_asked_for() {
     let mut net = plain();
     net.graph.input[0] = ValueInfo::batch("x", &[3, 0, 4]);
     net.refused(3, &["its height is left open"]);
-    let options = |h| Options { name: "net".into(), input: Some(graph::Shape::new(3, h, 4)) };
+    let options = |h| Options { name: "net".into(), size: Some(geometry::Size { h, w: 4 }) };
     let found = decode(net.bytes(), "net.onnx", &options(7)).expect("a height");
     assert_eq!(found.graph.images().h, 7);
     let error = decode(plain().bytes(), "net.onnx", &options(7)).expect_err("another height");

@@ -78,7 +78,7 @@ impl Net {
     }
 
     fn read(&self) -> artifact::Result<Imported> {
-        decode(self.bytes(), "net.onnx", &Options { name: "net".into(), input: None })
+        decode(self.bytes(), "net.onnx", &Options { name: "net".into(), size: None })
     }
 
     /// Reads it and compares the lines between input and classifier.
