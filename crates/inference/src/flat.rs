@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use graph::Shape;
 use kernels::conv::Epilogue;
-use kernels::flat::{self, Dense, Image, Map, Matrix, Output, Sparse};
+use kernels::flat::{self, Dense, Grouped, Image, Map, Matrix, Output, Sparse};
 use kernels::norm::Affine;
 use kernels::pool::{Average, Pooling};
 use kernels::{Activation, Sides, Size};
@@ -26,8 +26,7 @@ pub(crate) struct FlatLayer {
 
 enum Op {
     Sparse(Sparse),
-    /// All weights of a convolution in groups.
-    Grouped(Sparse),
+    Grouped(Grouped),
     Dense(Dense),
     Matrix(Matrix),
     /// A factor a channel of a vector, and the bias.
@@ -140,11 +139,11 @@ impl FlatLayer {
             return Op::Matrix(make(matrix, &conv.weight));
         };
         self.room = sizes.room();
+        if sizes.groups > 1 {
+            return Op::Grouped(Grouped::new(&sizes, &conv.weight, sparse));
+        }
         if sparse {
             return Op::Sparse(Sparse::new(&sizes, &conv.weight));
-        }
-        if sizes.groups > 1 {
-            return Op::Grouped(Sparse::whole(&sizes, &conv.weight));
         }
         Op::Dense(Dense::new(&sizes, &conv.weight))
     }
@@ -180,7 +179,8 @@ impl FlatLayer {
         let end = Epilogue { bias: &self.bias, add, activation: self.activation };
         let x = inputs[0];
         match &self.op {
-            Op::Sparse(kept) | Op::Grouped(kept) => return kept.forward((x, room), &end, y, tasks),
+            Op::Sparse(kept) => return kept.forward((x, room), &end, y, tasks),
+            Op::Grouped(grouped) => return grouped.forward(x, &end, y, tasks),
             Op::Dense(dense) => return dense.forward((x, room), &end, y, tasks),
             Op::Matrix(matrix) if self.room == 0 => return matrix.forward(x, &end, y, tasks),
             Op::Matrix(matrix) => {

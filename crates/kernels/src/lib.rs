@@ -35,12 +35,14 @@ pub mod optimiser;
 pub mod pack;
 pub mod peak;
 pub mod pool;
+mod prefetch;
 mod scratch;
 mod shared;
 
 pub use activation::Activation;
 pub use geometry::{Sides, Size, Window};
 pub use lanes::{LANES, Lanes};
+use prefetch::prefetch;
 pub use scratch::Buffer;
 
 /// Windows down and across a map of `size` that lie wholly in the padded map.

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use crate::isa;
 
-/// Multiply-adds that do not wait for each other: enough for any processor's latency.
-const CHAINS: usize = 16;
+/// Multiply-adds that do not wait for each other: enough for any processor's latency, and few enough for
+/// the sixteen registers of AVX2.
+const CHAINS: usize = 12;
 
 /// Floating-point operations a second of fused multiply-adds in registers, on all threads; the best
 /// of `runs` runs of some milliseconds each.

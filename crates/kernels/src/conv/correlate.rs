@@ -70,23 +70,24 @@ impl Job<'_> {
 
     /// Most windows of an item.
     fn windows(&self) -> usize {
-        self.tiling.blocks.min(self.s.blocks) * self.tiling.rows * self.s.columns
+        self.tiling.blocks.min(self.s.blocks) * self.tiling.rows * self.tiling.columns
     }
 
     /// Writes the gradient of `item` as (panel, window, image, output of the panel).
     #[inline(always)]
     fn spread<S: Simd>(&self, simd: S, item: &Item, panels: &[Panel], out: &mut [f32]) {
         let s = self.s;
-        let (plane, len) = (s.plane(), item.rows.len() * s.columns);
-        let count = item.blocks.len() * len;
+        let (plane, width) = (s.plane(), item.columns.len());
+        let count = item.blocks.len() * item.windows();
         for panel in panels {
             let out = &mut out[panel.start * count * LANES..];
             for (b, block) in item.blocks.clone().enumerate() {
-                for w in 0..len {
-                    let first = (block * s.outputs + panel.output) * plane;
-                    let from = &self.dy[first + (item.rows.start * s.columns + w) * LANES..];
-                    let to = &mut out[(b * len + w) * LANES * panel.width..];
-                    turn(simd, plane, panel, from, &mut to[..LANES * panel.width]);
+                for w in 0..item.windows() {
+                    let (row, column) =
+                        (item.rows.start + w / width, item.columns.start + w % width);
+                    let from = s.target(block, row, column) + panel.output * plane;
+                    let to = &mut out[(b * item.windows() + w) * LANES * panel.width..];
+                    turn(simd, plane, panel, &self.dy[from..], &mut to[..LANES * panel.width]);
                 }
             }
         }
@@ -152,7 +153,7 @@ impl WithSimd for Task<'_> {
         let outputs = panels(s.outputs, first);
         for item in items.map(|i| tiling.item(s, i)) {
             job.spread(simd, &item, &outputs, spread);
-            let windows = windows(s, tiling, &item);
+            let windows = windows(tiling, &item);
             for channel in (0..s.channels).step_by(tiling.chunk) {
                 let channels = channel..(channel + tiling.chunk).min(s.channels);
                 let taps = &job.taps[..channels.len() * s.taps.len()];
@@ -172,11 +173,11 @@ impl WithSimd for Task<'_> {
 }
 
 /// Where each window of `item` stands in what is read.
-fn windows(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<u32> {
-    let mut all = Vec::with_capacity(item.blocks.len() * item.rows.len() * s.columns);
+fn windows(tiling: &Tiling, item: &Item) -> Vec<u32> {
+    let mut all = Vec::with_capacity(item.blocks.len() * item.windows());
     for block in 0..item.blocks.len() {
         for row in 0..item.rows.len() {
-            all.extend((0..s.columns).map(|c| tiling.window(block, row, c) as u32));
+            all.extend((0..item.columns.len()).map(|c| tiling.window(block, row, c) as u32));
         }
     }
     all

@@ -16,8 +16,12 @@ use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
-/// The room is 128 KiB, so that it stays in the second-level cache.
-const SHARE: Share = Share { windows: 32, room: 32 << 10, in_place: true };
+/// Values of a task's source at a time: 192 KiB, so that they stay in the second-level cache.
+const ROOM: usize = 48 << 10;
+/// Steps of a product from which on reading and writing its sums again takes little of its time.
+const STEPS: usize = 256;
+/// Numbers of windows of a task, whole products of columns; the more, the less often weights are read.
+const WINDOWS: [usize; 4] = [48, 36, 24, 12];
 /// Tasks that a convolution is split into if its windows alone give fewer.
 const TASKS: usize = 16;
 
@@ -51,7 +55,7 @@ pub(super) fn pack(s: &Stencil, weight: &[f32], order: Order) -> Buffer {
 pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y: &mut [f32]) {
     let panels = s.outputs.div_ceil(ROWS);
     assert_eq!(packed.len(), panels * s.channels * s.taps.len() * ROWS, "packed weights");
-    let tiling = Tiling::new(s, SHARE);
+    let tiling = tiling(s);
     let taps = tiling.taps(s);
     let mut start = vec![0.0; panels * ROWS];
     start[..end.bias.len()].copy_from_slice(end.bias);
@@ -67,6 +71,19 @@ pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y
             isa::dispatch(Task { job: &job, item, panels, room, out: &out });
         });
     });
+}
+
+/// As many windows as leave room for products of [`STEPS`].
+///
+/// Single pixels are read where they lie; of others the channels lie pages apart, which costs more than
+/// a copy that all outputs share.
+fn tiling(s: &Stencil) -> Tiling {
+    let share = |windows| Share { windows, room: ROOM, in_place: s.h * s.w == 1 };
+    let all = s.channels * s.taps.len();
+    let enough = |t: &Tiling| t.chunk * s.taps.len() >= STEPS.min(all);
+    let [.., fewest] = WINDOWS;
+    let mut tilings = WINDOWS.into_iter().map(|windows| Tiling::new(s, share(windows)));
+    tilings.find(enough).unwrap_or_else(|| Tiling::new(s, share(fewest)))
 }
 
 struct Job<'a> {
@@ -135,21 +152,22 @@ impl Job<'_> {
             start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
             finish: if channels.end == s.channels { self.finish } else { Finish::NONE },
         };
-        let count = item.blocks.len() * item.rows.len() * s.columns;
-        let mut window = Windows { item, s, block: 0, row: 0, column: 0 };
+        let count = item.blocks.len() * item.windows();
+        let mut window = Windows { item, block: 0, row: 0, column: 0 };
         for at in (0..count).step_by(width) {
             let mut x = [read.as_ptr(); micro::COLUMNS];
             let mut y = [std::ptr::null_mut(); micro::COLUMNS];
             let width = width.min(count - at);
             for c in 0..width {
                 let (block, row, column) = window.next();
-                let to = s.target(item.blocks.start + block, item.rows.start + row, column);
+                let (down, across) = (item.rows.start + row, item.columns.start + column);
+                let to = s.target(item.blocks.start + block, down, across);
                 x[c] = x[c].wrapping_add(self.tiling.window(block, row, column));
                 let len = (target.rows - 1) * target.stride + LANES;
                 y[c] = out.pointer(to + panel * ROWS * target.stride, len);
             }
-            // SAFETY: taps stay inside what `read` gave for these windows; the of these windows and panel belong to this task alone, and `pointer` has checked their
-            // range.
+            // SAFETY: taps stay inside what `read` gave for these windows; the sums of these windows
+            // and this panel belong to this task alone, and `pointer` has checked their range.
             unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
         }
     }
@@ -170,7 +188,6 @@ impl Job<'_> {
 /// The windows of an item one after the other, as (block, row, column).
 struct Windows<'a> {
     item: &'a Item,
-    s: &'a Stencil,
     block: usize,
     row: usize,
     column: usize,
@@ -181,7 +198,7 @@ impl Windows<'_> {
     fn next(&mut self) -> (usize, usize, usize) {
         let now = (self.block, self.row, self.column);
         self.column += 1;
-        if self.column == self.s.columns {
+        if self.column == self.item.columns.len() {
             (self.column, self.row) = (0, self.row + 1);
         }
         if self.row == self.item.rows.len() {

@@ -31,17 +31,52 @@ impl Epilogue<'_> {
         self.bias.get(output).copied().unwrap_or(0.0)
     }
 
-    /// Whether the activation is `ReLU`, the most frequent: an instruction where the sums are
-    /// finished anyway.
-    pub(crate) fn rectifies(&self) -> bool {
-        self.activation == Some(Activation::Relu)
+    /// The activation if it is one of the rectifiers, the most frequent: instructions where the sums
+    /// are finished anyway.
+    pub(crate) fn rectifier(&self) -> Rectifier {
+        match self.activation {
+            Some(Activation::Relu) => Rectifier::Relu,
+            Some(Activation::Relu6) => Rectifier::Relu6,
+            _ => Rectifier::None,
+        }
     }
 
     /// Any other activation: it is applied by [`activate`] to the lines just written. In the loops
     /// that finish sums in registers it would be a branch a register, and more code than the
     /// compiler unrolls.
     pub(crate) fn curve(&self) -> Option<Activation> {
-        self.activation.filter(|activation| *activation != Activation::Relu)
+        self.activation.filter(|_| self.rectifier() == Rectifier::None)
+    }
+}
+
+/// What cuts values off at zero, and at six.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rectifier {
+    None,
+    Relu,
+    Relu6,
+}
+
+impl Rectifier {
+    /// As [`Activation::of`], of a register.
+    #[inline(always)]
+    pub(crate) fn of<S: Simd>(self, simd: S, value: S::f32s) -> S::f32s {
+        let [zero, six] = [0.0, 6.0].map(|bound| simd.splat_f32s(bound));
+        // The instructions of x86 give the second operand where one is no number.
+        let second = cfg!(target_arch = "x86_64") && S::F32_LANES > 1;
+        let positive = |value| match second {
+            true => simd.max_f32s(zero, value),
+            false => simd.select_f32s(simd.less_than_f32s(value, zero), zero, value),
+        };
+        let at_most_six = |value| match second {
+            true => simd.min_f32s(six, value),
+            false => simd.select_f32s(simd.greater_than_f32s(value, six), six, value),
+        };
+        match self {
+            Self::None => value,
+            Self::Relu => positive(value),
+            Self::Relu6 => at_most_six(positive(value)),
+        }
     }
 }
 
@@ -51,32 +86,59 @@ pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [f
     simd.vectorize(Applied { activation, y: values });
 }
 
-/// The part of an epilogue that is done register by register: the summand, and `ReLU`.
+/// The part of an epilogue that is done register by register: the summand, and a rectifier.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish {
     /// Where the sums and where the summands begin; both null where nothing is added.
     y: *const f32,
     add: *const f32,
-    relu: bool,
+    rectifier: Rectifier,
 }
 
 impl Finish {
     /// Nothing.
-    pub(crate) const NONE: Self = Self { y: std::ptr::null(), add: std::ptr::null(), relu: false };
+    pub(crate) const NONE: Self =
+        Self { y: std::ptr::null(), add: std::ptr::null(), rectifier: Rectifier::None };
 
     /// As `epilogue` has it, for sums in `y`.
     pub(crate) fn new(epilogue: &Epilogue, y: &Shared) -> Self {
-        let relu = epilogue.rectifies();
+        let rectifier = epilogue.rectifier();
         if epilogue.add.is_empty() {
-            return Self { relu, ..Self::NONE };
+            return Self { rectifier, ..Self::NONE };
         }
-        Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), relu }
+        Self { y: y.pointer(0, epilogue.add.len()), add: epilogue.add.as_ptr(), rectifier }
+    }
+
+    /// Rectifies complete sums that nothing is added to, before they are written.
+    #[inline(always)]
+    pub(crate) fn rectify<S: Simd, const R: usize, const N: usize>(
+        self,
+        simd: S,
+        sums: &mut [[S::f32s; N]; R],
+    ) {
+        // The branch once, not a register.
+        match self.rectifier {
+            _ if !self.add.is_null() => {}
+            Rectifier::None => {}
+            Rectifier::Relu => {
+                sums.as_flattened_mut().iter_mut().for_each(|v| *v = Rectifier::Relu.of(simd, *v))
+            }
+            Rectifier::Relu6 => {
+                sums.as_flattened_mut().iter_mut().for_each(|v| *v = Rectifier::Relu6.of(simd, *v))
+            }
+        }
+    }
+
+    /// Whether sums are finished once they are written, as their summands are then read beside them.
+    #[inline(always)]
+    pub(crate) fn adds(self) -> bool {
+        !self.add.is_null()
     }
 
     /// Whether there is anything to do.
     #[inline(always)]
     pub(crate) fn is_something(self) -> bool {
-        self.relu || !self.add.is_null()
+        self.rectifier != Rectifier::None || !self.add.is_null()
     }
 
     /// Finishes the register at `at`. The sums are written first and finished then: with more to
@@ -108,10 +170,6 @@ impl Finish {
                 simd.add_f32s(value, summand)
             };
         }
-        if self.relu {
-            let zero = simd.splat_f32s(0.0);
-            value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
-        }
-        value
+        self.rectifier.of(simd, value)
     }
 }

@@ -3,6 +3,8 @@
 
 use pulp::Simd;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::epilogue::Finish;
 use crate::{LANES, isa};
 
@@ -13,7 +15,7 @@ pub(crate) const COLUMNS: usize = 3;
 
 /// Vectors that a product of columns takes at once with the instructions in use.
 pub(crate) fn columns() -> usize {
-    if isa::width() == LANES { COLUMNS } else { 1 }
+    if isa::width() >= LANES / 2 { COLUMNS } else { 1 }
 }
 
 /// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at
@@ -62,10 +64,25 @@ pub(crate) unsafe fn product<S: Simd>(
                 let out = [out[0], out[1], out[2]];
                 part::<S, 8, 3>(simd, (0, steps), [x[0], x[1], x[2]], out, target);
             }
+            // Of sixteen registers twelve hold sums: four rows of three halves of a vector.
+            (8, 3) => {
+                let halves = [
+                    ([x[0], x[0].add(8), x[1]], [out[0], out[0].add(8), out[1]]),
+                    ([x[1].add(8), x[2], x[2].add(8)], [out[1].add(8), out[2], out[2].add(8)]),
+                ];
+                for (steps, target) in stretches(steps, target) {
+                    for (x, out) in halves {
+                        part::<S, 4, 3>(simd, (0, steps), x, out, target);
+                        part::<S, 4, 3>(simd, (4, steps), x, out, target);
+                    }
+                }
+            }
             (8, _) => {
-                let (x, out) = ([x[0], x[0].add(8)], [out[0], out[0].add(8)]);
-                part::<S, 4, 2>(simd, (0, steps), x, out, target);
-                part::<S, 4, 2>(simd, (4, steps), x, out, target);
+                for (x, out) in x.iter().zip(out) {
+                    let (x, out) = ([*x, x.add(8)], [*out, out.add(8)]);
+                    part::<S, 4, 2>(simd, (0, steps), x, out, target);
+                    part::<S, 4, 2>(simd, (4, steps), x, out, target);
+                }
             }
             (4, _) => {
                 let x = [x[0], x[0].add(4), x[0].add(8), x[0].add(12)];
@@ -81,6 +98,26 @@ pub(crate) unsafe fn product<S: Simd>(
             }
         }
     }
+}
+
+/// Steps whose operands stay in the first-level cache while the quarters of a product read them: 28 KiB.
+const STRETCH: usize = 128;
+
+/// The steps of a product in stretches one after the other, each with its part of the target.
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+unsafe fn stretches(steps: Steps, target: Target) -> impl Iterator<Item = (Steps, Target)> {
+    let last = steps.len.saturating_sub(1) / STRETCH * STRETCH;
+    (0..=last).step_by(STRETCH).map(move |first| {
+        // SAFETY: both pointers stay within what the steps read.
+        let (a, taps) = unsafe { (steps.a.add(first * ROWS), steps.taps.add(first)) };
+        let len = STRETCH.min(steps.len - first);
+        let start = if first == 0 { target.start } else { std::ptr::null() };
+        let finish = if first == last { target.finish } else { Finish::NONE };
+        (Steps { a, taps, len, ..steps }, Target { start, finish, ..target })
+    })
 }
 
 #[inline(always)]
@@ -103,6 +140,43 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
                 }
             }
         }
+        add_products::<S, R, N>(simd, (first, steps), x, &mut sums);
+        target.finish.rectify(simd, &mut sums);
+        for r in 0..R {
+            if first + r < target.rows {
+                for c in 0..N {
+                    store::<S>(out[c].add((first + r) * target.stride), sums[r][c]);
+                }
+            }
+        }
+        if target.finish.adds() {
+            for r in first..target.rows.min(first + R) {
+                for out in out {
+                    target.finish.apply_at(simd, out.add(r * target.stride));
+                }
+            }
+        }
+    }
+}
+
+/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k] * scale..]`.
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+unsafe fn add_products<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    (first, steps): (usize, Steps),
+    x: [*const f32; N],
+    sums: &mut [[S::f32s; N]; R],
+) {
+    // SAFETY: the caller's promise. Registers of eight values are AVX2's.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if S::F32_LANES == 8 && (R, N) == avx2::SHAPE {
+            let sums = &mut *std::ptr::from_mut(sums).cast();
+            return avx2::add_products((first, steps), [x[0], x[1], x[2]], sums);
+        }
         for k in 0..steps.len {
             let tap = *steps.taps.add(k) as usize * steps.scale;
             let mut b = [simd.splat_f32s(0.0); N];
@@ -113,20 +187,6 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
                 let a = simd.splat_f32s(*steps.a.add(k * ROWS + first + r));
                 for c in 0..N {
                     sums[r][c] = simd.mul_add_f32s(a, b[c], sums[r][c]);
-                }
-            }
-        }
-        for r in 0..R {
-            if first + r < target.rows {
-                for c in 0..N {
-                    store::<S>(out[c].add((first + r) * target.stride), sums[r][c]);
-                }
-            }
-        }
-        if target.finish.is_something() {
-            for r in first..target.rows.min(first + R) {
-                for out in out {
-                    target.finish.apply_at(simd, out.add(r * target.stride));
                 }
             }
         }

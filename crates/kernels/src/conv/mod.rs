@@ -3,6 +3,8 @@
 //! Nothing the size of a batch's patches ever exists. A linear layer is the 1x1 convolution of
 //! one pixel.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod correlate;
 mod dense;
 pub mod depthwise;

@@ -81,7 +81,7 @@ impl Stencil {
             let (ky, kx) = (index / window.kernel.w, index % window.kernel.w);
             Tap { index, row: ky * window.dilation.h, column: kx * window.dilation.w }
         });
-        Self {
+        let stencil = Self {
             blocks: conv.lanes.blocks(),
             channels: conv.inputs,
             h: conv.h,
@@ -94,7 +94,21 @@ impl Stencil {
             rows,
             columns,
             grid: Grid { h: rows, w: columns, step: Size::square(1), y: 0, x: 0 },
+        };
+        stencil.in_a_row()
+    }
+
+    /// A stencil of single pixels has them all in one row, which is shared out as one likes.
+    fn in_a_row(self) -> Self {
+        let Self { h, w, taps, grid, .. } = &self;
+        let alone = taps.len() == 1 && (taps[0].row, taps[0].column) == (0, 0);
+        let all = (self.rows, self.columns) == (*h, *w) && (grid.h, grid.w) == (*h, *w);
+        if !alone || !all || (self.top, self.left) != (0, 0) || self.step != Size::square(1) {
+            return self;
         }
+        let pixels = h * w;
+        let grid = Grid { h: 1, w: pixels, ..*grid };
+        Self { h: 1, w: pixels, rows: 1, columns: pixels, grid, ..self }
     }
 
     /// `dx` from `dy`: one stencil for the pixels of each phase of the stride. Some have no taps.
@@ -117,7 +131,7 @@ impl Stencil {
                 column: (across.shift + left) as usize,
             })
         });
-        Self {
+        let stencil = Self {
             blocks: conv.lanes.blocks(),
             channels: conv.outputs,
             h: output.h,
@@ -130,7 +144,8 @@ impl Stencil {
             rows: conv.h.saturating_sub(y).div_ceil(window.stride.h),
             columns: conv.w.saturating_sub(x).div_ceil(window.stride.w),
             grid: Grid { h: conv.h, w: conv.w, step: window.stride, y, x },
-        }
+        };
+        stencil.in_a_row()
     }
 
     /// The farthest row and column of the taps.
@@ -150,13 +165,16 @@ impl Stencil {
             && !(self.h * self.w).is_multiple_of(16)
     }
 
-    /// Where the windows of `item` of `output` are written, a range a block.
+    /// Where the windows of `item` of `output` are written, a range a row.
     ///
     /// They lie one behind the other where the output has no stride, as in every forward pass.
     pub(super) fn written(&self, item: &Item, output: usize) -> impl Iterator<Item = Range<usize>> {
-        let len = item.rows.len() * self.columns * LANES;
-        let first = move |block| self.target(block, item.rows.start, 0) + output * self.plane();
-        item.blocks.clone().map(first).map(move |start| start..start + len)
+        let len = item.columns.len() * LANES;
+        let places = item.blocks.clone().flat_map(|b| item.rows.clone().map(move |row| (b, row)));
+        let first = move |(block, row)| self.target(block, row, item.columns.start);
+        places
+            .map(first)
+            .map(move |to| output * self.plane() + to..output * self.plane() + to + len)
     }
 
     /// Where window (`row`, `column`) of (`block`, output channel 0) is written.

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::stencil::{Stencil, Tap};
-use crate::LANES;
+use crate::{LANES, prefetch};
+
+/// Channels between the one that is copied and the one that is asked for.
+const AHEAD: usize = 2;
 
 /// How large items are to be, and where they are read.
 #[derive(Debug, Clone, Copy)]
@@ -16,13 +19,15 @@ pub(super) struct Share {
     pub in_place: bool,
 }
 
-/// Windows that one task computes, and how their source lies in its room.
+/// How windows are shared out, and how the source of some lies in a task's room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tiling {
     /// Blocks of an item.
     pub blocks: usize,
     /// Rows of windows of an item.
     pub rows: usize,
+    /// Columns of windows of an item.
+    pub columns: usize,
     /// Items.
     pub items: usize,
     /// Values between rows of one map of the source.
@@ -35,8 +40,9 @@ pub(super) struct Tiling {
     block: usize,
     /// Channels that are in the room at the same time.
     pub chunk: usize,
-    /// Items down one block.
+    /// Items down and across one block.
     down: usize,
+    across: usize,
     /// The maps that a stride makes of a channel and that taps read, by their first pixel.
     phases: Vec<Phase>,
     /// Whether the source is read where it lies, and there is no room.
@@ -61,6 +67,14 @@ impl Phase {
 pub(super) struct Item {
     pub blocks: Range<usize>,
     pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Item {
+    /// Windows of one block.
+    pub(super) fn windows(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
 }
 
 impl Tiling {
@@ -69,33 +83,37 @@ impl Tiling {
     /// Where a tap reads does not depend on the number of blocks.
     pub(super) fn new(s: &Stencil, share: Share) -> Self {
         let Share { windows, room, .. } = share;
-        let rows = (windows / s.columns).clamp(1, s.rows);
-        let whole = rows == s.rows;
+        let columns = even(s.columns, windows);
+        let rows = (windows / columns).clamp(1, s.rows);
+        let whole = (rows, columns) == (s.rows, s.columns);
         let blocks = if whole { (windows / (s.rows * s.columns)).max(1) } else { 1 };
         let reach = s.reach();
-        let (high, wide) = (rows + reach.h / s.step.h, s.columns + reach.w / s.step.w);
+        let (high, wide) = (rows + reach.h / s.step.h, columns + reach.w / s.step.w);
         let mut phases = Vec::new();
         for phase in s.taps.iter().map(|t| Phase::of(s, t)) {
             if !phases.contains(&phase) {
                 phases.push(phase);
             }
         }
-        let map = high * wide * LANES;
+        // An odd number of lines: the channels of a window would share few of the cache's sets.
+        let map = (high * wide | 1) * LANES;
         // Some phases of an input gradient have no taps: there is room for one map all the same.
         let channel = phases.len().max(1) * map;
         let most = (room / (blocks * channel)).max(1);
-        let chunk = s.channels.div_ceil(s.channels.div_ceil(most));
-        let down = s.rows.div_ceil(rows);
+        let chunk = even(s.channels, most);
+        let (down, across) = (s.rows.div_ceil(rows), s.columns.div_ceil(columns));
         let gathered = Self {
             blocks,
             rows,
-            items: s.blocks.div_ceil(blocks) * down,
+            columns,
+            items: s.blocks.div_ceil(blocks) * down * across,
             pitch: wide * LANES,
             map,
             channel,
             block: chunk * channel,
             chunk,
             down,
+            across,
             phases,
             in_place: false,
         };
@@ -108,10 +126,12 @@ impl Tiling {
     }
 
     pub(super) fn item(&self, s: &Stencil, index: usize) -> Item {
-        let (block, row) = (index / self.down * self.blocks, index % self.down * self.rows);
+        let (place, column) = (index / self.across, index % self.across * self.columns);
+        let (block, row) = (place / self.down * self.blocks, place % self.down * self.rows);
         Item {
             blocks: block..(block + self.blocks).min(s.blocks),
             rows: row..(row + self.rows).min(s.rows),
+            columns: column..(column + self.columns).min(s.columns),
         }
     }
 
@@ -157,31 +177,33 @@ impl Tiling {
         let Part { item, channels } = part;
         if self.in_place {
             let channel = item.blocks.start * s.channels + channels.start;
-            return &source[channel * self.channel + item.rows.start * self.pitch..];
+            let first = item.rows.start * self.pitch + item.columns.start * LANES;
+            return &source[channel * self.channel + first..];
         }
+        let plane = s.h * s.w * LANES;
         for (i, channel) in channels.enumerate() {
             for (b, block) in item.blocks.clone().enumerate() {
-                let plane = s.h * s.w * LANES;
-                let from = &source[(block * s.channels + channel) * plane..][..plane];
+                let from = &source[(block * s.channels + channel) * plane..];
                 let to = b * self.block + i * self.channel;
                 let to = &mut room[to..][..self.channel];
                 for (phase, to) in self.phases.iter().zip(to.chunks_exact_mut(self.map)) {
-                    self.gather(s, Map { rows: &item.rows, phase: *phase }, from, to);
+                    self.gather(s, Map { item, phase: *phase }, from, to);
                 }
             }
         }
         room
     }
 
+    /// Copies a map of the channel that `from` begins with; other channels may follow it.
     #[inline(always)]
     fn gather(&self, s: &Stencil, map: Map, from: &[f32], to: &mut [f32]) {
         let Phase { y, x } = map.phase;
-        // Column `c` of this map is column `c * step + x - left` of the source.
-        let skip = s.left - x as isize;
+        // Column `c` of this map is column `c * step - skip` of the source.
+        let skip = s.left - (x + map.item.columns.start * s.step.w) as isize;
         let first = skip.max(0).unsigned_abs().div_ceil(s.step.w);
         let end = (s.w as isize + skip).max(0).unsigned_abs().div_ceil(s.step.w);
         for (r, to) in to.chunks_exact_mut(self.pitch).enumerate() {
-            let row = ((map.rows.start + r) * s.step.h + y) as isize - s.top;
+            let row = ((map.item.rows.start + r) * s.step.h + y) as isize - s.top;
             let (first, end) = if row < 0 || row >= s.h as isize {
                 (0, 0)
             } else {
@@ -194,6 +216,12 @@ impl Tiling {
                 let column = (first * s.step.w) as isize - skip;
                 let at = (row as usize * s.w + column as usize) * LANES;
                 copy(s.step.w, &from[at..], &mut to[first * LANES..end * LANES]);
+                let soon = at + AHEAD * s.h * s.w * LANES;
+                for i in first..end {
+                    if let Some(value) = from.get(soon + (i - first) * s.step.w * LANES) {
+                        prefetch(value);
+                    }
+                }
             }
         }
     }
@@ -205,11 +233,16 @@ pub(super) struct Part<'a> {
     pub channels: Range<usize>,
 }
 
-/// One map of a channel, as far as the windows of some rows read it.
+/// One map of a channel, as far as the windows of an item read it.
 #[derive(Clone, Copy)]
 struct Map<'a> {
-    rows: &'a Range<usize>,
+    item: &'a Item,
     phase: Phase,
+}
+
+/// The largest part of `all` in equal parts of at most `most`.
+fn even(all: usize, most: usize) -> usize {
+    all.div_ceil(all.div_ceil(most))
 }
 
 #[inline(always)]

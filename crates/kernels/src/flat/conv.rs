@@ -1,5 +1,7 @@
 //! Sizes of a convolution of one image, and its source arranged so that windows lie in vectors.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Map;
@@ -66,12 +68,15 @@ impl Conv {
         !here || self.end(self.lying()) > input.len()
     }
 
-    /// Values that the copy takes; 0 where there is none.
+    /// Values of the room that a convolution of one group takes: those of the copy; 0 where there is
+    /// none, and for groups, which are copied one at a time.
     pub fn room(&self) -> usize {
-        if !self.arranged() {
-            return 0;
-        }
-        self.input.channels * self.channel() + LANES
+        if self.groups > 1 { 0 } else { self.copied(self.input.channels) }
+    }
+
+    /// Values that a copy of so many channels takes; 0 where there is none.
+    pub(super) fn copied(&self, channels: usize) -> usize {
+        if self.arranged() { channels * self.channel() + LANES } else { 0 }
     }
 
     /// Values of the weight.
@@ -82,11 +87,6 @@ impl Conv {
     /// Weights of one output.
     pub(super) fn row(&self) -> usize {
         self.input.channels / self.groups * self.window.kernel.pixels()
-    }
-
-    /// The first input channel that output `o` reads.
-    pub(super) fn first_input(&self, o: usize) -> usize {
-        o / (self.output.channels / self.groups) * (self.input.channels / self.groups)
     }
 
     /// How the source lies that windows read.
@@ -185,25 +185,46 @@ impl Conv {
         assert!(output.channels.is_multiple_of(self.groups), "groups of outputs");
         assert!(!self.arranged() || output.pad >= self.reach().w, "too few zeros between rows");
         assert!(x == input.len() && y == output.len() && room >= self.room(), "sizes");
-        let end = self.end(self.source_layout());
-        assert!(end <= if self.arranged() { room } else { x }, "a window reaches out of bounds");
+        let source = self.source_layout();
+        let (end, len) = if self.arranged() {
+            // A copy has room for the vectors of its last channel.
+            let vectors = self.output.vectors() * LANES;
+            (source.first + source.farthest + vectors, self.channel() + LANES)
+        } else {
+            (self.end(source), x)
+        };
+        assert!(end <= len, "a window reaches out of bounds");
     }
 
     /// Copies `x` into `room` if need be; returns what is read.
     pub(super) fn source<'a>(&self, x: &'a [f32], room: &'a mut [f32], tasks: usize) -> &'a [f32] {
-        if !self.arranged() {
-            return x;
+        if !self.arranged() || tasks <= 1 {
+            return self.source_of(x, 0..self.input.channels, room);
         }
-        let channels = room[..self.room() - LANES].chunks_exact_mut(self.channel()).enumerate();
-        if tasks > 1 {
-            let channels: Vec<_> = channels.collect();
-            channels.into_par_iter().for_each(|(c, to)| self.arrange(x, c, to));
-        } else {
-            channels.for_each(|(c, to)| self.arrange(x, c, to));
+        // Of the last channel the vectors reach behind it.
+        let channels = self.input.channels * self.channel();
+        let channels = room[..channels].par_chunks_exact_mut(self.channel());
+        channels.enumerate().for_each(|(c, to)| self.arrange(x, c, to));
+        room
+    }
+
+    /// As [`Self::source`], of some channels on this thread.
+    pub(super) fn source_of<'a>(
+        &self,
+        x: &'a [f32],
+        channels: Range<usize>,
+        room: &'a mut [f32],
+    ) -> &'a [f32] {
+        if !self.arranged() {
+            return &x[channels.start * self.input.plane()..];
+        }
+        for (c, to) in channels.zip(room.chunks_exact_mut(self.channel())) {
+            self.arrange(x, c, to);
         }
         room
     }
 
+    /// Copies channel `c` of `x`.
     fn arrange(&self, x: &[f32], c: usize, to: &mut [f32]) {
         simd::<Arrange, _>((self, x, c, to));
     }

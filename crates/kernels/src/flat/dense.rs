@@ -11,7 +11,7 @@ use crate::conv::epilogue::{Finish, activate};
 use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
-use crate::{LANES, isa};
+use crate::{LANES, isa, lanes};
 
 /// The weights of a convolution of one group, `(panel of eight outputs, input, tap, 8)`, zeros
 /// behind the last output.
@@ -22,14 +22,23 @@ pub struct Dense {
     first: usize,
     /// Where each (input, tap) reads.
     taps: Vec<u32>,
+    /// Vectors whose source stays in the second-level cache while all outputs read it.
+    tile: usize,
     keep: Vec<f32>,
+    /// Whether each vector holds pixels alone.
+    whole: Vec<bool>,
 }
+
+/// Values of the source of a tile: 192 KiB.
+const ROOM: usize = 48 << 10;
+/// Most vectors of a tile.
+const MOST: usize = 48;
 
 impl Dense {
     /// Arranges `weight`, `outputs x inputs x kernel`.
     ///
     /// # Panics
-    /// If the convolution has groups: these are [`super::Sparse`]'s.
+    /// If the convolution has groups: these are [`super::Grouped`]'s.
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         assert_eq!(conv.groups, 1, "a convolution of one group");
@@ -45,7 +54,12 @@ impl Dense {
         let at = |i: usize| i / taps.len() * source.channel + taps[i % taps.len()];
         let at = |i| u32::try_from(at(i)).expect("an image has fewer than 2^32 values");
         let taps = (0..row).map(at).collect();
-        Self { conv: *conv, packed, first: source.first, taps, keep: conv.output.keep() }
+        let each = conv.input.channels * source.read(LANES);
+        let tile = (ROOM / each).clamp(COLUMNS, MOST) / COLUMNS * COLUMNS;
+        let keep = conv.output.keep();
+        let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
+        let whole = whole.collect();
+        Self { conv: *conv, packed, first: source.first, taps, tile, keep, whole }
     }
 
     /// As [`super::Sparse::forward`].
@@ -61,8 +75,18 @@ impl Dense {
         conv.check_epilogue(end);
         let source = conv.source(x, room, tasks);
         let out = Shared::new(y);
-        parts(conv.output.channels.div_ceil(ROWS), tasks, |panels| {
-            isa::dispatch(Task { dense: self, source, end, panels, out: &out });
+        let panels = conv.output.channels.div_ceil(ROWS);
+        let tiles = conv.output.vectors().div_ceil(self.tile);
+        let across = tasks.min(tiles).max(1);
+        let down = tasks.div_ceil(across).min(panels).max(1);
+        let part = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
+        parts(across * down, tasks, |all| {
+            for i in all {
+                let tiles = part(i % across, across, tiles);
+                let panels = part(i / across, down, panels);
+                let (out, finish) = (&out, Finish::new(end, &out));
+                isa::dispatch(Task { dense: self, source, end, finish, tiles, panels, out });
+            }
         });
     }
 }
@@ -71,6 +95,8 @@ struct Task<'a> {
     dense: &'a Dense,
     source: &'a [f32],
     end: &'a Epilogue<'a>,
+    finish: Finish,
+    tiles: Range<usize>,
     panels: Range<usize>,
     out: &'a Shared<'a>,
 }
@@ -80,22 +106,23 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (map, width) = (self.dense.conv.output, micro::columns());
-        for panel in self.panels.clone() {
-            let outputs = panel * ROWS..map.channels.min((panel + 1) * ROWS);
-            for o in outputs.clone() {
-                // SAFETY: the outputs of this panel belong to this task alone.
-                let channel = unsafe { self.out.part(o * map.plane(), map.plane()) };
-                map.clear_margins(channel);
+        let (dense, map) = (self.dense, self.dense.conv.output);
+        let outputs = |panel: usize| panel * ROWS..map.channels.min((panel + 1) * ROWS);
+        if self.tiles.start == 0 {
+            for o in self.panels.clone().flat_map(outputs) {
+                // SAFETY: the margins of these panels belong to the task of their first tile.
+                unsafe { map.clear_margins(o, self.out) };
             }
-            for first in (0..map.vectors()).step_by(width) {
-                let vectors = first..(first + width).min(map.vectors());
-                self.product(simd, (panel, &outputs), vectors.clone());
-                for o in outputs.clone() {
-                    let at = map.at(o, 0, 0) + vectors.start * LANES;
-                    // SAFETY: as above.
-                    let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
-                    self.finish(simd, at, &self.dense.keep[vectors.start * LANES..], sums);
+        }
+        for tile in self.tiles.clone() {
+            let vectors = tile * dense.tile..map.vectors().min((tile + 1) * dense.tile);
+            for panel in self.panels.clone() {
+                for first in vectors.clone().step_by(micro::columns()) {
+                    let columns = first..(first + micro::columns()).min(vectors.end);
+                    self.product(simd, (panel, &outputs(panel)), columns);
+                }
+                for o in outputs(panel) {
+                    self.finish(simd, o, vectors.clone());
                 }
             }
         }
@@ -103,7 +130,7 @@ impl WithSimd for Task<'_> {
 }
 
 impl Task<'_> {
-    /// The sums of some vectors of eight outputs.
+    /// The sums of some vectors of eight outputs, rectified.
     #[inline(always)]
     fn product<S: Simd>(
         &self,
@@ -120,7 +147,7 @@ impl Task<'_> {
         let a = &dense.packed[panel * len * ROWS..][..len * ROWS];
         let steps = Steps { a: a.as_ptr(), taps: dense.taps.as_ptr(), scale: 1, len };
         let (rows, stride) = (outputs.len(), map.plane());
-        let target = Target { rows, stride, start: start.as_ptr(), finish: Finish::NONE };
+        let target = Target { rows, stride, start: start.as_ptr(), finish: self.finish };
         let mut x = [std::ptr::null(); COLUMNS];
         let mut y = [std::ptr::null_mut(); COLUMNS];
         for (c, vector) in vectors.clone().enumerate() {
@@ -134,20 +161,22 @@ impl Task<'_> {
         unsafe { micro::product(simd, steps, &x[..columns], &y[..columns], target) };
     }
 
-    /// Completes `sums`, which stand at `at` in the output, and sets what is no pixel to zero.
+    /// Applies an activation that is no rectifier to some vectors of output `o`, and sets what is no
+    /// pixel to zero.
     #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, at: usize, keep: &[f32], sums: &mut [f32]) {
-        if !self.end.add.is_empty() {
-            let add = &self.end.add[at..][..sums.len()];
-            sums.iter_mut().zip(add).for_each(|(y, add)| *y += add);
-        }
+    fn finish<S: Simd>(&self, simd: S, o: usize, vectors: Range<usize>) {
+        let Dense { conv, keep, whole, .. } = self.dense;
+        let at = conv.output.at(o, 0, 0) + vectors.start * LANES;
+        // SAFETY: these vectors of this output belong to this task alone.
+        let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
         if let Some(activation) = self.end.curve() {
             activate(simd, activation, sums);
         }
-        let relu = self.end.rectifies();
-        for (y, keep) in sums.iter_mut().zip(keep) {
-            let value = if relu && *y < 0.0 { 0.0 } else { *y };
-            *y = f32::from_bits(value.to_bits() & keep.to_bits());
+        for (vector, y) in vectors.zip(lanes::vectors_mut(sums)).filter(|(v, _)| !whole[*v]) {
+            let keep = &lanes::vectors(keep)[vector];
+            for (y, keep) in y.iter_mut().zip(keep) {
+                *y = f32::from_bits(y.to_bits() & keep.to_bits());
+            }
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Where the pixels of one image lie.
 
+#![allow(unsafe_code, reason = "several tasks write one image")]
+
+use std::ops::Range;
+
 use crate::LANES;
+use crate::shared::Shared;
 
 /// The channels of one image, `h` x `w` pixels each, with zeros around them.
 ///
@@ -51,7 +56,9 @@ impl Map {
             return 1;
         }
         let rows = (self.h + self.pad) * self.pitch() + self.pad;
-        self.lead() + rows.next_multiple_of(LANES)
+        let lines = self.lead() / LANES + rows.div_ceil(LANES);
+        // An odd number of lines: the channels of a window would share few of the cache's sets.
+        (lines | 1) * LANES
     }
 
     /// Values of an image: its channels, and a vector's worth behind them, which windows touch.
@@ -77,12 +84,20 @@ impl Map {
         (0..self.vectors() * LANES).map(|i| f32::from_bits(bits(i))).collect()
     }
 
-    /// Sets to zero what is before and behind the pixels of `channel`, whose rows are complete.
-    pub(super) fn clear_margins(&self, channel: &mut [f32]) {
-        channel[..self.lead()].fill(0.0);
+    /// What is before and behind the vectors of a channel.
+    pub(super) fn margins(&self) -> [Range<usize>; 2] {
         let behind = self.lead() + self.vectors() * LANES;
-        if behind < channel.len() {
-            channel[behind..].fill(0.0);
+        [0..self.lead(), behind.min(self.plane())..self.plane()]
+    }
+
+    /// Sets the margins of channel `c` of `out` to zero.
+    ///
+    /// # Safety
+    /// They must belong to this task alone.
+    pub(super) unsafe fn clear_margins(&self, c: usize, out: &Shared) {
+        for margin in self.margins() {
+            // SAFETY: the caller's promise.
+            unsafe { out.part(c * self.plane() + margin.start, margin.len()) }.fill(0.0);
         }
     }
 }
@@ -95,7 +110,7 @@ mod tests {
     fn rows_share_the_zeros_between_them() {
         let map = Map { channels: 2, h: 3, w: 4, pad: 1 };
         assert_eq!((map.pitch(), map.lead(), map.vectors()), (5, 16, 1));
-        assert_eq!(map.plane(), 16 + 32, "four rows of five and one, in whole vectors");
+        assert_eq!(map.plane(), 16 + 32, "four rows of five and one, in an odd number of vectors");
         assert_eq!(map.at(1, 2, 3), 48 + 16 + 13);
         let kept: Vec<usize> = (0..16).filter(|i| map.keep()[*i].to_bits() != 0).collect();
         assert_eq!(kept, [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13]);

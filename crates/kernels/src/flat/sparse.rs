@@ -5,26 +5,35 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{Conv, parts};
+use super::{Conv, Map, parts};
 use crate::conv::Epilogue;
-use crate::conv::epilogue::activate;
+use crate::conv::epilogue::{Rectifier, activate};
 use crate::conv::micro::{load, store};
 use crate::shared::Shared;
 use crate::{LANES, isa};
 
 /// A kept weight.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+pub(super) struct Entry {
     /// Where it reads, from where the window stands.
-    at: u32,
-    value: f32,
+    pub at: u32,
+    /// Its value.
+    pub value: f32,
+}
+
+impl Entry {
+    /// A weight that reads `at`.
+    pub(super) fn new(at: usize, value: f32) -> Self {
+        let at = u32::try_from(at).expect("an image has fewer than 2^32 values");
+        Self { at, value }
+    }
 }
 
 /// Bytes of source that the lists of one chunk of channels read: they stay in the first-level cache
 /// while all outputs are computed.
 const NEAR: usize = 24 << 10;
 
-/// The kept weights of a convolution, by chunk of input channels, then by output.
+/// The kept weights of a convolution of one group, by chunk of input channels, then by output.
 ///
 /// Up to sixteen vectors of an output stay in registers while its list is walked: one broadcast a
 /// weight, and a multiply-add a vector whose operand comes straight from the cache.
@@ -41,37 +50,23 @@ pub struct Sparse {
 }
 
 impl Sparse {
-    /// Arranges the weights that are not zero of `weight`,
-    /// `outputs x inputs/groups x kernel`.
+    /// Arranges the weights that are not zero of `weight`, `outputs x inputs x kernel`.
+    ///
+    /// # Panics
+    /// If the convolution has groups: these are [`super::Grouped`]'s.
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
-        Self::of_kept(conv, weight, |value| value != 0.0)
-    }
-
-    /// Arranges all weights, zeros too: the way to compute a convolution in groups, whose outputs
-    /// read few inputs each.
-    pub fn whole(conv: &Conv, weight: &[f32]) -> Self {
-        Self::of_kept(conv, weight, |_| true)
-    }
-
-    fn of_kept(conv: &Conv, weight: &[f32], kept: impl Fn(f32) -> bool) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
+        assert_eq!(conv.groups, 1, "a convolution of one group");
         let (taps, source) = (conv.taps(), conv.source_layout());
         let each = channels_of_chunk(conv);
         let chunks = conv.input.channels.div_ceil(each);
         let (mut entries, mut starts) = (Vec::new(), vec![0]);
         for chunk in 0..chunks {
-            let of_chunk = chunk * each..(chunk + 1) * each;
-            for (o, row) in weight.chunks_exact(conv.row()).enumerate() {
-                let first = conv.first_input(o);
-                // The channels of this chunk among those that the output reads.
-                let own =
-                    of_chunk.start.max(first)..of_chunk.end.min(first + row.len() / taps.len());
-                for c in own {
-                    let values = &row[(c - first) * taps.len()..][..taps.len()];
-                    for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| kept(**v)) {
-                        let at = u32::try_from(c * source.channel + tap);
-                        let at = at.expect("an image has fewer than 2^32 values");
-                        entries.push(Entry { at, value });
+            for row in weight.chunks_exact(conv.row()) {
+                for c in chunk * each..conv.input.channels.min((chunk + 1) * each) {
+                    let values = &row[c * taps.len()..][..taps.len()];
+                    for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| **v != 0.0) {
+                        entries.push(Entry::new(c * source.channel + tap, value));
                     }
                 }
                 starts.push(entries.len() as u32);
@@ -146,48 +141,95 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Task { sparse, source, end, outputs, out } = self;
         let map = sparse.conv.output;
+        let sums = Sums { map, keep: &sparse.keep, source: &source[sparse.first..], end, out };
         for o in outputs.clone() {
             // SAFETY: this output belongs to this task alone.
-            map.clear_margins(unsafe { out.part(o * map.plane(), map.plane()) });
+            unsafe { map.clear_margins(o, out) };
         }
-        let registers = map.vectors() * LANES / S::F32_LANES;
-        // Half of what there are: AVX2 has 16, the others 32.
-        let tiles = registers.div_ceil(if S::F32_LANES == 8 { MOST / 2 } else { MOST });
-        for (t, chunk) in (0..tiles).flat_map(|t| (0..sparse.chunks).map(move |c| (t, c))) {
-            let (first, last) = (t * registers / tiles, (t + 1) * registers / tiles);
-            let at = first * S::F32_LANES;
-            let len = (last - first) * S::F32_LANES;
-            let (begins, ends) = (chunk == 0, chunk + 1 == sparse.chunks);
-            for o in outputs.clone() {
-                let entries = sparse.entries(chunk, o);
-                if entries.is_empty() && !begins && !ends {
-                    continue;
-                }
-                let x = source[sparse.first + at..].as_ptr();
-                let to = o * map.plane() + map.lead() + at;
-                let keep = &sparse.keep[at..at + len];
-                let tail = ends.then(|| Tail {
-                    add: end.add.get(to..to + len).map_or(std::ptr::null(), <[f32]>::as_ptr),
-                    keep: keep.as_ptr(),
-                    relu: end.rectifies(),
-                });
-                let y = out.pointer(to, len);
-                let sum = (entries, begins.then(|| end.bias_of(o)));
-                // SAFETY: entries reach no farther than `source` has been checked to; these
-                // vectors of this output belong to this task alone.
-                unsafe {
-                    by_count!(last - first, S, (simd, sum, (x, y), tail),
-                        [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
-                }
-                if let Some(activation) = end.curve().filter(|_| ends) {
-                    // SAFETY: as above.
-                    let y = unsafe { out.part(to, len) };
-                    activate(simd, activation, y);
-                    // Not every activation of zero is zero.
-                    for (y, keep) in y.iter_mut().zip(keep) {
-                        *y = f32::from_bits(y.to_bits() & keep.to_bits());
+        for tile in tiles::<S>(map) {
+            for chunk in 0..sparse.chunks {
+                let (begins, ends) = (chunk == 0, chunk + 1 == sparse.chunks);
+                for o in outputs.clone() {
+                    let entries = sparse.entries(chunk, o);
+                    if entries.is_empty() && !begins && !ends {
+                        continue;
                     }
+                    // SAFETY: entries reach no farther than `source` has been checked to; these
+                    // registers of this output belong to this task alone.
+                    unsafe { sums.add(simd, o, tile.clone(), Stretch { entries, begins, ends }) };
                 }
+            }
+        }
+    }
+}
+
+/// Registers of a channel that are computed together, one range after the other.
+pub(super) fn tiles<S: Simd>(map: Map) -> impl Iterator<Item = Range<usize>> {
+    let registers = map.vectors() * LANES / S::F32_LANES;
+    // Half of what there are: AVX2 has 16, the others 32.
+    let tiles = registers.div_ceil(if S::F32_LANES == 8 { MOST / 2 } else { MOST });
+    (0..tiles).map(move |t| t * registers / tiles..(t + 1) * registers / tiles)
+}
+
+/// What sums along lists are computed from, and where they go.
+pub(super) struct Sums<'a> {
+    /// Where the outputs lie.
+    pub map: Map,
+    /// As [`Map::keep`] has it.
+    pub keep: &'a [f32],
+    /// What the first window's first tap reads, and all behind it.
+    pub source: &'a [f32],
+    pub end: &'a Epilogue<'a>,
+    pub out: &'a Shared<'a>,
+}
+
+/// A part of an output's list.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch<'a> {
+    pub entries: &'a [Entry],
+    /// Whether it is the first; else it is added to what is there.
+    pub begins: bool,
+    /// Whether it is the last, behind which sums are complete.
+    pub ends: bool,
+}
+
+impl Sums<'_> {
+    /// Adds a stretch to some registers of output `o`.
+    ///
+    /// # Safety
+    /// For these registers every entry must read inside the source, and no other thread may touch them.
+    #[inline(always)]
+    pub(super) unsafe fn add<S: Simd>(
+        &self,
+        simd: S,
+        o: usize,
+        registers: Range<usize>,
+        stretch: Stretch,
+    ) {
+        let Self { map, keep, source, end, out } = *self;
+        let at = registers.start * S::F32_LANES;
+        let len = registers.len() * S::F32_LANES;
+        let to = map.at(o, 0, 0) + at;
+        let keep = &keep[at..at + len];
+        let tail = stretch.ends.then(|| Tail {
+            add: end.add.get(to..to + len).map_or(std::ptr::null(), <[f32]>::as_ptr),
+            keep: keep.as_ptr(),
+            rectifier: end.rectifier(),
+        });
+        let (x, y) = (source[at..].as_ptr(), out.pointer(to, len));
+        let sum = (stretch.entries, stretch.begins.then(|| end.bias_of(o)));
+        // SAFETY: the caller's promise.
+        unsafe {
+            by_count!(registers.len(), S, (simd, sum, (x, y), tail),
+                [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
+        }
+        if let Some(activation) = end.curve().filter(|_| stretch.ends) {
+            // SAFETY: as above.
+            let y = unsafe { out.part(to, len) };
+            activate(simd, activation, y);
+            // Not every activation of zero is zero.
+            for (y, keep) in y.iter_mut().zip(keep) {
+                *y = f32::from_bits(y.to_bits() & keep.to_bits());
             }
         }
     }
@@ -198,7 +240,7 @@ impl WithSimd for Task<'_> {
 struct Tail {
     add: *const f32,
     keep: *const f32,
-    relu: bool,
+    rectifier: Rectifier,
 }
 
 /// Sums that start with a value, or with what stands in `y`; where they are complete, `tail` is done.
@@ -239,10 +281,7 @@ unsafe fn tile<S: Simd, const N: usize>(
             if !tail.add.is_null() {
                 value = simd.add_f32s(value, load::<S>(tail.add.add(at)));
             }
-            if tail.relu {
-                let zero = simd.splat_f32s(0.0);
-                value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
-            }
+            value = tail.rectifier.of(simd, value);
             store::<S>(y.add(at), simd.and_f32s(value, load::<S>(tail.keep.add(at))));
         }
     }

@@ -1,7 +1,7 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
 use kernels::conv::{Conv as Sizes, Epilogue};
-use kernels::flat::{self, Conv, Dense, Map, Matrix, Sparse};
+use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Sparse};
 use kernels::{Activation, LANES, Lanes, Window};
 use proptest::prelude::*;
 use seed::stream;
@@ -118,6 +118,13 @@ impl Case {
 
     #[track_caller]
     pub fn check_sparse(&self) {
+        if self.conv.groups > 1 {
+            for sparse in [false, true] {
+                let grouped = Grouped::new(&self.conv, &self.weight.plain(), sparse);
+                self.check(|(x, _), end, y, tasks| grouped.forward(x, end, y, tasks));
+            }
+            return;
+        }
         let sparse = Sparse::new(&self.conv, &self.weight.plain());
         let kept = self.weight.values.iter().filter(|w| **w != 0.0).count();
         assert_eq!(sparse.kept(), kept);

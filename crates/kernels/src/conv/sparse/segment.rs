@@ -28,24 +28,24 @@ fn most() -> usize {
 
 /// The windows of `item` in segments.
 pub(in super::super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<Segment> {
-    let most = most();
+    let (most, width) = (most(), item.columns.len());
     let mut all = Vec::new();
     for (b, block) in item.blocks.clone().enumerate() {
         let mut row = 0;
         while row < item.rows.len() {
-            let rows = match (most / s.columns, item.rows.len() - row) {
-                (4.., 4..) if s.columns * 4 == most => 4,
-                (2.., 2..) if s.columns * 2 == most => 2,
+            let rows = match (most / width, item.rows.len() - row) {
+                (4.., 4..) if width * 4 == most => 4,
+                (2.., 2..) if width * 2 == most => 2,
                 _ => 1,
             };
             let mut column = 0;
-            while column < s.columns {
+            while column < width {
                 let mut columns = most;
-                while columns > s.columns - column {
+                while columns > width - column {
                     columns /= 2;
                 }
                 let at = tiling.window(b, row, column);
-                let to = s.target(block, item.rows.start + row, column);
+                let to = s.target(block, item.rows.start + row, item.columns.start + column);
                 all.push(Segment { rows, columns, at, to });
                 column += columns;
             }

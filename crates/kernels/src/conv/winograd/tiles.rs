@@ -8,7 +8,7 @@ use super::super::epilogue::{Finish, activate};
 use super::super::micro::{load, store};
 use super::{IN, OUT, POINTS, transform};
 use crate::shared::Shared;
-use crate::{Activation, LANES};
+use crate::{Activation, LANES, prefetch};
 
 /// A convolution, or an input gradient, in tiles of 4x4 outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,17 +237,4 @@ impl Square {
             activate(simd, activation, unsafe { out.part(at, columns * LANES) });
         }
     }
-}
-
-/// Brings a cache line in.
-#[inline(always)]
-fn prefetch(at: &f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing that a program could see, at an address that is valid.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }

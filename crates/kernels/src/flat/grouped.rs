@@ -1,0 +1,98 @@
+//! Convolution of one image in groups, depthwise among them: each group's few inputs are copied, if they
+//! need be, and read while they are near.
+#![allow(unsafe_code, reason = "outputs are written by several tasks")]
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::sparse::{Entry, Stretch, Sums, tiles};
+use super::{Conv, parts};
+use crate::conv::Epilogue;
+use crate::shared::Shared;
+use crate::{isa, scratch};
+
+/// The weights of a convolution in groups, by output.
+#[derive(Debug, Clone)]
+pub struct Grouped {
+    conv: Conv,
+    entries: Vec<Entry>,
+    /// Where the entries of each output begin; one more than there are.
+    starts: Vec<u32>,
+    /// Where the first window's first tap reads, in the group's first channel.
+    first: usize,
+    keep: Vec<f32>,
+}
+
+impl Grouped {
+    /// Arranges the weights of `weight`, `outputs x inputs/groups x kernel`; where `sparse` without
+    /// those that are zero.
+    pub fn new(conv: &Conv, weight: &[f32], sparse: bool) -> Self {
+        assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
+        let (taps, source) = (conv.taps(), conv.source_layout());
+        let (mut entries, mut starts) = (Vec::new(), vec![0]);
+        for row in weight.chunks_exact(conv.row()) {
+            let kept = row.iter().enumerate().filter(|(_, v)| !sparse || **v != 0.0);
+            entries.extend(kept.map(|(i, value)| {
+                let channel = i / taps.len() * source.channel;
+                Entry::new(channel + taps[i % taps.len()], *value)
+            }));
+            starts.push(entries.len() as u32);
+        }
+        Self { conv: *conv, entries, starts, first: source.first, keep: conv.output.keep() }
+    }
+
+    /// `y = end(conv(x))`, split into at most `tasks` parts for several threads.
+    pub fn forward(&self, x: &[f32], end: &Epilogue, y: &mut [f32], tasks: usize) {
+        let conv = &self.conv;
+        conv.check((x.len(), 0, y.len()));
+        conv.check_epilogue(end);
+        let inputs = conv.input.channels / conv.groups;
+        let out = Shared::new(y);
+        parts(conv.groups, tasks, |groups| {
+            scratch::with(conv.copied(inputs), |room| {
+                for group in groups {
+                    let source = conv.source_of(x, group * inputs..(group + 1) * inputs, room);
+                    isa::dispatch(Group { grouped: self, group, source, end, out: &out });
+                }
+            });
+        });
+    }
+
+    /// The outputs of `group`.
+    fn outputs(&self, group: usize) -> Range<usize> {
+        let each = self.conv.output.channels / self.conv.groups;
+        group * each..(group + 1) * each
+    }
+}
+
+struct Group<'a> {
+    grouped: &'a Grouped,
+    group: usize,
+    /// From the group's first channel on.
+    source: &'a [f32],
+    end: &'a Epilogue<'a>,
+    out: &'a Shared<'a>,
+}
+
+impl WithSimd for Group<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { grouped, group, source, end, out } = self;
+        let map = grouped.conv.output;
+        let sums = Sums { map, keep: &grouped.keep, source: &source[grouped.first..], end, out };
+        for o in grouped.outputs(group) {
+            // SAFETY: this output belongs to this task alone.
+            unsafe { map.clear_margins(o, out) };
+            let entries = grouped.starts[o] as usize..grouped.starts[o + 1] as usize;
+            let all = Stretch { entries: &grouped.entries[entries], begins: true, ends: true };
+            for tile in tiles::<S>(map) {
+                // SAFETY: entries reach no farther than `source` has been checked to; this output
+                // belongs to this task alone.
+                unsafe { sums.add(simd, o, tile, all) };
+            }
+        }
+    }
+}
