@@ -13,7 +13,48 @@ use super::micro::{ROWS, Steps};
 /// Rows and registers of a row.
 pub(super) const SHAPE: (usize, usize) = (4, 3);
 
-/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k] * scale..]`.
+/// One step: where its tap stands, and its four factors.
+macro_rules! step {
+    ($tap:literal $a0:literal $a1:literal $a2:literal $a3:literal) => {
+        concat!(
+            "mov {tap:e}, dword ptr [{taps} + ",
+            $tap,
+            "]\n",
+            "vmovups {b0}, ymmword ptr [{x0} + 4 * {tap}]\n",
+            "vmovups {b1}, ymmword ptr [{x1} + 4 * {tap}]\n",
+            "vmovups {b2}, ymmword ptr [{x2} + 4 * {tap}]\n",
+            "vbroadcastss {a}, dword ptr [{factors} + ",
+            $a0,
+            "]\n",
+            "vfmadd231ps {r00}, {a}, {b0}\n",
+            "vfmadd231ps {r01}, {a}, {b1}\n",
+            "vfmadd231ps {r02}, {a}, {b2}\n",
+            "vbroadcastss {a}, dword ptr [{factors} + ",
+            $a1,
+            "]\n",
+            "vfmadd231ps {r10}, {a}, {b0}\n",
+            "vfmadd231ps {r11}, {a}, {b1}\n",
+            "vfmadd231ps {r12}, {a}, {b2}\n",
+            "vbroadcastss {a}, dword ptr [{factors} + ",
+            $a2,
+            "]\n",
+            "vfmadd231ps {r20}, {a}, {b0}\n",
+            "vfmadd231ps {r21}, {a}, {b1}\n",
+            "vfmadd231ps {r22}, {a}, {b2}\n",
+            "vbroadcastss {a}, dword ptr [{factors} + ",
+            $a3,
+            "]\n",
+            "vfmadd231ps {r30}, {a}, {b0}\n",
+            "vfmadd231ps {r31}, {a}, {b1}\n",
+            "vfmadd231ps {r32}, {a}, {b2}",
+        )
+    };
+}
+
+/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k]..]`.
+///
+/// Four steps a turn: where another thread of the core takes half of the instructions that it can begin,
+/// each one that is no multiply-add counts.
 ///
 /// # Safety
 /// The processor must have AVX2 and FMA, and every read of `a`, `taps` and `x` must be in range.
@@ -24,44 +65,36 @@ pub(super) unsafe fn add_products(
     x: [*const f32; 3],
     sums: &mut [[__m256; 3]; 4],
 ) {
-    const { assert!(ROWS == 8, "the step of the factors below is 32 bytes") };
-    if steps.len == 0 {
-        return;
-    }
+    const { assert!(ROWS == 8, "the factors of a step are 32 bytes") };
     let [mut r0, mut r1, mut r2, mut r3] = *sums;
     // SAFETY: the caller's promise.
     unsafe {
         asm!(
+            "test {fours}, {fours}",
+            "jz 3f",
             "2:",
-            "mov {tap:e}, dword ptr [{taps}]",
-            "imul {tap}, {scale}",
-            "vmovups {b0}, ymmword ptr [{x0} + 4 * {tap}]",
-            "vmovups {b1}, ymmword ptr [{x1} + 4 * {tap}]",
-            "vmovups {b2}, ymmword ptr [{x2} + 4 * {tap}]",
-            "vbroadcastss {a}, dword ptr [{factors}]",
-            "vfmadd231ps {r00}, {a}, {b0}",
-            "vfmadd231ps {r01}, {a}, {b1}",
-            "vfmadd231ps {r02}, {a}, {b2}",
-            "vbroadcastss {a}, dword ptr [{factors} + 4]",
-            "vfmadd231ps {r10}, {a}, {b0}",
-            "vfmadd231ps {r11}, {a}, {b1}",
-            "vfmadd231ps {r12}, {a}, {b2}",
-            "vbroadcastss {a}, dword ptr [{factors} + 8]",
-            "vfmadd231ps {r20}, {a}, {b0}",
-            "vfmadd231ps {r21}, {a}, {b1}",
-            "vfmadd231ps {r22}, {a}, {b2}",
-            "vbroadcastss {a}, dword ptr [{factors} + 12]",
-            "vfmadd231ps {r30}, {a}, {b0}",
-            "vfmadd231ps {r31}, {a}, {b1}",
-            "vfmadd231ps {r32}, {a}, {b2}",
+            step!(0 0 4 8 12),
+            step!(4 32 36 40 44),
+            step!(8 64 68 72 76),
+            step!(12 96 100 104 108),
+            "add {taps}, 16",
+            "add {factors}, 128",
+            "dec {fours}",
+            "jnz 2b",
+            "3:",
+            "test {rest}, {rest}",
+            "jz 5f",
+            "4:",
+            step!(0 0 4 8 12),
             "add {taps}, 4",
             "add {factors}, 32",
-            "dec {len}",
-            "jnz 2b",
+            "dec {rest}",
+            "jnz 4b",
+            "5:",
             taps = inout(reg) steps.taps => _,
             factors = inout(reg) steps.a.add(first) => _,
-            len = inout(reg) steps.len => _,
-            scale = in(reg) steps.scale,
+            fours = inout(reg) steps.len / 4 => _,
+            rest = inout(reg) steps.len % 4 => _,
             x0 = in(reg) x[0],
             x1 = in(reg) x[1],
             x2 = in(reg) x[2],

@@ -16,8 +16,8 @@ use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
 
-/// Values of a task's source at a time: 192 KiB, so that they stay in the second-level cache.
-const ROOM: usize = 48 << 10;
+/// Values of a task's source at a time: 256 KiB, so that they stay in the second-level cache.
+const ROOM: usize = 64 << 10;
 /// Steps of a product from which on reading and writing its sums again takes little of its time.
 const STEPS: usize = 256;
 /// Numbers of windows of a task, whole products of columns; the more, the less often weights are read.
@@ -144,7 +144,7 @@ impl Job<'_> {
         let row = s.channels * s.taps.len() * ROWS;
         let a = &self.packed[panel * row + channels.start * s.taps.len() * ROWS..];
         let len = channels.len() * s.taps.len();
-        let steps = Steps { a: a.as_ptr(), taps: self.taps.as_ptr(), scale: 1, len };
+        let steps = Steps { a: a.as_ptr(), taps: self.taps.as_ptr(), len };
         let start = &self.start[panel * ROWS..][..ROWS];
         let target = Target {
             rows: ROWS.min(s.outputs - panel * ROWS),

@@ -18,14 +18,12 @@ pub(crate) fn columns() -> usize {
     if isa::width() >= LANES / 2 { COLUMNS } else { 1 }
 }
 
-/// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at
-/// `taps[k] * scale` from each column.
+/// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at `taps[k]` from
+/// each column.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps {
     pub a: *const f32,
     pub taps: *const u32,
-    /// What each of `taps` is multiplied with.
-    pub scale: usize,
     pub len: usize,
 }
 
@@ -159,7 +157,7 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
     }
 }
 
-/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k] * scale..]`.
+/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k]..]`.
 ///
 /// # Safety
 /// As for [`product`].
@@ -178,7 +176,7 @@ unsafe fn add_products<S: Simd, const R: usize, const N: usize>(
             return avx2::add_products((first, steps), [x[0], x[1], x[2]], sums);
         }
         for k in 0..steps.len {
-            let tap = *steps.taps.add(k) as usize * steps.scale;
+            let tap = *steps.taps.add(k) as usize;
             let mut b = [simd.splat_f32s(0.0); N];
             for c in 0..N {
                 b[c] = load::<S>(x[c].add(tap));

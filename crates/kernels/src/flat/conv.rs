@@ -30,17 +30,22 @@ pub(super) struct Layout {
     pub channel: usize,
     /// Where the first window's first tap reads, in channel 0.
     pub first: usize,
-    /// No tap reads farther than this from the window's first.
-    farthest: usize,
-    /// Maps of a channel, and how far behind the windows in each that is read.
-    read: usize,
-    reach: usize,
+    /// Maps of a channel that taps read, and values between them.
+    pub phases: usize,
+    pub phase: usize,
+    /// How far behind its window a tap reads, at most, in its map.
+    pub reach: usize,
 }
 
 impl Layout {
     /// Values of a channel that the windows of `len` neighbouring values read, about.
     pub(super) fn read(self, len: usize) -> usize {
-        self.read * (len + self.reach)
+        self.phases * (len + self.reach)
+    }
+
+    /// No tap reads farther than this from the window's first.
+    fn farthest(self) -> usize {
+        (self.phases - 1) * self.phase + self.reach
     }
 }
 
@@ -95,34 +100,31 @@ impl Conv {
             return self.lying();
         }
         let reach = self.reach();
-        let farthest = reach.h * self.output.pitch() + reach.w;
-        let phases = self.phases().pixels();
         Layout {
             channel: self.channel(),
             first: 0,
-            farthest: (phases - 1) * self.phase() + farthest,
-            read: phases,
-            reach: farthest,
+            phases: self.phases().pixels(),
+            phase: self.phase(),
+            reach: reach.h * self.output.pitch() + reach.w,
         }
     }
 
     /// As the input has it.
     fn lying(&self) -> Layout {
         let (span, padding, pitch) = (self.window.span(), self.window.padding, self.input.pitch());
-        let reach = (span.h - 1) * pitch + span.w - 1;
         let before = padding.top * pitch + padding.left;
         Layout {
             channel: self.input.plane(),
             first: self.input.lead() - before,
-            farthest: reach,
-            read: 1,
-            reach,
+            phases: 1,
+            phase: 0,
+            reach: (span.h - 1) * pitch + span.w - 1,
         }
     }
 
     /// Where the vectors of the last channel end that the windows of `source` read.
     fn end(&self, source: Layout) -> usize {
-        let last = (self.input.channels - 1) * source.channel + source.farthest;
+        let last = (self.input.channels - 1) * source.channel + source.farthest();
         source.first + last + self.output.vectors() * LANES
     }
 
@@ -189,7 +191,7 @@ impl Conv {
         let (end, len) = if self.arranged() {
             // A copy has room for the vectors of its last channel.
             let vectors = self.output.vectors() * LANES;
-            (source.first + source.farthest + vectors, self.channel() + LANES)
+            (source.first + source.farthest() + vectors, self.channel() + LANES)
         } else {
             (self.end(source), x)
         };
@@ -272,21 +274,31 @@ impl Kernel<(&Conv, &[f32], usize, &mut [f32])> for Arrange {
 fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
     match stride {
         1 => to.copy_from_slice(&from[..to.len()]),
+        // Rows are short: with a count that it does not know the compiler would leave most of each to
+        // a loop over single values.
         2 => {
-            // Rows are short: with a count that it does not know the compiler would leave most of
-            // each to a loop over single values.
-            let (wide, rest) = to.as_chunks_mut::<LANES>();
-            let mut from = from;
-            for to in wide {
-                let (own, after) = from.split_at(from.len().min(2 * LANES));
-                from = after;
-                match own.as_array::<{ 2 * LANES }>() {
-                    Some(own) => (0..LANES).for_each(|i| to[i] = own[2 * i]),
-                    None => to.iter_mut().zip(own.iter().step_by(2)).for_each(|(t, f)| *t = *f),
-                }
-            }
-            rest.iter_mut().zip(from.iter().step_by(2)).for_each(|(to, from)| *to = *from);
+            let at = evens::<LANES>(0, from, to);
+            let at = evens::<8>(at, from, to);
+            let at = evens::<4>(at, from, to);
+            evens::<1>(at, from, to);
         }
         _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
     }
+}
+
+/// Every second value of `from` as far as `N` at a time fit, from place `at` of `to` on; the first place
+/// that is left.
+#[inline(always)]
+fn evens<const N: usize>(at: usize, from: &[f32], to: &mut [f32]) -> usize {
+    let places = to[at..].as_chunks_mut::<N>().0;
+    let end = at + places.len() * N;
+    for (i, place) in places.iter_mut().enumerate() {
+        // The last may lack the odd value behind it.
+        let first = 2 * (at + i * N);
+        match from.get(first..first + 2 * N) {
+            Some(own) => (0..N).for_each(|i| place[i] = own[2 * i]),
+            None => (0..N).for_each(|i| place[i] = from[first + 2 * i]),
+        }
+    }
+    end
 }

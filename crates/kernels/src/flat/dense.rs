@@ -5,34 +5,62 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::conv::Layout;
 use super::{Conv, parts};
 use crate::conv::Epilogue;
 use crate::conv::epilogue::{Finish, activate};
 use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
-use crate::{LANES, isa, lanes};
+use crate::{LANES, isa, lanes, prefetch, scratch};
 
 /// The weights of a convolution of one group, `(panel of eight outputs, input, tap, 8)`, zeros
 /// behind the last output.
 pub struct Dense {
     conv: Conv,
     packed: Buffer,
-    /// Where the first window's first tap reads.
-    first: usize,
-    /// Where each (input, tap) reads.
+    source: Layout,
+    tile: Tile,
+    /// Where each (input of a tile's chunk, tap) reads in the room.
     taps: Vec<u32>,
-    /// Vectors whose source stays in the second-level cache while all outputs read it.
-    tile: usize,
     keep: Vec<f32>,
     /// Whether each vector holds pixels alone.
     whole: Vec<bool>,
 }
 
-/// Values of the source of a tile: 192 KiB.
-const ROOM: usize = 48 << 10;
-/// Most vectors of a tile.
-const MOST: usize = 48;
+/// Values of the source that are copied together: 256 KiB, so that they stay in the second-level cache
+/// while all outputs read them. Where they lie the channels of a window are pages apart.
+const ROOM: usize = 64 << 10;
+/// Steps of a product from which on reading and writing its sums again takes little of its time.
+const STEPS: usize = 256;
+
+/// What is copied and computed together.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// Vectors of each channel.
+    vectors: usize,
+    /// Input channels at a time.
+    chunk: usize,
+    /// Values of the room between maps of a channel: an odd number of lines, since the channels of a
+    /// window would share few of the cache's sets.
+    piece: usize,
+}
+
+impl Tile {
+    /// As many vectors as leave room for products of [`STEPS`]: weights are read once a tile.
+    fn new(conv: &Conv, source: Layout) -> Self {
+        let (channels, taps) = (conv.input.channels, conv.window.kernel.pixels());
+        let of = |vectors: usize| {
+            let piece = ((vectors * LANES + source.reach).div_ceil(LANES) | 1) * LANES;
+            let most = (ROOM / (source.phases * piece)).max(1);
+            Self { vectors, chunk: channels.div_ceil(channels.div_ceil(most)), piece }
+        };
+        let enough = |tile: &Self| tile.chunk * taps >= STEPS.min(channels * taps);
+        let all = conv.output.vectors();
+        let even = |parts: usize| of(all.div_ceil(parts).next_multiple_of(COLUMNS));
+        (1..=all.div_ceil(COLUMNS)).map(even).find(enough).unwrap_or_else(|| of(COLUMNS))
+    }
+}
 
 impl Dense {
     /// Arranges `weight`, `outputs x inputs x kernel`.
@@ -51,15 +79,22 @@ impl Dense {
                 *to = *value;
             }
         }
-        let at = |i: usize| i / taps.len() * source.channel + taps[i % taps.len()];
-        let at = |i| u32::try_from(at(i)).expect("an image has fewer than 2^32 values");
-        let taps = (0..row).map(at).collect();
-        let each = conv.input.channels * source.read(LANES);
-        let tile = (ROOM / each).clamp(COLUMNS, MOST) / COLUMNS * COLUMNS;
+        let tile = Tile::new(conv, source);
+        let at = |i: usize| {
+            let (channel, tap) = (i / taps.len(), taps[i % taps.len()]);
+            // A source of one map has no distance between maps.
+            let (phase, within) = match source.phase {
+                0 => (0, tap),
+                distance => (tap / distance, tap % distance),
+            };
+            let at = (channel * source.phases + phase) * tile.piece + within;
+            u32::try_from(at).expect("a room has fewer than 2^32 values")
+        };
+        let taps = (0..tile.chunk * taps.len()).map(at).collect();
         let keep = conv.output.keep();
         let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
         let whole = whole.collect();
-        Self { conv: *conv, packed, first: source.first, taps, tile, keep, whole }
+        Self { conv: *conv, packed, source, tile, taps, keep, whole }
     }
 
     /// As [`super::Sparse::forward`].
@@ -76,7 +111,7 @@ impl Dense {
         let source = conv.source(x, room, tasks);
         let out = Shared::new(y);
         let panels = conv.output.channels.div_ceil(ROWS);
-        let tiles = conv.output.vectors().div_ceil(self.tile);
+        let tiles = conv.output.vectors().div_ceil(self.tile.vectors);
         let across = tasks.min(tiles).max(1);
         let down = tasks.div_ceil(across).min(panels).max(1);
         let part = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
@@ -85,11 +120,43 @@ impl Dense {
                 let tiles = part(i % across, across, tiles);
                 let panels = part(i / across, down, panels);
                 let (out, finish) = (&out, Finish::new(end, &out));
-                isa::dispatch(Task { dense: self, source, end, finish, tiles, panels, out });
+                scratch::with(self.room(), |room| {
+                    let task = Task { dense: self, source, end, finish, tiles, panels, room, out };
+                    isa::dispatch(task);
+                });
             }
         });
     }
+
+    /// Values that are copied together.
+    fn room(&self) -> usize {
+        self.tile.chunk * self.source.phases * self.tile.piece
+    }
+
+    /// Copies what some vectors read of some channels.
+    #[inline(always)]
+    fn gather(&self, source: &[f32], of: (&Range<usize>, &Range<usize>), room: &mut [f32]) {
+        let (vectors, channels) = of;
+        let Layout { channel, first, phases, phase, reach } = self.source;
+        let len = vectors.len() * LANES + reach;
+        let mut pieces = room.chunks_exact_mut(self.tile.piece);
+        for c in channels.clone() {
+            for p in 0..phases {
+                let at = first + c * channel + p * phase + vectors.start * LANES;
+                let piece = pieces.next().expect("a piece a channel and map");
+                piece[..len].copy_from_slice(&source[at..at + len]);
+                for soon in (at + AHEAD * channel..).step_by(LANES).take(len / LANES) {
+                    if let Some(value) = source.get(soon) {
+                        prefetch(value);
+                    }
+                }
+            }
+        }
+    }
 }
+
+/// Channels between the one that is copied and the one that is asked for.
+const AHEAD: usize = 2;
 
 struct Task<'a> {
     dense: &'a Dense,
@@ -98,6 +165,7 @@ struct Task<'a> {
     finish: Finish,
     tiles: Range<usize>,
     panels: Range<usize>,
+    room: &'a mut [f32],
     out: &'a Shared<'a>,
 }
 
@@ -106,66 +174,90 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (dense, map) = (self.dense, self.dense.conv.output);
+        let Self { dense, source, end, finish, tiles, panels, room, out } = self;
+        let map = dense.conv.output;
         let outputs = |panel: usize| panel * ROWS..map.channels.min((panel + 1) * ROWS);
-        if self.tiles.start == 0 {
-            for o in self.panels.clone().flat_map(outputs) {
+        if tiles.start == 0 {
+            for o in panels.clone().flat_map(outputs) {
                 // SAFETY: the margins of these panels belong to the task of their first tile.
-                unsafe { map.clear_margins(o, self.out) };
+                unsafe { map.clear_margins(o, out) };
             }
         }
-        for tile in self.tiles.clone() {
-            let vectors = tile * dense.tile..map.vectors().min((tile + 1) * dense.tile);
-            for panel in self.panels.clone() {
-                for first in vectors.clone().step_by(micro::columns()) {
-                    let columns = first..(first + micro::columns()).min(vectors.end);
-                    self.product(simd, (panel, &outputs(panel)), columns);
-                }
-                for o in outputs(panel) {
-                    self.finish(simd, o, vectors.clone());
+        let Tile { vectors: each, chunk, .. } = dense.tile;
+        let inputs = dense.conv.input.channels;
+        for tile in tiles {
+            let vectors = tile * each..map.vectors().min((tile + 1) * each);
+            for first in (0..inputs).step_by(chunk) {
+                let channels = first..(first + chunk).min(inputs);
+                dense.gather(source, (&vectors, &channels), room);
+                let part = Part { dense, room, vectors: &vectors, channels, end, finish, out };
+                for panel in panels.clone() {
+                    part.panel(simd, panel, outputs(panel));
                 }
             }
         }
     }
 }
 
-impl Task<'_> {
-    /// The sums of some vectors of eight outputs, rectified.
+/// Some vectors and some of the input channels.
+struct Part<'a> {
+    dense: &'a Dense,
+    room: &'a [f32],
+    vectors: &'a Range<usize>,
+    channels: Range<usize>,
+    end: &'a Epilogue<'a>,
+    finish: Finish,
+    out: &'a Shared<'a>,
+}
+
+impl Part<'_> {
+    /// Adds the channels to the sums of up to eight outputs; the last completes them.
     #[inline(always)]
-    fn product<S: Simd>(
-        &self,
-        simd: S,
-        (panel, outputs): (usize, &Range<usize>),
-        vectors: Range<usize>,
-    ) {
-        let (dense, map) = (self.dense, self.dense.conv.output);
-        let len = dense.taps.len();
+    fn panel<S: Simd>(&self, simd: S, panel: usize, outputs: Range<usize>) {
+        let Self { dense, room, channels, out, .. } = self;
+        let (map, taps) = (dense.conv.output, dense.conv.window.kernel.pixels());
+        let last = channels.end == dense.conv.input.channels;
         let mut start = [0.0; ROWS];
         for (start, o) in start.iter_mut().zip(outputs.clone()) {
             *start = self.end.bias_of(o);
         }
-        let a = &dense.packed[panel * len * ROWS..][..len * ROWS];
-        let steps = Steps { a: a.as_ptr(), taps: dense.taps.as_ptr(), scale: 1, len };
+        let len = channels.len() * taps;
+        let a = (panel * dense.conv.row() + channels.start * taps) * ROWS;
+        let a = dense.packed[a..][..len * ROWS].as_ptr();
+        let steps = Steps { a, taps: dense.taps.as_ptr(), len };
         let (rows, stride) = (outputs.len(), map.plane());
-        let target = Target { rows, stride, start: start.as_ptr(), finish: self.finish };
-        let mut x = [std::ptr::null(); COLUMNS];
-        let mut y = [std::ptr::null_mut(); COLUMNS];
-        for (c, vector) in vectors.clone().enumerate() {
-            x[c] = self.source[dense.first + vector * LANES..].as_ptr();
-            let to = map.at(outputs.start, 0, 0) + vector * LANES;
-            y[c] = self.out.pointer(to, (rows - 1) * stride + LANES);
+        let target = Target {
+            rows,
+            stride,
+            start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
+            finish: if last { self.finish } else { Finish::NONE },
+        };
+        let count = self.vectors.len();
+        for first in (0..count).step_by(micro::columns()) {
+            let width = micro::columns().min(count - first);
+            let mut x = [std::ptr::null(); COLUMNS];
+            let mut y = [std::ptr::null_mut(); COLUMNS];
+            for c in 0..width {
+                let vector = first + c;
+                x[c] = room[vector * LANES..].as_ptr();
+                let to = map.at(outputs.start, 0, 0) + (self.vectors.start + vector) * LANES;
+                y[c] = out.pointer(to, (rows - 1) * stride + LANES);
+            }
+            // SAFETY: taps reach no farther than what was copied for these vectors; these vectors of
+            // these outputs belong to this task alone.
+            unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
         }
-        let columns = vectors.len();
-        // SAFETY: taps reach no farther than `source` has been checked to; these vectors of these
-        // outputs belong to this task alone.
-        unsafe { micro::product(simd, steps, &x[..columns], &y[..columns], target) };
+        if last {
+            outputs.for_each(|o| self.finish(simd, o));
+        }
     }
 
-    /// Applies an activation that is no rectifier to some vectors of output `o`, and sets what is no
+    /// Applies an activation that is no rectifier to the vectors of output `o`, and sets what is no
     /// pixel to zero.
     #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, o: usize, vectors: Range<usize>) {
+    fn finish<S: Simd>(&self, simd: S, o: usize) {
         let Dense { conv, keep, whole, .. } = self.dense;
+        let vectors = self.vectors.clone();
         let at = conv.output.at(o, 0, 0) + vectors.start * LANES;
         // SAFETY: these vectors of this output belong to this task alone.
         let sums = unsafe { self.out.part(at, vectors.len() * LANES) };

@@ -6,8 +6,8 @@ use pulp::NullaryFnOnce;
 
 use super::image::rows;
 use super::{Image, Map, Output};
-use crate::pool::{Average, Pooling, Windows, divisor, larger};
-use crate::{Size, Window, isa, scratch};
+use crate::pool::{Average, Pooling, Taps, Windows, divisor, larger};
+use crate::{LANES, Size, Window, isa, scratch};
 
 /// `y = max over each window of x`, channel by channel.
 pub fn max_pool(pooling: &Pooling, x: Image, y: Output) {
@@ -28,7 +28,15 @@ pub fn max_pool(pooling: &Pooling, x: Image, y: Output) {
 /// `y = mean over each window of x`, channel by channel.
 pub fn average(average: &Average, x: Image, y: Output) {
     check(average.input(), average.output(), x, &y);
-    let (map, windows) = (y.map, &average.windows());
+    let map = y.map;
+    if average.is_global() {
+        let pixels = (x.map.h * x.map.w) as f32;
+        return y.each_channel(|c, y| {
+            let sum = isa::dispatch(Total(x.channel(c)));
+            rows(map, y).for_each(|row| row.fill(sum / pixels));
+        });
+    }
+    let windows = &average.windows();
     let (window, len) = match average {
         Average::Windows { pooling, .. } => (Some(&pooling.window), line_len(pooling)),
         Average::Grid { .. } => (None, x.map.w),
@@ -71,34 +79,72 @@ impl NullaryFnOnce for Maxima<'_> {
     fn call(self) {
         let Self { window, windows, x, c, map, y, line } = self;
         let pixels = window.padding.left..window.padding.left + x.map.w;
+        line.fill(f32::NEG_INFINITY);
         for (row, out) in windows.rows.iter().zip(rows(map, y)) {
-            line.fill(f32::NEG_INFINITY);
-            for at in *row {
-                let inner = line[pixels.clone()].iter_mut();
-                inner.zip(x.row(c, at)).for_each(|(best, x)| *best = larger(*best, *x));
-            }
-            out.fill(f32::NEG_INFINITY);
-            fold(window, line, out, larger);
+            over_rows((x, c), *row, (f32::NEG_INFINITY, larger), &mut line[pixels.clone()]);
+            over_columns(window, line, (f32::NEG_INFINITY, larger), out);
         }
     }
 }
 
-/// Takes each tap of the windows along `line` into `out`.
+/// Writes to `line` what `f` makes of `rows` of a channel, from a value to begin with on.
+///
+/// Each vector stays in registers until it is complete: told to keep the larger of what is there, the
+/// compiler would write under a mask, which takes several times as long.
 #[inline(always)]
-fn fold(window: &Window, line: &[f32], out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
-    for tap in 0..window.kernel.w {
-        let line = &line[tap * window.dilation.w..];
-        match window.stride.w {
-            1 => out.iter_mut().zip(line).for_each(|(y, x)| *y = f(*y, *x)),
-            2 => {
-                let pairs = line.as_chunks::<2>().0;
-                out.iter_mut().zip(pairs).for_each(|(y, x)| *y = f(*y, x[0]));
-            }
-            stride => {
-                let steps = line.iter().step_by(stride);
-                out.iter_mut().zip(steps).for_each(|(y, x)| *y = f(*y, *x));
-            }
+fn over_rows(
+    (x, c): (Image, usize),
+    rows: Taps,
+    (start, f): (f32, impl Fn(f32, f32) -> f32),
+    line: &mut [f32],
+) {
+    let (wide, rest) = line.as_chunks_mut::<LANES>();
+    let after = wide.len() * LANES;
+    for (i, to) in wide.iter_mut().enumerate() {
+        let mut all = [start; LANES];
+        for row in rows {
+            let x = &x.row(c, row).as_chunks::<LANES>().0[i];
+            all = std::array::from_fn(|i| f(all[i], x[i]));
         }
+        *to = all;
+    }
+    for (i, to) in rest.iter_mut().enumerate() {
+        *to = rows.fold(start, |all, row| f(all, x.row(c, row)[after + i]));
+    }
+}
+
+/// Writes to `out` what `f` makes of the columns of each window of `line`.
+#[inline(always)]
+fn over_columns(
+    window: &Window,
+    line: &[f32],
+    (start, f): (f32, impl Fn(f32, f32) -> f32),
+    out: &mut [f32],
+) {
+    let taps = || (0..window.kernel.w).map(|tap| tap * window.dilation.w);
+    let step = window.stride.w;
+    let mut done = 0;
+    if let 1 | 2 = step {
+        for to in out.as_chunks_mut::<LANES>().0 {
+            let first = done * step;
+            // What lies between the last value of a span and the next is not always there.
+            if first + (window.kernel.w - 1) * window.dilation.w + step * LANES > line.len() {
+                break;
+            }
+            let mut all = [start; LANES];
+            for tap in taps() {
+                let x = &line[first + tap..][..step * LANES];
+                all = match step {
+                    1 => std::array::from_fn(|i| f(all[i], x[i])),
+                    _ => std::array::from_fn(|i| f(all[i], x[2 * i])),
+                };
+            }
+            *to = all;
+            done += LANES;
+        }
+    }
+    for (i, to) in out.iter_mut().enumerate().skip(done) {
+        *to = taps().fold(start, |all, tap| f(all, line[i * step + tap]));
     }
 }
 
@@ -126,6 +172,23 @@ impl NullaryFnOnce for Pairs<'_> {
     }
 }
 
+/// The sum of a channel's pixels, and of the zeros around them.
+struct Total<'a>(&'a [f32]);
+
+impl NullaryFnOnce for Total<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let (wide, rest) = self.0.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for vector in wide {
+            sums.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+        }
+        sums.iter().chain(rest).sum()
+    }
+}
+
 /// One channel of [`average`].
 struct Means<'a> {
     /// The windows if they are all alike.
@@ -145,14 +208,12 @@ impl NullaryFnOnce for Means<'_> {
     fn call(self) {
         let Self { window, windows, x, c, map, y, line } = self;
         let left = window.map_or(0, |window| window.padding.left);
+        line.fill(0.0);
         for (row, out) in windows.rows.iter().zip(rows(map, y)) {
-            line.fill(0.0);
-            for at in *row {
-                let inner = line[left..left + x.map.w].iter_mut();
-                inner.zip(x.row(c, at)).for_each(|(sum, x)| *sum += x);
-            }
+            let sum = (0.0, |sum, x| sum + x);
+            over_rows((x, c), *row, sum, &mut line[left..left + x.map.w]);
             if let Some(window) = window {
-                fold(window, line, out, |sum, x| sum + x);
+                over_columns(window, line, sum, out);
             } else {
                 for (y, column) in out.iter_mut().zip(&windows.columns) {
                     *y = line[column.next..column.end].iter().sum();

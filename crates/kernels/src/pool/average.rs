@@ -57,7 +57,8 @@ impl Average {
         }
     }
 
-    fn is_global(&self) -> bool {
+    /// Whether one window is all of the input.
+    pub(crate) fn is_global(&self) -> bool {
         matches!(self, Self::Grid { output: Size { h: 1, w: 1 }, .. })
     }
 }

@@ -45,7 +45,8 @@ pub(in super::super) fn run(tiles: &Tiles, with: Transformed, source: &[f32], y:
     assert_eq!(with.weights.len(), POINTS * panels * tiles.channels * ROWS, "weights");
     let sizes = (tiles.channels, tiles.outputs);
     let Plan { chunk, alone } = Plan::new(tiles.count(), sizes, FEW);
-    let taps: Vec<u32> = (0..tiles.channels as u32).collect();
+    let of = |width: usize| (0..tiles.channels).map(|c| (c * width * LANES) as u32).collect();
+    let taps: [Vec<u32>; micro::COLUMNS] = std::array::from_fn(|i| of(i + 1));
     let out = Shared::new(y);
     each(alone, tiles.count().div_ceil(chunk), |i| {
         let mut first = Buffer::new(POINTS * (tiles.channels * chunk * LANES + SKEW));
@@ -93,7 +94,8 @@ pub(super) fn each(parallel: bool, count: usize, f: impl Fn(usize) + Send + Sync
 struct Job<'a> {
     tiles: &'a Tiles,
     with: Transformed<'a>,
-    taps: &'a [u32],
+    /// Where each channel of a group lies, by the group's width less one.
+    taps: &'a [Vec<u32>; micro::COLUMNS],
     /// The tiles of the chunk.
     range: Range<usize>,
     /// Whether the steps stay on this thread.
@@ -215,12 +217,8 @@ impl WithSimd for Products<'_> {
                     let last = (rows - 1) * target.stride + LANES;
                     y[c] = out.pointer(to + (group.start + c) * LANES, last);
                 }
-                let steps = Steps {
-                    a: a.as_ptr(),
-                    taps: job.taps.as_ptr(),
-                    scale: width * LANES,
-                    len: tiles.channels,
-                };
+                let taps = job.taps[width - 1].as_ptr();
+                let steps = Steps { a: a.as_ptr(), taps, len: tiles.channels };
                 // SAFETY: a group holds a vector a channel and column; the rows of this panel and
                 // point belong to this task alone, and `pointer` has checked their range.
                 unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
