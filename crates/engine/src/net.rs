@@ -301,7 +301,6 @@ impl Net {
     }
 
     /// The running statistics of every batch norm, as kernels read them.
-    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "a GPU scores by them"))]
     pub(crate) fn stats(&self) -> Result<Stats> {
         let of = |node: usize| -> Result<Option<Tensor>> {
             let both = [Role::RunningMean, Role::RunningVar].map(|role| self.of_role(node, role));
