@@ -1,10 +1,10 @@
 //! What a network from elsewhere brings along: how images are normalised for it, and norms that are put into
-//! it.
+//! it; and what is told of its operations.
 
 use artifact::{Normalisation, file, tensors};
 use house_tests::Place;
 
-/// Convolutions with a norm and without.
+/// Convolutions with a norm and without, and an operation without a fast kernel.
 const MINE: &str = "\
 secateur-graph 1
 image = input channels=3 height=32 width=32
@@ -157,4 +157,23 @@ fn norms_that_are_put_in_leave_the_answers_as_they_are() {
     refuses("mine.onnx --insert-norms", "--data DIR names a dataset of them, made by data-cifar");
     refuses("mine.onnx --data data", "--data: has no effect by itself; --insert-norms measures");
     refuses("mine.safetensors --network mine.net --data data", "--data: has no effect on mine.saf");
+}
+
+#[test]
+fn operations_without_a_fast_kernel_are_told_once() {
+    let place = house();
+    let told = |line: &str| {
+        let said = place.succeeds(line);
+        let expected = "1 of 10 operations by plain loops (no fast kernel): mixed";
+        assert_eq!(said.err.matches(expected).count(), 1, "{line}: {}", said.err);
+    };
+    place.succeeds("deployer pack dense --out p.safetensors");
+    told("trainer --data data --network mine.net --epochs 2 --out again -v");
+    told("models eval dense again --data data -v");
+    told("deployer verify p.safetensors --against dense --data data -v");
+    told("deployer bench p.safetensors --batch 1,16 --repeat 1 -v");
+    let silent = place.succeeds("models eval dense --data data").err;
+    assert!(!silent.contains("plain loops"), "{silent}");
+    let said = place.succeeds("deployer bench p.safetensors --batch 16 --repeat 1 --layers");
+    assert!(said.out.contains("plain loops, by"), "{}", said.out);
 }

@@ -65,6 +65,9 @@ impl Net {
 
     fn build(graph: Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Self> {
         let values = on_device(&graph, values, device)?;
+        if device.is_cpu() {
+            inference::tell_plain(&graph);
+        }
         let count = graph.nodes().len();
         let first = (0..count)
             .map(|n| graph.params().iter().position(|p| p.node == n).unwrap_or(usize::MAX))
