@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::yaml::{self, Value};
-use crate::{Error, Result, digest, file, names, timings};
+use crate::{Error, Normalisation, Result, digest, file, names, timings};
 
 /// The manifest format that this program writes: sealed, and without times. It reads
 /// format 1 too.
@@ -39,7 +39,7 @@ pub struct Manifest {
 }
 
 /// Which network a checkpoint belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Its name; in the zoo with a width multiplier, such as `resnet18@0.25`.
@@ -54,6 +54,9 @@ pub struct Network {
     /// Names of the classes by label, where they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
+    /// What images are normalised by for it, where that is known: what it was trained with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalisation: Option<Normalisation>,
     /// The graph's text; none in files of earlier versions, whose networks are those of the zoo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use artifact::record::ImageShape;
 use artifact::stored::{Element, Place, Stored};
-use artifact::{Error, Manifest, Result, memory, names, record, size};
+use artifact::{Error, Manifest, Normalisation, Result, memory, names, record, size};
 
 use crate::raw::{Images, check_classes};
 use crate::{Pixels, split, store};
@@ -123,6 +123,14 @@ impl Dataset {
         self
     }
 
+    /// The same images, normalised by `other`.
+    #[must_use]
+    pub fn normalised_by(mut self, other: &Normalisation) -> Self {
+        self.info.mean.clone_from(&other.mean);
+        self.info.std.clone_from(&other.std);
+        self
+    }
+
     /// Whether there are test images. Where there are none, [`Dataset::test`] is the validation part.
     pub fn has_test(&self) -> bool {
         self.info.images.test > 0
@@ -207,24 +215,9 @@ impl Part {
 fn check_info(info: &record::Dataset, folder: &Path) -> Result<()> {
     let origin = folder.join(names::MANIFEST).display().to_string();
     check_classes(&info.classes, &origin)?;
-    check_normalisation(&info.mean, &info.std, info.shape.channels)
+    info.normalisation()
+        .check(info.shape.channels)
         .map_err(|what| Error::Config(format!("{origin}: {what}")))
-}
-
-/// Checks the mean and the deviation of each of `channels` channels, pixels in `[0, 1]`. No values in that range have a mean
-/// beyond it or a deviation above a half; one up to 1 is in use for scaling to `[-1, 1]` and back.
-pub fn check_normalisation(mean: &[f64], std: &[f64], channels: usize) -> Result<(), String> {
-    let fine = mean.len() == channels
-        && std.len() == channels
-        && mean.iter().all(|m| (0.0..=1.0).contains(m))
-        && std.iter().all(|s| *s as f32 > 0.0 && *s <= 1.0);
-    if fine {
-        return Ok(());
-    }
-    Err(format!(
-        "mean {mean:?} and std {std:?}; expected a number each of {channels} channels, for pixels from 0 to \
-         1: means from 0 to 1, deviations above 0 and at most 1"
-    ))
 }
 
 /// Where a part's images and labels are.

@@ -28,7 +28,7 @@ pub mod synth;
 pub use artifact::record::ImageShape;
 pub use augment::{Augment, Augmented, Pose};
 pub use batch::{Batch, Normalise, Shown, View, batch, order, shown};
-pub use dataset::{Dataset, Keep, Part, STAGE, check_normalisation};
+pub use dataset::{Dataset, Keep, Part, STAGE};
 pub use fit::{Fit, Fitting, Size};
 pub use mixup::{Mixed, Mixup};
 pub use passed::told;

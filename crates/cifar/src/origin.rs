@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use artifact::{Error, Manifest, Result, file, manifest, names, record};
 
 use crate::STAGE;
-use crate::dataset::check_normalisation;
 
 /// The dataset at the beginning of the checkpoint's history, where that is still there as it was.
 ///
@@ -44,7 +43,8 @@ pub fn describe(folder: &Path) -> Result<record::Dataset> {
         )));
     }
     let info: record::Dataset = manifest.result(folder)?;
-    check_normalisation(&info.mean, &info.std, info.shape.channels)
+    info.normalisation()
+        .check(info.shape.channels)
         .map_err(|what| Error::Config(format!("{}: {what}", folder.display())))?;
     Ok(info)
 }

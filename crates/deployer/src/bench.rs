@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
-use inference::{Model, Network, Plan, Threads, Unknown, Use};
+use inference::{LayerPlan, Model, Network, Plan, Threads, Unknown, Use};
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -61,10 +61,10 @@ struct Row {
 #[derive(Serialize)]
 struct LayerRow {
     name: String,
-    kernel: &'static str,
+    kernel: String,
     kept: Option<f64>,
     microseconds: f64,
-    dense_kernel: &'static str,
+    dense_kernel: String,
     dense_microseconds: f64,
     /// As the dense layer counts them.
     gflops: Option<f64>,
@@ -99,7 +99,7 @@ impl Bench {
             activations_mib: artifact::size::mib(pair.sparse.activation_bytes() as u64),
             simd: isa::name().unwrap_or("unknown"),
             layers: if self.layers {
-                pair.layers(network, self.timing.repeat as usize)
+                pair.layers((model, network), self.timing.repeat as usize)
             } else {
                 vec![]
             },
@@ -174,7 +174,7 @@ impl Pair {
         start.elapsed().as_secs_f64()
     }
 
-    fn layers(&self, network: &Network, repeat: usize) -> Vec<LayerRow> {
+    fn layers(&self, (model, network): (&Model, &Network), repeat: usize) -> Vec<LayerRow> {
         let [ours, dense] = [&self.sparse, &self.dense].map(|plan| {
             self.seconds(plan);
             plan.take_spent();
@@ -182,16 +182,21 @@ impl Pair {
             plan.take_spent()
         });
         let images = (repeat * self.batch) as f64;
+        let plain = inference::plain(&model.packed().graph);
+        let kernel = |layer: &LayerPlan| {
+            let loops = if plain.contains(&layer.name.as_str()) { "plain loops, " } else { "" };
+            format!("{loops}{}", layer.kernel)
+        };
         let rows = self.sparse.layers().into_iter().zip(self.dense.layers()).enumerate();
         rows.map(|(n, (layer, dense_layer))| {
             let (macs, kept) = network.layers[n].macs();
             let seconds = ours[n] / images;
             LayerRow {
+                kernel: kernel(&layer),
                 name: layer.name,
-                kernel: layer.kernel,
                 kept: (macs > 0).then(|| kept as f64 / macs as f64),
                 microseconds: seconds * 1e6,
-                dense_kernel: dense_layer.kernel,
+                dense_kernel: kernel(&dense_layer),
                 dense_microseconds: dense[n] / images * 1e6,
                 gflops: (macs > 0).then(|| 2e-9 * macs as f64 / seconds),
             }
@@ -229,7 +234,7 @@ fn layers_text(layers: &[LayerRow]) -> String {
     let line = |l: &LayerRow| {
         vec![
             shortened(&l.name, 20),
-            l.kernel.to_owned(),
+            l.kernel.clone(),
             or_dash(l.kept.map(|k| format!("{:.1} %", k * 100.0))),
             format!("{:.1}", l.microseconds),
             or_dash(l.gflops.map(|g| format!("{g:.0}"))),

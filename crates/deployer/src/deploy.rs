@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::manifest::Network;
 use artifact::record::Deployment;
 use artifact::{Timings, file, names};
 use cifar::Dataset;
@@ -54,8 +53,8 @@ impl Deploy {
     pub fn run(&self, common: &Common) -> Result<()> {
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        let (flags, names) = (self.classes, checkpoint.class_names());
-        let matched = flags.matched(&checkpoint.graph, names, data, &self.data)?;
+        let (flags, known) = (self.classes, checkpoint.network());
+        let matched = flags.matched(&checkpoint.graph, known, data, &self.data)?;
         let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", &self.data)];
         let config = Config {
             how: self.how,
@@ -68,10 +67,8 @@ impl Deploy {
         let path = job.path(names::PACKED);
         let dense_bytes = weights_bytes(&checkpoint.manifest);
         let graph = checkpoint.graph.clone();
-        let class_names = matched.classes.clone();
-        let network = Network { class_names, ..checkpoint.network() };
         let sparsity = sparsity::count(&graph, &checkpoint.tensors, &checkpoint.masks);
-        let contents = contents(checkpoint, Some(&self.data), self.classes)?;
+        let contents = contents(checkpoint, matched.network.clone())?;
         file::write(&path, &packed::pack(&contents, &self.how.options())?)?;
         drop(contents);
         // What is verified and timed is the file as it lies there.
@@ -96,7 +93,7 @@ impl Deploy {
             verification,
         };
         tracing::info!("{}", text(&result, &timings));
-        job.timed(timings).finish(Some(network), &result, &[names::PACKED])?;
+        job.timed(timings).finish(Some(matched.network), &result, &[names::PACKED])?;
         Ok(())
     }
 }

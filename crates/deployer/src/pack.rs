@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::manifest::Output;
-use artifact::{Error, Manifest, file, names};
+use artifact::manifest::{Network, Output};
+use artifact::{Error, Manifest, Normalisation, file, names};
 use cifar::origin;
 use clap::{Args, ValueEnum};
 use engine::ClassFlags;
@@ -26,8 +26,8 @@ pub struct Pack {
     out: PathBuf,
     #[command(flatten)]
     how: How,
-    /// Dataset whose class names, mean and deviation the file takes along; without it, the one that
-    /// the checkpoint was trained on
+    /// Dataset whose class names, mean and deviation the file takes along where the checkpoint says none;
+    /// without it, the one that the checkpoint was trained on
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -120,7 +120,8 @@ impl Pack {
         file::vacant(&self.out, self.fresh)?;
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let dense = weights_bytes(&checkpoint.manifest);
-        let contents = contents(checkpoint, self.data.as_deref(), self.classes)?;
+        let network = known(&checkpoint, self.data.as_deref(), self.classes)?;
+        let contents = contents(checkpoint, network)?;
         let packed = packed::pack(&contents, &self.how.options())?;
         file::write(&self.out, &packed)?;
         let (size, ratio) = (packed.len() as u64, dense as f64 / packed.len() as f64);
@@ -156,30 +157,36 @@ pub fn weights_digest(manifest: &Manifest) -> &str {
     &weights(manifest).sha256
 }
 
-/// What is to be packed: the checkpoint with what `data`, or else the dataset it was trained on,
-/// says of its images.
-pub fn contents(
-    checkpoint: Checkpoint,
+/// What is known of the checkpoint's images: what it says itself, else what `data` says, or else the dataset
+/// that it was trained on.
+fn known(
+    checkpoint: &Checkpoint,
     data: Option<&Path>,
     classes: ClassFlags,
-) -> artifact::Result<Contents> {
+) -> artifact::Result<Network> {
     let named = data.map(Path::to_owned);
-    let Some(folder) = named.map_or_else(|| origin::of(&checkpoint.folder), |d| Ok(Some(d)))?
+    let folder = named.map_or_else(|| origin::of(&checkpoint.folder), |d| Ok(Some(d)))?;
+    let known = checkpoint.network();
+    let Some(folder) = folder else { return Ok(known) };
+    classes.described(&checkpoint.graph, known, &origin::describe(&folder)?, &folder)
+}
+
+/// What is to be packed: the checkpoint with the class names and the normalisation of `network`.
+///
+/// # Errors
+/// [`Error::Config`] where these are not known.
+pub fn contents(checkpoint: Checkpoint, network: Network) -> artifact::Result<Contents> {
+    let classes = network.class_names;
+    let Some(Normalisation { mean, std }) = network.normalisation.filter(|_| !classes.is_empty())
     else {
         return Err(Error::Config(format!(
-            "{}: its manifests lead to no dataset that is still there as it was; name one with \
-             --data: the file takes its class names, mean and deviation along",
+            "{}: does not say its class names and normalisation, and its manifests lead to no dataset that \
+             is still there as it was; name one with --data: the file takes both along",
             checkpoint.folder.display()
         )));
     };
-    let images = origin::describe(&folder)?;
-    let (graph, known) = (&checkpoint.graph, checkpoint.class_names());
-    let info = Info {
-        classes: classes.names(graph, known, &images.classes, &folder)?.names,
-        mean: images.mean,
-        std: images.std,
-        checkpoint: weights_digest(&checkpoint.manifest).to_owned(),
-    };
+    let digest = weights_digest(&checkpoint.manifest).to_owned();
+    let info = Info { classes, mean, std, checkpoint: digest };
     let Checkpoint { graph, tensors, masks, .. } = checkpoint;
     Ok(Contents { graph, tensors, masks, info })
 }

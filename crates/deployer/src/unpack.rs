@@ -53,8 +53,9 @@ impl Unpack {
         } else {
             tracing::info!("not the packed checkpoint's bits: {}", why(&packed));
         }
-        let class_names = packed.info.classes.clone();
-        let network = Network { class_names, ..graph.network() };
+        let (class_names, normalisation) =
+            (packed.info.classes.clone(), Some(packed.info.normalisation()));
+        let network = Network { class_names, normalisation, ..graph.network() };
         job.finish(Some(network), &result, &outputs)?;
         Ok(())
     }

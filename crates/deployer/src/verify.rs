@@ -38,8 +38,8 @@ impl Verify {
         let model = Model::new(packed::unpack(&bytes, &self.file)?, &self.file)?;
         let checkpoint = Checkpoint::open(&self.against)?;
         let data = Dataset::open(&self.data)?;
-        let (graph, names) = (&checkpoint.graph, checkpoint.class_names());
-        let data = self.classes.matched(graph, names, data, &self.data)?;
+        let (graph, known) = (&checkpoint.graph, checkpoint.network());
+        let data = self.classes.matched(graph, known, data, &self.data)?;
         let found = compare(&model, &checkpoint, &data, &self.file)?;
         if common.json {
             stage::print_json(&found);
@@ -113,14 +113,14 @@ fn identity(model: &Model, checkpoint: &Checkpoint) -> Result<(), String> {
     Ok(())
 }
 
-/// What the file takes along of the images is what the dataset says.
+/// What the file takes along of the images is what checkpoint and dataset say.
 fn same_images(model: &Model, matched: &Matched) -> Result<(), String> {
-    let (info, data) = (&model.packed().info, &matched.data);
-    if info.classes != matched.classes {
-        return Err("its class names are not the dataset's".into());
+    let (info, expected) = (&model.packed().info, &matched.network);
+    if info.classes != expected.class_names {
+        return Err("its class names are not those of checkpoint and dataset".into());
     }
-    if (&info.mean, &info.std) != (&data.info.mean, &data.info.std) {
-        return Err("its mean and deviation are not the dataset's".into());
+    if Some(info.normalisation()) != expected.normalisation {
+        return Err("its mean and deviation are not those of checkpoint and dataset".into());
     }
     Ok(())
 }

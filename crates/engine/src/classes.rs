@@ -1,8 +1,10 @@
-//! A checkpoint and a dataset brought together: their classes must be the same ones.
+//! A checkpoint and a dataset brought together: their classes must be the same ones, and images are
+//! normalised as the network expects.
 
 use std::path::Path;
 
-use artifact::{Error, Result};
+use artifact::manifest::Network;
+use artifact::{Error, Normalisation, Result, record};
 use cifar::classes::{self, ClassesOf};
 use cifar::{Dataset, ImageShape};
 use graph::Graph;
@@ -28,17 +30,17 @@ enum Which {
     Ignore,
 }
 
-/// A dataset whose labels are the network's.
+/// A dataset as a network takes it: labels and normalisation are the network's.
 pub struct Matched {
     /// The images.
     pub data: Dataset,
-    /// The name of each class, in the order of the logits.
-    pub classes: Vec<String>,
+    /// What a manifest says of the network from here on: the name of each class, and the normalisation.
+    pub network: Network,
 }
 
 impl ClassFlags {
-    /// The dataset `data`, of folder `path`, for the network `graph`, whose classes are `names`; none
-    /// where they are not known. Images of another size are resized.
+    /// The dataset `data`, of folder `path`, for the network `graph`, of which `known` says the names of
+    /// the classes and the normalisation, where they are known. Images of another size are resized.
     ///
     /// # Errors
     /// [`Error::Config`] where the images have another number of channels, where their numbers of
@@ -46,17 +48,42 @@ impl ClassFlags {
     pub fn matched(
         self,
         graph: &Graph,
-        names: &[String],
+        known: Network,
         data: Dataset,
         path: &Path,
     ) -> Result<Matched> {
-        check_channels(graph, data.info.shape, path)?;
-        let classes = self.names(graph, names, &data.info.classes, path)?;
-        Ok(Matched { data: data.agreeing(&classes), classes: classes.names })
+        let (network, agreed) = self.joined(graph, known, &data.info, path)?;
+        let own = network.normalisation.as_ref().expect("the dataset's, if not the network's own");
+        Ok(Matched { data: data.agreeing(&agreed).normalised_by(own), network })
     }
 
-    /// As [`ClassFlags::matched`], of a dataset's class names alone.
-    pub fn names(
+    /// As [`ClassFlags::matched`], of what a dataset's manifest says alone.
+    pub fn described(
+        self,
+        graph: &Graph,
+        known: Network,
+        info: &record::Dataset,
+        path: &Path,
+    ) -> Result<Network> {
+        self.joined(graph, known, info, path).map(|(network, _)| network)
+    }
+
+    fn joined(
+        self,
+        graph: &Graph,
+        known: Network,
+        info: &record::Dataset,
+        path: &Path,
+    ) -> Result<(Network, classes::Agreed)> {
+        check_channels(graph, info.shape, path)?;
+        let agreed = self.agreed(graph, &known.class_names, &info.classes, path)?;
+        let normalisation = Some(own_or(known.normalisation, info, path));
+        let network = Network { class_names: agreed.names.clone(), normalisation, ..known };
+        Ok((network, agreed))
+    }
+
+    /// What the classes `names` of a network and `found` of a dataset come to.
+    fn agreed(
         self,
         graph: &Graph,
         names: &[String],
@@ -79,6 +106,21 @@ impl ClassFlags {
         });
         classes::agree(names, found, which, path)
     }
+}
+
+/// The network's `own` normalisation, else that of the dataset at `path`.
+fn own_or(own: Option<Normalisation>, info: &record::Dataset, path: &Path) -> Normalisation {
+    let data = info.normalisation();
+    let Some(own) = own.filter(|own| *own != data) else { return data };
+    tracing::info!(
+        "{}: images are normalised by the network's mean {:?} and std {:?}; the dataset's are {:?} and {:?}",
+        path.display(),
+        own.mean,
+        own.std,
+        data.mean,
+        data.std
+    );
+    own
 }
 
 /// Refuses images of this `shape`, of the dataset at `path`, where the network `graph` takes images of

@@ -1,4 +1,4 @@
-//! Accuracy on a part of a dataset, and norm statistics for changed weights.
+//! Accuracy on a part of a dataset.
 
 use std::thread;
 
@@ -10,13 +10,14 @@ use kernels::loss::{Outcome, Target, cross_entropy};
 use kernels::{LANES, Lanes, pack};
 use stage::interrupt;
 
+#[cfg(feature = "cuda")]
+use crate::Batch;
 use crate::loader::{self, Fresh, Source};
-use crate::{AugmentFlags, Batch, Mode, Net, Scorer};
+use crate::{Net, Scorer};
 
-/// Images of one forward pass of a recalibration.
-const BATCH: usize = 128;
 /// Pixels and images of one forward pass of an evaluation, at most and at least: logits do not
 /// depend on the batch that an image is in, memory does.
+const BATCH: usize = 128;
 const PIXELS: usize = BATCH * 32 * 32;
 const LEAST: usize = 32;
 /// How many times as many a GPU takes.
@@ -167,44 +168,6 @@ pub fn scores_as(views: Views, net: &Net, data: &Dataset) -> Result<Scores> {
         test: evaluate_as(views, net, &data.test, &normalise).context("test images")?,
     })
 }
-
-/// How norm statistics are measured anew for weights that changed.
-///
-/// Pruning shifts activations, and statistics of the dense network no longer fit them.
-#[derive(Debug, Clone, Copy)]
-pub struct Recalibration<'a> {
-    /// Training images; 0 leaves the statistics as they are.
-    pub images: usize,
-    /// Their augmentation. It should be that of training: the statistics that a network was
-    /// trained with are those of augmented images, black borders included.
-    pub augment: &'a AugmentFlags,
-    /// Seed of the choice and augmentation of images.
-    pub seed: u64,
-}
-
-impl Recalibration<'_> {
-    /// Sets the running statistics of every batch norm of `net` to their averages over the images;
-    /// weights stay as they are.
-    pub fn apply(&self, net: &Net, data: &Dataset) -> Result<()> {
-        let normalise = Normalise::from(&data.info);
-        let mut order = seed::permutation(self.seed, "recalibrate", 0, data.train.len());
-        order.truncate(self.images);
-        let augment = self.augment.get();
-        let augment = augment.map(|a| (a, self.seed, NO_EPOCH));
-        thread::scope(|scope| {
-            let source = Source { augment, ..Source::new(net, &data.train, &normalise) };
-            for (k, images) in loader::load(scope, source, &order.chunks(BATCH))?.enumerate() {
-                let batch = Batch::fresh(net, &source, images?, None)?;
-                let tape = net.forward(&batch, Mode::Recalibrate(1.0 / (k + 1) as f32))?;
-                net.recycle(tape)?;
-            }
-            Ok(())
-        })
-    }
-}
-
-/// The stream of augmentations that no epoch of training uses.
-const NO_EPOCH: usize = usize::MAX;
 
 #[cfg(test)]
 mod tests {

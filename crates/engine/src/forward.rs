@@ -25,13 +25,46 @@ pub enum Mode<'a> {
     Recalibrate(f32),
     /// With these statistics, keeping nothing.
     Score(&'a Stats),
+    /// As `Score`, and moves running statistics of some norms.
+    Measure(Measured<'a>),
 }
 
-impl Mode<'_> {
+/// Batch norms of which the statistics of what they read are measured, while all work by others.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// Those norms, as nodes of the graph.
+    pub norms: &'a [usize],
+    /// What every norm of the network works by.
+    pub stats: &'a Stats,
+    /// The weight of the batch in the running statistics.
+    pub weight: f32,
+}
+
+impl<'a> Mode<'a> {
     fn noise(self) -> Option<Noise> {
         match self {
             Self::Train(noise) => noise,
-            Self::Recalibrate(_) | Self::Score(_) => None,
+            Self::Recalibrate(_) | Self::Score(_) | Self::Measure(_) => None,
+        }
+    }
+
+    /// The weight of the batch in the running statistics of the norm `node`, whose own is `momentum`; None
+    /// where these stay.
+    fn moves(self, node: usize, momentum: f32) -> Option<f32> {
+        match self {
+            Self::Train(_) => Some(momentum),
+            Self::Recalibrate(weight) => Some(weight),
+            Self::Measure(m) => m.norms.contains(&node).then_some(m.weight),
+            Self::Score(_) => None,
+        }
+    }
+
+    /// What norms work by, where it is not the batch's own statistics.
+    fn stats(self) -> Option<&'a Stats> {
+        match self {
+            Self::Train(_) | Self::Recalibrate(_) => None,
+            Self::Measure(m) => Some(m.stats),
+            Self::Score(stats) => Some(stats),
         }
     }
 
@@ -39,7 +72,7 @@ impl Mode<'_> {
     fn keeps(self) -> bool {
         match self {
             Self::Train(_) => true,
-            Self::Recalibrate(_) | Self::Score(_) => false,
+            Self::Recalibrate(_) | Self::Score(_) | Self::Measure(_) => false,
         }
     }
 }
@@ -253,20 +286,22 @@ impl Net {
         let tail = NormTail { add: group.add.is_some(), activation };
         let [weight, bias] = self.affine_or_identity(norm);
         let add = group.add.map(|add| tape.output(add));
-        if let Mode::Score(stats) = mode {
-            let stats = stats.of(norm);
-            let sources: Vec<&Tensor> = [x, stats, weight, bias].into_iter().chain(add).collect();
-            apply(&NormApply { plane, eps: own.eps, tail }, &y, &sources)?;
-        } else {
-            let momentum = if let Mode::Recalibrate(new) = mode { new } else { own.momentum };
+        let mut found = None;
+        if let Some(momentum) = mode.moves(norm, own.momentum) {
             let stats = self.workspace().take(&[plane.channels, 2], self.device())?;
             let of = |role| self.of_role(norm, role).expect("every batch norm has statistics");
             let (mean, variance) = (of(Role::RunningMean), of(Role::RunningVar));
             let sources: Vec<&Tensor> = [x, weight, bias].into_iter().chain(add).collect();
             let op = NormForward { plane, eps: own.eps, momentum, tail };
             apply_all(&op, &[&y, &stats, mean, variance], &sources)?;
-            tape.stats[norm] = Some(stats);
+            found = Some(stats);
         }
+        if let Some(stats) = mode.stats() {
+            let stats = stats.of(norm);
+            let sources: Vec<&Tensor> = [x, stats, weight, bias].into_iter().chain(add).collect();
+            apply(&NormApply { plane, eps: own.eps, tail }, &y, &sources)?;
+        }
+        tape.stats[norm] = found;
         tape.outputs[group.head] = Some(y);
         Ok(())
     }

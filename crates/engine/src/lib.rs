@@ -3,11 +3,12 @@
 //! A [`Net`] is a graph with its values on a device. The graph is the tape: [`Net::forward`] walks
 //! it and keeps what [`Net::backward`] needs to walk it in reverse, both through the small set of
 //! operations in `ops`, each with a kernel a device. Above that stand the optimiser, the schedule,
-//! [`fit()`], [`evaluate()`] and [`Recalibration`]. What is pruned and why is decided elsewhere.
+//! [`fit()`], [`evaluate()`], [`Recalibration`] and [`Calibration`]. What is pruned and why is decided elsewhere.
 
 mod backward;
 mod batch;
 pub mod bench;
+mod calibrate;
 mod choice;
 mod classes;
 pub mod conformance;
@@ -33,13 +34,14 @@ mod tensor;
 mod workspace;
 
 pub use batch::Batch;
+pub use calibrate::{Calibration, Recalibration};
 pub use classes::{ClassFlags, Matched, check_channels};
 pub use device::{Device, Precision};
-pub use evaluate::{Recalibration, Views, evaluate, evaluate_as, predict, scores, scores_as};
+pub use evaluate::{Views, evaluate, evaluate_as, predict, scores, scores_as};
 pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
 };
-pub use forward::{Mode, Tape};
+pub use forward::{Measured, Mode, Tape};
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};

@@ -65,6 +65,9 @@ impl Net {
 
     fn build(graph: Graph, values: Vec<Vec<f32>>, device: &Device) -> Result<Self> {
         let values = on_device(&graph, values, device)?;
+        if device.is_cpu() {
+            inference::tell_plain(&graph);
+        }
         let count = graph.nodes().len();
         let first = (0..count)
             .map(|n| graph.params().iter().position(|p| p.node == n).unwrap_or(usize::MAX))
@@ -301,7 +304,6 @@ impl Net {
     }
 
     /// The running statistics of every batch norm, as kernels read them.
-    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "a GPU scores by them"))]
     pub(crate) fn stats(&self) -> Result<Stats> {
         let of = |node: usize| -> Result<Option<Tensor>> {
             let both = [Role::RunningMean, Role::RunningVar].map(|role| self.of_role(node, role));

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::manifest::Network;
 use artifact::record::{Finetuning, Pruning, Scores};
 use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
@@ -81,8 +80,8 @@ impl stage::Command for Tune {
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let start = start::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        let (flags, names) = (self.config.classes, start.class_names());
-        let Matched { data, classes } = flags.matched(&start.graph, names, data, &self.data)?;
+        let (flags, known) = (self.config.classes, start.network());
+        let Matched { data, network } = flags.matched(&start.graph, known, data, &self.data)?;
         let begin = Begin {
             rewind: self.config.rewind,
             reinit: self.config.reinit,
@@ -99,7 +98,6 @@ impl stage::Command for Tune {
         let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
         let fitted = engine::fit(&mut net, &fit)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
-        let network = Network { class_names: classes, ..start.network() };
         let result = self.result((&start, &fitted), scores, &job)?;
         let job = job.timed(fitted.timings);
         Ok(job.finish(Some(network), &result, &[names::MODEL, names::MASK, names::METRICS])?)

@@ -120,6 +120,7 @@ mod tests {
                 side: Some(side),
                 digest: digest.into(),
                 class_names: vec![],
+                normalisation: None,
                 graph: None,
             };
             assert_eq!(build(&network).expect(spec).name(), spec);

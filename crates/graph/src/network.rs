@@ -63,6 +63,7 @@ impl Graph {
             side: None,
             digest: self.digest(),
             class_names: vec![],
+            normalisation: None,
             graph: Some(self.to_string()),
         }
     }

@@ -110,15 +110,18 @@ impl BlockLayer {
             Op::Dense(conv, _) if conv::transforms(conv) => "Winograd, by block",
             Op::Dense(..) => "dense, by block",
             Op::Grouped(..) => "in groups, by block",
-            Op::MaxPool(_) | Op::Average(_) | Op::Add | Op::Multiply | Op::Scale | Op::Copy => {
-                "by block"
-            }
             Op::LayerNorm(_)
+            | Op::MaxPool(_)
+            | Op::Average(_)
+            | Op::Add
+            | Op::Multiply
+            | Op::Scale
+            | Op::Copy
             | Op::Concat(_)
             | Op::Slice(_)
             | Op::Shuffle(_)
             | Op::PadChannels(_)
-            | Op::PadBorders(_) => "plain loops, by block",
+            | Op::PadBorders(_) => "by block",
         }
     }
 

@@ -157,19 +157,19 @@ impl FlatLayer {
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",
             Op::Matrix(_) => "dense matrix",
             Op::Affine(_)
+            | Op::LayerNorm(_)
             | Op::MaxPool(_)
             | Op::Average(_)
             | Op::Add
             | Op::Multiply
             | Op::Scale
             | Op::Flatten
-            | Op::Copy => "by image",
-            Op::LayerNorm(_)
+            | Op::Copy
             | Op::Concat
             | Op::Slice(_)
             | Op::Shuffle(_)
             | Op::PadChannels(_)
-            | Op::PadBorders(_) => "plain loops, by image",
+            | Op::PadBorders(_) => "by image",
         }
     }
 

@@ -66,7 +66,7 @@ impl Model {
     pub fn new(packed: Packed, path: &Path) -> Result<Self> {
         let (info, graph) = (&packed.info, &packed.graph);
         let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
-        cifar::check_normalisation(&info.mean, &info.std, graph.images().c).map_err(bad)?;
+        info.normalisation().check(graph.images().c).map_err(bad)?;
         if info.classes.len() != graph.classes() {
             let (names, classes) = (info.classes.len(), graph.classes());
             return Err(bad(format!("{names} class names for a network of {classes} classes")));

@@ -8,6 +8,8 @@ use graph::group::{self, Group, Walk};
 use graph::op::{AveragePool, MaxPool, PadBorders, PadChannels, Shuffle, Slice};
 use graph::{Activation, AdaptiveAverage, Graph, Op, Role, Shape};
 
+use crate::plain;
+
 /// Layers in topological order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
@@ -122,8 +124,9 @@ impl Values for Checked<'_> {
 }
 
 impl Network {
-    /// The layers of `graph` with these values.
+    /// The layers of `graph` with these values. What has no fast kernel is told with -v.
     pub fn new(graph: &Graph, values: &impl Values) -> Self {
+        plain::tell_plain(graph);
         let groups = group::groups(graph, Walk::Inference);
         let mut lowering =
             Lowering { graph, values, layers: vec![], of: vec![0; graph.nodes().len()] };

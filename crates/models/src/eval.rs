@@ -68,8 +68,8 @@ impl Eval {
     fn row(&self, path: &Path, (data, device): (&Dataset, &Device)) -> Result<Row> {
         let found = foreign::open(path, &self.fitting, Some(data.info.classes.len()))?;
         found.notes.iter().for_each(|note| tracing::info!("{}: {note}", path.display()));
-        let (graph, names) = (&found.graph, &found.class_names);
-        let data = &self.classes.matched(graph, names, data.clone(), &self.data)?.data;
+        let (graph, known) = (&found.graph, found.network());
+        let data = &self.classes.matched(graph, known, data.clone(), &self.data)?.data;
         let net = Net::load(found.graph, &found.tensors, device)?;
         let (images, augment) = (self.recalibration_images, &self.augment);
         Recalibration { images, augment, seed: 0 }.apply(&net, data)?;

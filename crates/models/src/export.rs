@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use artifact::tensors::{self, Tensors};
-use artifact::{Error, file};
+use artifact::{Error, file, record};
 use cifar::origin;
 use clap::{Args, ValueEnum};
 use stage::Common;
@@ -21,8 +21,8 @@ pub struct Export {
     /// The file: .safetensors (PyTorch's names; loads there with strict=True), .npz or .onnx
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Dataset whose mean, deviation and class names an .onnx file notes; without it, the one that
-    /// the checkpoint was trained on, if it is still there
+    /// Dataset whose mean, deviation and class names an .onnx file notes where the checkpoint says none;
+    /// without it, the one that the checkpoint was trained on, if it is still there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Names of the tensors in .safetensors and .npz
@@ -91,13 +91,19 @@ impl Export {
             engine::check_channels(&found.graph, described.shape, &folder).map(|()| described)
         };
         let data = data.map(describe).transpose()?;
-        if data.is_none() {
+        let of_data = || data.as_ref().map(record::Dataset::normalisation);
+        let normalisation = found.normalisation.clone().or_else(of_data);
+        if normalisation.is_none() {
             tracing::warn!(
                 "the images' mean and deviation are not known: the file does not note them (--data)"
             );
         }
+        let classes = match &data {
+            Some(data) if found.class_names.is_empty() => &data.classes,
+            _ => &found.class_names,
+        };
         let images =
-            data.as_ref().map(|d| onnx::Images { mean: &d.mean, std: &d.std, classes: &d.classes });
+            normalisation.as_ref().map(|n| onnx::Images { mean: &n.mean, std: &n.std, classes });
         let (graph, tensors) = (&found.graph, &found.tensors);
         Ok(onnx::encode(&onnx::Model { graph, tensors, images })?)
     }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use artifact::manifest::Network;
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, Result};
+use artifact::{Error, Normalisation, Result};
 use clap::Args;
 use graph::{Graph, Param, Shape};
 use pytorch::{Fitted, Selection, Slot};
@@ -45,8 +46,21 @@ pub struct Found {
     pub masks: Masks,
     /// The name of each class; none where they are not known.
     pub class_names: Vec<String>,
+    /// What images are normalised by for it; none where that is not known.
+    pub normalisation: Option<Normalisation>,
     /// What was done on the way, for people.
     pub notes: Vec<String>,
+}
+
+impl Found {
+    /// What a manifest says of its network, the names of the classes and the normalisation included.
+    pub fn network(&self) -> Network {
+        Network {
+            class_names: self.class_names.clone(),
+            normalisation: self.normalisation.clone(),
+            ..self.graph.network()
+        }
+    }
 }
 
 impl Fitting {
@@ -74,7 +88,7 @@ impl Fitting {
         sparsity::check_sound(&graph, &fitted.tensors, path)?;
         let masks = Masks::of_tensors(&fitted.masks, &graph, path)?;
         let tensors = fitted.tensors;
-        Ok(Found { graph, tensors, masks, class_names: vec![], notes })
+        Ok(Found { graph, tensors, masks, class_names: vec![], normalisation: None, notes })
     }
 
     /// The network that the flags name for the bare file `path`.
@@ -234,9 +248,9 @@ fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
 pub fn open(path: &Path, fitting: &Fitting, classes: Option<usize>) -> anyhow::Result<Found> {
     if artifact::file::is_folder(path)? {
         let c = sparsity::Checkpoint::open(path)?;
-        let class_names = c.class_names().to_vec();
+        let (class_names, normalisation) = (c.class_names().to_vec(), c.normalisation().cloned());
         let (graph, tensors, masks) = (c.graph, c.tensors, c.masks);
-        return Ok(Found { graph, tensors, masks, class_names, notes: vec![] });
+        return Ok(Found { graph, tensors, masks, class_names, normalisation, notes: vec![] });
     }
     let found = fitting.read(path, classes, None)?;
     for note in &found.notes {

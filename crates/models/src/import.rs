@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::manifest::Network;
 use artifact::record::Import as Record;
-use artifact::{Error, file, names, size, tensors};
+use artifact::{Error, Normalisation, file, names, size, tensors};
 use clap::Args;
+use graph::Graph;
 use serde::Serialize;
 use stage::{Common, Job, Produce};
 
 use crate::foreign::{Fitting, Found};
+use crate::norms;
 use crate::onnx_file::{self, Head, Wanted};
 
 /// Flags of `models import`.
@@ -29,9 +30,20 @@ pub struct Import {
     /// Draw the last layer anew where the file has it for another number of classes
     #[arg(long)]
     replace_head: bool,
-    /// Add a batch norm after every convolution without one in an .onnx file
+    /// Mean of each channel that the network's images are normalised by, for pixels from 0 to 1
+    /// (torchvision's: 0.485,0.456,0.406); without it, whatever dataset it is shown says that
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',', requires = "std")]
+    mean: Vec<f64>,
+    /// Standard deviation of each channel, likewise (torchvision's: 0.229,0.224,0.225)
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',', requires = "mean")]
+    std: Vec<f64>,
+    /// Add a batch norm after every convolution without one in an .onnx file, calibrated on images of
+    /// --data, so that the network computes what it did
     #[arg(long)]
     insert_norms: bool,
+    /// Folder of a dataset made by data-cifar, for --insert-norms: its training images are shown
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// The source's arrays input and output, for an .onnx file: logits off by more than 1e-4 are
     /// refused
     #[arg(long, value_name = "FILE.npz")]
@@ -55,6 +67,8 @@ struct Config<'a> {
     replace_head: bool,
     #[serde(skip_serializing_if = "is_false")]
     insert_norms: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    normalisation: Option<&'a Normalisation>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     class_names: &'a [String],
 }
@@ -68,7 +82,7 @@ impl Import {
     /// Reads, checks and commits.
     pub fn run(&self, common: &Common) -> Result<()> {
         let fitting = &self.fitting;
-        let mut found = self.found()?;
+        let found = self.found()?;
         let config = Config {
             network: fitting.network.as_deref(),
             classes: found.graph.classes(),
@@ -78,6 +92,7 @@ impl Import {
             ignore: &fitting.ignore,
             replace_head: self.replace_head,
             insert_norms: self.insert_norms,
+            normalisation: found.normalisation.as_ref(),
             class_names: &found.class_names,
         };
         let mut inputs = vec![("file", self.file.as_path())];
@@ -86,10 +101,11 @@ impl Import {
         inputs.extend(fitting.masks.as_deref().map(|path| ("masks", path)));
         inputs.extend(fitting.like.as_deref().map(|path| ("like", path)));
         inputs.extend(self.against.as_deref().map(|path| ("against", path)));
+        // Not "dataset": it is none that the network was trained on.
+        inputs.extend(self.data.as_deref().map(|path| ("calibration", path)));
         let shared = (common, &self.produce);
         let Some(job) = Job::start(shared, "models", &config, &inputs)? else { return Ok(()) };
-        let class_names = std::mem::take(&mut found.class_names);
-        finish(job, &found, class_names)
+        finish(job, &found)
     }
 
     fn found(&self) -> Result<Found> {
@@ -115,13 +131,30 @@ impl Import {
             }
             found.class_names = names;
         }
-        Ok(found)
+        found.normalisation = self.normalisation(&found.graph)?;
+        match &self.data {
+            Some(data) => norms::insert(found, data, self.produce.seed),
+            None => Ok(found),
+        }
+    }
+
+    /// What --mean and --std say.
+    fn normalisation(&self, graph: &Graph) -> artifact::Result<Option<Normalisation>> {
+        if self.mean.is_empty() {
+            return Ok(None);
+        }
+        let given = Normalisation { mean: self.mean.clone(), std: self.std.clone() };
+        let checked = given.check(graph.images().c);
+        checked.map_err(|what| Error::Config(format!("--mean, --std: {what}")))?;
+        Ok(Some(given))
     }
 
     fn of_torch(&self, classes: Option<usize>) -> Result<Found> {
-        for (flag, given) in
-            [("--insert-norms", self.insert_norms), ("--against", self.against.is_some())]
-        {
+        for (flag, given) in [
+            ("--insert-norms", self.insert_norms),
+            ("--data", self.data.is_some()),
+            ("--against", self.against.is_some()),
+        ] {
             if given {
                 return Err(Error::Config(format!(
                     "{flag}: has no effect on {}; it is for .onnx files",
@@ -151,6 +184,19 @@ impl Import {
             ))
             .into());
         }
+        let what = match (self.insert_norms, &self.data) {
+            (true, None) => Some(
+                "--insert-norms: the norms' statistics are measured on images; --data DIR names a dataset \
+                 of them, made by data-cifar (such images as the network was trained on)",
+            ),
+            (false, Some(_)) => {
+                Some("--data: has no effect by itself; --insert-norms measures norms on its images")
+            }
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Err(Error::Config(what.into()).into());
+        }
         if self.replace_head && classes.is_none() {
             let what = "--replace-head: has no effect by itself; --classes says for how many";
             return Err(Error::Config(what.into()).into());
@@ -161,7 +207,6 @@ impl Import {
         let found = onnx_file::read(&Wanted {
             path: &self.file,
             side: fitting.side,
-            norms: self.insert_norms,
             against: self.against.as_deref(),
             head,
         })?;
@@ -177,7 +222,7 @@ impl Import {
     }
 }
 
-fn finish(job: Job, found: &Found, class_names: Vec<String>) -> Result<()> {
+fn finish(job: Job, found: &Found) -> Result<()> {
     let (graph, masks) = (&found.graph, &found.masks);
     for note in &found.notes {
         tracing::info!("{note}");
@@ -198,8 +243,7 @@ fn finish(job: Job, found: &Found, class_names: Vec<String>) -> Result<()> {
     );
     let sizes = size::measure(&model, sparsity.nonzero)?;
     let result = Record { notes: found.notes.clone(), sparsity, sizes };
-    let network = Network { class_names, ..graph.network() };
-    Ok(job.finish(Some(network), &result, &outputs)?)
+    Ok(job.finish(Some(found.network()), &result, &outputs)?)
 }
 
 /// The names of the classes in the file `--classes`, one per line.

@@ -21,8 +21,6 @@ pub struct Wanted<'a> {
     pub path: &'a Path,
     /// Height and width of the images, where the file leaves them open; 0 where it says them.
     pub side: usize,
-    /// Whether a batch norm is put behind every convolution without one.
-    pub norms: bool,
     /// Arrays `input` and `output` of the source.
     pub against: Option<&'a Path>,
     /// Another number of classes, for which a new last layer is drawn.
@@ -52,9 +50,6 @@ pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
         let off = disagreement(&imported, file)?;
         imported.notes.push(format!("logits differ from those of {} by {off:.1e}", file.display()));
     }
-    if wanted.norms {
-        imported = onnx::insert_norms(&imported)?;
-    }
     let Imported { mut graph, mut tensors, mut notes } = imported;
     if let Some(head) = wanted.head.filter(|head| head.classes != graph.classes()) {
         graph = graph.with_classes(head.classes)?;
@@ -63,7 +58,8 @@ pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
         notes.push(format!("drawn anew for {} classes: {}", head.classes, names.join(", ")));
         tensors.extend(drawn);
     }
-    Ok(Found { graph, tensors, masks: Masks::default(), class_names: vec![], notes })
+    let (masks, class_names, normalisation) = (Masks::default(), vec![], None);
+    Ok(Found { graph, tensors, masks, class_names, normalisation, notes })
 }
 
 /// A name for people of what may be any file's.

@@ -55,8 +55,8 @@ impl Predict {
         file::vacant(&self.out, self.fresh)?;
         let data = Dataset::open(&self.data)?;
         let found = foreign::open(&self.checkpoint, &self.fitting, Some(data.info.classes.len()))?;
-        let (graph, names) = (&found.graph, &found.class_names);
-        let data = self.classes.matched(graph, names, data, &self.data)?.data;
+        let (graph, known) = (&found.graph, found.network());
+        let data = self.classes.matched(graph, known, data, &self.data)?.data;
         let net = Net::load(found.graph, &found.tensors, &self.device.device()?)?;
         let part = match self.part {
             PartName::Train => &data.train,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::{Error, file};
+use artifact::{Error, Manifest, Normalisation, file};
 use clap::Args;
 use sparsity::Checkpoint;
 
@@ -24,14 +24,19 @@ pub struct Show {
 }
 
 impl Show {
-    /// Prints the text.
+    /// Prints the text; what images are normalised by is told beside it.
     pub fn run(&self) -> Result<()> {
         let graph = if file::is_folder(&self.network)? {
             if self.classes.is_some() || self.side > 0 {
                 let what = "--classes, --side: have no effect on a checkpoint, whose network is what it is";
                 return Err(Error::Config(what.into()).into());
             }
-            Checkpoint::network_of(&self.network)?
+            let graph = Checkpoint::network_of(&self.network)?;
+            let known = Manifest::read(&self.network)?.network.and_then(|n| n.normalisation);
+            if let Some(Normalisation { mean, std }) = known {
+                tracing::info!("images are normalised by mean {mean:?} and std {std:?}");
+            }
+            graph
         } else {
             usual(&self.network.to_string_lossy(), self.classes, self.side)?
         };

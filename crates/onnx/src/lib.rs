@@ -8,5 +8,5 @@ mod proto;
 mod read;
 mod write;
 
-pub use read::{Imported, Options, decode, insert_norms, read};
+pub use read::{Imported, Options, decode, read};
 pub use write::{IR_VERSION, Images, Model, OPSET, encode};

@@ -153,19 +153,3 @@ fn networks_of_the_zoo() {
         assert_eq!(lines(&found.graph) + init, lines(&graph), "{name}\n{}\n{graph}", found.graph);
     }
 }
-
-#[test]
-fn norms_are_put_behind_convolutions_that_have_none() {
-    let text = "secateur-graph 1\ninput = input channels=3 height=4 width=4\n\
-        a = conv(input) outputs=4 kernel=3\nb = batch-norm(a)\nc = conv(b) outputs=5 kernel=1\n\
-        d = flatten(c)\ne = linear(d) outputs=2\n";
-    let graph = Graph::parse(text, "test", "test").expect("a graph");
-    let tensors = values(&graph);
-    let found = onnx::insert_norms(&Imported { graph, tensors, notes: vec![] }).expect("fits");
-    let expected = text.replace("kernel=1\n", "kernel=1\nc_norm = batch-norm(c)\n");
-    let expected = expected.replace("flatten(c)", "flatten(c_norm)");
-    assert_eq!(found.graph.to_string(), expected);
-    let var = found.tensors["c_norm.running_var"].as_f32().expect("floats");
-    assert_eq!(var, [1.0; 5]);
-    assert_eq!(found.notes, ["batch norms put after convolutions: 1"]);
-}

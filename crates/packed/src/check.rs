@@ -40,23 +40,11 @@ pub(crate) fn info(info: &Info, graph: &Graph) -> Result<(), String> {
     if classes != graph.classes() {
         return Err(format!("{classes} class names; the network has {} classes", graph.classes()));
     }
-    if (info.mean.len(), info.std.len()) != (channels, channels) {
-        let found = format!("{} means and {} deviations", info.mean.len(), info.std.len());
-        return Err(format!("{found} of input channels; expected {channels} of each"));
-    }
     let plain = |name: &&String| !name.is_empty() && !name.chars().any(char::is_control);
     if let Some(name) = info.classes.iter().find(|name| !plain(name)) {
         return Err(format!("class name {name:?}; expected a name without control characters"));
     }
-    // As f32, which is what they are applied as.
-    let finite = |v: &f64| (*v as f32).is_finite();
-    if info.mean.iter().all(finite) && info.std.iter().all(|v| finite(v) && *v as f32 > 0.0) {
-        return Ok(());
-    }
-    Err(format!(
-        "means {:?}, deviations {:?}; expected numbers, the latter over 0",
-        info.mean, info.std
-    ))
+    info.normalisation().check(channels)
 }
 
 /// Whether the values of `graph` and the activations of an image can be held in memory.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use artifact::tensors::Tensors;
-use artifact::{Error, Result, nearest};
+use artifact::{Error, Normalisation, Result, nearest};
 use graph::Graph;
 use serde::{Deserialize, Serialize};
 use sparsity::Masks;
@@ -34,6 +34,13 @@ pub struct Info {
     pub std: Vec<f64>,
     /// SHA-256 of the checkpoint's weights file, in hexadecimal.
     pub checkpoint: String,
+}
+
+impl Info {
+    /// How pixels become the network's input.
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { mean: self.mean.clone(), std: self.std.clone() }
+    }
 }
 
 /// How a checkpoint is packed.

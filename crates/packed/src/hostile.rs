@@ -144,8 +144,8 @@ fn what_does_not_fit_the_network_is_refused() {
     check(|_, all| drop(all.remove(GRAPH)), 5, "tensor :graph is missing");
     check(|_, all| drop(all.insert(GRAPH.into(), Tensor::u8(&[1], vec![0]))), 5, "no zstd frame");
     check(|r, _| r.info.classes.truncate(9), 5, "9 class names; the network has 10 classes");
-    check(|r, _| r.info.std[1] = 0.0, 5, "expected numbers, the latter over 0");
-    check(|r, _| r.info.mean.truncate(1), 5, "1 means and 3 deviations");
+    check(|r, _| r.info.std[1] = 0.0, 5, "expected a number each of 3 channels");
+    check(|r, _| r.info.mean.truncate(1), 5, "expected a number each of 3 channels");
     check(|r, _| r.options.fold = true, 5, "tensor backbone.conv0.bias is missing");
     let twin = |r: &mut Record, _: &mut Tensors| {
         r.tensors.insert("twin".into(), r.tensors[WEIGHT].clone());

@@ -78,8 +78,8 @@ impl stage::Command for Scanner {
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let data = Dataset::open(&self.data)?;
-        let (graph, names) = (&checkpoint.graph, checkpoint.class_names());
-        let data = self.config.classes.matched(graph, names, data, &self.data)?.data;
+        let (graph, known) = (&checkpoint.graph, checkpoint.network());
+        let data = self.config.classes.matched(graph, known, data, &self.data)?.data;
         let layers = layers(&checkpoint, &self.config.layers)?;
         once(&self.config.ratios)?;
         let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };

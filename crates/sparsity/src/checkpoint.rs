@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::Network;
 use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{Error, Manifest, Result, names};
+use artifact::{Error, Manifest, Normalisation, Result, names};
 use graph::Graph;
 
 use crate::{Masks, check_sound};
@@ -34,6 +34,7 @@ impl Checkpoint {
         let manifest = Manifest::read(folder)?;
         let graph = network(&manifest, folder)?;
         class_names_fit(&manifest, folder)?;
+        normalisation_fits(&manifest, &graph, folder)?;
         let path = manifest.verified(folder, names::MODEL)?;
         let (tensors, _) = tensors::read(&path)?;
         tensors::check_table(&tensors, &graph.table(), &path)?;
@@ -60,9 +61,18 @@ impl Checkpoint {
         self.manifest.network.as_ref().map_or(&[], |network| &network.class_names)
     }
 
-    /// What a manifest says of its network, the names of the classes included.
+    /// What images are normalised by for it; none where the manifest does not say.
+    pub fn normalisation(&self) -> Option<&Normalisation> {
+        self.manifest.network.as_ref().and_then(|network| network.normalisation.as_ref())
+    }
+
+    /// What a manifest says of its network, the names of the classes and the normalisation included.
     pub fn network(&self) -> Network {
-        Network { class_names: self.class_names().to_vec(), ..self.graph.network() }
+        Network {
+            class_names: self.class_names().to_vec(),
+            normalisation: self.normalisation().cloned(),
+            ..self.graph.network()
+        }
     }
 
     /// The values of the parameter `name`.
@@ -90,6 +100,15 @@ fn class_names_fit(manifest: &Manifest, folder: &Path) -> Result<()> {
         different.len(),
         network.classes
     )))
+}
+
+/// Refuses a normalisation that is none of the network's images.
+fn normalisation_fits(manifest: &Manifest, graph: &Graph, folder: &Path) -> Result<()> {
+    let known = manifest.network.as_ref().and_then(|network| network.normalisation.as_ref());
+    let checked = known.map_or(Ok(()), |known| known.check(graph.images().c));
+    checked.map_err(|what| {
+        Error::Integrity(format!("{}: {what}", folder.join(names::MANIFEST).display()))
+    })
 }
 
 fn network(manifest: &Manifest, folder: &Path) -> Result<Graph> {
@@ -188,6 +207,12 @@ mod tests {
         refused(|m, _, _| m.network = None, 3, "made by t, whose artifact holds no network");
         refused(|_, t, _| drop(t.remove(CONV)), 5, "conv0.weight [2, 3, 3, 3] is missing");
         refused(|_, t, _| set(t, &[54], vec![0.0; 54]), 5, "has shape [54]");
+        let known = |m: &mut Manifest, mean: &[f64]| {
+            let normalisation = Normalisation { mean: mean.to_vec(), std: vec![0.25; 3] };
+            m.network.as_mut().expect("described").normalisation = Some(normalisation);
+        };
+        assert!(opened(|m, _, _| known(m, &[0.5; 3])).expect("sound").normalisation().is_some());
+        refused(|m, _, _| known(m, &[0.5]), 5, "mean [0.5] and std [0.25, 0.25, 0.25]; expected");
         let revived = "backbone.conv0.weight: value 0 is 1 where the mask has it pruned";
         refused(|_, t, _| set(t, &[2, 3, 3, 3], vec![1.0; 54]), 5, revived);
     }

@@ -98,9 +98,9 @@ impl stage::Command for Train {
         let graph = self.config.graph(&data)?;
         self.config.fit.check(&graph, data.train.len(), 0)?;
         let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
-        let names = start.as_ref().map_or(&[][..], Checkpoint::class_names);
+        let known = known(&graph, start.as_ref());
         let flags = self.config.classes;
-        let Matched { data, classes } = flags.matched(&graph, names, data, &self.data)?;
+        let Matched { data, network } = flags.matched(&graph, known, data, &self.data)?;
         let Some(job) = Job::start(shared, "trainer", &self.config, &inputs)? else {
             return Ok(());
         };
@@ -125,8 +125,6 @@ impl stage::Command for Train {
             skipped: 0,
         };
         let fitted = engine::fit(&mut net, &fit)?;
-        let class_names = classes;
-        let network = Network { class_names, ..net.graph().network() };
         let result = result((&job, &fitted), &mut net, &data, flags.epochs)?;
         let outputs = [names::MODEL, names::LAST, names::METRICS, names::EARLY];
         let outputs = if self.config.save_at.is_some() { &outputs[..] } else { &outputs[..3] };
@@ -146,6 +144,17 @@ fn start(folder: &Path, graph: &Graph) -> Result<Checkpoint> {
         );
     }
     Ok(checkpoint)
+}
+
+/// What is known of the network `graph` before it is trained: classes and normalisation of where it starts.
+fn known(graph: &Graph, start: Option<&Checkpoint>) -> Network {
+    let own = graph.network();
+    match start.map(Checkpoint::network) {
+        Some(Network { class_names, normalisation, .. }) => {
+            Network { class_names, normalisation, ..own }
+        }
+        None => own,
+    }
 }
 
 /// Writes both checkpoints; what the manifest says of the best.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassCount, Parts, PassedOver};
+use crate::Normalisation;
 
 /// The shape of every image of a dataset, and of what a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,13 @@ pub struct Dataset {
     pub std: Vec<f64>,
     /// What lay in the source and was not taken.
     pub passed_over: Vec<PassedOver>,
+}
+
+impl Dataset {
+    /// What its images are normalised by, where a network does not say otherwise.
+    pub fn normalisation(&self) -> Normalisation {
+        Normalisation { mean: self.mean.clone(), std: self.std.clone() }
+    }
 }
 
 /// [`Dataset`] as it is written. Square images in colour keep the one field that they always had, so that

@@ -14,7 +14,6 @@ mod elementwise;
 mod external;
 mod float;
 mod fold;
-mod insert;
 mod layers;
 mod moves;
 mod names;
@@ -41,8 +40,6 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use crate::proto;
-
-pub use insert::insert_norms;
 
 /// Protocol buffers count a message's bytes in 31 bits.
 const MOST_BYTES: u64 = i32::MAX as u64;

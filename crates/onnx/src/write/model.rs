@@ -37,7 +37,7 @@ pub struct Images<'a> {
     pub mean: &'a [f64],
     /// A value a channel: what remains is divided by it.
     pub std: &'a [f64],
-    /// The name of each class, as many as the network has.
+    /// The name of each class, as many as the network has; none where they are not known.
     pub classes: &'a [String],
 }
 
@@ -53,7 +53,8 @@ pub struct Images<'a> {
 pub fn encode(model: &Model) -> Result<Vec<u8>> {
     let graph = model.graph;
     tensors::check_table(model.tensors, &graph.table(), Path::new("export to ONNX"))?;
-    if let Some(images) = model.images.filter(|i| i.classes.len() != graph.classes()) {
+    if let Some(images) = model.images.filter(|i| ![0, graph.classes()].contains(&i.classes.len()))
+    {
         return Err(Error::Config(format!(
             "export to ONNX: {} class names; the network {} has {} classes",
             images.classes.len(),
@@ -121,7 +122,9 @@ fn metadata(model: &Model) -> Vec<Entry> {
     if let Some(i) = model.images {
         entries.push(("mean", json(&i.mean)));
         entries.push(("std", json(&i.std)));
-        entries.push(("classes", json(&i.classes)));
+        if !i.classes.is_empty() {
+            entries.push(("classes", json(&i.classes)));
+        }
     }
     entries.into_iter().map(|(key, value)| Entry { key: key.to_owned(), value }).collect()
 }
