@@ -41,8 +41,10 @@ faults: build ## Every stage under kills, failing calls, full disks, limits and 
 bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]
 	$(PYTHON) pipelines/peers/bench.py $(BIN) $(if $(filter command line environment,$(origin OUT)),--out $(OUT))
 
-parity: build ## Checkpoints to PyTorch and back, bit for bit: PYTHON=...
+parity: build ## Checkpoints to PyTorch and back, bit for bit; its networks through all stages: PYTHON=... [NETS=...]
 	$(PYTHON) pipelines/peers/parity.py $(BIN)
+	$(PYTHON) pipelines/peers/export.py $(call quoted,$(NETS)) --forms torchscript,dynamo --missing
+	$(PYTHON) pipelines/peers/table.py $(BIN) $(call quoted,$(NETS)) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 
 bench-layers: build ## Time each convolution shape alone, dense and at several sparsities: [MODEL=...]
 	$(BIN)/models bench --layers $(or $(MODEL),resnet18)

@@ -18,6 +18,7 @@
 #: PRECISION   on a GPU: f32, tf32 or bf16 (default)
 #: OUT         folder of the run
 #: PYTHON      a Python with torch, torchvision, onnxruntime, for make bench-peers and parity
+#: NETS        folder of the networks that make parity takes through all stages; what it lacks is exported to it
 #: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
 #: SIDE        height and width that images are resized to (default: the recipe's, or their own)
 #: WEIGHTS     a PyTorch state_dict that training starts from (its head is replaced)
@@ -61,6 +62,7 @@ AFTER ?=
 FRESH ?=
 ONLY ?=
 PYTHON ?= python3
+NETS ?= artifacts/nets
 # Where the stages' binaries are, and how they come there (BUILD=true: they are there already).
 BIN ?= target/release
 BUILD ?= cargo build --release --locked --quiet$(if $(filter cpu,$(DEVICE)),, --features cuda)

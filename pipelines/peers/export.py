@@ -340,22 +340,24 @@ def main():
             continue
         record = options.out / f"{name}.export.json"
         rows = {r["form"]: r for r in json.loads(record.read_text())} if record.exists() else {}
-        model = zoo.build(name)
+        files = {key: options.out / f"{name}.{key}.onnx" for key in options.forms.split(",")}
+        wanted = [key for key in files if name in (FORMS[key].networks or zoo.NAMES)]
         last = options.out / f"{name}.{'npz' if options.no_train else 'float32.json'}"
-        if not options.missing or not last.exists():
+        referred = options.missing and last.exists()
+        if options.missing:
+            wanted = [key for key in wanted if "off" not in rows.get(key, {}) or not files[key].exists()]
+        if referred and not wanted:
+            continue
+        model = zoo.build(name)
+        if not referred:
             write_reference(name, model, options.out, not options.no_train)
-        for key in options.forms.split(","):
-            form = FORMS[key]
-            if form.networks is not None and name not in form.networks:
-                continue
-            if options.missing and "off" in rows.get(key, {}):
-                continue
+        for key in wanted:
             try:
-                row = write_form(form, model, name, options.out / f"{name}.{key}.onnx")
+                row = write_form(FORMS[key], model, name, files[key])
             except Exception as error:  # An exporter may fail in any way; the others go on.
                 row = failure(error)
             rows[key] = {"form": key} | row
-            failed += not report(form, f"{name:20} {key}", row)
+            failed += not report(FORMS[key], f"{name:20} {key}", row)
             record.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
     sys.exit(1 if failed else 0)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 
@@ -16,6 +17,22 @@ def run(command, **options):
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
+
+
+class Binaries:
+    """Our binaries, run in a folder of scratch; `threads` 0 takes one a core."""
+
+    def __init__(self, folder, work, threads=0, timeout=None):
+        self.folder, self.work = pathlib.Path(folder).resolve(), pathlib.Path(work)
+        self.threads, self.timeout = threads, timeout
+
+    def run(self, line):
+        words = line.split()
+        command = [f"{self.folder}/{words[0]}", *words[1:], "--threads", str(self.threads)]
+        return run(command, cwd=self.work, timeout=self.timeout)
+
+    def json(self, line):
+        return json.loads(self.run(f"{line} --json"))
 
 
 class Steps:

@@ -8,9 +8,6 @@ compared on rendered images; and a network trained here for two epochs is evalua
 """
 
 import argparse
-import json
-import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -20,6 +17,7 @@ from torch import nn
 from torch.nn.utils import parametrize, prune
 
 from networks import NETWORKS, SIDES
+from ours import Binaries
 
 TOLERANCE = 1e-4
 failed = []
@@ -161,20 +159,8 @@ def torchvisions(ours, model):
     check(True, "resnet18: torchvision loads it with strict=True")
 
 
-class Ours:
-    """Our binaries, run in a folder of scratch."""
-
-    def __init__(self, binaries, work):
-        self.binaries, self.work = pathlib.Path(binaries).resolve(), pathlib.Path(work)
-
-    def run(self, line):
-        words = line.split()
-        done = subprocess.run(
-            [self.binaries / words[0], *words[1:]], cwd=self.work, capture_output=True, text=True
-        )
-        if done.returncode:
-            sys.exit(f"{line}: exit code {done.returncode}: {done.stderr}")
-        return done.stdout
+class Ours(Binaries):
+    """Our binaries, and what becomes of a file on its way through them."""
 
     def round_trip(self, file, network, side=None, flags=""):
         """What import and export leave of `file`."""
@@ -192,12 +178,16 @@ def same(found, expected):
     return all(torch.equal(bits(found[k]), bits(v)) for k, v in counted.items())
 
 
-def test_images(ours):
-    """The dataset's test images, normalised as its manifest says."""
-    made = json.loads(ours.run("data-cifar synth --out data -q --json"))
-    tensors = load_file(ours.work / "data/dataset.safetensors")
-    mean, std = (torch.tensor(made["result"][k]).view(1, 3, 1, 1).float() for k in ("mean", "std"))
+def normalised(folder, statistics):
+    """The test images of the dataset in `folder`, normalised by its mean and deviation."""
+    tensors = load_file(folder / "dataset.safetensors")
+    mean, std = (torch.tensor(statistics[k]).view(1, -1, 1, 1).float() for k in ("mean", "std"))
     return (tensors["test.images"].float() / 255 - mean) / std
+
+
+def test_images(ours):
+    made = ours.json("data-cifar synth --out data -q")
+    return normalised(ours.work / "data", made["result"])
 
 
 def logits_differ(ours, model, images):

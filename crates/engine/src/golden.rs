@@ -1,13 +1,14 @@
-//! Recomputes `PyTorch`'s reference numbers of a network: weights and images follow from names by
-//! a formula, so that no weight file is needed.
+//! Recomputes `PyTorch`'s reference numbers of a network: of one whose weights and images follow from
+//! names by a formula, so that no weight file is needed, or of a checkpoint and images that are given.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use artifact::record::ImageShape;
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, file};
-use graph::{Graph, Role};
+use graph::{Graph, Role, Shape};
 use kernels::loss::Target;
 use serde::{Deserialize, Serialize};
 use sparsity::Masks;
@@ -20,8 +21,8 @@ use crate::{Batch, Clip, Device, Mode, Net, Optimiser, OptimiserKind, Sgd, Step}
 pub struct Golden {
     /// Name of the network.
     pub model: String,
-    /// Salt of the formula.
-    pub salt: String,
+    /// Salt of the formula that weights and images follow from; none where they are in files.
+    pub salt: Option<String>,
     /// Images.
     pub batch: usize,
     /// Height and width in pixels.
@@ -34,8 +35,20 @@ pub struct Golden {
     pub train_loss: f64,
     /// L2 norm of each parameter's gradient.
     pub grad_norm: BTreeMap<String, f64>,
-    /// Loss after each of three steps of SGD.
+    /// Learning rate of the steps.
+    pub lr: f64,
+    /// Loss after each step of SGD.
     pub loss_after_step: Vec<f64>,
+}
+
+/// What the numbers are of.
+pub struct Subject {
+    /// The network.
+    pub graph: Graph,
+    /// Every value of its table.
+    pub tensors: Tensors,
+    /// The images, with their labels.
+    pub images: cifar::Batch,
 }
 
 /// One compared number.
@@ -56,6 +69,8 @@ impl Difference {
     }
 }
 
+/// Classes of a network that follows from a formula.
+const CLASSES: usize = 10;
 /// Norm of the difference of logits over the norm of the reference.
 const LOGITS: f64 = 1e-4;
 /// Relative difference of the loss.
@@ -67,8 +82,6 @@ const GRADIENT: f64 = 0.01;
 const GRADIENT_FLOOR: f64 = 1e-5;
 /// Relative difference of the losses after steps.
 const STEPS: f64 = 0.003;
-/// The optimiser of the golden files.
-const SGD: Sgd = Sgd { lr: 1e-4, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
 
 impl Golden {
     /// Reads a golden file.
@@ -78,26 +91,58 @@ impl Golden {
             .map_err(|e| Error::Config(format!("{}: no golden file: {e}", path.display())))?)
     }
 
-    /// Runs the network and compares every number.
-    pub fn compare(&self, device: &Device) -> Result<Vec<Difference>> {
-        let graph = Graph::build(&self.model, 10, self.side)?;
+    /// The network and images that follow from the file's own names.
+    ///
+    /// # Errors
+    /// `Config` where it names no formula, or no network of the zoo.
+    pub fn by_formula(&self) -> Result<Subject> {
+        let Some(salt) = &self.salt else {
+            let what = "its weights and images follow from no formula, but are in files; expected those \
+                        too: --checkpoint DIR --images FILE.npz";
+            return Err(Error::Config(format!("{}: {what}", self.model)).into());
+        };
+        let graph = Graph::build(&self.model, CLASSES, self.side)?;
+        let values = uniform(salt, "input", self.batch * 3 * self.side * self.side);
+        let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
+        let labels = (0..self.batch).map(|n| (n % CLASSES) as u16).collect();
+        let images = cifar::Batch { images, labels, shape: ImageShape::square(self.side) };
+        let tensors = fill(&graph, salt);
+        Ok(Subject { graph, tensors, images })
+    }
+
+    /// Runs the network of `subject` and compares every number.
+    ///
+    /// # Errors
+    /// `Config` where its images or its logits are of another shape than the file's numbers.
+    pub fn compare(&self, subject: Subject, device: &Device) -> Result<Vec<Difference>> {
+        let Subject { graph, tensors, images } = subject;
+        self.check_shapes(&graph, &images)?;
         let (found, expected) = (graph.parameters(), self.parameters);
         let mut all = vec![difference("parameters", found as f64, expected as f64, 0.0)];
-        let net = Net::load(graph.clone(), &fill(&graph, &self.salt), device)?;
-        all.push(self.compare_logits(&net)?);
-        self.compare_training(&net, &Batch::new(self.images(), device)?, &mut all)?;
+        let net = Net::load(graph, &tensors, device)?;
+        all.push(self.compare_logits(&net, images.clone())?);
+        self.compare_training(&net, &Batch::new(images, device)?, &mut all)?;
         Ok(all)
     }
 
-    fn images(&self) -> cifar::Batch {
-        let values = uniform(&self.salt, "input", self.batch * 3 * self.side * self.side);
-        let images = values.map(|u| ((2.0 * u - 1.0) * 2.0) as f32).collect();
-        let labels = (0..self.batch).map(|n| (n % 10) as u16).collect();
-        cifar::Batch { images, labels, shape: cifar::ImageShape::square(self.side) }
+    /// Sees to it that every number has one of its own to be compared with.
+    fn check_shapes(&self, graph: &Graph, images: &cifar::Batch) -> Result<()> {
+        let (found, classes) = (images.labels.len(), graph.classes());
+        let (batch, side, Shape { h, w, .. }) = (self.batch, self.side, graph.images());
+        let what = if (h, w) != (side, side) {
+            format!("images of {side} x {side}; the network takes {h} x {w}")
+        } else if found != batch {
+            format!("numbers of {batch} images; {found} are given")
+        } else if self.logits.len() != batch || self.logits.iter().any(|l| l.len() != classes) {
+            format!("logits of another shape than {batch} x {classes}")
+        } else {
+            return Ok(());
+        };
+        Err(Error::Config(format!("the golden file of {} has {what}", self.model)).into())
     }
 
-    fn compare_logits(&self, net: &Net) -> Result<Difference> {
-        let logits = net.scorer()?.rows(self.images())?;
+    fn compare_logits(&self, net: &Net, images: cifar::Batch) -> Result<Difference> {
+        let logits = net.scorer()?.rows(images)?;
         let expected: Vec<f64> = self.logits.concat();
         let off = norm(logits.iter().zip(&expected).map(|(a, b)| f64::from(*a) - b));
         let found = off / norm(expected.iter().copied());
@@ -119,7 +164,9 @@ impl Golden {
             all.push(Difference { what, found: off, tolerance: GRADIENT });
         }
         for (i, expected) in self.loss_after_step.iter().enumerate() {
-            optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
+            let sgd =
+                Sgd { lr: self.lr as f32, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
+            optimiser.step(net, &grads, (Clip::default(), Step::Sgd(sgd)))?;
             let loss;
             (loss, grads) = gradients(net, batch)?;
             all.push(difference(&format!("loss after step {}", i + 1), loss, *expected, STEPS));

@@ -1,11 +1,18 @@
 //! `models golden`: the network against reference numbers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use artifact::Error;
+use artifact::record::ImageShape;
 use clap::Args;
 use engine::device;
+use engine::golden::Subject;
+use graph::Shape;
+use sparsity::Checkpoint;
 use stage::Common;
+
+use crate::npz;
 
 /// Flags of `models golden`.
 #[derive(Debug, Args)]
@@ -13,6 +20,13 @@ pub struct Golden {
     /// Golden file (JSON)
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Checkpoint that the numbers are of (default: the values that a formula gives for the file's
+    /// network)
+    #[arg(long, value_name = "DIR", requires = "images")]
+    checkpoint: Option<PathBuf>,
+    /// The images that the numbers are of: arrays train_input and labels
+    #[arg(long, value_name = "FILE.npz", requires = "checkpoint")]
+    images: Option<PathBuf>,
     #[command(flatten)]
     device: device::Flags,
 }
@@ -21,7 +35,11 @@ impl Golden {
     /// Prints each difference; fails where one is beyond its tolerance.
     pub fn run(&self, common: &Common) -> Result<()> {
         let golden = engine::golden::Golden::read(&self.file)?;
-        let all = golden.compare(&self.device.in_f32()?)?;
+        let subject = match (&self.checkpoint, &self.images) {
+            (Some(checkpoint), Some(images)) => given(checkpoint, images)?,
+            _ => golden.by_formula()?,
+        };
+        let all = golden.compare(subject, &self.device.in_f32()?)?;
         if common.json {
             stage::print_json(&all);
         } else {
@@ -37,4 +55,24 @@ impl Golden {
         }
         Ok(())
     }
+}
+
+/// The checkpoint in `folder`, and the images of `file`.
+fn given(folder: &Path, file: &Path) -> Result<Subject> {
+    let Checkpoint { graph, tensors, .. } = Checkpoint::open(folder)?;
+    let [images, labels] = npz::read(file, ["train_input", "labels"])?;
+    let Shape { c, h, w } = graph.images();
+    let count = labels.values.len();
+    images.check((file, "train_input"), &graph, &[count, c, h, w])?;
+    labels.check((file, "labels"), &graph, &[count])?;
+    let class = |label: &f32| {
+        let class = (0..graph.classes()).find(|class| *class as f32 == *label);
+        class.map(|class| class as u16).ok_or_else(|| {
+            let (file, last) = (file.display(), graph.classes() - 1);
+            Error::Config(format!("{file}: array labels holds {label}; expected 0 to {last}"))
+        })
+    };
+    let labels = labels.values.iter().map(class).collect::<Result<_, Error>>()?;
+    let shape = ImageShape { channels: c, height: h, width: w };
+    Ok(Subject { graph, tensors, images: cifar::Batch { images: images.values, labels, shape } })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result, file};
+use graph::Graph;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -20,7 +21,25 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
-/// The arrays `names` of the archive at `path`: f32 or f64, row-major, little-endian.
+impl Array {
+    /// Refuses the array `name` of `file` unless its shape is what `graph` expects.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with both shapes.
+    pub fn check(&self, (file, name): (&Path, &str), graph: &Graph, shape: &[usize]) -> Result<()> {
+        if self.shape == shape && shape[0] > 0 {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{}: array {name} has shape {:?}; the network {} expects {shape:?} with 1 image or more",
+            file.display(),
+            self.shape,
+            graph.name()
+        )))
+    }
+}
+
+/// The arrays `names` of the archive at `path`: f32, f64 or i64, row-major, little-endian.
 ///
 /// # Errors
 /// [`Error::Config`] where it is no such archive, or lacks one of them.
@@ -73,7 +92,8 @@ fn array(bytes: &[u8]) -> Result<Array, String> {
     let values: Vec<f32> = match kind {
         "<f4" => values.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
         "<f8" => values.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        other => return Err(format!("of type {other:?}; expected float32 or float64")),
+        "<i8" => values.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
+        other => return Err(format!("of type {other:?}; expected float32, float64 or int64")),
     };
     let count = shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size));
     if count != Some(values.len()) {
@@ -135,9 +155,18 @@ mod tests {
             assert!(error.contains(expected), "{error} lacks {expected}");
         };
         check(read(&path, ["logits"]), "array logits:");
+        let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n";
+        let numbers = [7_i64, -1].map(i64::to_le_bytes).concat();
+        let bytes = [
+            b"\x93NUMPY\x01\x00".as_slice(),
+            &[header.len() as u8, 0],
+            header.as_bytes(),
+            &numbers,
+        ];
+        assert_eq!(array(&bytes.concat()).expect("reads").values, [7.0, -1.0]);
         let bytes = Tensors::from([("x".to_owned(), Tensor::u8(&[1], vec![1]))]);
         file::write(&path, &encode(&bytes).expect("encodes")).expect("writes");
-        check(read(&path, ["x"]), "of type \"|u1\"; expected float32 or float64");
+        check(read(&path, ["x"]), "of type \"|u1\"; expected float32, float64 or int64");
         file::write(&path, b"nothing").expect("writes");
         check(read(&path, ["x"]), "not an .npz archive");
     }

@@ -75,20 +75,8 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
     let graph = &imported.graph;
     let (Shape { c, h, w }, classes) = (graph.images(), graph.classes());
     let n = input.shape.first().copied().unwrap_or(0);
-    let (images, logits) = (vec![n, c, h, w], vec![n, classes]);
-    for (name, found, expected) in
-        [("input", &input.shape, &images), ("output", &output.shape, &logits)]
-    {
-        if found != expected || n == 0 {
-            return Err(Error::Config(format!(
-                "{}: array {name} has shape {found:?}; the network {} expects {expected:?} with 1 image \
-                 or more",
-                file.display(),
-                graph.name()
-            ))
-            .into());
-        }
-    }
+    input.check((file, "input"), graph, &[n, c, h, w])?;
+    output.check((file, "output"), graph, &[n, classes])?;
     let values = Checked { graph, tensors: &imported.tensors };
     let network = Network::new(graph, &values);
     // To measure which kernels are fastest would take longer than the few images.
