@@ -71,7 +71,7 @@ mod tests {
 
     fn of(nodes: &str) -> Option<String> {
         let text = format!(
-            "secateur-graph 1\nx = input channels=4 height=4 width=4\na = relu(x)\n{nodes}"
+            "secateur-graph 1\nx = input channels=4 height=1 width=1\na = relu(x)\n{nodes}"
         );
         line(&Graph::parse(&text, "test", "test").expect("a graph"))
     }
