@@ -209,7 +209,7 @@ def identity(name, nets, binaries):
 
 def power(value):
     """As 1.2e-7."""
-    return f"{value:.1e}".replace("e-0", "e-")
+    return f"{value:.1e}".replace("e-0", "e-") if value else "0"
 
 
 def worst(row, what):
