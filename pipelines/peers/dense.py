@@ -5,13 +5,11 @@ usage: dense.py NETS [--ours COMMAND] [--prepare COMMAND] [--only WORD] [--form 
 
 NETS is the folder that export.py has filled. The shell runs --prepare once a network and --ours once a
 round. Both may hold {onnx}, {npz}, {name} and {work} (a temporary folder); --ours also {batch}, {threads} and
-{steps}. It prints JSON as `deployer bench --json` does: a list of one row, whose `seconds` holds the
-seconds of each step. For example
+{steps}. It prints JSON as `models bench --json` does: an object whose `seconds` holds the seconds of each
+step. For example
 
-  --prepare 'BIN/models import {onnx} --out {work}/{name} -q &&
-             BIN/deployer pack {work}/{name} --out {work}/{name}.packed'
-  --ours 'BIN/deployer bench {work}/{name}.packed --json --batch {batch} --threads {threads}
-          --repeat {steps}'
+  --prepare 'BIN/models import {onnx} --out {work}/{name} -q && BIN/models show {work}/{name} > {work}/{name}.net'
+  --ours 'BIN/models bench {work}/{name}.net --json --batch {batch} --threads {threads} --repeat {steps}'
 
 In a round each of them runs for about --seconds after a step to warm up; the median of the steps of all rounds
 counts. FILE.md holds a table and FILE.json every number, with the processor and the versions.
@@ -74,8 +72,7 @@ class Ours:
         self.command, self.seconds = command, []
 
     def round(self, steps):
-        (row,) = json.loads(shell(self.command.replace("{steps}", str(steps))))
-        self.seconds += row["seconds"]
+        self.seconds += json.loads(shell(self.command.replace("{steps}", str(steps))))["seconds"]
 
     def median(self):
         return statistics.median(self.seconds)
