@@ -64,13 +64,19 @@ impl Rectifier {
         let [zero, six] = [0.0, 6.0].map(|bound| simd.splat_f32s(bound));
         // The instructions of x86 give the second operand where one is no number.
         let second = cfg!(target_arch = "x86_64") && S::F32_LANES > 1;
-        let positive = |value| match second {
-            true => simd.max_f32s(zero, value),
-            false => simd.select_f32s(simd.less_than_f32s(value, zero), zero, value),
+        let positive = |value| {
+            if second {
+                simd.max_f32s(zero, value)
+            } else {
+                simd.select_f32s(simd.less_than_f32s(value, zero), zero, value)
+            }
         };
-        let at_most_six = |value| match second {
-            true => simd.min_f32s(six, value),
-            false => simd.select_f32s(simd.greater_than_f32s(value, six), six, value),
+        let at_most_six = |value| {
+            if second {
+                simd.min_f32s(six, value)
+            } else {
+                simd.select_f32s(simd.greater_than_f32s(value, six), six, value)
+            }
         };
         match self {
             Self::None => value,
@@ -116,16 +122,13 @@ impl Finish {
         simd: S,
         sums: &mut [[S::f32s; N]; R],
     ) {
-        // The branch once, not a register.
+        let all = sums.as_flattened_mut().iter_mut();
+        // One branch for all registers, not one each.
         match self.rectifier {
-            _ if !self.add.is_null() => {}
+            _ if self.adds() => {}
             Rectifier::None => {}
-            Rectifier::Relu => {
-                sums.as_flattened_mut().iter_mut().for_each(|v| *v = Rectifier::Relu.of(simd, *v))
-            }
-            Rectifier::Relu6 => {
-                sums.as_flattened_mut().iter_mut().for_each(|v| *v = Rectifier::Relu6.of(simd, *v))
-            }
+            Rectifier::Relu => all.for_each(|v| *v = Rectifier::Relu.of(simd, *v)),
+            Rectifier::Relu6 => all.for_each(|v| *v = Rectifier::Relu6.of(simd, *v)),
         }
     }
 

@@ -114,7 +114,7 @@ unsafe fn stretches(steps: Steps, target: Target) -> impl Iterator<Item = (Steps
         let len = STRETCH.min(steps.len - first);
         let start = if first == 0 { target.start } else { std::ptr::null() };
         let finish = if first == last { target.finish } else { Finish::NONE };
-        (Steps { a, taps, len, ..steps }, Target { start, finish, ..target })
+        (Steps { a, taps, len }, Target { start, finish, ..target })
     })
 }
 

@@ -96,7 +96,7 @@ impl Tiling {
             }
         }
         // An odd number of lines: the channels of a window would share few of the cache's sets.
-        let map = (high * wide | 1) * LANES;
+        let map = ((high * wide) | 1) * LANES;
         // Some phases of an input gradient have no taps: there is room for one map all the same.
         let channel = phases.len().max(1) * map;
         let most = (room / (blocks * channel)).max(1);

@@ -53,7 +53,7 @@ impl Grouped {
             scratch::with(conv.copied(inputs), |room| {
                 for group in groups {
                     let source = conv.source_of(x, group * inputs..(group + 1) * inputs, room);
-                    isa::dispatch(Group { grouped: self, group, source, end, out: &out });
+                    isa::dispatch(Task { grouped: self, group, source, end, out: &out });
                 }
             });
         });
@@ -66,7 +66,7 @@ impl Grouped {
     }
 }
 
-struct Group<'a> {
+struct Task<'a> {
     grouped: &'a Grouped,
     group: usize,
     /// From the group's first channel on.
@@ -75,7 +75,7 @@ struct Group<'a> {
     out: &'a Shared<'a>,
 }
 
-impl WithSimd for Group<'_> {
+impl WithSimd for Task<'_> {
     type Output = ();
 
     #[inline(always)]
