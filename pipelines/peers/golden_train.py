@@ -14,8 +14,8 @@ import zoo
 
 # Differences below this part of the largest gradient norm do not count, as in our golden tests.
 FLOOR = 1e-5
-# A batch on which PyTorch's float32 does worse is replaced by another: in gradients' norms near a kink, in logits
-# where an image is far from those that the running statistics are of.
+# A batch on which PyTorch's float32 does worse is replaced by another. Gradient norms suffer near a kink,
+# logits where an image is unlike those that the running statistics were measured on.
 LIMITS = {"grad_norm": 5e-3, "logits": 2e-5}
 
 

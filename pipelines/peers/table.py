@@ -6,8 +6,8 @@ BIN is the folder of our binaries, NETS the folder that export.py has filled. Ea
 of both exporters and held to PyTorch's logits; held to PyTorch's loss and gradients in train mode, where norms were
 kept; trained for an epoch on rendered images; pruned to 80 %; packed, verified and timed; exported, and run by ONNX
 Runtime. DIR/rows.jsonl (NETS/table unless given) gets a line a network and DIR/table.md the table. A network that
-holds there already, of the same files, binaries and versions, is not run again without --fresh. Exit code 1 if
-anything failed.
+has passed there already, with the same files, binaries and versions, is not run again without --fresh. Exit
+code 1 if anything failed.
 """
 
 import argparse
@@ -71,7 +71,8 @@ class Passage:
             start = time.monotonic()
             try:
                 text = step()
-            except (Failed, SystemExit, subprocess.TimeoutExpired) as error:
+            # The last two: output that is not what this script expects.
+            except (Failed, SystemExit, subprocess.TimeoutExpired, ValueError, StopIteration) as error:
                 self.row["failed"] = f"{step.__name__}: {error}"
                 self.tell("FAILED", self.row["failed"])
                 return self.row
@@ -132,7 +133,7 @@ class Passage:
         file = "packed.safetensors"
         made = self.binaries.json(f"deployer pack pruned --out {file} -q")
         self.row["bytes"] = {"packed": made["bytes"], "dense": made["dense_bytes"]}
-        # It fails by itself where an answer is another.
+        # It exits with an error if any answer differs.
         self.binaries.run(f"deployer verify {file} --against pruned --data {self.data} -q")
         (timed,) = self.binaries.json(f"deployer bench {file} --batch 16 -q")
         self.row["ms"] = {"sparse": timed["milliseconds"], "dense": timed["dense_milliseconds"]}
@@ -181,7 +182,7 @@ class Datasets:
             images = F.interpolate(images, side, mode="bilinear", align_corners=False).round().byte()
             arrays[f"x_{part}"] = images.permute(0, 2, 3, 1).numpy()
             arrays[f"y_{part}"] = self.tensors[f"{part}.labels"][:count]
-        # So that `models eval` tells the loss of what is trained on: that of so few others says little.
+        # Validation is on the training images: the loss on so few others would say little.
         return arrays | {"x_val": arrays["x_train"], "y_val": arrays["y_train"]}
 
 
@@ -194,7 +195,7 @@ def digest(files):
     return total.hexdigest()
 
 
-def identity(name, nets, binaries):
+def identity(name, nets, binaries, threads):
     """What a row follows from."""
     inputs = [nets / f"{name}.{form}.onnx" for form in FORMS]
     inputs += sorted(nets.glob(f"{name}.{FORMS[1]}.onnx.data"))
@@ -202,8 +203,9 @@ def identity(name, nets, binaries):
     return {
         "inputs": digest(inputs),
         "binaries": digest(binaries.folder / stage for stage in STAGES),
-        "onnxruntime": onnxruntime.__version__,
+        "versions": [torch.__version__, torchvision.__version__, onnxruntime.__version__],
         "settings": [TRAINING, PRUNING, SMALL, LARGE],
+        "machine": [processor(), threads],
     }
 
 
@@ -273,7 +275,7 @@ def main():
             if options.only not in name:
                 continue
             binaries = Binaries(options.binaries, scratch / name, **settings)
-            of = identity(name, nets, binaries)
+            of = identity(name, nets, binaries, options.threads)
             row = rows.get(name, {})
             if row.get("of") == of and "failed" not in row and not options.fresh:
                 print(f"{name:20} is there")

@@ -66,11 +66,11 @@ fn images_are_normalised_as_the_network_says() {
     assert_eq!(logits(&place, "imported", "data"), expected);
     assert_ne!(logits(&place, "dense", "data"), expected);
     let said = place.succeeds("models eval imported --data data");
-    let told = "data: images are normalised by the network's mean [0.485, 0.456, 0.406] and std";
+    let told = "data: images are normalised with the network's mean [0.485, 0.456, 0.406] and std";
     assert!(said.err.contains(told), "{}", said.err);
     assert!(!place.succeeds("models eval imported --data other").err.contains(told));
     let said = place.succeeds("models show imported");
-    assert!(said.err.contains("normalised by mean [0.485, 0.456, 0.406]"), "{}", said.err);
+    assert!(said.err.contains("normalised with mean [0.485, 0.456, 0.406]"), "{}", said.err);
     place.succeeds("models export imported --out noted.onnx");
     let (onnx, mean) = (place.bytes("noted.onnx"), b"[0.485,0.456,0.406]");
     assert!(onnx.windows(mean.len()).any(|w| w == mean), "the file notes the mean");
@@ -118,7 +118,7 @@ fn a_normalisation_that_cannot_be_is_refused() {
     let refuses = |flags: &str, code: i32, expected: &str| {
         place.refuses(&format!("models import mine.onnx {flags} --out a"), code, expected);
     };
-    let wanted = "expected a number each of 3 channels, for pixels from 0 to 1";
+    let wanted = "expected one number for each of 3 channels, for pixels from 0 to 1";
     refuses("--mean 0.5 --std 0.25", 3, wanted);
     refuses("--mean 0.5,0.5,0.5 --std 0.25,0.25", 3, wanted);
     refuses("--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375", 3, wanted);
@@ -134,7 +134,7 @@ fn norms_that_are_put_in_leave_the_answers_as_they_are() {
     place.succeeds(&format!("models import mine.onnx {IMAGENET} --out plain"));
     let import = format!("models import mine.onnx {IMAGENET} --insert-norms --data data");
     let said = place.succeeds(&format!("{import} --out normed"));
-    let told = "batch norms put after convolutions: 2, calibrated on";
+    let told = "batch norms inserted after convolutions: 2, calibrated on";
     assert!(said.err.contains(told), "{}", said.err);
     let graph = place.succeeds("models show normed").out;
     for line in ["stem_norm = batch-norm(stem)", "last_norm = batch-norm(last)"] {
@@ -154,7 +154,10 @@ fn norms_that_are_put_in_leave_the_answers_as_they_are() {
     let refuses = |flags: &str, expected: &str| {
         place.refuses(&format!("models import {flags} --out a"), 3, expected);
     };
-    refuses("mine.onnx --insert-norms", "--data DIR names a dataset of them, made by data-cifar");
+    refuses(
+        "mine.onnx --insert-norms",
+        "--insert-norms: needs --data DIR, a dataset made by data-cifar",
+    );
     refuses("mine.onnx --data data", "--data: has no effect by itself; --insert-norms measures");
     refuses("mine.safetensors --network mine.net --data data", "--data: has no effect on mine.saf");
 }
@@ -164,7 +167,7 @@ fn operations_without_a_fast_kernel_are_told_once() {
     let place = house();
     let told = |line: &str| {
         let said = place.succeeds(line);
-        let expected = "1 of 10 operations by plain loops (no fast kernel): mixed";
+        let expected = "1 of 10 operations computed by plain loops (no fast kernel): mixed";
         assert_eq!(said.err.matches(expected).count(), 1, "{line}: {}", said.err);
     };
     place.succeeds("deployer pack dense --out p.safetensors");

@@ -54,7 +54,7 @@ pub struct Network {
     /// Names of the classes by label, where they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
-    /// What images are normalised by for it, where that is known: what it was trained with.
+    /// The normalisation of the images that it was trained on, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalisation: Option<Normalisation>,
     /// The graph's text; none in files of earlier versions, whose networks are those of the zoo.

@@ -1,5 +1,7 @@
 //! How pixels become a network's input.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Mean and standard deviation of each channel: the input is `(pixel / 255 - mean) / std`.
@@ -12,9 +14,13 @@ pub struct Normalisation {
     pub std: Vec<f64>,
 }
 
+/// Pixels of eight bits that are not all the same have a standard deviation far above it; divided by less,
+/// they would soon be too large for f32.
+const LEAST_STD: f64 = 1e-9;
+
 impl Normalisation {
-    /// Whether it is one of images of `channels` channels. No values in `[0, 1]` have a mean beyond that or a
-    /// deviation above a half; one up to 1 is in use for scaling to `[-1, 1]` and back.
+    /// Checks that it suits images of `channels` channels. Values in `[0, 1]` cannot have a mean outside that
+    /// range or a standard deviation above a half; up to 1 is allowed, since some networks merely rescale.
     ///
     /// # Errors
     /// What was found, and what was expected.
@@ -23,20 +29,34 @@ impl Normalisation {
         let fine = mean.len() == channels
             && std.len() == channels
             && mean.iter().all(|m| (0.0..=1.0).contains(m))
-            && std.iter().all(|s| *s as f32 > 0.0 && *s <= 1.0);
+            && std.iter().all(|s| (LEAST_STD..=1.0).contains(s));
         if fine {
             return Ok(());
         }
         Err(format!(
-            "mean {mean:?} and std {std:?}; expected a number each of {channels} channels, for pixels from 0 to \
-             1: means from 0 to 1, deviations above 0 and at most 1"
+            "mean {mean:?} and std {std:?}; expected one number for each of {channels} channels, for pixels from 0 to \
+             1: means from 0 to 1, standard deviations above 0 ({LEAST_STD:e} or more) and at most 1"
         ))
+    }
+}
+
+/// For people: four decimals are enough to tell one from another.
+impl fmt::Display for Normalisation {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let short = |all: &[f64]| all.iter().map(|v| (v * 1e4).round() / 1e4).collect::<Vec<_>>();
+        write!(f, "mean {:?} and std {:?}", short(&self.mean), short(&self.std))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_printed_to_four_decimals() {
+        let of = Normalisation { mean: vec![0.504_396_2, 0.25], std: vec![0.233_829_84, 1.0] };
+        assert_eq!(of.to_string(), "mean [0.5044, 0.25] and std [0.2338, 1.0]");
+    }
 
     #[test]
     fn a_mean_and_a_deviation_of_each_channel_are_wanted() {
@@ -53,13 +73,14 @@ mod tests {
             (&[-0.5, 0.5], &[0.25; 2]),
             (&[f64::NAN, 0.5], &[0.25; 2]),
             (&[0.5; 2], &[0.25, 0.0]),
-            // Nothing is left of it as f32.
+            // Nothing is left of these as f32, or of what is divided by them.
             (&[0.5; 2], &[0.25, 1e-60]),
+            (&[0.5; 2], &[0.25, 1e-40]),
             (&[0.5; 2], &[0.25, f64::NAN]),
         ] {
             let error = check(mean, std).expect_err("refused");
             assert!(
-                error.contains("a number each of 2 channels, for pixels from 0 to 1"),
+                error.contains("one number for each of 2 channels, for pixels from 0 to 1"),
                 "{error}"
             );
         }

@@ -116,8 +116,8 @@ pub fn check_names(classes: &[String], origin: &str) -> Result<()> {
     for (i, name) in classes.iter().enumerate() {
         if name.is_empty() || name.chars().any(char::is_control) || !seen.insert(name) {
             return Err(Error::Config(format!(
-                "{origin}: class {i} is named {name:?}; expected a name of its own without control \
-                 characters"
+                "{origin}: class {i} is named {name:?}; expected a unique, non-empty name without \
+                 control characters"
             )));
         }
     }

@@ -189,7 +189,7 @@ fn what_does_not_fit_the_manifest_is_refused() {
     refused(|_, r| r.std[1] = 2.0, 3, "and at most 1");
     refused(|_, r| r.mean[0] = 5.0, 3, "means from 0 to 1");
     refused(|_, r| r.mean[0] = f64::NAN, 3, "means from 0 to 1");
-    refused(|_, r| r.mean.truncate(2), 3, "a number each of 3 channels");
+    refused(|_, r| r.mean.truncate(2), 3, "one number for each of 3 channels");
     refused(|_, r| r.classes[1] = "a".into(), 3, "class 1 is named");
     refused(|_, r| r.validation = 1.5, 3, "validation 1.5");
 }

@@ -26,8 +26,8 @@ pub struct Pack {
     out: PathBuf,
     #[command(flatten)]
     how: How,
-    /// Dataset whose class names, mean and deviation the file takes along where the checkpoint says none;
-    /// without it, the one that the checkpoint was trained on
+    /// Dataset whose class names, mean and standard deviation the file records where the checkpoint has
+    /// none (default: the one that the checkpoint was trained on)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -180,8 +180,8 @@ pub fn contents(checkpoint: Checkpoint, network: Network) -> artifact::Result<Co
     let Some(Normalisation { mean, std }) = network.normalisation.filter(|_| !classes.is_empty())
     else {
         return Err(Error::Config(format!(
-            "{}: does not say its class names and normalisation, and its manifests lead to no dataset that \
-             is still there as it was; name one with --data: the file takes both along",
+            "{}: does not say its class names and normalisation, and its history leads to no \
+             dataset that is still unchanged; name one with --data: the file records both",
             checkpoint.folder.display()
         )));
     };

@@ -1,10 +1,13 @@
-//! Norm statistics measured anew: for weights that changed, or of what norms that were put in read.
+//! Measures the running statistics of norms: again after weights have changed, or for norms just inserted.
 
 use std::slice::Chunks;
 use std::thread;
 
 use anyhow::Result;
+use artifact::Error;
 use cifar::{Dataset, Normalise};
+
+use stage::interrupt;
 
 use crate::forward::Measured;
 use crate::loader::{self, Source};
@@ -46,7 +49,7 @@ impl Recalibration<'_> {
 /// The stream of augmentations that no epoch of training uses.
 const NO_EPOCH: usize = usize::MAX;
 
-/// How the statistics of batch norms are measured that were put into a network that had learnt without them.
+/// How statistics are measured for batch norms inserted into a network that is already trained.
 #[derive(Debug, Clone, Copy)]
 pub struct Calibration<'a> {
     /// The norms, as nodes of the graph.
@@ -58,9 +61,9 @@ pub struct Calibration<'a> {
 }
 
 impl Calibration<'_> {
-    /// Sets the running statistics of these norms of `net` to averages over the images of the statistics of
-    /// what they read, as training would move them. Meanwhile every norm of the network works by the
-    /// statistics that it had: what is measured is the network as it came.
+    /// Sets the running statistics of these norms of `net` to the averages, over the images, of their inputs'
+    /// batch statistics, as training would update them. Meanwhile every norm normalises with the statistics
+    /// that it had before, so that the network is measured as it was imported.
     pub fn apply(&self, net: &Net, data: &Dataset) -> Result<()> {
         let normalise = Normalise::from(&data.info);
         let mut order = seed::permutation(self.seed, "calibrate", 0, data.train.len());
@@ -71,8 +74,8 @@ impl Calibration<'_> {
     }
 }
 
-/// Runs `batches` of the images of `source` through `net`, each in the mode of the weight with which it goes
-/// into an average over all so far.
+/// Runs `batches` of the images of `source` through `net`. `mode` is given each batch's weight in the running
+/// average over all batches so far.
 fn walk<'a>(
     net: &Net,
     source: Source,
@@ -81,6 +84,10 @@ fn walk<'a>(
 ) -> Result<()> {
     thread::scope(|scope| {
         for (k, images) in loader::load(scope, source, batches)?.enumerate() {
+            if interrupt::asked() {
+                let what = "interrupted while norms were measured; run the same command again";
+                return Err(Error::Interrupted(what.into()).into());
+            }
             let batch = Batch::fresh(net, &source, images?, None)?;
             net.recycle(net.forward(&batch, mode(1.0 / (k + 1) as f32))?)?;
         }

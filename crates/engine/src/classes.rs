@@ -39,8 +39,8 @@ pub struct Matched {
 }
 
 impl ClassFlags {
-    /// The dataset `data`, of folder `path`, for the network `graph`, of which `known` says the names of
-    /// the classes and the normalisation, where they are known. Images of another size are resized.
+    /// Adapts the dataset `data` of folder `path` to the network `graph`. `known` has the network's class
+    /// names and normalisation, as far as they are known. Images of another size are resized.
     ///
     /// # Errors
     /// [`Error::Config`] where the images have another number of channels, where their numbers of
@@ -113,12 +113,8 @@ fn own_or(own: Option<Normalisation>, info: &record::Dataset, path: &Path) -> No
     let data = info.normalisation();
     let Some(own) = own.filter(|own| *own != data) else { return data };
     tracing::info!(
-        "{}: images are normalised by the network's mean {:?} and std {:?}; the dataset's are {:?} and {:?}",
-        path.display(),
-        own.mean,
-        own.std,
-        data.mean,
-        data.std
+        "{}: images are normalised with the network's {own}; the dataset's are {data}",
+        path.display()
     );
     own
 }

@@ -29,12 +29,12 @@ pub enum Mode<'a> {
     Measure(Measured<'a>),
 }
 
-/// Batch norms of which the statistics of what they read are measured, while all work by others.
+/// Batch norms whose input statistics are measured, while every norm normalises with fixed ones.
 #[derive(Clone, Copy)]
 pub struct Measured<'a> {
     /// Those norms, as nodes of the graph.
     pub norms: &'a [usize],
-    /// What every norm of the network works by.
+    /// The statistics with which every norm of the network normalises.
     pub stats: &'a Stats,
     /// The weight of the batch in the running statistics.
     pub weight: f32,
@@ -59,7 +59,7 @@ impl<'a> Mode<'a> {
         }
     }
 
-    /// What norms work by, where it is not the batch's own statistics.
+    /// The statistics with which norms normalise, where they are not the batch's own.
     fn stats(self) -> Option<&'a Stats> {
         match self {
             Self::Train(_) | Self::Recalibrate(_) => None,

@@ -1,5 +1,5 @@
-//! Recomputes `PyTorch`'s reference numbers of a network: of one whose weights and images follow from
-//! names by a formula, so that no weight file is needed, or of a checkpoint and images that are given.
+//! Recomputes `PyTorch`'s reference numbers for a network: either one whose weights and images a formula
+//! derives from names, so that no weight file is needed, or a given checkpoint on given images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -97,7 +97,7 @@ impl Golden {
     /// `Config` where it names no formula, or no network of the zoo.
     pub fn by_formula(&self) -> Result<Subject> {
         let Some(salt) = &self.salt else {
-            let what = "its weights and images follow from no formula, but are in files; expected those \
+            let what = "its weights and images do not come from a formula but from files; expected those \
                         too: --checkpoint DIR --images FILE.npz";
             return Err(Error::Config(format!("{}: {what}", self.model)).into());
         };
@@ -125,16 +125,20 @@ impl Golden {
         Ok(all)
     }
 
-    /// Sees to it that every number has one of its own to be compared with.
+    /// Checks that every number has a counterpart to be compared with.
     fn check_shapes(&self, graph: &Graph, images: &cifar::Batch) -> Result<()> {
         let (found, classes) = (images.labels.len(), graph.classes());
         let (batch, side, Shape { h, w, .. }) = (self.batch, self.side, graph.images());
         let what = if (h, w) != (side, side) {
             format!("images of {side} x {side}; the network takes {h} x {w}")
+        } else if batch == 0 {
+            "numbers of no image".into()
         } else if found != batch {
             format!("numbers of {batch} images; {found} are given")
         } else if self.logits.len() != batch || self.logits.iter().any(|l| l.len() != classes) {
             format!("logits of another shape than {batch} x {classes}")
+        } else if let Some(name) = self.grad_norm.keys().find(|name| graph.param(name).is_none()) {
+            format!("a gradient norm of {name}; the network has no such parameter")
         } else {
             return Ok(());
         };

@@ -10,7 +10,7 @@ use crate::{Builder, Graph, Node, Op};
 pub struct Normed {
     /// The network.
     pub graph: Graph,
-    /// Those of its nodes that were put in, in their order.
+    /// The nodes that were inserted, in order.
     pub norms: Vec<usize>,
 }
 

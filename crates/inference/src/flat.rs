@@ -152,6 +152,7 @@ impl FlatLayer {
     pub(crate) fn kernel(&self) -> &'static str {
         match &self.op {
             Op::Sparse(_) => "sparse, by image",
+            Op::Grouped(g) if g.is_sparse() => "sparse in groups, by image",
             Op::Grouped(_) => "in groups, by image",
             Op::Dense(_) => "dense, by image",
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",

@@ -8,8 +8,8 @@ use graph::{Graph, Op};
 /// Names in a message, at most.
 const NAMED: usize = 6;
 
-/// Names of the nodes of `graph` for which there is no kernel of vector instructions: loops over their values,
-/// shared among threads, compute them on the processor, in training as in inference.
+/// Names of the nodes of `graph` that have no vectorised kernel: on the processor plain loops, shared among
+/// threads, compute them, in training as in inference.
 pub fn plain(graph: &Graph) -> Vec<&str> {
     graph.nodes().iter().filter(|node| is_plain(node.op)).map(|node| node.name.as_str()).collect()
 }
@@ -57,7 +57,7 @@ fn line(graph: &Graph) -> Option<String> {
     };
     (!names.is_empty()).then(|| {
         format!(
-            "{} of {} operations by plain loops (no fast kernel): {}{more}",
+            "{} of {} operations computed by plain loops (no fast kernel): {}{more}",
             names.len(),
             graph.nodes().len() - 1,
             names[..names.len().min(NAMED)].join(", ")
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn operations_without_a_fast_kernel_are_named() {
         assert_eq!(of("b = layer-norm(a)\n"), None);
-        let expected = "2 of 3 operations by plain loops (no fast kernel): b, c";
+        let expected = "2 of 3 operations computed by plain loops (no fast kernel): b, c";
         let text = "b = shuffle(a) groups=2\nc = slice(b) end=2\n";
         assert_eq!(of(text).as_deref(), Some(expected));
     }

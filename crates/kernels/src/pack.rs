@@ -11,7 +11,7 @@ const PIECE: usize = 256;
 pub fn to_blocks(nchw: &[f32], pixels: usize, lanes: Lanes, blocks: &mut [f32]) {
     assert_eq!(nchw.len(), lanes.images() * pixels, "images");
     assert_eq!(blocks.len(), lanes.blocks() * pixels * LANES, "blocks");
-    for (b, block) in blocks.chunks_exact_mut(pixels * LANES).enumerate() {
+    blocks.par_chunks_exact_mut(pixels * LANES).enumerate().for_each(|(b, block)| {
         block.par_chunks_mut(PIECE * LANES).enumerate().for_each(|(p, piece)| {
             piece.fill(0.0);
             for lane in 0..lanes.real(b) {
@@ -21,7 +21,7 @@ pub fn to_blocks(nchw: &[f32], pixels: usize, lanes: Lanes, blocks: &mut [f32]) 
                 }
             }
         });
-    }
+    });
 }
 
 /// Writes the real images of `blocks` as `(n, pixels)`.

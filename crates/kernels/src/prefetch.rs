@@ -1,8 +1,8 @@
 //! Asking for memory that is read soon.
 #![allow(unsafe_code, reason = "an instruction")]
 
-/// Brings the cache line of `at` in. The processor does by itself where a thread reads on and on, but
-/// not the short pieces of channels that lie pages apart.
+/// Fetches the cache line of `at`. The processor does so by itself for long sequential reads, but not for
+/// short pieces of channels that lie pages apart.
 #[inline(always)]
 pub(crate) fn prefetch(at: &f32) {
     #[cfg(target_arch = "x86_64")]

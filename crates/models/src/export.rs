@@ -21,8 +21,8 @@ pub struct Export {
     /// The file: .safetensors (PyTorch's names; loads there with strict=True), .npz or .onnx
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Dataset whose mean, deviation and class names an .onnx file notes where the checkpoint says none;
-    /// without it, the one that the checkpoint was trained on, if it is still there
+    /// Dataset whose class names, mean and standard deviation an .onnx file records where the checkpoint
+    /// has none (default: the one that the checkpoint was trained on, if it is still there)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Names of the tensors in .safetensors and .npz

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::Network;
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, Normalisation, Result};
+use artifact::{Error, Manifest, Normalisation, Result};
 use clap::Args;
 use graph::{Graph, Param, Shape};
 use pytorch::{Fitted, Selection, Slot};
@@ -16,7 +16,7 @@ pub struct Fitting {
     /// Network of a bare file: a name, with @WIDTH behind it if wanted, or a graph's text
     #[arg(long, value_name = "NAME[@WIDTH]|FILE.net")]
     pub network: Option<String>,
-    /// Checkpoint whose network a bare file is for
+    /// Checkpoint whose network a bare file is for; its class names and normalisation are taken over
     #[arg(long, value_name = "DIR", conflicts_with_all = ["network", "side"])]
     pub like: Option<PathBuf>,
     /// Key of the state_dict in the file, dots going deeper (default: found by its content)
@@ -46,7 +46,7 @@ pub struct Found {
     pub masks: Masks,
     /// The name of each class; none where they are not known.
     pub class_names: Vec<String>,
-    /// What images are normalised by for it; none where that is not known.
+    /// The normalisation of its images, if known.
     pub normalisation: Option<Normalisation>,
     /// What was done on the way, for people.
     pub notes: Vec<String>,
@@ -88,7 +88,20 @@ impl Fitting {
         sparsity::check_sound(&graph, &fitted.tensors, path)?;
         let masks = Masks::of_tensors(&fitted.masks, &graph, path)?;
         let tensors = fitted.tensors;
-        Ok(Found { graph, tensors, masks, class_names: vec![], normalisation: None, notes })
+        let known = self.known(&graph)?;
+        let (class_names, normalisation) = (known.class_names, known.normalisation);
+        Ok(Found { graph, tensors, masks, class_names, normalisation, notes })
+    }
+
+    /// What the checkpoint --like says of `graph`: the names of its classes, if they are as many, and the
+    /// normalisation.
+    fn known(&self, graph: &Graph) -> Result<Network> {
+        let like = self.like.as_deref().map(Manifest::read).transpose()?;
+        let mut known = like.and_then(|m| m.network).unwrap_or_else(|| graph.network());
+        if known.class_names.len() != graph.classes() {
+            known.class_names.clear();
+        }
+        Ok(known)
     }
 
     /// The network that the flags name for the bare file `path`.

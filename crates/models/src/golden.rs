@@ -20,11 +20,11 @@ pub struct Golden {
     /// Golden file (JSON)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Checkpoint that the numbers are of (default: the values that a formula gives for the file's
-    /// network)
+    /// Checkpoint that the numbers were computed with (default: the network named in the file, with
+    /// weights from a formula)
     #[arg(long, value_name = "DIR", requires = "images")]
     checkpoint: Option<PathBuf>,
-    /// The images that the numbers are of: arrays train_input and labels
+    /// Images that the numbers were computed on: arrays train_input and labels
     #[arg(long, value_name = "FILE.npz", requires = "checkpoint")]
     images: Option<PathBuf>,
     #[command(flatten)]

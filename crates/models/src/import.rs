@@ -30,18 +30,18 @@ pub struct Import {
     /// Draw the last layer anew where the file has it for another number of classes
     #[arg(long)]
     replace_head: bool,
-    /// Mean of each channel that the network's images are normalised by, for pixels from 0 to 1
-    /// (torchvision's: 0.485,0.456,0.406); without it, whatever dataset it is shown says that
+    /// Mean of each channel with which the network's images are normalised, for pixels from 0 to 1
+    /// (torchvision's: 0.485,0.456,0.406); without it, the mean of whichever dataset is in use
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', requires = "std")]
     mean: Vec<f64>,
     /// Standard deviation of each channel, likewise (torchvision's: 0.229,0.224,0.225)
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', requires = "mean")]
     std: Vec<f64>,
-    /// Add a batch norm after every convolution without one in an .onnx file, calibrated on images of
-    /// --data, so that the network computes what it did
+    /// Insert a batch norm after every convolution without one in an .onnx file, calibrated on images of
+    /// --data so that the network's outputs stay the same
     #[arg(long)]
     insert_norms: bool,
-    /// Folder of a dataset made by data-cifar, for --insert-norms: its training images are shown
+    /// Dataset folder made by data-cifar, for --insert-norms: norms are calibrated on its training images
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The source's arrays input and output, for an .onnx file: logits off by more than 1e-4 are
@@ -105,6 +105,11 @@ impl Import {
         inputs.extend(self.data.as_deref().map(|path| ("calibration", path)));
         let shared = (common, &self.produce);
         let Some(job) = Job::start(shared, "models", &config, &inputs)? else { return Ok(()) };
+        // Only now: it takes as long as the network needs for hundreds of images.
+        let found = match &self.data {
+            Some(data) => norms::insert(found, data, self.produce.seed)?,
+            None => found,
+        };
         finish(job, &found)
     }
 
@@ -131,11 +136,10 @@ impl Import {
             }
             found.class_names = names;
         }
-        found.normalisation = self.normalisation(&found.graph)?;
-        match &self.data {
-            Some(data) => norms::insert(found, data, self.produce.seed),
-            None => Ok(found),
+        if let Some(given) = self.normalisation(&found.graph)? {
+            found.normalisation = Some(given);
         }
+        Ok(found)
     }
 
     /// What --mean and --std say.
@@ -186,8 +190,8 @@ impl Import {
         }
         let what = match (self.insert_norms, &self.data) {
             (true, None) => Some(
-                "--insert-norms: the norms' statistics are measured on images; --data DIR names a dataset \
-                 of them, made by data-cifar (such images as the network was trained on)",
+                "--insert-norms: needs --data DIR, a dataset made by data-cifar on which the norms' statistics \
+                 are measured (ideally of images like those the network was trained on)",
             ),
             (false, Some(_)) => {
                 Some("--data: has no effect by itself; --insert-norms measures norms on its images")

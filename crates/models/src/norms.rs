@@ -1,8 +1,9 @@
-//! Batch norms put into a network whose own were folded away, such that it computes what it did.
+//! Inserts batch norms into a network whose own were folded away, without changing its outputs.
 
 use std::path::Path;
 
 use anyhow::Result;
+use artifact::Error;
 use artifact::tensors::{Tensor, Tensors};
 use cifar::Dataset;
 use engine::{Calibration, Net, device};
@@ -13,26 +14,31 @@ use crate::foreign::Found;
 /// Training images that statistics are measured on, where there are as many.
 const IMAGES: usize = 512;
 
-/// `found` with a batch norm behind every convolution without one. Its statistics are those of what the
-/// convolution computes of training images of the dataset at `data`, drawn by `seed`; its weight and bias undo
-/// what it does with them, so that the answers stay, and training goes on as with norms that were never folded.
+/// `found` with a batch norm inserted after every convolution without one. The norm's statistics are those of
+/// the convolution's outputs on training images of the dataset at `data`, drawn by `seed`; its weight and
+/// bias undo the normalisation, so that the network's outputs do not change and training goes on as if the
+/// norms had never been folded.
 ///
 /// # Errors
-/// As [`Dataset::open`]; `Config` where the images have other channels, `Integrity` where a statistic is not
-/// finite.
+/// As [`Dataset::open`]; `Config` where the images have other channels or no norm is missing, `Integrity` where
+/// a statistic is not finite.
 pub fn insert(found: Found, data: &Path, seed: u64) -> Result<Found> {
     let dataset = Dataset::open(data)?;
     engine::check_channels(&found.graph, dataset.info.shape, data)?;
     let (dataset, whose) = match &found.normalisation {
         Some(own) => (dataset.normalised_by(own), "--mean and --std"),
-        None => (dataset, "the dataset's mean and std, for want of --mean and --std"),
+        None => (dataset, "the dataset's mean and std, without --mean and --std"),
     };
     let normed = found.graph.normed()?;
+    if normed.norms.is_empty() {
+        let what = "--insert-norms: has no effect; every convolution has a batch norm already";
+        return Err(Error::Config(what.into()).into());
+    }
     let tensors = calibrated(&normed, found.tensors, &dataset, seed)?;
     sparsity::check_sound(&normed.graph, &tensors, data)?;
     let mut notes = found.notes;
     notes.push(format!(
-        "batch norms put after convolutions: {}, calibrated on {} images, normalised by {whose}",
+        "batch norms inserted after convolutions: {}, calibrated on {} images, normalised with {whose}",
         normed.norms.len(),
         dataset.train.len().min(IMAGES)
     ));
@@ -94,7 +100,7 @@ fn eps(graph: &Graph, node: usize) -> f32 {
 mod tests {
     use super::*;
     use artifact::record::{self, ImageShape, Parts};
-    use cifar::{Images, Part};
+    use cifar::{Images, Normalise, Part, View};
     use engine::Recalibration;
     use inference::{Checked, Network, Plan, Threads, Unknown, Use};
 
@@ -144,9 +150,13 @@ mod tests {
 
     fn logits(graph: &Graph, tensors: &Tensors) -> Vec<f32> {
         let images: Vec<f32> = (0..16 * 192).map(|i| (i * 7 % 31) as f32 / 15.0 - 1.0).collect();
+        answers(graph, tensors, &images)
+    }
+
+    fn answers(graph: &Graph, tensors: &Tensors, images: &[f32]) -> Vec<f32> {
         let network = Network::new(graph, &Checked { graph, tensors });
         let how = Use { batch: 1, skip: false, unknown: Unknown::Guess, threads: Threads::Any };
-        Plan::new(&network, how).logits(&images)
+        Plan::new(&network, how).logits(images)
     }
 
     fn close(found: &[f32], expected: &[f32], allowed: f32) {
@@ -174,6 +184,22 @@ mod tests {
         {
             assert_eq!(found[&name], tensors[&name], "{name}");
         }
+        // Behind the norm that was there, which worked by its own statistics meanwhile: the mean of `c` as the
+        // network computes it.
+        let until = TEXT.split("l = linear").next().expect("lines before");
+        let head = Graph::parse(until, "test", "test").expect("a graph");
+        let own = tensors.iter().filter(|(name, _)| head.param(name).is_some());
+        let own: Tensors = own.map(|(n, t)| (n.clone(), t.clone())).collect();
+        let normalise = &Normalise::from(&data.info);
+        let view = View { normalise, size: cifar::Size::square(8), augmented: None };
+        let all: Vec<usize> = (0..COUNT).collect();
+        let shown = cifar::batch(&data.train, &all, &view).expect("reads").images;
+        let means = answers(&head, &own, &shown);
+        let channels = head.classes();
+        let mean = |c: usize| {
+            means.iter().skip(c).step_by(channels).sum::<f32>() / (means.len() / channels) as f32
+        };
+        close(&of("c_norm.running_mean"), &(0..channels).map(mean).collect::<Vec<_>>(), 1e-4);
         // Measured in training's mode, by batches of another size: as far as they are not behind the norm that
         // was there, statistics are those that were found.
         let net = Net::load(normed.graph, &found, &device::cpu().expect("there")).expect("fits");

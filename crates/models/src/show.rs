@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::{Error, Manifest, Normalisation, file};
+use artifact::{Error, Manifest, file};
 use clap::Args;
 use sparsity::Checkpoint;
 
@@ -12,7 +12,7 @@ use crate::foreign::usual;
 /// Flags of `models show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Checkpoint folder, a network by name with @WIDTH behind it if wanted, or the file of a graph's text
+    /// Checkpoint folder, network name (optionally with @WIDTH), or file with a graph's text
     #[arg(value_name = "CHECKPOINT|NAME[@WIDTH]|FILE.net")]
     network: PathBuf,
     /// Number of classes of a network by name (default: 10)
@@ -24,17 +24,18 @@ pub struct Show {
 }
 
 impl Show {
-    /// Prints the text; what images are normalised by is told beside it.
+    /// Prints the text; the normalisation of images is logged.
     pub fn run(&self) -> Result<()> {
         let graph = if file::is_folder(&self.network)? {
             if self.classes.is_some() || self.side > 0 {
-                let what = "--classes, --side: have no effect on a checkpoint, whose network is what it is";
+                let what =
+                    "--classes, --side: have no effect on a checkpoint, whose network is fixed";
                 return Err(Error::Config(what.into()).into());
             }
             let graph = Checkpoint::network_of(&self.network)?;
             let known = Manifest::read(&self.network)?.network.and_then(|n| n.normalisation);
-            if let Some(Normalisation { mean, std }) = known {
-                tracing::info!("images are normalised by mean {mean:?} and std {std:?}");
+            if let Some(normalisation) = known {
+                tracing::info!("images are normalised with {normalisation}");
             }
             graph
         } else {

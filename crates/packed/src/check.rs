@@ -4,7 +4,7 @@ use std::path::Path;
 
 use artifact::tensors;
 use artifact::{Error, Result};
-use graph::{Graph, Node};
+use graph::{Graph, Node, Op};
 use sparsity::Mask;
 
 use crate::file::DIGEST;
@@ -14,6 +14,8 @@ use crate::{Contents, Info};
 const MOST_VALUES: u64 = 1 << 30;
 /// The most values of one activation of one image: 256 MiB of them as f32.
 const MOST_ACTIVATION: usize = 1 << 26;
+/// The most pixels that a window may span: a thread holds sixteen images of them, 64 MiB.
+const MOST_SPAN: usize = 1 << 20;
 
 /// Whether `contents` can be packed.
 ///
@@ -64,7 +66,19 @@ pub(crate) fn size(graph: &Graph) -> Result<()> {
             graph.images()
         ));
     }
+    if let Some(window) = nodes.iter().filter_map(|n| widest(n.op)).max() {
+        return bad(format!(
+            "a window that spans {window} pixels; expected up to {MOST_SPAN} (a kernel's taps, dilation included)"
+        ));
+    }
     Ok(())
+}
+
+/// The pixels that the window of a convolution spans, where they are more than [`MOST_SPAN`].
+fn widest(op: Op) -> Option<usize> {
+    let Op::Conv(conv) = op else { return None };
+    let span = conv.window.span();
+    Some(span.h.saturating_mul(span.w)).filter(|pixels| *pixels > MOST_SPAN)
 }
 
 /// A pruned value is a zero. It may be -0, as products with a mask leave it; it comes back as +0.

@@ -144,8 +144,8 @@ fn what_does_not_fit_the_network_is_refused() {
     check(|_, all| drop(all.remove(GRAPH)), 5, "tensor :graph is missing");
     check(|_, all| drop(all.insert(GRAPH.into(), Tensor::u8(&[1], vec![0]))), 5, "no zstd frame");
     check(|r, _| r.info.classes.truncate(9), 5, "9 class names; the network has 10 classes");
-    check(|r, _| r.info.std[1] = 0.0, 5, "expected a number each of 3 channels");
-    check(|r, _| r.info.mean.truncate(1), 5, "expected a number each of 3 channels");
+    check(|r, _| r.info.std[1] = 0.0, 5, "expected one number for each of 3 channels");
+    check(|r, _| r.info.mean.truncate(1), 5, "expected one number for each of 3 channels");
     check(|r, _| r.options.fold = true, 5, "tensor backbone.conv0.bias is missing");
     let twin = |r: &mut Record, _: &mut Tensors| {
         r.tensors.insert("twin".into(), r.tensors[WEIGHT].clone());
@@ -166,18 +166,30 @@ fn a_network_beyond_memory_is_refused() {
     check(swap, 6, "values; a packed file holds up to");
 }
 
+/// Puts the network of `text` in place of the file's.
+fn network(text: &str) -> impl Fn(&mut Record, &mut Tensors) {
+    let other = Graph::parse(text, "wide", "test").expect("a graph");
+    move |r: &mut Record, all: &mut Tensors| {
+        r.network = Network { graph: None, ..other.network() };
+        r.graph_bytes = Some(text.len());
+        all.insert(GRAPH.into(), Tensor::u8(&[text.len()], text.as_bytes().to_vec()));
+    }
+}
+
 #[test]
 fn padding_beyond_memory_is_refused() {
     let text = "secateur-graph 1\nx = input channels=3 height=32 width=32\n\
                 a = conv(x) outputs=3 kernel=3 padding=16384 dilation=16384\n\
                 b = adaptive-average(a)\nc = linear(b) outputs=10\n";
-    let wide = Graph::parse(text, "wide", "test").expect("a graph");
-    let swap = |r: &mut Record, all: &mut Tensors| {
-        r.network = Network { graph: None, ..wide.network() };
-        r.graph_bytes = Some(text.len());
-        all.insert(GRAPH.into(), Tensor::u8(&[text.len()], text.as_bytes().to_vec()));
-    };
-    check(swap, 6, "an activation of 3227520000 values");
+    check(network(text), 6, "an activation of 3227520000 values");
+}
+
+#[test]
+fn windows_beyond_memory_are_refused() {
+    let text = "secateur-graph 1\nx = input channels=3 height=32 width=32\n\
+                a = conv(x) outputs=3 kernel=3 padding=1500 dilation=1500\n\
+                b = adaptive-average(a)\nc = linear(b) outputs=10\n";
+    check(network(text), 6, "a window that spans 9006001 pixels");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn doubtful_contents_are_refused() {
     refused(f16, |c| set(c, "backbone.bn0.weight", 1e6), 3, "f16 ends at 65504: pack with");
     refused(f32, |c| drop(c.tensors.remove(WEIGHT)), 5, "conv0.weight [2, 3, 3, 3] is missing");
     refused(f32, |c| drop(c.info.classes.pop()), 3, "9 class names; the network has 10");
-    refused(f32, |c| c.info.mean[0] = f64::NAN, 3, "expected a number each of 3 channels");
+    refused(f32, |c| c.info.mean[0] = f64::NAN, 3, "expected one number for each of 3 channels");
     let mask =
         |name: &'static str| move |c: &mut Contents| c.masks.insert(name, Mask::new(vec![true]));
     refused(f32, mask("backbone.bn0.running_mean"), 3, "the network has no such parameter");

@@ -61,7 +61,7 @@ impl Checkpoint {
         self.manifest.network.as_ref().map_or(&[], |network| &network.class_names)
     }
 
-    /// What images are normalised by for it; none where the manifest does not say.
+    /// The normalisation of its images; none if the manifest has none.
     pub fn normalisation(&self) -> Option<&Normalisation> {
         self.manifest.network.as_ref().and_then(|network| network.normalisation.as_ref())
     }

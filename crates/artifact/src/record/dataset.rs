@@ -91,7 +91,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// What its images are normalised by, where a network does not say otherwise.
+    /// The normalisation of its images, unless the network has its own.
     pub fn normalisation(&self) -> Normalisation {
         Normalisation { mean: self.mean.clone(), std: self.std.clone() }
     }

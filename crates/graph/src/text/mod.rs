@@ -12,7 +12,7 @@
 //! ```
 //!
 //! One line per node: its name, its operation with the nodes that it reads, its attributes. Attributes
-//! that have their default are left out, so that one that is added later leaves texts as they are. `#`
+//! that have their default are left out, so that adding one later does not change existing texts. `#`
 //! starts a comment; empty lines are allowed. The canonical text, which digests cover, has neither.
 
 mod fields;

@@ -1,8 +1,8 @@
-//! The sums of four rows and three registers of columns with AVX2, in assembly.
+//! Products of four rows and three registers of columns with AVX2, in assembly.
 //!
-//! With twelve sums and three operands one of sixteen registers is left for the factors. The compiler
-//! loads a factor before it has done with the one before, and moves sums to memory and back for it: a
-//! third of the speed.
+//! Twelve accumulators and three operands leave one of sixteen registers for the factors. The compiler
+//! loads a factor before it is done with the previous one, and spills accumulators to make room for it,
+//! which is far slower (docs/performance.md).
 #![allow(unsafe_code, reason = "assembly")]
 
 use std::arch::asm;
@@ -12,6 +12,8 @@ use super::micro::{ROWS, Steps};
 
 /// Rows and registers of a row.
 pub(super) const SHAPE: (usize, usize) = (4, 3);
+/// A register for each row and column.
+pub(super) type Sums = [[__m256; SHAPE.1]; SHAPE.0];
 
 /// One step: where its tap stands, and its four factors.
 macro_rules! step {
@@ -53,8 +55,8 @@ macro_rules! step {
 
 /// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k]..]`.
 ///
-/// Four steps a turn: where another thread of the core takes half of the instructions that it can begin,
-/// each one that is no multiply-add counts.
+/// Unrolled four times: where a second thread on the core takes half of its issue slots, every instruction
+/// that is not a multiply-add counts.
 ///
 /// # Safety
 /// The processor must have AVX2 and FMA, and every read of `a`, `taps` and `x` must be in range.
@@ -63,7 +65,7 @@ macro_rules! step {
 pub(super) unsafe fn add_products(
     (first, steps): (usize, Steps),
     x: [*const f32; 3],
-    sums: &mut [[__m256; 3]; 4],
+    sums: &mut Sums,
 ) {
     const { assert!(ROWS == 8, "the factors of a step are 32 bytes") };
     let [mut r0, mut r1, mut r2, mut r3] = *sums;

@@ -18,9 +18,9 @@ use crate::{LANES, isa, scratch};
 
 /// Values of a task's source at a time: 256 KiB, so that they stay in the second-level cache.
 const ROOM: usize = 64 << 10;
-/// Steps of a product from which on reading and writing its sums again takes little of its time.
+/// Steps of a product that make the time to reload and store its sums negligible.
 const STEPS: usize = 256;
-/// Numbers of windows of a task, whole products of columns; the more, the less often weights are read.
+/// Windows per task to choose from, in whole products; with more of them, weights are read less often.
 const WINDOWS: [usize; 4] = [48, 36, 24, 12];
 /// Tasks that a convolution is split into if its windows alone give fewer.
 const TASKS: usize = 16;
@@ -75,7 +75,7 @@ pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y
 
 /// As many windows as leave room for products of [`STEPS`].
 ///
-/// Single pixels are read where they lie; of others the channels lie pages apart, which costs more than
+/// Maps of one pixel are read in place; in larger maps the channels lie pages apart, which costs more than
 /// a copy that all outputs share.
 fn tiling(s: &Stencil) -> Tiling {
     let share = |windows| Share { windows, room: ROOM, in_place: s.h * s.w == 1 };

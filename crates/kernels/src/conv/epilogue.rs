@@ -62,7 +62,7 @@ impl Rectifier {
     #[inline(always)]
     pub(crate) fn of<S: Simd>(self, simd: S, value: S::f32s) -> S::f32s {
         let [zero, six] = [0.0, 6.0].map(|bound| simd.splat_f32s(bound));
-        // The instructions of x86 give the second operand where one is no number.
+        // On x86, min and max return the second operand if either is NaN.
         let second = cfg!(target_arch = "x86_64") && S::F32_LANES > 1;
         let positive = |value| {
             if second {

@@ -172,8 +172,12 @@ unsafe fn add_products<S: Simd, const R: usize, const N: usize>(
     unsafe {
         #[cfg(target_arch = "x86_64")]
         if S::F32_LANES == 8 && (R, N) == avx2::SHAPE {
-            let sums = &mut *std::ptr::from_mut(sums).cast();
-            return avx2::add_products((first, steps), [x[0], x[1], x[2]], sums);
+            // The registers as the instructions have them; in memory ours are aligned to four bytes.
+            let registers = std::ptr::from_mut(sums).cast::<avx2::Sums>();
+            let mut own = registers.read_unaligned();
+            avx2::add_products((first, steps), [x[0], x[1], x[2]], &mut own);
+            registers.write_unaligned(own);
+            return;
         }
         for k in 0..steps.len {
             let tap = *steps.taps.add(k) as usize;

@@ -103,7 +103,8 @@ impl Stencil {
         let Self { h, w, taps, grid, .. } = &self;
         let alone = taps.len() == 1 && (taps[0].row, taps[0].column) == (0, 0);
         let all = (self.rows, self.columns) == (*h, *w) && (grid.h, grid.w) == (*h, *w);
-        if !alone || !all || (self.top, self.left) != (0, 0) || self.step != Size::square(1) {
+        let steps = [self.step, grid.step].iter().all(|step| *step == Size::square(1));
+        if !alone || !all || !steps || (self.top, self.left) != (0, 0) {
             return self;
         }
         let pixels = h * w;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::stencil::{Stencil, Tap};
 use crate::{LANES, prefetch};
 
-/// Channels between the one that is copied and the one that is asked for.
+/// How many channels ahead of the one being copied data is prefetched.
 const AHEAD: usize = 2;
 
 /// How large items are to be, and where they are read.
@@ -95,7 +95,7 @@ impl Tiling {
                 phases.push(phase);
             }
         }
-        // An odd number of lines: the channels of a window would share few of the cache's sets.
+        // An odd number of lines: otherwise the channels of a window would compete for a few cache sets.
         let map = ((high * wide) | 1) * LANES;
         // Some phases of an input gradient have no taps: there is room for one map all the same.
         let channel = phases.len().max(1) * map;

@@ -31,7 +31,7 @@ pub struct Dense {
 /// Values of the source that are copied together: 256 KiB, so that they stay in the second-level cache
 /// while all outputs read them. Where they lie the channels of a window are pages apart.
 const ROOM: usize = 64 << 10;
-/// Steps of a product from which on reading and writing its sums again takes little of its time.
+/// Steps of a product that make the time to reload and store its sums negligible.
 const STEPS: usize = 256;
 
 /// What is copied and computed together.
@@ -41,8 +41,8 @@ struct Tile {
     vectors: usize,
     /// Input channels at a time.
     chunk: usize,
-    /// Values of the room between maps of a channel: an odd number of lines, since the channels of a
-    /// window would share few of the cache's sets.
+    /// Values of the room between maps of a channel: an odd number of cache lines, since otherwise the
+    /// channels of a window would compete for a few cache sets.
     piece: usize,
 }
 
@@ -55,7 +55,8 @@ impl Tile {
             let most = (ROOM / (source.phases * piece)).max(1);
             Self { vectors, chunk: channels.div_ceil(channels.div_ceil(most)), piece }
         };
-        let enough = |tile: &Self| tile.chunk * taps >= STEPS.min(channels * taps);
+        let fits = |tile: &Self| tile.chunk * source.phases * tile.piece <= ROOM;
+        let enough = |tile: &Self| fits(tile) && tile.chunk * taps >= STEPS.min(channels * taps);
         let all = conv.output.vectors();
         let even = |parts: usize| of(all.div_ceil(parts).next_multiple_of(COLUMNS));
         (1..=all.div_ceil(COLUMNS)).map(even).find(enough).unwrap_or_else(|| of(COLUMNS))
@@ -155,7 +156,7 @@ impl Dense {
     }
 }
 
-/// Channels between the one that is copied and the one that is asked for.
+/// How many channels ahead of the one being copied data is prefetched.
 const AHEAD: usize = 2;
 
 struct Task<'a> {

@@ -22,6 +22,7 @@ pub struct Grouped {
     /// Where the first window's first tap reads, in the group's first channel.
     first: usize,
     keep: Vec<f32>,
+    sparse: bool,
 }
 
 impl Grouped {
@@ -39,7 +40,13 @@ impl Grouped {
             }));
             starts.push(entries.len() as u32);
         }
-        Self { conv: *conv, entries, starts, first: source.first, keep: conv.output.keep() }
+        let (first, keep) = (source.first, conv.output.keep());
+        Self { conv: *conv, entries, starts, first, keep, sparse }
+    }
+
+    /// Whether zeros are left out.
+    pub fn is_sparse(&self) -> bool {
+        self.sparse
     }
 
     /// `y = end(conv(x))`, split into at most `tasks` parts for several threads.
@@ -49,29 +56,31 @@ impl Grouped {
         conv.check_epilogue(end);
         let inputs = conv.input.channels / conv.groups;
         let out = Shared::new(y);
-        parts(conv.groups, tasks, |groups| {
+        let each = conv.output.channels / conv.groups;
+        // Fewer groups than tasks: each group is copied by several, which share its outputs.
+        let splits = tasks.div_ceil(conv.groups).min(each);
+        parts(conv.groups * splits, tasks, |all| {
             scratch::with(conv.copied(inputs), |room| {
-                for group in groups {
+                for i in all {
+                    let (group, split) = (i / splits, i % splits);
                     let source = conv.source_of(x, group * inputs..(group + 1) * inputs, room);
-                    isa::dispatch(Task { grouped: self, group, source, end, out: &out });
+                    let first = group * each;
+                    let outputs =
+                        first + split * each / splits..first + (split + 1) * each / splits;
+                    isa::dispatch(Task { grouped: self, source, end, outputs, out: &out });
                 }
             });
         });
-    }
-
-    /// The outputs of `group`.
-    fn outputs(&self, group: usize) -> Range<usize> {
-        let each = self.conv.output.channels / self.conv.groups;
-        group * each..(group + 1) * each
     }
 }
 
 struct Task<'a> {
     grouped: &'a Grouped,
-    group: usize,
     /// From the group's first channel on.
     source: &'a [f32],
     end: &'a Epilogue<'a>,
+    /// Outputs of one group.
+    outputs: Range<usize>,
     out: &'a Shared<'a>,
 }
 
@@ -80,10 +89,10 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { grouped, group, source, end, out } = self;
+        let Self { grouped, source, end, outputs, out } = self;
         let map = grouped.conv.output;
         let sums = Sums { map, keep: &grouped.keep, source: &source[grouped.first..], end, out };
-        for o in grouped.outputs(group) {
+        for o in outputs {
             // SAFETY: this output belongs to this task alone.
             unsafe { map.clear_margins(o, out) };
             let entries = grouped.starts[o] as usize..grouped.starts[o + 1] as usize;

@@ -57,7 +57,7 @@ impl Map {
         }
         let rows = (self.h + self.pad) * self.pitch() + self.pad;
         let lines = self.lead() / LANES + rows.div_ceil(LANES);
-        // An odd number of lines: the channels of a window would share few of the cache's sets.
+        // An odd number of lines: otherwise the channels of a window would compete for a few cache sets.
         (lines | 1) * LANES
     }
 

@@ -87,10 +87,10 @@ impl NullaryFnOnce for Maxima<'_> {
     }
 }
 
-/// Writes to `line` what `f` makes of `rows` of a channel, from a value to begin with on.
+/// Folds `rows` of a channel with `f`, from `start`, and writes the results to `line`.
 ///
-/// Each vector stays in registers until it is complete: told to keep the larger of what is there, the
-/// compiler would write under a mask, which takes several times as long.
+/// Each vector stays in registers until it is complete: for a maximum updated in memory the compiler would
+/// emit masked stores, which take up to twice as long.
 #[inline(always)]
 fn over_rows(
     (x, c): (Image, usize),

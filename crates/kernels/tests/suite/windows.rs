@@ -83,6 +83,27 @@ fn depthwise() {
     }
 }
 
+/// Maps of a column or a row, of which a stride across or down leaves all or one.
+#[test]
+fn a_stride_where_there_is_one_pixel() {
+    for (size, stride) in [((7, 1), (1, 2)), ((1, 7), (2, 1)), ((1, 7), (1, 2)), ((7, 1), (2, 1))] {
+        let stride = Size { h: stride.0, w: stride.1 };
+        let window = Window { stride, ..Window::square(1, 1, 0) };
+        let conv = Conv { h: size.0, w: size.1, ..over(window, 9, 10) };
+        let case = Case::new(conv, 1).ending(END);
+        let weight = case.weight.plain();
+        case.forward(|x, end, y| Dense::new(&conv, &weight).forward(&conv, x, end, y));
+        case.input_grad(|dy, dx| conv::input_grad(&conv, dy, &weight, dx));
+        case.weight_grad(|dy, x, dw| conv::weight_grad(&conv, dy, x, dw));
+        let case = Case::new(conv, 1).keep(vec![true; conv.weight_len()]);
+        let mut sparse = Sparse::new(&conv, &case.kept);
+        sparse.set(&case.weight.plain());
+        case.input_grad(|dy, dx| sparse.input_grad(&conv, dy, dx));
+        let each = Conv { inputs: 1, outputs: 1, ..conv };
+        grouped::check(&Grouped { each, groups: 9 }, 1, END);
+    }
+}
+
 #[test]
 fn of_one_image() {
     for window in unusual() {
