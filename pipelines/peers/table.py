@@ -39,7 +39,9 @@ STAGES = ("data-cifar", "models", "trainer", "pruner", "deployer")
 # Of each layer: of all together random weights can lose a whole layer, and the answers with it.
 PRUNING = "--sparsity 0.8 --scope layer"
 # The networks are as random as zoo.py makes them, and steep: steps along the gradient would have to be tiny.
-TRAINING = "--epochs 1 --batch 8 --optimiser adamw --lr 0.0003"
+TRAINING = "--epochs 1 --batch 8 --optimiser adamw"
+# The first with which the loss falls is taken: large linear layers take smaller steps.
+RATES = ("0.0003", "0.0001", "0.00003")
 # Images for training and for test: of 32 pixels, and enlarged for networks that take larger ones.
 SMALL, LARGE = (512, 32), (64, 16)
 
@@ -113,16 +115,19 @@ class Passage:
         )
 
     def trained(self):
-        self.binaries.run(
-            f"trainer --data {self.data} --network net.net --init-from torchscript --out trained {TRAINING} -q"
-        )
-        scores = self.binaries.json(
-            f"models eval torchscript trained --data {self.data} --recalibration-images {SMALL[0]}"
-        )
-        before, after = (score["scores"]["validation"]["loss"] for score in scores)
-        self.row["epoch"] = [before, after]
-        self.hold(after < before, f"the loss went from {before:.3f} to {after:.3f}")
-        return f"loss {before:.3f} to {after:.3f}"
+        for rate in RATES:
+            self.binaries.run(
+                f"trainer --data {self.data} --network net.net --init-from torchscript --out trained --fresh "
+                f"{TRAINING} --lr {rate} -q"
+            )
+            scores = self.binaries.json(
+                f"models eval torchscript trained --data {self.data} --recalibration-images {SMALL[0]}"
+            )
+            before, after = (score["scores"]["validation"]["loss"] for score in scores)
+            self.row |= {"epoch": [before, after], "rate": rate}
+            if after < before:
+                return f"loss {before:.3f} to {after:.3f} at a rate of {rate}"
+        raise Failed(f"the loss went from {before:.3f} to {after:.3f} at a rate of {rate}")
 
     def pruned(self):
         made = self.binaries.json(f"pruner --checkpoint trained {PRUNING} --out pruned -q")
@@ -204,7 +209,7 @@ def identity(name, nets, binaries, threads):
         "inputs": digest(inputs),
         "binaries": digest(binaries.folder / stage for stage in STAGES),
         "versions": [torch.__version__, torchvision.__version__, onnxruntime.__version__],
-        "settings": [TRAINING, PRUNING, SMALL, LARGE],
+        "settings": [TRAINING, RATES, PRUNING, SMALL, LARGE],
         "machine": [processor(), threads],
     }
 
@@ -227,6 +232,7 @@ COLUMNS = {
     "loss": lambda row: worst(row, "loss"),
     "gradients": lambda row: worst(row, "gradients"),
     "steps": lambda row: worst(row, "steps"),
+    "rate": lambda row: power(float(row["rate"])),
     "one epoch": lambda row: "{:.2f} to {:.2f}".format(*row["epoch"]),
     "packed": lambda row: f"{row['bytes']['packed']:,} of {row['bytes']['dense']:,}",
     "ms": lambda row: f"{row['ms']['sparse']:.2f} of {row['ms']['dense']:.2f}",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use graph::Shape;
 use kernels::conv::Epilogue;
-use kernels::flat::{self, Dense, Grouped, Image, Map, Matrix, Output, Sparse};
+use kernels::flat::{self, Dense, Grouped, Image, Map, Matrix, Output, Sparse, Unrolled, Winograd};
 use kernels::norm::Affine;
 use kernels::pool::{Average, Pooling};
 use kernels::{Activation, Sides, Size};
@@ -27,6 +27,8 @@ pub(crate) struct FlatLayer {
 enum Op {
     Sparse(Sparse),
     Grouped(Grouped),
+    Winograd(Winograd),
+    Unrolled(Unrolled),
     Dense(Dense),
     Matrix(Matrix),
     /// A factor a channel of a vector, and the bias.
@@ -138,6 +140,14 @@ impl FlatLayer {
             let make = if sparse { Matrix::sparse } else { Matrix::dense };
             return Op::Matrix(make(matrix, &conv.weight));
         };
+        if !sparse && Winograd::fits(&sizes) {
+            return Op::Winograd(Winograd::new(&sizes, &conv.weight));
+        }
+        if !sparse && Unrolled::fits(&sizes) {
+            let unrolled = Unrolled::new(&sizes, &conv.weight);
+            self.room = unrolled.room();
+            return Op::Unrolled(unrolled);
+        }
         self.room = sizes.room();
         if sizes.groups > 1 {
             return Op::Grouped(Grouped::new(&sizes, &conv.weight, sparse));
@@ -154,7 +164,8 @@ impl FlatLayer {
             Op::Sparse(_) => "sparse, by image",
             Op::Grouped(g) if g.is_sparse() => "sparse in groups, by image",
             Op::Grouped(_) => "in groups, by image",
-            Op::Dense(_) => "dense, by image",
+            Op::Winograd(_) => "Winograd, by image",
+            Op::Dense(_) | Op::Unrolled(_) => "dense, by image",
             Op::Matrix(m) if m.is_sparse() => "sparse matrix",
             Op::Matrix(_) => "dense matrix",
             Op::Affine(_)
@@ -182,6 +193,8 @@ impl FlatLayer {
         match &self.op {
             Op::Sparse(kept) => return kept.forward((x, room), &end, y, tasks),
             Op::Grouped(grouped) => return grouped.forward(x, &end, y, tasks),
+            Op::Winograd(winograd) => return winograd.forward(x, &end, y, tasks),
+            Op::Unrolled(unrolled) => return unrolled.forward((x, room), &end, y, tasks),
             Op::Dense(dense) => return dense.forward((x, room), &end, y, tasks),
             Op::Matrix(matrix) if self.room == 0 => return matrix.forward(x, &end, y, tasks),
             Op::Matrix(matrix) => {
@@ -209,9 +222,13 @@ impl FlatLayer {
 
     fn plain<'a>(&self, image: &impl Fn(usize) -> Image<'a>, inputs: usize, to: Output) {
         match &self.op {
-            Op::Sparse(_) | Op::Grouped(_) | Op::Dense(_) | Op::Matrix(_) | Op::Affine(_) => {
-                unreachable!("convolutions are run elsewhere")
-            }
+            Op::Sparse(_)
+            | Op::Grouped(_)
+            | Op::Winograd(_)
+            | Op::Unrolled(_)
+            | Op::Dense(_)
+            | Op::Matrix(_)
+            | Op::Affine(_) => unreachable!("convolutions are run elsewhere"),
             Op::LayerNorm(norm) => {
                 let affine = Affine { weight: &norm.weight, bias: &norm.bias, eps: norm.eps };
                 flat::layer_norm(&affine, image(0), to);

@@ -131,7 +131,7 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version, which is to be raised when they become faster.
 fn machine() -> String {
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
     format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
 }

@@ -2,7 +2,7 @@
 
 use super::direct::{self, Order};
 use super::stencil::Stencil;
-use super::winograd::{self, Tiles, Transformed};
+use super::winograd::{self, Crew, Tiles, Transformed};
 use super::{Conv, Epilogue};
 use crate::scratch::Buffer;
 
@@ -33,7 +33,7 @@ impl Dense {
         end.check(conv.outputs, conv.output_len());
         if winograd::fits(conv) {
             let with = Transformed { weights: &self.weights, end };
-            return winograd::run(&Tiles::forward(conv), with, x, y);
+            return winograd::run(&Tiles::forward(conv), with, x, y, Crew::Pool);
         }
         direct::run(&Stencil::forward(conv), &self.weights, x, end, y);
     }

@@ -27,7 +27,7 @@ const TASKS: usize = 16;
 
 /// Where the weights of (output, channel, tap) stand in the tensor.
 #[derive(Clone, Copy)]
-pub(super) struct Order {
+pub(crate) struct Order {
     /// Distance between outputs.
     pub output: usize,
     /// Distance between channels.

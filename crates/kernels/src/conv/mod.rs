@@ -8,7 +8,7 @@ mod avx2;
 mod correlate;
 mod dense;
 pub mod depthwise;
-mod direct;
+pub(crate) mod direct;
 pub(crate) mod epilogue;
 pub mod grouped;
 pub(crate) mod micro;
@@ -16,7 +16,7 @@ mod sparse;
 mod stencil;
 mod tiling;
 pub(crate) mod transpose;
-mod winograd;
+pub(crate) mod winograd;
 
 use rayon::prelude::*;
 
@@ -25,7 +25,7 @@ use direct::Order;
 pub use epilogue::Epilogue;
 pub use sparse::Sparse;
 use stencil::Stencil;
-use winograd::{Tiles, Transformed};
+use winograd::{Crew, Tiles, Transformed};
 
 use crate::{LANES, Lanes, Size, Window, lanes};
 
@@ -120,7 +120,7 @@ pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
         let (tiles, order) =
             (Tiles::input_grad(conv), Order { output: conv.taps(), channel: conv.row() });
         let weights = winograd::transform_weights(&tiles, weight, order, true);
-        return winograd::run(&tiles, Transformed { weights: &weights, end }, dy, dx);
+        return winograd::run(&tiles, Transformed { weights: &weights, end }, dy, dx, Crew::Pool);
     }
     for s in Stencil::input_grad(conv) {
         let packed = direct::pack(&s, weight, Order { output: conv.taps(), channel: conv.row() });

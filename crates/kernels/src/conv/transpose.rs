@@ -1,32 +1,37 @@
-//! Turning sixteen vectors of sixteen images into sixteen vectors of sixteen channels.
+//! Turning rows into columns: sixteen vectors of sixteen images into sixteen vectors of sixteen channels,
+//! and smaller squares.
 
 use pulp::Simd;
 
-use crate::LANES;
+/// `N` rows of `N` values.
+pub(crate) type Square<const N: usize> = [[f32; N]; N];
 
-/// A square of values.
-pub(crate) type Square = [[f32; LANES]; LANES];
-
-/// `out[j][i] = rows[i][j]`.
+/// `out[j][i] = rows[i][j]`, for 4, 8 or 16 rows.
 #[inline(always)]
-pub(crate) fn transpose<S: Simd>(_: S, rows: &Square) -> Square {
+pub(crate) fn transpose<S: Simd, const N: usize>(_: S, rows: &Square<N>) -> Square<N> {
+    const { assert!(N == 4 || N == 8 || N == 16, "rows that rounds halve") };
     let mut out = *rows;
-    // Four rounds swap the off-diagonal quarters of ever smaller squares: each round is a
+    // The rounds swap the off-diagonal quarters of ever smaller squares: each round is a
     // permutation of two registers at a time, which the compiler turns into shuffles.
-    round::<8>(&mut out);
-    round::<4>(&mut out);
-    round::<2>(&mut out);
-    round::<1>(&mut out);
+    if N > 8 {
+        round(&mut out, 8);
+    }
+    if N > 4 {
+        round(&mut out, 4);
+    }
+    round(&mut out, 2);
+    round(&mut out, 1);
     out
 }
 
 #[inline(always)]
-fn round<const D: usize>(rows: &mut Square) {
-    for i in (0..LANES).filter(|i| i & D == 0) {
-        let (a, b) = (rows[i], rows[i + D]);
-        for l in 0..LANES {
-            rows[i][l] = if l & D == 0 { a[l] } else { b[l - D] };
-            rows[i + D][l] = if l & D == 0 { a[l + D] } else { b[l] };
+fn round<const N: usize>(rows: &mut Square<N>, distance: usize) {
+    for i in (0..N).filter(|i| i & distance == 0) {
+        let (a, b) = (rows[i], rows[i + distance]);
+        for l in 0..N {
+            let kept = l & distance == 0;
+            rows[i][l] = if kept { a[l] } else { b[l - distance] };
+            rows[i + distance][l] = if kept { a[l + distance] } else { b[l] };
         }
     }
 }
@@ -35,11 +40,17 @@ fn round<const D: usize>(rows: &mut Square) {
 mod tests {
     use super::*;
 
+    fn check<const N: usize>() {
+        let mut rows = [[0.0; N]; N];
+        (0..N * N).for_each(|i| rows[i / N][i % N] = i as f32);
+        let out = transpose(pulp::Scalar::new(), &rows);
+        (0..N * N).for_each(|i| assert_eq!(out[i % N][i / N], i as f32));
+    }
+
     #[test]
     fn rows_become_columns() {
-        let mut rows = [[0.0; LANES]; LANES];
-        (0..256).for_each(|i| rows[i / LANES][i % LANES] = i as f32);
-        let out = transpose(pulp::Scalar::new(), &rows);
-        (0..256).for_each(|i| assert_eq!(out[i % LANES][i / LANES], i as f32));
+        check::<4>();
+        check::<8>();
+        check::<16>();
     }
 }

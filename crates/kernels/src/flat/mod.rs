@@ -15,7 +15,9 @@ mod map;
 mod norm;
 mod pool;
 mod sparse;
+mod unrolled;
 mod vector;
+mod winograd;
 
 use std::ops::Range;
 
@@ -31,7 +33,9 @@ pub use norm::layer_norm;
 pub use pool::{average, max_pool};
 use rayon::prelude::*;
 pub use sparse::Sparse;
+pub use unrolled::Unrolled;
 pub use vector::Matrix;
+pub use winograd::Winograd;
 
 /// Calls `f` for `0..count` in at most `tasks` parts, on several threads if there are several.
 fn parts(count: usize, tasks: usize, f: impl Fn(Range<usize>) + Sync) {

@@ -1,8 +1,8 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
 use kernels::conv::{Conv as Sizes, Epilogue};
-use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Sparse};
-use kernels::{Activation, LANES, Lanes, Window};
+use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Sparse, Unrolled, Winograd};
+use kernels::{Activation, LANES, Lanes, Sides, Window};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -117,6 +117,21 @@ impl Case {
     }
 
     #[track_caller]
+    fn check_winograd(&self) {
+        let winograd = Winograd::new(&self.conv, &self.weight.plain());
+        self.check(|(x, _), end, y, tasks| winograd.forward(x, end, y, tasks));
+    }
+
+    #[track_caller]
+    fn check_unrolled(&self) {
+        let unrolled = Unrolled::new(&self.conv, &self.weight.plain());
+        self.check(|(x, _), end, y, tasks| {
+            let mut room = vec![f32::NAN; unrolled.room()];
+            unrolled.forward((x, &mut room), end, y, tasks);
+        });
+    }
+
+    #[track_caller]
     pub fn check_sparse(&self) {
         if self.conv.groups > 1 {
             for sparse in [false, true] {
@@ -183,6 +198,27 @@ proptest! {
     }
 
     #[test]
+    fn windows_in_lanes(sizes in shapes::conv(1, 20), pads in pads(), end in ending()) {
+        Case::new(&sizes, Layout { groups: 1, pads }, end, 1.0).check_unrolled();
+    }
+
+    #[test]
+    fn tiles_of_any_shape(
+        (h, w) in (9..=25_usize, 9..=25_usize), (inputs, outputs) in (64..=67_usize, 64..=73_usize),
+        (top, left, bottom, right) in (0..=2_usize, 0..=2_usize, 0..=2_usize, 0..=2_usize),
+        pads in (2..=3_usize, 0..=3_usize), end in ending(),
+    ) {
+        let padding = Sides { top, left, bottom, right };
+        let window = Window { padding, ..Window::square(3, 1, 0) };
+        let sizes = Sizes { lanes: Lanes::of(1), inputs, h, w, outputs, window };
+        let case = Case::new(&sizes, Layout { groups: 1, pads: pads.into() }, end, 1.0);
+        // Where tiles are few, or algorithms are forced, they do not fit.
+        if Winograd::fits(&case.conv) {
+            case.check_winograd();
+        }
+    }
+
+    #[test]
     fn matrices(inputs in 1..=300_usize, outputs in 1..=40_usize, end in ending(), density in 0.0..1.0) {
         check_matrices(inputs, outputs, end, density);
     }
@@ -215,4 +251,21 @@ fn wide_rows_and_many_channels() {
         case.check_dense();
         case.check_sparse();
     }
+}
+
+#[test]
+fn which_shapes_go_into_lanes() {
+    let conv = |channels: usize, side: usize, kernel: usize| {
+        let map = Map { channels, h: side, w: side, pad: 1 };
+        let window = Window::square(kernel, 1, kernel / 2);
+        Conv { input: map, output: map, window, groups: 1 }
+    };
+    let fits = |conv: Conv| (Winograd::fits(&conv), Unrolled::fits(&conv));
+    let tiles = kernels::isa::plain() != Ok(true);
+    assert_eq!(fits(conv(64, 32, 3)), (tiles, false), "64 tiles");
+    assert_eq!(fits(conv(64, 14, 3)), (tiles, false), "sixteen tiles, some of them in part");
+    assert_eq!(fits(conv(64, 8, 3)), (false, false), "four tiles");
+    assert_eq!(fits(conv(64, 4, 3)), (false, true), "sixteen windows");
+    assert_eq!(fits(conv(64, 4, 1)), (false, false), "single pixels");
+    assert_eq!(fits(conv(32, 32, 3)), (false, false), "few channels");
 }

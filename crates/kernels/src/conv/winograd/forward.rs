@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::super::Epilogue;
 use super::super::epilogue::Finish;
 use super::super::micro::{self, ROWS, Steps, Target, load};
-use super::{IN, OUT, POINTS, Tiles, transform};
+use super::{IN, OUT, POINTS, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa};
@@ -21,8 +21,6 @@ use crate::{LANES, isa};
 const CHUNK: usize = 4 << 20;
 /// Added to the distance of points: a power of two would put all of a tile's in one cache set.
 pub(super) const SKEW: usize = 5 * LANES;
-/// Channels between the one being read and the one being asked for.
-const AHEAD: usize = 2;
 /// Tiles of a chunk of one thread.
 const FEW: usize = 4;
 /// Weights up to which a thread works alone: their points take 4.5 MiB.
@@ -30,29 +28,139 @@ const OWN_WEIGHTS: usize = 1 << 15;
 /// Tasks of a step.
 const TASKS: usize = 16;
 
+/// Where the tiles of a convolution lie in what is read and in what is written, sixteen to a vector.
+pub(crate) trait Places: Sync {
+    /// Vectors of tiles.
+    fn count(&self) -> usize;
+
+    /// Channels of what is read.
+    fn channels(&self) -> usize;
+
+    /// Channels of what is written.
+    fn outputs(&self) -> usize;
+
+    /// Writes the points of one channel of a vector of tiles.
+    ///
+    /// # Safety
+    /// No other thread may touch these points.
+    unsafe fn read<S: Simd>(&self, simd: S, source: &[f32], part: Part, to: Points);
+
+    /// Called for each output, before its first tile is written.
+    ///
+    /// # Safety
+    /// No other thread may touch this output.
+    unsafe fn begin(&self, output: usize, out: &Shared);
+
+    /// Finishes the sums of a vector of tiles and writes them.
+    ///
+    /// # Safety
+    /// The points must be complete, and no other thread may touch these tiles of this output.
+    unsafe fn write<S: Simd>(&self, simd: S, sums: Sums, end: Ending, out: &Shared);
+}
+
+/// One channel of a vector of tiles.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    /// The vector.
+    pub tiles: usize,
+    /// The channel.
+    pub channel: usize,
+    /// The task goes on to the channel before this one.
+    pub end: usize,
+}
+
+/// Where the points of a vector of tiles are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Points<'a> {
+    /// The points of all tiles.
+    pub all: &'a Shared<'a>,
+    /// Where the first is.
+    pub first: usize,
+    /// Values from one to the next.
+    pub distance: usize,
+}
+
+/// The products at the points of a vector of tiles, for one output.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums<'a> {
+    /// The vector.
+    pub tiles: usize,
+    /// The output.
+    pub output: usize,
+    /// The products, from the first on.
+    products: &'a [f32],
+    /// Values from one to the next.
+    distance: usize,
+    bias: f32,
+}
+
+impl Sums<'_> {
+    /// The outputs of the tiles, without summand and activation: one register, from `lane` on.
+    #[inline(always)]
+    pub(crate) fn square<S: Simd>(&self, simd: S, lane: usize) -> [[S::f32s; OUT]; OUT] {
+        let products = &self.products[lane..][..(POINTS - 1) * self.distance + S::F32_LANES];
+        let mut sums = [[simd.splat_f32s(0.0); IN]; IN];
+        for p in 0..POINTS {
+            // SAFETY: the last point lies in the slice.
+            sums[p / IN][p % IN] = unsafe { load::<S>(products.as_ptr().add(p * self.distance)) };
+        }
+        let bias = simd.splat_f32s(self.bias);
+        let mut values = transform::output_square(simd, &sums);
+        for value in values.as_flattened_mut() {
+            *value = simd.add_f32s(*value, bias);
+        }
+        values
+    }
+}
+
+/// What follows the sums, as a whole and as the part done register by register.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    /// All of it.
+    pub epilogue: &'a Epilogue<'a>,
+    /// Its summand and rectifier.
+    pub finish: Finish,
+}
+
 /// What a convolution is computed from.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Transformed<'a> {
+pub(crate) struct Transformed<'a> {
     /// The weights at the points.
     pub weights: &'a [f32],
     /// What follows the sums.
     pub end: &'a Epilogue<'a>,
 }
 
+/// Which threads compute a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crew {
+    /// All of the pool.
+    Pool,
+    /// The caller's alone.
+    Caller,
+}
+
 /// Writes the convolution of `source` to `y`.
-pub(in super::super) fn run(tiles: &Tiles, with: Transformed, source: &[f32], y: &mut [f32]) {
-    let panels = tiles.outputs.div_ceil(ROWS);
-    assert_eq!(with.weights.len(), POINTS * panels * tiles.channels * ROWS, "weights");
-    let sizes = (tiles.channels, tiles.outputs);
-    let Plan { chunk, alone } = Plan::new(tiles.count(), sizes, FEW);
-    let of = |width: usize| (0..tiles.channels).map(|c| (c * width * LANES) as u32).collect();
+pub(crate) fn run<P: Places>(
+    places: &P,
+    with: Transformed,
+    source: &[f32],
+    y: &mut [f32],
+    crew: Crew,
+) {
+    let (channels, outputs, count) = (places.channels(), places.outputs(), places.count());
+    let panels = outputs.div_ceil(ROWS);
+    assert_eq!(with.weights.len(), POINTS * panels * channels * ROWS, "weights");
+    let Plan { chunk, alone } = Plan::new(count, (channels, outputs), FEW);
+    let of = |width: usize| (0..channels).map(|c| (c * width * LANES) as u32).collect();
     let taps: [Vec<u32>; micro::COLUMNS] = std::array::from_fn(|i| of(i + 1));
     let out = Shared::new(y);
-    each(alone, tiles.count().div_ceil(chunk), |i| {
-        let mut first = Buffer::new(POINTS * (tiles.channels * chunk * LANES + SKEW));
-        let mut second = Buffer::new(POINTS * (tiles.outputs * chunk * LANES + SKEW));
-        let range = i * chunk..((i + 1) * chunk).min(tiles.count());
-        let job = Job { tiles, with, taps: &taps, range, alone };
+    let pool = crew == Crew::Pool;
+    each(pool && alone, count.div_ceil(chunk), |i| {
+        let mut first = Buffer::new(POINTS * (channels * chunk * LANES + SKEW));
+        let mut second = Buffer::new(POINTS * (outputs * chunk * LANES + SKEW));
+        let range = i * chunk..((i + 1) * chunk).min(count);
+        let job = Job { places, with, taps: &taps, range, alone: alone || !pool };
         job.sources(source, &mut first);
         job.products(&first, &mut second);
         job.outputs(&second, &out);
@@ -91,8 +199,8 @@ pub(super) fn each(parallel: bool, count: usize, f: impl Fn(usize) + Send + Sync
     }
 }
 
-struct Job<'a> {
-    tiles: &'a Tiles,
+struct Job<'a, P> {
+    places: &'a P,
     with: Transformed<'a>,
     /// Where each channel of a group lies, by the group's width less one.
     taps: &'a [Vec<u32>; micro::COLUMNS],
@@ -102,19 +210,19 @@ struct Job<'a> {
     alone: bool,
 }
 
-impl Job<'_> {
+impl<P: Places> Job<'_, P> {
     /// Distance of the source's points.
     fn before(&self) -> usize {
-        self.tiles.channels * self.range.len() * LANES + SKEW
+        self.places.channels() * self.range.len() * LANES + SKEW
     }
 
     /// Distance of the outputs' points.
     fn after(&self) -> usize {
-        self.tiles.outputs * self.range.len() * LANES + SKEW
+        self.places.outputs() * self.range.len() * LANES + SKEW
     }
 
     /// The chunk in groups as wide as a product's columns.
-    fn groups(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn groups(&self) -> impl Iterator<Item = Range<usize>> + use<P> {
         let (len, width) = (self.range.len(), micro::columns());
         (0..len).step_by(width).map(move |g| g..(g + width).min(len))
     }
@@ -122,11 +230,11 @@ impl Job<'_> {
     /// Writes the source's points as `(point, group of columns, channel, column)`.
     fn sources(&self, source: &[f32], points: &mut [f32]) {
         let groups: Vec<_> = self.groups().collect();
-        let splits = TASKS.div_ceil(groups.len()).min(self.tiles.channels);
+        let splits = TASKS.div_ceil(groups.len()).min(self.places.channels());
         let out = Shared::new(points);
         each(!self.alone, groups.len() * splits, |i| {
             let (group, split) = (groups[i / splits].clone(), i % splits);
-            let channels = self.tiles.channels;
+            let channels = self.places.channels();
             let channels = split * channels / splits..(split + 1) * channels / splits;
             isa::dispatch(Sources { job: self, group, channels, source, out: &out });
         });
@@ -134,7 +242,7 @@ impl Job<'_> {
 
     /// Writes the products as `(point, output, column)`.
     fn products(&self, before: &[f32], after: &mut [f32]) {
-        let panels = self.tiles.outputs.div_ceil(ROWS);
+        let panels = self.places.outputs().div_ceil(ROWS);
         let splits = panels.div_ceil(8);
         let out = Shared::new(after);
         each(!self.alone, POINTS * splits, |i| {
@@ -145,66 +253,61 @@ impl Job<'_> {
     }
 
     fn outputs(&self, points: &[f32], out: &Shared) {
-        each(!self.alone, self.tiles.outputs, |output| {
+        each(!self.alone, self.places.outputs(), |output| {
             isa::dispatch(Outputs { job: self, output, points, out });
         });
     }
 }
 
-struct Sources<'a> {
-    job: &'a Job<'a>,
+struct Sources<'a, P> {
+    job: &'a Job<'a, P>,
     group: Range<usize>,
     channels: Range<usize>,
     source: &'a [f32],
     out: &'a Shared<'a>,
 }
 
-impl WithSimd for Sources<'_> {
+impl<P: Places> WithSimd for Sources<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Sources { job, group, channels, source, out } = self;
-        let tiles = job.tiles;
         for channel in channels.clone() {
             for (c, column) in group.clone().enumerate() {
-                let (map, square) = tiles.source(job.range.start + column, channel);
-                let size = tiles.h * tiles.w * LANES;
-                if channel + AHEAD < channels.end {
-                    square.prefetch::<IN>(&source[map + AHEAD * size..][..size]);
-                }
-                let map = &source[map..][..size];
-                let to = group.start * tiles.channels + channel * group.len() + c;
-                // SAFETY: the map is the square's, and the points of this (column, channel) belong
-                // to this task alone.
-                unsafe { square.points(simd, map, (out, to * LANES, job.before())) };
+                let at = group.start * job.places.channels() + channel * group.len() + c;
+                let part = Part { tiles: job.range.start + column, channel, end: channels.end };
+                let to = Points { all: out, first: at * LANES, distance: job.before() };
+                // SAFETY: the points of this (column, channel) belong to this task alone.
+                unsafe { job.places.read(simd, source, part, to) };
             }
         }
     }
 }
 
-struct Products<'a> {
-    job: &'a Job<'a>,
+struct Products<'a, P> {
+    job: &'a Job<'a, P>,
     point: usize,
     panels: Range<usize>,
     before: &'a [f32],
     out: &'a Shared<'a>,
 }
 
-impl WithSimd for Products<'_> {
+impl<P: Places> WithSimd for Products<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         const ZERO: [f32; ROWS] = [0.0; ROWS];
         let Products { job, point, panels, before, out } = self;
-        let (tiles, len) = (job.tiles, job.range.len());
-        let before = &before[point * job.before()..][..tiles.channels * len * LANES];
-        let all = tiles.outputs.div_ceil(ROWS);
+        let (channels, outputs) = (job.places.channels(), job.places.outputs());
+        let len = job.range.len();
+        let before = &before[point * job.before()..][..channels * len * LANES];
+        let all = outputs.div_ceil(ROWS);
         for panel in panels {
-            let a = (point * all + panel) * tiles.channels * ROWS;
-            let a = &job.with.weights[a..][..tiles.channels * ROWS];
-            let rows = ROWS.min(tiles.outputs - panel * ROWS);
+            let a = (point * all + panel) * channels * ROWS;
+            let a = &job.with.weights[a..][..channels * ROWS];
+            let rows = ROWS.min(outputs - panel * ROWS);
             let to = point * job.after() + panel * ROWS * len * LANES;
             let target =
                 Target { rows, stride: len * LANES, start: ZERO.as_ptr(), finish: Finish::NONE };
@@ -213,12 +316,12 @@ impl WithSimd for Products<'_> {
                 let mut x = [before.as_ptr(); micro::COLUMNS];
                 let mut y = [std::ptr::null_mut(); micro::COLUMNS];
                 for c in 0..width {
-                    x[c] = x[c].wrapping_add((group.start * tiles.channels + c) * LANES);
+                    x[c] = x[c].wrapping_add((group.start * channels + c) * LANES);
                     let last = (rows - 1) * target.stride + LANES;
                     y[c] = out.pointer(to + (group.start + c) * LANES, last);
                 }
                 let taps = job.taps[width - 1].as_ptr();
-                let steps = Steps { a: a.as_ptr(), taps, len: tiles.channels };
+                let steps = Steps { a: a.as_ptr(), taps, len: channels };
                 // SAFETY: a group holds a vector a channel and column; the rows of this panel and
                 // point belong to this task alone, and `pointer` has checked their range.
                 unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
@@ -227,47 +330,35 @@ impl WithSimd for Products<'_> {
     }
 }
 
-struct Outputs<'a> {
-    job: &'a Job<'a>,
+struct Outputs<'a, P> {
+    job: &'a Job<'a, P>,
     output: usize,
     points: &'a [f32],
     out: &'a Shared<'a>,
 }
 
-impl WithSimd for Outputs<'_> {
+impl<P: Places> WithSimd for Outputs<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Outputs { job, output, points, out } = self;
-        let (tiles, len) = (job.tiles, job.range.len());
-        let bias = simd.splat_f32s(job.with.end.bias_of(output));
-        let finish = Finish::new(job.with.end, out);
-        for column in 0..len {
-            let (start, square) = tiles.target(job.range.start + column, output);
-            let from = &points[(output * len + column) * LANES..];
-            let from = &from[..(POINTS - 1) * job.after() + LANES];
-            for lane in (0..LANES).step_by(S::F32_LANES) {
-                let map = out.pointer(start + lane, tiles.oh * tiles.ow * LANES - lane);
-                // SAFETY: every point of this (output, column) lies in `from`, and the square of
-                // this output belongs to this task alone.
-                unsafe {
-                    let mut sums = [[simd.splat_f32s(0.0); IN]; IN];
-                    for p in 0..POINTS {
-                        let at = from.as_ptr().add(p * job.after() + lane);
-                        sums[p / IN][p % IN] = load::<S>(at);
-                    }
-                    let mut values = transform::output_square(simd, &sums);
-                    for value in values.as_flattened_mut() {
-                        *value = simd.add_f32s(*value, bias);
-                    }
-                    square.write::<S, OUT>(simd, map, &values, finish);
-                }
-            }
-            if let Some(activation) = job.with.end.curve() {
-                // SAFETY: as above.
-                unsafe { square.activate::<S, OUT>(simd, activation, out, start) };
-            }
+        let end = Ending { epilogue: job.with.end, finish: Finish::new(job.with.end, out) };
+        if job.range.start == 0 {
+            // SAFETY: this output belongs to this task alone.
+            unsafe { job.places.begin(output, out) };
+        }
+        for column in 0..job.range.len() {
+            let sums = Sums {
+                tiles: job.range.start + column,
+                output,
+                products: &points[(output * job.range.len() + column) * LANES..],
+                distance: job.after(),
+                bias: job.with.end.bias_of(output),
+            };
+            // SAFETY: every point of this (output, column) is there, and this output belongs to this
+            // task alone.
+            unsafe { job.places.write(simd, sums, end, out) };
         }
     }
 }

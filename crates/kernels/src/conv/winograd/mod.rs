@@ -13,10 +13,10 @@ mod transform;
 mod weight_grad;
 mod weights;
 
-pub(super) use forward::{Transformed, run};
-pub(super) use tiles::Tiles;
+pub(crate) use forward::{Crew, Ending, Part, Places, Points, Sums, Transformed, run};
+pub(crate) use tiles::{Square, Tiles};
 pub(super) use weight_grad::weight_grad;
-pub(super) use weights::transform as transform_weights;
+pub(crate) use weights::transform as transform_weights;
 
 use super::Conv;
 use crate::{Sides, Size, Window, isa};
@@ -24,21 +24,27 @@ use crate::{Sides, Size, Window, isa};
 /// Products of one tile.
 const POINTS: usize = 36;
 /// Outputs of a tile along one side.
-const OUT: usize = 4;
+pub(crate) const OUT: usize = 4;
 /// Inputs of a tile along one side.
-const IN: usize = 6;
+pub(crate) const IN: usize = 6;
 
 /// Whether the convolution is one that tiles can compute with profit.
 pub(super) fn fits(conv: &Conv) -> bool {
-    let Window { kernel, stride, dilation, padding } = conv.window;
-    let one = Size::square(1);
-    if kernel != Size::square(3) || stride != one || dilation != one || isa::plain() == Ok(true) {
-        return false;
-    }
-    let Sides { top, left, bottom, right } = padding;
     let tiles = conv.oh().div_ceil(OUT) * conv.ow().div_ceil(OUT);
-    // A tile's 36 products and its transforms are worth about 60 of the direct ones.
-    [top, left, bottom, right].iter().all(|side| *side <= 2)
+    suits(&conv.window)
         && conv.inputs.min(conv.outputs) >= 8
-        && tiles * 60 <= conv.oh() * conv.ow() * conv.taps()
+        && tiles * WORTH <= conv.oh() * conv.ow() * conv.taps()
+}
+
+/// Direct products of a vector that take as long as a tile's: its 36 and its transforms.
+pub(crate) const WORTH: usize = 60;
+
+/// Whether tiles can compute what `window` reads.
+pub(crate) fn suits(window: &Window) -> bool {
+    let Window { kernel, stride, dilation, padding } = *window;
+    let one = Size::square(1);
+    let Sides { top, left, bottom, right } = padding;
+    (kernel, stride, dilation) == (Size::square(3), one, one)
+        && [top, left, bottom, right].iter().all(|side| *side <= 2)
+        && isa::plain() != Ok(true)
 }

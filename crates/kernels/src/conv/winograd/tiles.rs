@@ -6,13 +6,17 @@ use pulp::Simd;
 use super::super::Conv;
 use super::super::epilogue::{Finish, activate};
 use super::super::micro::{load, store};
+use super::forward::{Ending, Part, Places, Points, Sums};
 use super::{IN, OUT, POINTS, transform};
 use crate::shared::Shared;
 use crate::{Activation, LANES, prefetch};
 
+/// Channels between the one being read and the one being asked for.
+const AHEAD: usize = 2;
+
 /// A convolution, or an input gradient, in tiles of 4x4 outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Tiles {
+pub(crate) struct Tiles {
     pub blocks: usize,
     /// Channels and size of what is read.
     pub channels: usize,
@@ -29,7 +33,7 @@ pub(in super::super) struct Tiles {
 
 /// A square of pixels of a map that may reach beyond it.
 #[derive(Clone, Copy)]
-pub(super) struct Square {
+pub(crate) struct Square {
     /// The first pixel.
     y: isize,
     x: isize,
@@ -40,7 +44,7 @@ pub(super) struct Square {
 
 impl Tiles {
     /// `y = conv(x)`.
-    pub(in super::super) fn forward(conv: &Conv) -> Self {
+    pub(crate) fn forward(conv: &Conv) -> Self {
         Self {
             blocks: conv.lanes.blocks(),
             channels: conv.inputs,
@@ -55,7 +59,7 @@ impl Tiles {
     }
 
     /// `dx` from `dy`: the convolution with the turned kernel.
-    pub(in super::super) fn input_grad(conv: &Conv) -> Self {
+    pub(crate) fn input_grad(conv: &Conv) -> Self {
         Self {
             blocks: conv.lanes.blocks(),
             channels: conv.outputs,
@@ -106,7 +110,55 @@ impl Tiles {
     }
 }
 
+/// A vector holds the same tile of sixteen images.
+impl Places for Tiles {
+    fn count(&self) -> usize {
+        self.count()
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    #[inline(always)]
+    unsafe fn read<S: Simd>(&self, simd: S, source: &[f32], part: Part, to: Points) {
+        let (map, square) = self.source(part.tiles, part.channel);
+        let size = self.h * self.w * LANES;
+        if part.channel + AHEAD < part.end {
+            square.prefetch::<IN>(&source[map + AHEAD * size..][..size]);
+        }
+        // SAFETY: the map is the square's; the points are the caller's promise.
+        unsafe { square.points(simd, &source[map..][..size], to) };
+    }
+
+    unsafe fn begin(&self, _: usize, _: &Shared) {}
+
+    #[inline(always)]
+    unsafe fn write<S: Simd>(&self, simd: S, sums: Sums, end: Ending, out: &Shared) {
+        let (start, square) = self.target(sums.tiles, sums.output);
+        for lane in (0..LANES).step_by(S::F32_LANES) {
+            let map = out.pointer(start + lane, self.oh * self.ow * LANES - lane);
+            let values = sums.square(simd, lane);
+            // SAFETY: the map is the square's; the square is the caller's promise.
+            unsafe { square.write::<S, OUT>(simd, map, &values, end.finish) };
+        }
+        if let Some(activation) = end.epilogue.curve() {
+            // SAFETY: as above.
+            unsafe { square.activate::<S, OUT>(simd, activation, out, start) };
+        }
+    }
+}
+
 impl Square {
+    /// All of a map of `side` x `side` pixels.
+    pub(crate) fn of_map(side: usize) -> Self {
+        Self { y: 0, x: 0, h: side, w: side }
+    }
+
     /// Pixel (`row`, `column`) of the square, if the map has it, as an index of vectors.
     #[inline(always)]
     fn pixel(self, row: usize, column: usize) -> Option<usize> {
@@ -153,20 +205,15 @@ impl Square {
         out
     }
 
-    /// Writes the 36 points of the square in `map`, a source: the first to `at` of `out`, the others
-    /// each `distance` further.
+    /// Writes the 36 points of the square in `map`, a source.
     ///
     /// # Safety
     /// `map` must be the whole map, and no other thread may touch these points.
     #[inline(always)]
-    pub(super) unsafe fn points<S: Simd>(
-        self,
-        simd: S,
-        map: &[f32],
-        (out, at, distance): (&Shared, usize, usize),
-    ) {
+    pub(crate) unsafe fn points<S: Simd>(self, simd: S, map: &[f32], points: Points) {
+        let Points { all, first, distance } = points;
         for lane in (0..LANES).step_by(S::F32_LANES) {
-            let to = out.pointer(at + lane, (POINTS - 1) * distance + S::F32_LANES);
+            let to = all.pointer(first + lane, (POINTS - 1) * distance + S::F32_LANES);
             // SAFETY: the caller's promise; `pointer` has checked the last point.
             unsafe {
                 let square = self.read::<S, IN>(simd, map.as_ptr().add(lane));

@@ -11,7 +11,7 @@ use super::super::Conv;
 use super::super::micro::{self, COLUMNS, Images, ROWS, load, store};
 use super::super::transpose::transpose;
 use super::forward::{Plan, SKEW, each};
-use super::{IN, OUT, POINTS, Tiles, transform};
+use super::{IN, OUT, POINTS, Points, Tiles, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, elementwise, isa, scratch};
@@ -136,7 +136,9 @@ impl WithSimd for Sources<'_> {
             let to = (channel * len + tile) * LANES;
             // SAFETY: the map is the square's, and the points of this channel belong to this task
             // alone.
-            unsafe { square.points(simd, map, (out, to, job.before())) };
+            unsafe {
+                square.points(simd, map, Points { all: out, first: to, distance: job.before() })
+            };
         }
     }
 }

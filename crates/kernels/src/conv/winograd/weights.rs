@@ -6,30 +6,33 @@ use rayon::prelude::*;
 
 use super::super::direct::Order;
 use super::super::micro::{ROWS, load, store};
-use super::{POINTS, Tiles, transform};
+use super::forward::Places;
+use super::{POINTS, transform};
 use crate::isa;
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 
 /// The weights as `(point, panel of eight outputs, channel, 8)`, zeros behind the last output;
 /// `turned` by half a turn for the input's gradient.
-pub(in super::super) fn transform(
-    tiles: &Tiles,
+pub(crate) fn transform<P: Places>(
+    places: &P,
     weight: &[f32],
     order: Order,
     turned: bool,
 ) -> Buffer {
-    let panels = tiles.outputs.div_ceil(ROWS);
-    let mut points = Buffer::new(POINTS * panels * tiles.channels * ROWS);
+    let (channels, outputs) = (places.channels(), places.outputs());
+    let panels = outputs.div_ceil(ROWS);
+    let mut points = Buffer::new(POINTS * panels * channels * ROWS);
     let out = Shared::new(&mut points);
     (0..panels).into_par_iter().for_each(|panel| {
-        isa::dispatch(Task { tiles, weight, order, turned, panel, out: &out });
+        isa::dispatch(Task { channels, outputs, weight, order, turned, panel, out: &out });
     });
     points
 }
 
 struct Task<'a> {
-    tiles: &'a Tiles,
+    channels: usize,
+    outputs: usize,
     weight: &'a [f32],
     order: Order,
     turned: bool,
@@ -42,12 +45,12 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Task { tiles, order, panel, .. } = self;
-        let (panels, rows) = (tiles.outputs.div_ceil(ROWS), tiles.channels * ROWS);
+        let Task { channels, outputs, order, panel, .. } = self;
+        let (panels, rows) = (outputs.div_ceil(ROWS), channels * ROWS);
         // One channel more than a panel: registers may be wider than eight outputs.
         let mut taps = [[0.0; 2 * ROWS]; 9];
-        for channel in 0..tiles.channels {
-            for r in 0..ROWS.min(tiles.outputs - panel * ROWS) {
+        for channel in 0..channels {
+            for r in 0..ROWS.min(outputs - panel * ROWS) {
                 let at = (panel * ROWS + r) * order.output + channel * order.channel;
                 for (k, value) in self.weight[at..at + 9].iter().enumerate() {
                     taps[if self.turned { 8 - k } else { k }][r] = *value;
