@@ -205,13 +205,15 @@ def identity(name, nets, binaries, threads):
     inputs = [nets / f"{name}.{form}.onnx" for form in FORMS]
     inputs += sorted(nets.glob(f"{name}.{FORMS[1]}.onnx.data"))
     inputs += [nets / f"{name}.npz", nets / f"{name}.train.json"]
-    return {
+    found = {
         "inputs": digest(inputs),
         "binaries": digest(binaries.folder / stage for stage in STAGES),
         "versions": [torch.__version__, torchvision.__version__, onnxruntime.__version__],
         "settings": [TRAINING, RATES, PRUNING, SMALL, LARGE],
         "machine": [processor(), threads],
     }
+    # As it is read back: with lists for tuples.
+    return json.loads(json.dumps(found))
 
 
 def power(value):

@@ -24,7 +24,7 @@ pub(crate) struct BlockLayer {
 enum Op {
     Sparse(conv::Conv, Sparse),
     Dense(conv::Conv, Dense),
-    Grouped(Grouped, Vec<f32>),
+    Grouped(grouped::Prepared),
     LayerNorm(LayerNorm),
     MaxPool(Pooling),
     Average(Average),
@@ -137,10 +137,7 @@ impl BlockLayer {
             Op::Dense(sizes, dense) => {
                 return dense.forward(&conv::Conv { lanes, ..*sizes }, x, &end, y);
             }
-            Op::Grouped(g, weight) => {
-                let g = Grouped { each: conv::Conv { lanes, ..g.each }, ..*g };
-                return grouped::forward(&g, x, weight, &end, y);
-            }
+            Op::Grouped(grouped) => return grouped.forward(lanes, x, &end, y),
             Op::Copy => {
                 return match self.activation {
                     Some(activation) => activation::forward(activation, x, y),
@@ -182,7 +179,8 @@ impl BlockLayer {
 
 fn convolution(conv: &Conv, each: conv::Conv, sparse: bool) -> Op {
     if conv.groups > 1 {
-        return Op::Grouped(Grouped { each, groups: conv.groups }, conv.weight.clone());
+        let grouped = Grouped { each, groups: conv.groups };
+        return Op::Grouped(grouped::Prepared::new(&grouped, &conv.weight));
     }
     if sparse {
         return Op::Sparse(each, Sparse::inference(&each, &conv.weight));

@@ -1,13 +1,16 @@
 //! Convolution in groups: each group of output channels reads a group of input channels alone.
 //!
-//! Groups of one channel are [`depthwise`]; others are full convolutions, one after the other, of
-//! channels that are copied out of the batch and back.
+//! Groups of one channel are [`depthwise`]. Of others each is a full convolution of one block: its channels
+//! lie one behind the other there.
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::depthwise::{self, Depthwise};
-use super::{Conv, Epilogue};
+use super::{Conv, Dense, Epilogue};
 use crate::scratch::Buffer;
+use crate::{LANES, Lanes};
 
 /// Sizes of a convolution in groups over a batch. Weight: `outputs x each.inputs x kernel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +47,9 @@ impl Grouped {
         }
     }
 
-    /// Copies the channels of `group` into `all`.
-    fn put(&self, group: usize, own: &[f32], all: &mut [f32]) {
-        let size = own.len() / self.each.lanes.blocks();
-        for (block, own) in own.chunks_exact(size).enumerate() {
-            all[(block * self.groups + group) * size..][..size].copy_from_slice(own);
-        }
+    /// The convolution of one group of one block.
+    fn of_block(&self) -> Conv {
+        Conv { lanes: Lanes::of(LANES), ..self.each }
     }
 
     fn check(&self, (input, weight, output): (usize, usize, usize)) {
@@ -58,29 +58,61 @@ impl Grouped {
     }
 }
 
+/// The weights of a convolution in groups, ready to be used for any batch.
+pub struct Prepared {
+    grouped: Grouped,
+    weights: Weights,
+}
+
+enum Weights {
+    Depthwise(Vec<f32>),
+    /// Of each group.
+    Dense(Vec<Dense>),
+}
+
+impl Prepared {
+    /// Arranges `weight`.
+    pub fn new(grouped: &Grouped, weight: &[f32]) -> Self {
+        assert_eq!(weight.len(), grouped.each.weight_len() * grouped.groups, "weight");
+        let of = |group| Dense::new(&grouped.of_block(), &weight[grouped.weight(group)]);
+        let weights = match grouped.depthwise() {
+            Some(_) => Weights::Depthwise(weight.to_vec()),
+            None => Weights::Dense((0..grouped.groups).map(of).collect()),
+        };
+        Self { grouped: *grouped, weights }
+    }
+
+    /// As [`super::forward`] of each group, followed by `end`.
+    pub fn forward(&self, lanes: Lanes, x: &[f32], end: &Epilogue, y: &mut [f32]) {
+        let g = Grouped { each: Conv { lanes, ..self.grouped.each }, ..self.grouped };
+        g.check((x.len(), g.each.weight_len() * g.groups, y.len()));
+        let dense = match (&self.weights, g.depthwise()) {
+            (Weights::Dense(dense), _) => dense,
+            (Weights::Depthwise(weight), Some(d)) => {
+                return depthwise::forward(&d, x, weight, end, y);
+            }
+            (Weights::Depthwise(_), None) => unreachable!("groups of one channel"),
+        };
+        end.check(g.full().outputs, y.len());
+        let (each, outputs) = (g.of_block(), g.each.outputs);
+        let (from, to) = (each.input_len(), each.output_len());
+        y.par_chunks_exact_mut(to).zip(x.par_chunks_exact(from)).enumerate().for_each(
+            |(i, (y, x))| {
+                let group = i % g.groups;
+                let own = Epilogue {
+                    bias: end.bias.get(group * outputs..(group + 1) * outputs).unwrap_or_default(),
+                    add: end.add.get(i * to..(i + 1) * to).unwrap_or_default(),
+                    activation: end.activation,
+                };
+                dense[group].forward(&each, x, &own, y);
+            },
+        );
+    }
+}
+
 /// As [`super::forward`] of each group, followed by `end`.
 pub fn forward(g: &Grouped, x: &[f32], weight: &[f32], end: &Epilogue, y: &mut [f32]) {
-    g.check((x.len(), weight.len(), y.len()));
-    if let Some(d) = g.depthwise() {
-        return depthwise::forward(&d, x, weight, end, y);
-    }
-    end.check(g.full().outputs, y.len());
-    let mut own = Buffer::zeros(g.each.input_len());
-    let (mut to, mut add) = (Buffer::zeros(g.each.output_len()), Buffer::zeros(0));
-    if !end.add.is_empty() {
-        add = Buffer::zeros(g.each.output_len());
-    }
-    for group in 0..g.groups {
-        g.take(group, x, &mut own);
-        if !add.is_empty() {
-            g.take(group, end.add, &mut add);
-        }
-        let outputs = g.each.outputs;
-        let bias = end.bias.get(group * outputs..(group + 1) * outputs).unwrap_or_default();
-        let end = Epilogue { bias, add: &add, activation: end.activation };
-        super::Dense::new(&g.each, &weight[g.weight(group)]).forward(&g.each, &own, &end, &mut to);
-        g.put(group, &to, y);
-    }
+    Prepared::new(g, weight).forward(g.each.lanes, x, end, y);
 }
 
 /// As [`super::input_grad`] of each group.
@@ -89,12 +121,11 @@ pub fn input_grad(g: &Grouped, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     if let Some(d) = g.depthwise() {
         return depthwise::input_grad(&d, dy, weight, dx);
     }
-    let (mut own, mut to) = (Buffer::zeros(g.each.output_len()), Buffer::zeros(g.each.input_len()));
-    for group in 0..g.groups {
-        g.take(group, dy, &mut own);
-        super::input_grad(&g.each, &own, &weight[g.weight(group)], &mut to);
-        g.put(group, &to, dx);
-    }
+    let each = g.of_block();
+    let blocks = dx.par_chunks_exact_mut(each.input_len());
+    blocks.zip(dy.par_chunks_exact(each.output_len())).enumerate().for_each(|(i, (dx, dy))| {
+        super::input_grad(&each, dy, &weight[g.weight(i % g.groups)], dx);
+    });
 }
 
 /// As [`super::weight_grad`] of each group.
