@@ -19,7 +19,7 @@ mod vector;
 
 use std::ops::Range;
 
-pub use channels::{concat, pad_borders, pad_channels, shuffle, slice_channels};
+pub use channels::{gather, pad_borders};
 pub use conv::Conv;
 pub use convert::{flatten, from_plain, to_block, to_plain};
 pub use dense::Dense;
