@@ -2,7 +2,7 @@
 
 use graph::Shape;
 use kernels::border::{self, Border};
-use kernels::channels::{self, Part, Span};
+use kernels::channels::{self, Part, Source};
 use kernels::conv::grouped::{self, Grouped};
 use kernels::conv::{self, Dense, Epilogue, Sparse};
 use kernels::elementwise;
@@ -34,10 +34,7 @@ enum Op {
     /// By a vector.
     Scale,
     /// With the channels of each input.
-    Concat(Vec<usize>),
-    Slice(Span),
-    Shuffle(channels::Shuffle),
-    PadChannels(Span),
+    Gather(Vec<usize>, Vec<Source>),
     PadBorders(Border),
     /// What it reads, in the same order.
     Copy,
@@ -89,10 +86,10 @@ impl BlockLayer {
             Kind::Add => Op::Add,
             Kind::Multiply if shape(1) == x => Op::Multiply,
             Kind::Multiply => Op::Scale,
-            Kind::Concat => Op::Concat((0..layer.inputs.len()).map(|i| shape(i).c).collect()),
-            Kind::Slice(slice) => Op::Slice(sizes::slice(x, *slice)),
-            Kind::Shuffle(shuffle) => Op::Shuffle(sizes::shuffle(x, *shuffle)),
-            Kind::PadChannels(pad) => Op::PadChannels(sizes::pad_channels(x, *pad)),
+            Kind::Gather(sources) => {
+                let channels = (0..layer.inputs.len()).map(|i| shape(i).c).collect();
+                Op::Gather(channels, sources.clone())
+            }
             Kind::PadBorders(pad) => Op::PadBorders(sizes::border(x, *pad)),
             // In blocks that is the order already.
             Kind::Flatten | Kind::Copy => Op::Copy,
@@ -117,10 +114,7 @@ impl BlockLayer {
             | Op::Multiply
             | Op::Scale
             | Op::Copy
-            | Op::Concat(_)
-            | Op::Slice(_)
-            | Op::Shuffle(_)
-            | Op::PadChannels(_)
+            | Op::Gather(..)
             | Op::PadBorders(_) => "by block",
         }
     }
@@ -160,15 +154,12 @@ impl BlockLayer {
                 y.copy_from_slice(x);
                 elementwise::scale(self.to.pixels(), inputs[1], y);
             }
-            Op::Concat(channels) => {
+            Op::Gather(channels, sources) => {
                 let each = inputs.iter().zip(channels);
                 let parts: Vec<Part> =
                     each.map(|(values, channels)| Part { values, channels: *channels }).collect();
-                channels::concat(&parts, self.to.pixels(), y);
+                channels::gather(&parts, sources, self.to.pixels(), y);
             }
-            Op::Slice(span) => channels::slice(*span, x, y),
-            Op::Shuffle(shuffle) => channels::shuffle(*shuffle, x, y),
-            Op::PadChannels(span) => channels::pad(*span, x, y),
             Op::PadBorders(border) => border::pad(*border, x, y),
         }
         if let Some(activation) = self.activation {

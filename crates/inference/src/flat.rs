@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use graph::Shape;
+use kernels::channels::Source;
 use kernels::conv::Epilogue;
 use kernels::flat::{self, Dense, Grouped, Image, Map, Matrix, Output, Sparse, Unrolled, Winograd};
 use kernels::norm::Affine;
@@ -41,13 +42,7 @@ enum Op {
     Multiply,
     /// By a vector.
     Scale,
-    Concat,
-    /// The channels from this one on.
-    Slice(usize),
-    /// In so many groups.
-    Shuffle(usize),
-    /// From this channel on.
-    PadChannels(usize),
+    Gather(Vec<Source>),
     PadBorders(Sides),
     Flatten,
     /// What it reads, for its activation.
@@ -177,10 +172,7 @@ impl FlatLayer {
             | Op::Scale
             | Op::Flatten
             | Op::Copy
-            | Op::Concat
-            | Op::Slice(_)
-            | Op::Shuffle(_)
-            | Op::PadChannels(_)
+            | Op::Gather(_)
             | Op::PadBorders(_) => "by image",
         }
     }
@@ -238,13 +230,10 @@ impl FlatLayer {
             Op::Add => flat::add(image(0), image(1), to),
             Op::Multiply => flat::multiply(image(0), image(1), to),
             Op::Scale => flat::scale(image(0), image(1), to),
-            Op::Concat => {
+            Op::Gather(sources) => {
                 let all: Vec<Image> = (0..inputs).map(image).collect();
-                flat::concat(&all, to);
+                flat::gather(&all, sources, to);
             }
-            Op::Slice(start) => flat::slice_channels(*start, image(0), to),
-            Op::Shuffle(groups) => flat::shuffle(*groups, image(0), to),
-            Op::PadChannels(start) => flat::pad_channels(*start, image(0), to),
             Op::PadBorders(sides) => flat::pad_borders(*sides, image(0), to),
             Op::Flatten => flat::flatten(image(0), to),
             Op::Copy => match self.activation {
@@ -268,10 +257,7 @@ fn plain(network: &Network, n: usize) -> Op {
         Kind::Add => Op::Add,
         Kind::Multiply if shape(1) == x => Op::Multiply,
         Kind::Multiply => Op::Scale,
-        Kind::Concat => Op::Concat,
-        Kind::Slice(slice) => Op::Slice(slice.start),
-        Kind::Shuffle(shuffle) => Op::Shuffle(shuffle.groups),
-        Kind::PadChannels(pad) => Op::PadChannels(pad.before),
+        Kind::Gather(sources) => Op::Gather(sources.clone()),
         Kind::PadBorders(pad) => Op::PadBorders(pad.sides),
         Kind::Flatten => Op::Flatten,
         Kind::Copy => Op::Copy,

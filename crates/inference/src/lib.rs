@@ -40,6 +40,7 @@ mod block;
 mod buffers;
 mod dead;
 mod flat;
+mod gather;
 mod model;
 mod network;
 mod plain;
@@ -49,6 +50,7 @@ pub mod sizes;
 mod times;
 
 pub use dead::Removed;
+pub use kernels::channels::Source;
 pub use model::{Answer, Model};
 pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
 pub use plain::{plain, tell_plain};

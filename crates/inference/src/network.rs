@@ -5,10 +5,12 @@ use artifact::tensors::Tensors;
 use geometry::{Sides, Size, Window};
 use graph::fold::{self, Folded};
 use graph::group::{self, Group, Walk};
-use graph::op::{AveragePool, MaxPool, PadBorders, PadChannels, Shuffle, Slice};
+use graph::op::{AveragePool, MaxPool, PadBorders};
 use graph::{Activation, AdaptiveAverage, Graph, Op, Role, Shape};
 
-use crate::plain;
+use kernels::channels::Source;
+
+use crate::{gather, plain};
 
 /// Layers in topological order.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,14 +55,8 @@ pub enum Kind {
     Add,
     /// The product of two equal shapes, or of each channel and its value in the second, a vector.
     Multiply,
-    /// The channels of all inputs, one after the other.
-    Concat,
-    /// Some of the channels.
-    Slice(Slice),
-    /// The channels in another order.
-    Shuffle(Shuffle),
-    /// Channels of zeros before and after.
-    PadChannels(PadChannels),
+    /// Channels of the inputs in any order, and channels of one value: the source of each.
+    Gather(Vec<Source>),
     /// Zeros around each channel.
     PadBorders(PadBorders),
     /// All values as a vector.
@@ -146,7 +142,7 @@ impl Network {
     }
 
     /// Without the layers that nothing reads, the last one apart.
-    fn without_unread(mut self) -> Self {
+    pub(crate) fn without_unread(mut self) -> Self {
         let mut read = vec![false; self.layers.len()];
         read[0] = true;
         *read.last_mut().expect("a network has layers") = true;
@@ -219,10 +215,13 @@ impl<V: Values> Lowering<'_, V> {
             Op::AdaptiveAverage(average) => Kind::AdaptiveAverage(average),
             Op::Add => Kind::Add,
             Op::Multiply => Kind::Multiply,
-            Op::Concat => Kind::Concat,
-            Op::Slice(slice) => Kind::Slice(slice),
-            Op::Shuffle(shuffle) => Kind::Shuffle(shuffle),
-            Op::PadChannels(pad) => Kind::PadChannels(pad),
+            Op::Concat => {
+                let channels = core.inputs.iter().map(|n| nodes[*n].shape.c);
+                Kind::Gather(gather::concat(channels))
+            }
+            Op::Slice(slice) => Kind::Gather(gather::slice(slice)),
+            Op::Shuffle(shuffle) => Kind::Gather(gather::shuffle(core.shape.c, shuffle)),
+            Op::PadChannels(pad) => Kind::Gather(gather::pad_channels(core.shape.c, pad)),
             Op::PadBorders(pad) => Kind::PadBorders(pad),
             Op::Flatten if nodes[core.inputs[0]].shape.is_vector() => Kind::Copy,
             Op::Flatten => Kind::Flatten,

@@ -173,6 +173,8 @@ fn key(network: &Network, maps: &[Map], n: usize, (way, threads): (Way, Threads)
 fn words_of(kind: &Kind) -> String {
     match kind {
         Kind::LayerNorm(_) => "layer norm".into(),
+        // Where channels come from hardly changes how long they take.
+        Kind::Gather(_) => "gather".into(),
         other => format!("{other:?}"),
     }
 }

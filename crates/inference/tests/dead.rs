@@ -4,6 +4,10 @@ mod common;
 
 #[path = "dead/by_hand.rs"]
 mod by_hand;
+#[path = "dead/moved.rs"]
+mod moved;
+#[path = "dead/random.rs"]
+mod random;
 #[path = "dead/zoo.rs"]
 mod zoo;
 

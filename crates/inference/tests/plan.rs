@@ -3,7 +3,7 @@
 mod common;
 
 use common::zoo::{self, SMALL};
-use common::{cases, close, image, reference};
+use common::{cases, close, image, random, reference};
 use inference::{Network, Plan, Threads, Unknown, Use};
 use proptest::prelude::*;
 use seed::stream;
@@ -49,6 +49,20 @@ proptest! {
         prop_assert!(removed.channels > 0);
         check(&thin, &Plan::fixed(&thin, (thin.layers.len() - 1, 1), true), 1);
         check(&thin, &Plan::fixed(&thin, (3, 16), true), 2);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn random_networks(steps in 1..=14_usize, at in 0.0..=1.0, seed: u64) {
+        let network = random::network(steps, seed);
+        let (thin, _) = network.clone().without_dead_channels();
+        for network in [network, thin] {
+            let split = (at * (network.layers.len() - 1) as f64) as usize;
+            check(&network, &Plan::fixed(&network, (split, 16), true), 2);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which channels stay.
 
-use super::class::{Class, classes};
+use std::collections::BTreeMap;
+
+use super::class::Classes;
 use super::facts::{self, Facts};
 use crate::{Kind, Layer, Network};
 
@@ -28,65 +30,65 @@ struct Loss {
 
 impl Cut {
     pub fn of(network: &Network, facts: &Facts) -> Self {
-        let kept = network.layers.iter().map(|l| vec![true; l.shape.c]).collect();
-        let mut cut = Self { kept, stand_in: vec![None; network.layers.len()] };
-        for class in classes(network).iter().filter(|c| !c.pinned) {
-            cut.class(network, facts, class);
+        let mut classes = Classes::of(network);
+        for (layer, of) in classes.of.iter().enumerate() {
+            let alive = of.iter().enumerate().filter(|(c, _)| !facts.dead(layer, *c));
+            alive.for_each(|(_, class)| classes.stays[*class] = true);
         }
-        cut
-    }
-
-    fn class(&mut self, network: &Network, facts: &Facts, class: &Class) {
-        let channels = network.layers[class.layers[0]].shape.c;
-        let dead: Vec<bool> = (0..channels).map(|c| facts.dead(&class.layers, c)).collect();
-        let losses = losses(network, facts, class, &dead);
-        let kept = kept(facts, &losses, &dead);
+        let losses = losses(network, facts, &classes);
+        make_up(facts, &losses, &mut classes);
+        for of in &classes.of {
+            if !of.iter().any(|class| classes.stays[*class]) {
+                classes.stays[of[0]] = true;
+            }
+        }
+        let layers = 0..network.layers.len();
+        let kept: Vec<Vec<bool>> = layers.clone().map(|layer| classes.kept(layer)).collect();
+        let mut stand_in: Vec<Option<usize>> = layers.map(|_| None).collect();
         for loss in &losses {
-            self.stand_in[loss.reader] =
-                (0..channels).find(|c| kept[*c] && loss.made_up(facts, *c));
+            let kept = &kept[loss.from];
+            stand_in[loss.reader] = (0..kept.len()).find(|c| kept[*c] && loss.made_up(facts, *c));
         }
-        class.layers.iter().for_each(|l| self.kept[*l].clone_from(&kept));
+        Self { kept, stand_in }
     }
 }
 
 /// The convolutions for which a constant is not the same at the border.
-fn losses(network: &Network, facts: &Facts, class: &Class, dead: &[bool]) -> Vec<Loss> {
+fn losses(network: &Network, facts: &Facts, classes: &Classes) -> Vec<Loss> {
     let loss = |(reader, layer): (usize, &Layer)| {
         let Kind::Conv(conv) = &layer.kind else { return None };
-        let from = layer.inputs[0];
         // Channels that are each convolved alone go with their output.
-        let padded = conv.is_padded() && conv.groups == 1;
-        if !padded || !class.layers.contains(&from) {
+        if !conv.is_padded() || conv.groups > 1 {
             return None;
         }
-        let mut read = vec![false; dead.len()];
+        let from = layer.inputs[0];
+        let kept = classes.kept(from);
+        let mut read = vec![false; kept.len()];
         facts::mark_read(conv, &facts.needed[reader], &mut read);
-        let lost = (0..dead.len()).filter(|c| dead[*c] && read[*c]);
+        let lost = (0..kept.len()).filter(|c| !kept[*c] && read[*c]);
         let largest = lost.filter_map(|c| facts.constant[from][c]).fold(0.0, |m, k| k.abs().max(m));
         (largest > 0.0).then_some(Loss { reader, from, largest })
     };
     network.layers.iter().enumerate().filter_map(loss).collect()
 }
 
-/// The channels that are not dead, and as many others as all losses can be made up with.
-fn kept(facts: &Facts, losses: &[Loss], dead: &[bool]) -> Vec<bool> {
-    let mut kept: Vec<bool> = dead.iter().map(|d| !d).collect();
-    let all = 0..dead.len();
-    let open =
-        |kept: &[bool], loss: &&Loss| !all.clone().any(|c| kept[c] && loss.made_up(facts, c));
+/// Lets as many classes stay as all losses can be made up with.
+fn make_up(facts: &Facts, losses: &[Loss], classes: &mut Classes) {
     loop {
-        let left: Vec<&Loss> = losses.iter().filter(|l| open(&kept, l)).collect();
+        let serving = |loss: &Loss| -> Vec<usize> {
+            let of = classes.of[loss.from].iter().enumerate();
+            of.filter(|(c, _)| loss.made_up(facts, *c)).map(|(_, class)| *class).collect()
+        };
+        let open = losses.iter().map(serving);
+        let open = open.filter(|all| !all.iter().any(|class| classes.stays[*class]));
+        let mut serves = BTreeMap::new();
+        open.flatten().for_each(|class| *serves.entry(class).or_insert(0) += 1);
         // Each loss is made up by its largest constant at least: every round leaves fewer.
-        let serves = |c: usize| left.iter().filter(|l| l.made_up(facts, c)).count();
-        match all.clone().rev().max_by_key(|c| serves(*c)) {
-            Some(best) if !left.is_empty() => kept[best] = true,
-            _ => break,
+        match serves.into_iter().rev().max_by_key(|(_, count)| *count) {
+            Some((best, _)) => classes.stays[best] = true,
+            None => break,
         }
     }
-    if !kept.contains(&true) {
-        kept[0] = true;
-    }
-    kept
 }
 
 impl Loss {

@@ -2,7 +2,7 @@
 
 use geometry::Sides;
 
-use crate::{Conv, Kind, Layer, Network};
+use crate::{Conv, Kind, Layer, Network, Source};
 
 /// Both facts, by layer and channel.
 ///
@@ -26,9 +26,9 @@ impl Facts {
         Self { constant, needed }
     }
 
-    /// Whether no layer of `class` needs channel `c` computed.
-    pub fn dead(&self, class: &[usize], c: usize) -> bool {
-        class.iter().all(|&l| self.constant[l][c].is_some() || !self.needed[l][c])
+    /// Whether channel `c` of `layer` need not be computed.
+    pub fn dead(&self, layer: usize, c: usize) -> bool {
+        self.constant[layer][c].is_some() || !self.needed[layer][c]
     }
 }
 
@@ -50,57 +50,18 @@ fn value(network: &Network, layer: &Layer, c: usize, before: &[Vec<Option<f64>>]
         Kind::Multiply if zero(0).is_some() || zero(1).is_some() => Some(0.0),
         Kind::Multiply => x(0).zip(x(1)).map(|(a, b)| a * b),
         Kind::Add => x(0).zip(x(1)).map(|(a, b)| a + b),
-        Kind::Concat | Kind::Slice(_) | Kind::Shuffle(_) | Kind::PadChannels(_) | Kind::Flatten => {
-            match source(network, layer, c) {
-                Some(from) => before[from.layer][from.channel],
-                None => Some(0.0),
-            }
-        }
+        Kind::Gather(sources) => match sources[c] {
+            Source::Channel { input, channel } => before[layer.inputs[input]][channel],
+            Source::Value(value) => Some(f64::from(value)),
+        },
+        Kind::Flatten => before[layer.inputs[0]][c / of_each(network, layer)],
     }?;
     Some(layer.activation.map_or(value, |activation| activation.at(value)))
 }
 
-/// A channel of a layer.
-struct Source {
-    layer: usize,
-    channel: usize,
-}
-
-/// Where `layer`, which moves channels, has its channel `c` from; None where that is one of zeros.
-fn source(network: &Network, layer: &Layer, c: usize) -> Option<Source> {
-    let first = layer.inputs[0];
-    let shape = |n: usize| network.layers[n].shape;
-    let of = |channel| Some(Source { layer: first, channel });
-    match &layer.kind {
-        Kind::Concat => {
-            let mut channel = c;
-            let from = layer.inputs.iter().find(|n| {
-                let own = channel < shape(**n).c;
-                channel -= if own { 0 } else { shape(**n).c };
-                own
-            });
-            from.map(|n| Source { layer: *n, channel })
-        }
-        Kind::Slice(slice) => of(slice.start + c),
-        Kind::Shuffle(shuffle) => {
-            let each = layer.shape.c / shuffle.groups;
-            of(c % shuffle.groups * each + c / shuffle.groups)
-        }
-        Kind::PadChannels(pad) => {
-            c.checked_sub(pad.before).filter(|c| *c < shape(first).c).and_then(of)
-        }
-        Kind::Flatten => of(c / shape(first).pixels()),
-        Kind::Input
-        | Kind::Conv(_)
-        | Kind::LayerNorm(_)
-        | Kind::MaxPool(_)
-        | Kind::AveragePool(_)
-        | Kind::AdaptiveAverage(_)
-        | Kind::Add
-        | Kind::Multiply
-        | Kind::PadBorders(_)
-        | Kind::Copy => unreachable!("it moves no channels"),
-    }
+/// Values that `layer`, which flattens, has of each channel.
+fn of_each(network: &Network, layer: &Layer) -> usize {
+    network.layers[layer.inputs[0]].shape.pixels()
 }
 
 /// The constant of output `o`, of inputs that are constants or have no weight. With padding the
@@ -122,14 +83,17 @@ fn needed(network: &Network, constant: &[Vec<Option<f64>>]) -> Vec<Vec<bool>> {
                 layer.add.into_iter().for_each(|a| mark(&outputs, &mut needed[a]));
             }
             Kind::Multiply => mark_factors(layer, &outputs, constant, &mut needed),
-            Kind::Concat
-            | Kind::Slice(_)
-            | Kind::Shuffle(_)
-            | Kind::PadChannels(_)
-            | Kind::Flatten => {
-                let read = (0..outputs.len()).filter(|c| outputs[*c]);
-                let sources = read.filter_map(|c| source(network, layer, c));
-                sources.for_each(|s| needed[s.layer][s.channel] = true);
+            Kind::Gather(sources) => {
+                for source in sources.iter().zip(&outputs).filter(|(_, o)| **o).map(|(s, _)| s) {
+                    if let Source::Channel { input, channel } = *source {
+                        needed[layer.inputs[input]][channel] = true;
+                    }
+                }
+            }
+            Kind::Flatten => {
+                let each = outputs.chunks(of_each(network, layer));
+                let any = each.map(|channel| channel.contains(&true)).collect::<Vec<_>>();
+                mark(&any, &mut needed[layer.inputs[0]]);
             }
             Kind::LayerNorm(_) => {
                 let any = outputs.contains(&true);

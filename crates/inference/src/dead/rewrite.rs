@@ -1,9 +1,9 @@
-//! Convolutions without the channels that go.
+//! Convolutions, and lists of channels, without the channels that go.
 
 use super::{count, facts};
-use crate::Conv;
+use crate::{Conv, Source};
 
-/// What is known of a convolution's input.
+/// What is known of what a layer reads.
 pub(super) struct Input<'a> {
     /// Whether each channel stays.
     pub kept: &'a [bool],
@@ -26,6 +26,45 @@ pub(super) fn conv(conv: Conv, outputs: &[bool], input: &Input) -> Conv {
     // One group for each channel, or as many as there were: then no channel went.
     let groups = if conv.groups == outputs.len() { count(outputs) } else { conv.groups };
     Conv { groups, weight, bias, ..conv }
+}
+
+/// The kept ones of `outputs`: those of a list of channels of `inputs`.
+pub(super) fn gather(sources: Vec<Source>, outputs: &[bool], inputs: &[Input]) -> Vec<Source> {
+    let source = |source| match source {
+        Source::Channel { input, channel } => inputs[input].moved(input, channel),
+        Source::Value(_) => source,
+    };
+    let kept = sources.into_iter().zip(outputs).filter(|(_, kept)| **kept);
+    kept.map(|(s, _)| source(s)).collect()
+}
+
+/// The inputs that a list of channels names, or the first where it names none, and the list of these.
+pub(super) fn without_unused(inputs: &[usize], sources: &[Source]) -> (Vec<usize>, Vec<Source>) {
+    let named = |i: usize| {
+        sources.iter().any(|s| matches!(s, Source::Channel { input, .. } if *input == i))
+    };
+    let mut left: Vec<usize> = (0..inputs.len()).filter(|i| named(*i)).collect();
+    if left.is_empty() {
+        left.push(0);
+    }
+    let place = |i| left.iter().position(|l| *l == i).expect("an input that is named");
+    let source = |source: &Source| match *source {
+        Source::Channel { input, channel } => Source::Channel { input: place(input), channel },
+        Source::Value(_) => *source,
+    };
+    let sources = sources.iter().map(source).collect();
+    (left.iter().map(|i| inputs[*i]).collect(), sources)
+}
+
+impl Input<'_> {
+    /// The source of what was `channel` of input number `input`. Where that goes and no value of it
+    /// is known, nobody asks for it: any will do.
+    fn moved(&self, input: usize, channel: usize) -> Source {
+        if self.kept[channel] {
+            return Source::Channel { input, channel: count(&self.kept[..channel]) };
+        }
+        Source::Value(self.constant[channel].unwrap_or(0.0) as f32)
+    }
 }
 
 /// What output `o` loses without its dead inputs, where that is the same at all pixels.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod layers;
+pub mod random;
 pub mod reference;
 pub mod zoo;
 

@@ -2,7 +2,7 @@
 
 use geometry::{Size, Window};
 use graph::Shape;
-use inference::{Conv, Kind, Layer, LayerNorm, Network};
+use inference::{Conv, Kind, Layer, LayerNorm, Network, Source};
 
 /// Channels of one image, row by row.
 struct Values<'a> {
@@ -69,15 +69,11 @@ fn run_layer(layer: &Layer, inputs: &[Values]) -> Vec<f64> {
         }
         Kind::Multiply => pixels(&|at| moved(at.c, at) * inputs[1].values[at.c]),
         Kind::Add => x.values.iter().zip(inputs[1].values).map(|(a, b)| a + b).collect(),
-        Kind::Concat => inputs.iter().flat_map(|input| input.values.iter().copied()).collect(),
-        Kind::Slice(slice) => pixels(&|at| moved(slice.start + at.c, at)),
-        Kind::Shuffle(shuffle) => pixels(&|at| {
-            let each = shape.c / shuffle.groups;
-            moved(at.c % shuffle.groups * each + at.c / shuffle.groups, at)
-        }),
-        Kind::PadChannels(pad) => pixels(&|at| match at.c.checked_sub(pad.before) {
-            Some(c) if c < x.shape.c => moved(c, at),
-            _ => 0.0,
+        Kind::Gather(sources) => pixels(&|at| match sources[at.c] {
+            Source::Channel { input, channel } => {
+                inputs[input].at(channel, at.y as isize, at.x as isize).expect("a pixel")
+            }
+            Source::Value(value) => f64::from(value),
         }),
         Kind::PadBorders(pad) => pixels(&|at| {
             let (y, column) =

@@ -21,7 +21,7 @@ mod winograd;
 
 use std::ops::Range;
 
-pub use channels::{concat, pad_borders, pad_channels, shuffle, slice_channels};
+pub use channels::{gather, pad_borders};
 pub use conv::Conv;
 pub use convert::{flatten, from_plain, to_block, to_plain};
 pub use dense::Dense;

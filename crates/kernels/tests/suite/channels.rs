@@ -1,7 +1,8 @@
 //! Operations on whole channels.
 
 use kernels::channels::{
-    Part, Shuffle, Span, concat, pad, scale, scale_backward, shift, shift_backward, shuffle, slice,
+    Part, Shuffle, Source, Span, concat, gather, pad, scale, scale_backward, shift, shift_backward,
+    shuffle, slice,
 };
 use proptest::prelude::*;
 use seed::stream;
@@ -17,6 +18,36 @@ pub fn arranged(x: &Array, order: &[Option<usize>]) -> Array {
         if let Some(channel) = order[i % order.len()] {
             let from = (i / order.len() * c + channel) * h * w;
             plane.copy_from_slice(&x.values[from..from + h * w]);
+        }
+    }
+    y
+}
+
+/// Some channels of two inputs, and a value, in any order: where each is from.
+pub fn sources(counts: [usize; 2]) -> impl Strategy<Value = Vec<Source>> {
+    let channel = move |(second, index): (bool, prop::sample::Index)| {
+        let input = usize::from(second);
+        Source::Channel { input, channel: index.index(counts[input]) }
+    };
+    let source = prop_oneof![
+        4 => any::<(bool, prop::sample::Index)>().prop_map(channel),
+        1 => (-2.0..2.0_f32).prop_map(Source::Value),
+    ];
+    proptest::collection::vec(source, 1..=8)
+}
+
+/// What `sources` name of two inputs.
+pub fn gathered(inputs: [&Array; 2], sources: &[Source]) -> Array {
+    let [n, _, h, w] = inputs[0].shape;
+    let mut y = Array::zeros([n, sources.len(), h, w]);
+    for (i, plane) in y.values.chunks_mut(h * w).enumerate() {
+        match sources[i % sources.len()] {
+            Source::Value(value) => plane.fill(f64::from(value)),
+            Source::Channel { input, channel } => {
+                let x = inputs[input];
+                let from = (i / sources.len() * x.shape[1] + channel) * h * w;
+                plane.copy_from_slice(&x.values[from..from + h * w]);
+            }
         }
     }
     y
@@ -83,6 +114,22 @@ proptest! {
         prop_assert_eq!(&found, &y.blocks());
         let back = written(x.blocks_len(), |dx| shuffle(of.inverse(), &found, dx));
         prop_assert_eq!(back, x.blocks());
+    }
+
+    #[test]
+    fn channels_of_two_inputs(
+        shape in shapes::activation(),
+        (counts, sources) in [1..=5_usize, 1..=5_usize].prop_flat_map(|c| (Just(c), sources(c))),
+        seed: u64,
+    ) {
+        let [n, _, h, w] = shape;
+        let mut random = stream(seed, "test/gather", 0);
+        let inputs = counts.map(|c| Array::normal([n, c, h, w], &mut random));
+        let blocks = [0, 1].map(|i| inputs[i].blocks());
+        let parts = [0, 1].map(|i| Part { values: &blocks[i], channels: counts[i] });
+        let y = gathered([&inputs[0], &inputs[1]], &sources);
+        let found = written(y.blocks_len(), |y| gather(&parts, &sources, h * w, y));
+        check::close(&y.read(&found), &y.values, 0.0);
     }
 
     #[test]

@@ -115,28 +115,17 @@ proptest! {
     }
 
     #[test]
-    fn channels_in_another_order(
-        shape in shapes::activation(), pads in pads(), counts in [1..=4_usize, 1..=4_usize],
+    fn channels_of_two_inputs(
+        shape in shapes::activation(), pads in pads(),
+        (counts, sources) in
+            [1..=4_usize, 1..=4_usize].prop_flat_map(|c| (Just(c), channels::sources(c))),
     ) {
         let [_, _, h, w] = shape;
-        let c = counts[0] * counts[1] + 1;
-        let (start, x) = (counts[0], image_of([1, c, h, w], 6));
-        let from = Laid::new(&x, pads[0]);
-        let some = |channels: std::ops::Range<usize>| {
-            channels::arranged(&x, &channels.map(Some).collect::<Vec<_>>())
-        };
-        check(&some(start..c), pads[1], 0.0, |y| flat::slice_channels(start, from.image(), y));
-        let [first, second] = [Laid::new(&some(0..start), pads[1]), Laid::new(&some(start..c), 0)];
-        check(&x, pads[0], 0.0, |y| flat::concat(&[first.image(), second.image()], y));
-        let before = std::iter::repeat_n(None, start);
-        let order: Vec<_> = before.chain((0..c).map(Some)).chain([None]).collect();
-        let padded = channels::arranged(&x, &order);
-        check(&padded, pads[1], 0.0, |y| flat::pad_channels(start, from.image(), y));
-        let [groups, each] = counts;
-        let order = (0..each).flat_map(|i| (0..groups).map(move |group| Some(group * each + i)));
-        let (x, order) = (some(0..groups * each), order.collect::<Vec<_>>());
-        let (shuffled, from) = (channels::arranged(&x, &order), Laid::new(&x, pads[0]));
-        check(&shuffled, pads[1], 0.0, |y| flat::shuffle(groups, from.image(), y));
+        let [first, second] = [0, 1].map(|i| image_of([1, counts[i], h, w], 6 + i as u64));
+        let expected = channels::gathered([&first, &second], &sources);
+        let [first, second] = [Laid::new(&first, pads[0]), Laid::new(&second, 0)];
+        let images = [first.image(), second.image()];
+        check(&expected, pads[1], 0.0, |y| flat::gather(&images, &sources, y));
     }
 
     #[test]

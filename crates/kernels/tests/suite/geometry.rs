@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kernels::channels::{self, Part, Shuffle, Span};
+use kernels::channels::{self, Part, Shuffle, Source, Span};
 use kernels::conv::{self, Conv, Dense, Epilogue, Sparse};
 use kernels::norm::{Affine, Norm, Plane, Tail};
 use kernels::pool::{self, Average, MaxSaved, Pooling};
@@ -146,6 +146,10 @@ fn channels() {
     refused(&mut [0.0; 3 * LANES], |y| channels::shuffle(shuffle, &x, y));
     let part = Part { values: &x, channels: 2 };
     refused(&mut [0.0; 4 * LANES], |y| channels::concat(&[part, part], 1, y));
+    let part = Part { values: &x, channels: 3 };
+    let sources = [3, 0].map(|channel| Source::Channel { input: 0, channel });
+    refused(&mut [0.0; 2 * LANES], |y| channels::gather(&[part], &sources, 1, y));
+    refused(&mut [0.0; 2 * LANES], |y| channels::gather(&[part], &sources[1..], 1, y));
 }
 
 #[test]
