@@ -2,6 +2,7 @@
 
 mod hostile;
 mod patterns;
+mod rewrites;
 
 use prost::Message as _;
 
