@@ -1,6 +1,7 @@
 //! The walk over the operators that lead to the output.
 
 mod call;
+mod finish;
 mod order;
 mod refusal;
 mod settle;
@@ -209,35 +210,6 @@ impl<'a> Walk<'a> {
         let found = Value::Constant(Constant { name: Some(name.to_owned()), ..found });
         self.values.insert(name, found.clone());
         Ok(found)
-    }
-
-    fn finish(mut self, output: &str) -> Found<Walked<'a>> {
-        for (kind, count) in std::mem::take(&mut self.converted) {
-            self.notes.push(format!("{count} tensors of type {kind} are converted to f32"));
-        }
-        if self.rounded > 0 {
-            let count = self.rounded;
-            self.notes
-                .push(format!("{count} casts to 16 bits are left out: all is computed in f32"));
-        }
-        if self.training_norms > 0 {
-            let count = self.training_norms;
-            self.notes.push(format!(
-                "{count} batch norms are in training mode; here they take their stored statistics when they answer"
-            ));
-        }
-        let value = self.values.get(output).cloned();
-        let Some(Value::Data(view)) = value else {
-            return Err(format!("its output {output} does not depend on the images"));
-        };
-        let named = |what| format!("output {output}: {what}");
-        let view = self.settle(view).map_err(named)?;
-        let shape = self.drafts[view.node].shape;
-        let dims = view.dims();
-        if !shape.is_vector() || !view.has_channels_at(shape, 0) {
-            return Err(named(format!("batch x {dims:?}; expected batch x classes")));
-        }
-        Ok(Walked { file: self.file, drafts: self.drafts, output: view.node, notes: self.notes })
     }
 
     fn run(&mut self, call: &Call) -> Found<Vec<Value>> {

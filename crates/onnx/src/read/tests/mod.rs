@@ -1,6 +1,7 @@
 //! Files as exporters and others write them.
 
 mod hostile;
+mod layouts;
 mod patterns;
 mod rewrites;
 
