@@ -109,13 +109,13 @@ fn ended(ending: Ending, mut logits: Vec<f32>, classes: usize) -> Vec<f32> {
     for row in logits.chunks_exact_mut(classes) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|v| f64::from(v - most).exp()).sum();
-        let probability = |v: f32| f64::from(v - most).exp() / sum;
-        match ending {
-            Ending::Logits => {}
-            Ending::Softmax => row.iter_mut().for_each(|v| *v = probability(*v) as f32),
-            Ending::LogSoftmax => {
-                row.iter_mut().for_each(|v| *v = (f64::from(*v - most) - sum.ln()) as f32);
-            }
+        for v in row {
+            let log = f64::from(*v - most) - sum.ln();
+            *v = match ending {
+                Ending::Logits => *v,
+                Ending::Softmax => log.exp() as f32,
+                Ending::LogSoftmax => log as f32,
+            };
         }
     }
     logits

@@ -37,11 +37,11 @@ impl Walk<'_> {
     }
 
     /// `max(x, k)` or `min(x, k)`: bounds, where `k` is one number.
-    pub fn bounded(&mut self, kind: &str, site: usize, x: usize, by: Operand) -> Found<usize> {
+    pub fn bounded(&mut self, kind: &str, site: usize, x: usize, by: &Operand) -> Found<usize> {
         let (low, high) = match (kind, by.same) {
             ("Max", Some(low)) => (low, f32::INFINITY),
             (_, Some(high)) => (f32::NEG_INFINITY, high),
-            (_, None) => return self.bounded_each(kind, site, x, &by),
+            (_, None) => return self.bounded_each(kind, site, x, by),
         };
         Ok(self.push_part(site, Step::Clip { low, high }, &[x], self.shape(x)))
     }
@@ -94,7 +94,7 @@ impl Walk<'_> {
         Ok(View { node, ..view })
     }
 
-    /// `min(max(alpha * x + beta, 0), 1)`; of other slopes than PyTorch's, that of another `x`.
+    /// `min(max(alpha * x + beta, 0), 1)`; of other slopes than `PyTorch`'s, that of another `x`.
     pub fn hard_sigmoid(&mut self, call: &Call) -> Found<View> {
         let (view, site) = (call.data(0)?, call.site);
         let alpha = call.with.float("alpha").unwrap_or(0.2);

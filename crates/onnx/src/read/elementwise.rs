@@ -162,7 +162,7 @@ impl Walk<'_> {
                 let step = if power == 0.5 { Step::Sqrt } else { Step::Power(power) };
                 self.push_part(site, step, &[node], shape)
             }
-            "Max" | "Min" => self.bounded(kind, site, node, by)?,
+            "Max" | "Min" => self.bounded(kind, site, node, &by)?,
             _ => return Err(unknown()),
         };
         Ok(View { node, ..view })
