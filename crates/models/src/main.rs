@@ -13,6 +13,7 @@ mod golden;
 mod import;
 mod layers;
 mod list;
+mod metadata;
 mod norms;
 mod npz;
 mod onnx_file;

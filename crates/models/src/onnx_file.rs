@@ -6,11 +6,12 @@ use artifact::Error;
 use geometry::Size;
 use graph::Shape;
 use inference::{Checked, Network, Plan, Threads, Unknown, Use};
-use onnx::{Imported, Options};
+use onnx::{Ending, Imported, Options};
 use sparsity::Masks;
 
 use crate::foreign::{Found, draw_head};
-use crate::npz;
+use crate::metadata::{self, Known};
+use crate::npz::{self, Array};
 
 /// Norm of the difference of logits over the norm of the source's, at most.
 const AGREEMENT: f64 = 1e-4;
@@ -50,16 +51,18 @@ pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
         let off = disagreement(&imported, file)?;
         imported.notes.push(format!("logits differ from those of {} by {off:.1e}", file.display()));
     }
-    let Imported { mut graph, mut tensors, mut notes } = imported;
+    let Imported { mut graph, mut tensors, mut notes, ending: _, said } = imported;
+    let Known { mut class_names, normalisation } =
+        metadata::known(said, &graph, wanted.path, &mut notes)?;
     if let Some(head) = wanted.head.filter(|head| head.classes != graph.classes()) {
         graph = graph.with_classes(head.classes)?;
         let drawn = draw_head(&graph, head.seed);
         let names: Vec<&str> = drawn.keys().map(String::as_str).collect();
         notes.push(format!("drawn anew for {} classes: {}", head.classes, names.join(", ")));
         tensors.extend(drawn);
+        class_names.clear();
     }
-    let (masks, class_names, normalisation) = (Masks::default(), vec![], None);
-    Ok(Found { graph, tensors, masks, class_names, normalisation, notes })
+    Ok(Found { graph, tensors, masks: Masks::default(), class_names, normalisation, notes })
 }
 
 /// A name for people of what may be any file's.
@@ -76,12 +79,19 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
     let (Shape { c, h, w }, classes) = (graph.images(), graph.classes());
     let n = input.shape.first().copied().unwrap_or(0);
     input.check((file, "input"), graph, &[n, c, h, w])?;
+    // Pixels of one row and column may be left in the source's answers.
+    let shape: Vec<usize> = match output.shape[..] {
+        [found, all, 1, 1] => vec![found, all],
+        _ => output.shape.clone(),
+    };
+    let output = Array { shape, ..output };
     output.check((file, "output"), graph, &[n, classes])?;
     let values = Checked { graph, tensors: &imported.tensors };
     let network = Network::new(graph, &values);
     // To measure which kernels are fastest would take longer than the few images.
     let how = Use { batch: 1, skip: false, unknown: Unknown::Guess, threads: Threads::Any };
-    let found = Plan::new(&network, how).logits(&input.values);
+    let logits = Plan::new(&network, how).logits(&input.values);
+    let found = ended(imported.ending, logits, classes);
     let off = relative(&found, &output.values);
     if off <= AGREEMENT {
         return Ok(off);
@@ -94,9 +104,44 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
     .into())
 }
 
+/// The logits as the file ends with them.
+fn ended(ending: Ending, mut logits: Vec<f32>, classes: usize) -> Vec<f32> {
+    for row in logits.chunks_exact_mut(classes) {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|v| f64::from(v - most).exp()).sum();
+        for v in row {
+            let log = f64::from(*v - most) - sum.ln();
+            *v = match ending {
+                Ending::Logits => *v,
+                Ending::Softmax => log.exp() as f32,
+                Ending::LogSoftmax => log as f32,
+            };
+        }
+    }
+    logits
+}
+
 fn relative(found: &[f32], expected: &[f32]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let pairs = found.iter().zip(expected);
     let off = norm(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
     off / norm(&mut expected.iter().map(|v| f64::from(*v)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_end_as_the_file_has_them() {
+        let logits = || vec![0.0, 3.0_f32.ln(), 100.0, 100.0];
+        let check = |ending: Ending, expected: [f32; 4]| {
+            for (found, expected) in ended(ending, logits(), 2).iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{ending:?}: {found}, not {expected}");
+            }
+        };
+        check(Ending::Logits, [0.0, 3.0_f32.ln(), 100.0, 100.0]);
+        check(Ending::Softmax, [0.25, 0.75, 0.5, 0.5]);
+        check(Ending::LogSoftmax, [0.25, 0.75, 0.5, 0.5].map(f32::ln));
+    }
 }

@@ -290,3 +290,30 @@ fn masks_come_from_a_file_of_their_own() {
     mask("backbone.bn0.running_var", kept);
     place.refuses(&line, 5, "m.safetensors: mask backbone.bn0.running_var: shape [2, 3, 3, 3]");
 }
+
+#[test]
+fn what_an_onnx_file_notes_comes_back() {
+    let place = Place::new();
+    place.saved("a.safetensors", |_| ());
+    let names: Vec<String> = (0..10).map(|i| format!("class {i}")).collect();
+    file::write(&place.path("names.txt"), names.join("\n").as_bytes()).expect("writes");
+    let flags = "--classes names.txt --mean 0.5,0.25,0.125 --std 0.2,0.3,0.4";
+    place.does(&format!("import a.safetensors --network {SMALL} {flags} --out first"));
+    place.does("export first --out a.onnx");
+    let (code, _, err) = place.models("import a.onnx --out second");
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("mean [0.5, 0.25, 0.125] and standard deviation [0.2, 0.3, 0.4]"),
+        "{err}"
+    );
+    let network = |name: &str| Manifest::read(&place.path(name)).expect("reads").network;
+    let (first, second) = (network("first").expect("named"), network("second").expect("named"));
+    assert_eq!(first.class_names, names);
+    assert_eq!(first.class_names, second.class_names);
+    assert_eq!(first.normalisation, second.normalisation);
+    let (code, _, err) = place.models("import a.onnx --mean 0,0,0 --std 1,1,1 --out third");
+    assert!(code == 0 && err.contains("--mean, --std: these are taken"), "{code}: {err}");
+    let third = network("third").expect("named");
+    assert_eq!(third.normalisation.expect("given").std, [1.0; 3]);
+    assert_eq!(third.class_names, names);
+}

@@ -8,5 +8,8 @@ mod proto;
 mod read;
 mod write;
 
-pub use read::{Imported, Options, decode, read};
+pub use read::{Ending, Imported, Options, Said, decode, read};
 pub use write::{IR_VERSION, Images, Model, OPSET, encode};
+
+/// The program that files of this crate name as their producer.
+const PRODUCER: &str = "secateur";

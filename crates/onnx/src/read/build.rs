@@ -7,11 +7,12 @@ use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use graph::{Builder, Graph};
 
-use super::Imported;
 use super::draft::{Draft, Step};
+use super::lower::lower;
 use super::names::names;
 use super::rewrite::rewrite;
 use super::walk::{File, refused};
+use super::{Ending, Imported, Said};
 
 /// What a walk has found.
 pub struct Walked<'a> {
@@ -26,11 +27,14 @@ impl Walked<'_> {
     /// The network, called `name`.
     pub fn build(mut self, name: &str) -> Result<Imported> {
         rewrite(&mut self.drafts);
-        while self.drafts[self.output].step == Step::Softmax {
+        let mut ending = Ending::Logits;
+        if let Step::Softmax { log } = self.drafts[self.output].step {
             self.output = self.drafts[self.output].inputs[0];
+            ending = if log { Ending::LogSoftmax } else { Ending::Softmax };
             self.notes
                 .push("the softmax at the end is left out: training and scores take logits".into());
         }
+        (self.drafts, self.output) = lower(std::mem::take(&mut self.drafts), self.output);
         let used = self.used();
         for &i in &used {
             self.known(i)?;
@@ -39,7 +43,7 @@ impl Walked<'_> {
         let names = names(&self.drafts, &used, nodes, &mut self.notes);
         let graph = self.graph(name, &used, &names)?;
         let tensors = self.tensors(&graph, &used, &names)?;
-        Ok(Imported { graph, tensors, notes: self.notes })
+        Ok(Imported { graph, tensors, notes: self.notes, ending, said: Said::default() })
     }
 
     /// The drafts that the output needs, in order, but for the input.
@@ -60,20 +64,21 @@ impl Walked<'_> {
         let what = match &draft.step {
             Step::Op(_) => return Ok(()),
             Step::Clip { low, high } => {
-                format!("bounds {low} and {high}; supported are 0 and 6 (ReLU6), and 0 alone (ReLU)")
+                format!("bounds {low} and {high}; expected the first to be the smaller")
             }
             Step::Erf | Step::Tanh => "supported as a part of GELU alone".into(),
-            Step::Power(n) => format!("to the power of {n}; supported is 2"),
+            Step::Power(n) => format!("to the power of {n}; supported are whole numbers from 2 to 8, and 0.5 in a layer norm"),
             Step::Sqrt | Step::Reciprocal | Step::Ratio | Step::Less | Step::ChannelMean => {
                 "supported as a part of a layer norm alone".into()
             }
             Step::PixelProduct => {
                 "a product with one value a pixel; supported are equal shapes and one value a channel".into()
             }
+            Step::Below(_) => "minus infinity is supported before a max pooling alone".into(),
             Step::Rows(_) | Step::Columns(_) => {
                 "a matrix over rows or columns; supported are means over windows, and over channels".into()
             }
-            Step::Softmax => "supported as the last operator alone".into(),
+            Step::Softmax { .. } => "supported as the last operator alone".into(),
         };
         Err(refused(self.file, draft.site, &what))
     }

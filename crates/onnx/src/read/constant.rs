@@ -59,6 +59,15 @@ impl Constant {
         }
     }
 
+    /// Whether both are the same values in memory.
+    pub fn shares(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (Data::Floats(a), Data::Floats(b)) => Rc::ptr_eq(a, b),
+            (Data::Whole(a), Data::Whole(b)) => Rc::ptr_eq(a, b),
+            (Data::Floats(_), Data::Whole(_)) | (Data::Whole(_), Data::Floats(_)) => false,
+        }
+    }
+
     /// Its real numbers, shared.
     pub fn real(&self) -> Found<Rc<Vec<f32>>> {
         match &self.data {

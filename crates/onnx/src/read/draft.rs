@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use geometry::Sides;
 use graph::{Op, Shape};
 
 /// What a draft computes.
@@ -27,12 +28,16 @@ pub enum Step {
     Ratio,
     /// The first times the second, which has a single channel.
     PixelProduct,
+    /// Minus infinity around the map, which a maximum never takes.
+    Below(Sides),
     /// A matrix times each channel.
     Rows(Rc<Vec<f32>>),
     /// Each channel times a matrix.
     Columns(Rc<Vec<f32>>),
-    /// Softmax over the channels.
-    Softmax,
+    /// Softmax over the channels, or its logarithm.
+    Softmax {
+        log: bool,
+    },
 }
 
 /// A tensor of a draft: what stands behind its name, and the values.

@@ -1,31 +1,13 @@
 //! Operators on values one by one, and their broadcasting.
 
-use std::rc::Rc;
-
-use graph::op::{Scale, Shift};
 use graph::{Activation, Op, Shape};
 
-use super::constant::{Constant, Dim, Found, uniform};
-use super::draft::{Step, weights};
-use super::names::parameter;
-use super::view::View;
+use super::bounds::clipped;
+use super::constant::{Constant, Dim, Found};
+use super::draft::Step;
+use super::operand::Operand;
+use super::view::{Axis, Factor, View};
 use super::walk::{Call, Value, Walk, unknown};
-
-/// A constant operand, broadcast to the channels.
-struct Operand {
-    values: Rc<Vec<f32>>,
-    /// The number that all values are.
-    same: Option<f32>,
-    /// The parameter that it is.
-    name: Option<String>,
-}
-
-impl Operand {
-    fn map(&self, of: impl Fn(f32) -> f32) -> Self {
-        let values = self.values.iter().map(|v| of(*v)).collect();
-        Self { values: Rc::new(values), same: self.same.map(of), name: None }
-    }
-}
 
 impl Walk<'_> {
     /// A function of each value of one input.
@@ -33,38 +15,27 @@ impl Walk<'_> {
         let with = call.with;
         let alpha = |usual: f32| with.float("alpha").unwrap_or(usual);
         let op = |a: Activation| Step::Op(Op::Activation(a));
-        let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
         let step = match kind {
             "Relu" => op(Activation::Relu),
             "LeakyRelu" => op(Activation::LeakyRelu { slope: alpha(0.01) }),
             "Sigmoid" => op(Activation::Sigmoid),
             "HardSwish" => op(Activation::HardSwish),
-            "HardSigmoid" => {
-                let beta = with.float("beta").unwrap_or(0.5);
-                if !near(alpha(0.2), 1.0 / 6.0) || !near(beta, 0.5) {
-                    let alpha = alpha(0.2);
-                    return Err(format!(
-                        "alpha {alpha} and beta {beta}; supported are 1/6 and 0.5"
-                    ));
-                }
-                op(Activation::HardSigmoid)
-            }
+            "HardSigmoid" => return self.hard_sigmoid(call),
+            "PRelu" => return self.sloped(call),
+            "Abs" => return self.absolute(call),
             "Gelu" => match with.text("approximate").as_deref() {
                 None | Some("none") => op(Activation::Gelu),
                 Some("tanh") => op(Activation::GeluTanh),
                 Some(other) => return Err(format!("approximate {other}; expected none or tanh")),
             },
-            "Clip" => clip(call)?,
+            "Clip" => clipped(call)?,
             "Erf" => Step::Erf,
             "Tanh" => Step::Tanh,
             "Sqrt" => Step::Sqrt,
             "Reciprocal" => Step::Reciprocal,
             "Neg" => {
                 let view = call.data(0)?;
-                let shape = self.shape(view.node);
-                let minus =
-                    Operand { values: Rc::new(vec![-1.0; shape.c]), same: None, name: None };
-                let node = self.scale(call.site, view.node, minus)?;
+                let node = self.minus(call.site, view.node)?;
                 return Ok(View { node, ..view });
             }
             _ => return Err(unknown()),
@@ -105,16 +76,29 @@ impl Walk<'_> {
         Err(format!("a constant of shape {dims:?} with batch x {:?}", x.dims()))
     }
 
-    pub fn sum(&mut self, call: &Call) -> Found<View> {
-        let mut sum = call.data(0)?;
-        for i in 1..call.inputs.len() {
-            sum = self.of_data("Add", call.site, sum, call.data(i)?)?;
+    /// The sum, mean, largest or smallest of any number of inputs.
+    pub fn of_many(&mut self, kind: &str, call: &Call) -> Found<View> {
+        let by = if matches!(kind, "Max" | "Min") { kind } else { "Add" };
+        let mut inputs = call.inputs.clone();
+        // What depends on the images first, for the constants to be put to.
+        inputs.sort_by_key(|v| !matches!(v, Some(Value::Data(_))));
+        let mut found = Call::viewed(0, inputs.first())?;
+        for other in inputs.iter().skip(1) {
+            let inputs = vec![Some(Value::Data(found)), other.clone()];
+            found = self.of_two(by, &Call { inputs, ..call.clone() })?;
         }
-        Ok(sum)
+        if kind != "Mean" {
+            return Ok(found);
+        }
+        let by = Constant::floats(&[], vec![inputs.len() as f32]);
+        self.with_constant("Div", call.site, found, &by)
     }
 
-    fn of_data(&mut self, kind: &str, site: usize, a: View, b: View) -> Found<View> {
-        let (a, b) = (self.settle(a)?, self.settle(b)?);
+    pub fn of_data(&mut self, kind: &str, site: usize, a: View, b: View) -> Found<View> {
+        let (x, y) = (self.shape(a.node), self.shape(b.node));
+        // Split channels stay so where both have them so.
+        let alike = a.axes == b.axes && x == y || is_alike(&a, &b) && y == Shape::vector(x.c);
+        let (a, b) = if alike { (a, b) } else { (self.settle(a)?, self.settle(b)?) };
         let (x, y) = (self.shape(a.node), self.shape(b.node));
         if a.axes == b.axes && x == y {
             let (a_node, mut b_node) = (a.node, b.node);
@@ -122,10 +106,12 @@ impl Walk<'_> {
                 "Add" => Op::Add,
                 "Mul" => Op::Multiply,
                 "Sub" => {
-                    let minus =
-                        Operand { values: Rc::new(vec![-1.0; y.c]), same: None, name: None };
-                    b_node = self.scale(site, b_node, minus)?;
+                    b_node = self.minus(site, b_node)?;
                     Op::Add
+                }
+                "Max" | "Min" => {
+                    let node = self.extreme(kind, site, a_node, b_node)?;
+                    return Ok(View { node, ..a });
                 }
                 "Div" if y.c == 1 => {
                     let node = self.push_part(site, Step::Ratio, &[a.node, b.node], x);
@@ -160,51 +146,8 @@ impl Walk<'_> {
         Ok(View { node, ..a })
     }
 
-    /// A constant that broadcasts to the channels of `view`.
-    fn operand(&mut self, view: &View, c: &Constant) -> Found<Operand> {
-        let shape = self.shape(view.node);
-        // A number becomes one a channel.
-        self.spend(shape.c)?;
-        let values = c.real()?;
-        let name = c.name.as_deref().and_then(parameter).map(str::to_owned);
-        let refused = || {
-            format!(
-                "a constant {}of shape {:?} with batch x {:?}; expected one number, or one a channel",
-                name.as_ref().map_or(String::new(), |n| format!("{n} ")),
-                c.dims,
-                view.dims()
-            )
-        };
-        let rank = view.axes.len() + 1;
-        if c.dims.len() > rank {
-            return Err(refused());
-        }
-        if let [one] = values[..] {
-            // One number is a parameter where a module has it.
-            let name = name.filter(|n| n.contains('.'));
-            return Ok(Operand { values: Rc::new(vec![one; shape.c]), same: Some(one), name });
-        }
-        let at = view.channel_axis(shape).ok_or_else(refused)?;
-        let from_end = rank - 1 - (at + 1);
-        let channels = c.dims.len().checked_sub(from_end + 1).ok_or_else(refused)?;
-        let fits = |(i, n): (usize, &usize)| if i == channels { *n == shape.c } else { *n == 1 };
-        if !c.dims.iter().enumerate().all(fits) {
-            // A constant of the size of the map may still be one number.
-            let wide =
-                c.dims.iter().rev().zip(view.dims().iter().rev()).all(|(a, b)| *a == 1 || a == b);
-            return match uniform(&values).filter(|_| wide && c.dims.len() < rank) {
-                Some(one) => {
-                    Ok(Operand { values: Rc::new(vec![one; shape.c]), same: Some(one), name: None })
-                }
-                None => Err(refused()),
-            };
-        }
-        let same = uniform(&values).filter(|_| name.is_none());
-        Ok(Operand { values, same, name })
-    }
-
     /// `x` and then the constant.
-    fn with_constant(&mut self, kind: &str, site: usize, x: View, c: &Constant) -> Found<View> {
+    pub fn with_constant(&mut self, kind: &str, site: usize, x: View, c: &Constant) -> Found<View> {
         let view = self.settle(x)?;
         let (by, node) = (self.operand(&view, c)?, view.node);
         let shape = self.shape(node);
@@ -219,14 +162,7 @@ impl Walk<'_> {
                 let step = if power == 0.5 { Step::Sqrt } else { Step::Power(power) };
                 self.push_part(site, step, &[node], shape)
             }
-            "Max" => {
-                let step = Step::Clip { low: one(&by)?, high: f32::INFINITY };
-                self.push_part(site, step, &[node], shape)
-            }
-            "Min" => {
-                let step = Step::Clip { low: f32::NEG_INFINITY, high: one(&by)? };
-                self.push_part(site, step, &[node], shape)
-            }
+            "Max" | "Min" => self.bounded(kind, site, node, &by)?,
             _ => return Err(unknown()),
         };
         Ok(View { node, ..view })
@@ -249,24 +185,6 @@ impl Walk<'_> {
             _ => Err("a constant to the power of what the images become".into()),
         }
     }
-
-    fn scale(&mut self, site: usize, node: usize, by: Operand) -> Found<usize> {
-        self.told(&by);
-        let op = Op::Scale(Scale { frozen: by.name.is_none() });
-        self.push_with(site, op, &[node], (by.name, weights(vec![("", by.values)])))
-    }
-
-    fn shift(&mut self, site: usize, node: usize, by: Operand) -> Found<usize> {
-        self.told(&by);
-        let op = Op::Shift(Shift { frozen: by.name.is_none() });
-        self.push_with(site, op, &[node], (by.name, weights(vec![("", by.values)])))
-    }
-
-    fn told(&mut self, by: &Operand) {
-        if let (Some(name), Some(_), true) = (&by.name, by.same, by.values.len() > 1) {
-            self.notes.push(format!("the parameter {name}, one number, becomes one a channel"));
-        }
-    }
 }
 
 /// How a value is broadcast to a map.
@@ -277,8 +195,19 @@ enum Broadcast {
     Pixels,
 }
 
+/// Whether `b` has the channels of `a` in the same dimensions, and no pixels.
+fn is_alike(a: &View, b: &View) -> bool {
+    let channels = |axis: &Vec<Factor>| -> Vec<Factor> {
+        axis.iter().copied().filter(|f| f.axis == Axis::Channel).collect()
+    };
+    a.axes.len() == b.axes.len() && a.axes.iter().zip(&b.axes).all(|(a, b)| channels(a) == *b)
+}
+
 /// How `b` is broadcast to `a`, if a graph can do that.
 fn is_broadcast(a: &View, x: Shape, b: &View, y: Shape) -> Option<Broadcast> {
+    if is_alike(a, b) && y == Shape::vector(x.c) {
+        return Some(Broadcast::Vector);
+    }
     let at = a.channel_axis(x)?;
     let rest = |v: &View| {
         let others = v.axes.iter().enumerate().filter(|(i, _)| *i != at);
@@ -292,13 +221,4 @@ fn is_broadcast(a: &View, x: Shape, b: &View, y: Shape) -> Option<Broadcast> {
     }
     let single = y == (Shape { c: 1, ..x }) && b.axes[at].is_empty() && rest(a) == rest(b);
     single.then_some(Broadcast::Pixels)
-}
-
-fn clip(call: &Call) -> Found<Step> {
-    let bound = |i: usize, name: &str, open: f32| -> Found<f32> {
-        let given = call.constant_if(i)?.map(|c| c.scalar()).transpose()?;
-        Ok(call.with.float(name).or(given).unwrap_or(open))
-    };
-    let low = bound(1, "min", f32::NEG_INFINITY)?;
-    Ok(Step::Clip { low, high: bound(2, "max", f32::INFINITY)? })
 }

@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod moves;
+mod reduce;
 
 use super::attributes::Attributes;
 use super::constant::{Constant, Data, Dim, Found};
@@ -63,14 +64,22 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
             let otherwise = input(2).ok_or("a third input is missing")?;
             arithmetic::choose(first, second()?, otherwise)?
         }
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => {
+            let keep = with.int("keepdims").unwrap_or(1) == 1;
+            reduce::reduce(kind, first, axes()?.as_deref(), keep)?
+        }
+        "BatchNormalization" => {
+            let training = with.int("training_mode") == Some(1);
+            reduce::batch_norm(inputs, with.float("epsilon").unwrap_or(1e-5), training)?
+        }
+        "Clip" => arithmetic::clip(with, inputs)?,
         "ReduceProd" => arithmetic::product(first, with.int("keepdims").unwrap_or(1) == 1)?,
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater" | "Min"
         | "Max" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
             arithmetic::of_two(kind, first, second()?)?
         }
-        "Neg" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Not" | "Abs" | "Exp" => {
-            arithmetic::of_one(kind, first)?
-        }
+        "Neg" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Not" | "Abs" | "Exp" | "Relu"
+        | "Sigmoid" | "Tanh" => arithmetic::of_one(kind, first)?,
         _ => return Ok(None),
     };
     Ok(Some(found))

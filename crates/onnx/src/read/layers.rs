@@ -19,7 +19,11 @@ type Values = Rc<Vec<f32>>;
 
 impl Walk<'_> {
     pub fn conv(&mut self, call: &Call) -> Found<View> {
-        let (node, weight) = (self.map(call.data(0)?)?, call.weights(1)?);
+        let weight = call.weights(1)?;
+        if weight.dims.len() == 3 {
+            return self.along_channels(call, &weight);
+        }
+        let node = self.map(call.data(0)?)?;
         let [outputs, per_group, h, w] = weight.dims[..] else {
             return Err(format!("weights of shape {:?}; expected 4 dimensions", weight.dims));
         };
@@ -102,7 +106,7 @@ impl Walk<'_> {
 
     /// A linear layer over the last dimension. Where that is a map flattened in another order, its weights
     /// are put in the order of the graph.
-    fn linear(
+    pub fn linear(
         &mut self,
         site: usize,
         view: &View,
@@ -147,6 +151,9 @@ impl Walk<'_> {
             with.extend([("weight", weight.real()?), ("bias", bias.real()?)]);
         }
         with.extend([("running_mean", mean.real()?), ("running_var", var.real()?)]);
+        if call.with.int("training_mode") == Some(1) {
+            self.training_norms += 1;
+        }
         let eps = call.with.float("epsilon").unwrap_or(1e-5);
         // ONNX's momentum is the weight of the old statistics.
         let momentum = rest(call.with.float("momentum").unwrap_or(0.9));
@@ -198,19 +205,6 @@ impl Walk<'_> {
         let node = self.push(call.site, Op::Dropout(Dropout { probability }), &[view.node])?;
         Ok(View { node, ..view })
     }
-
-    /// Left out where it is last; nothing else is done about it.
-    pub fn softmax(&mut self, call: &Call) -> Found<View> {
-        let view = self.settle(call.data(0)?)?;
-        let usual = if self.file.opset < 13 { 1 } else { -1 };
-        let axis = position(call.with.int("axis").unwrap_or(usual), view.axes.len() + 1)?;
-        let shape = self.shape(view.node);
-        if !shape.is_vector() || axis == 0 || !view.has_channels_at(shape, axis - 1) {
-            return Err("supported as the last operator alone, over the classes".into());
-        }
-        let node = self.push_part(call.site, Step::Softmax, &[view.node], shape);
-        Ok(View { node, ..view })
-    }
 }
 
 /// Rows and columns of a matrix.
@@ -222,7 +216,7 @@ fn matrix_of(c: &Constant) -> Found<[usize; 2]> {
 }
 
 /// Input `i`: a value an output; None where it is missing or adds nothing.
-fn bias(call: &Call, i: usize, outputs: usize) -> Found<Option<Values>> {
+pub fn bias(call: &Call, i: usize, outputs: usize) -> Found<Option<Values>> {
     let Some(found) = call.weights_if(i)? else { return Ok(None) };
     let named = found.name.as_deref().and_then(parameter).is_some();
     let values = found.real()?;

@@ -7,6 +7,8 @@
 //! (`rewrite`), what nothing reads is dropped, and names are given (`names`, `build`).
 
 mod attributes;
+mod bounds;
+mod branches;
 mod build;
 mod constant;
 mod draft;
@@ -15,12 +17,16 @@ mod external;
 mod float;
 mod fold;
 mod layers;
+mod lower;
 mod moves;
 mod names;
+mod operand;
+mod pixels;
 mod pools;
 mod reduce;
 mod rewrite;
 mod rewrite_norm;
+mod said;
 mod shapes;
 mod special;
 mod tensor;
@@ -40,6 +46,8 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use crate::proto;
+
+pub use said::Said;
 
 /// Protocol buffers count a message's bytes in 31 bits.
 const MOST_BYTES: u64 = i32::MAX as u64;
@@ -62,6 +70,21 @@ pub struct Imported {
     pub tensors: Tensors,
     /// What was left out or changed on the way, a sentence each.
     pub notes: Vec<String>,
+    /// What the file does to the logits; the network gives the logits themselves.
+    pub ending: Ending,
+    /// What the file says of its images and classes.
+    pub said: Said,
+}
+
+/// What an output is made of logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The logits as they are.
+    Logits,
+    /// Probabilities.
+    Softmax,
+    /// Their logarithms.
+    LogSoftmax,
 }
 
 /// The network of the ONNX file `path`, with weights in other files beside it.
@@ -102,5 +125,6 @@ fn import(bytes: Vec<u8>, place: &Place, options: &Options) -> Result<Imported> 
     let opset = shapes::opset(&model).map_err(bad)?;
     let input = shapes::input(graph, options).map_err(bad)?;
     let file = walk::File { graph, place, opset, functions: !model.functions.is_empty() };
-    walk::walk(&file, &input)?.build(&options.name)
+    let imported = walk::walk(&file, &input)?.build(&options.name)?;
+    Ok(Imported { said: said::said(&model).map_err(bad)?, ..imported })
 }

@@ -5,6 +5,7 @@ use graph::op::{AdaptiveAverage, AveragePool, MaxPool};
 use graph::{Op, Shape};
 
 use super::constant::Found;
+use super::draft::Step;
 use super::view::View;
 use super::walk::{Call, Walk};
 use super::windows::window;
@@ -29,8 +30,19 @@ impl Walk<'_> {
 
     pub fn max_pool(&mut self, call: &Call) -> Found<View> {
         let node = self.map(call.data(0)?)?;
-        let (window, ceil) = self.pool(call, node)?;
-        let node = self.push(call.site, Op::MaxPool(MaxPool { window, ceil }), &[node])?;
+        let (mut window, ceil) = self.pool(call, node)?;
+        let mut source = node;
+        if let (Step::Below(sides), false) = (&self.drafts[node].step, ceil) {
+            let Sides { top, left, bottom, right } = window.padding;
+            window.padding = Sides {
+                top: top + sides.top,
+                left: left + sides.left,
+                bottom: bottom + sides.bottom,
+                right: right + sides.right,
+            };
+            source = self.drafts[node].inputs[0];
+        }
+        let node = self.push(call.site, Op::MaxPool(MaxPool { window, ceil }), &[source])?;
         Ok(View::map(node, self.shape(node), call.site))
     }
 

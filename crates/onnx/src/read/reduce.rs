@@ -14,7 +14,7 @@ use super::walk::{Call, Walk};
 
 impl Walk<'_> {
     pub fn reduce(&mut self, kind: &str, call: &Call) -> Found<View> {
-        let view = self.settle(call.data(0)?)?;
+        let view = call.data(0)?;
         let rank = view.axes.len() + 1;
         let axes = match call.axes()? {
             Some(axes) if !axes.is_empty() => axes,
@@ -27,6 +27,8 @@ impl Walk<'_> {
             over.push(at.checked_sub(1).ok_or("over the batch")?);
         }
         let keep = call.with.int("keepdims").unwrap_or(1) == 1;
+        let (branches, view) = self.without_branches(kind, view, &over, call.site)?;
+        let view = if branches { view } else { self.settle(view)? };
         let factors: Vec<Factor> = over.iter().flat_map(|&i| view.axes[i].clone()).collect();
         let node = self.reduced(kind, &view, &factors, call.site)?;
         let left = |(i, axis): (usize, &Vec<Factor>)| match (over.contains(&i), keep) {

@@ -30,10 +30,6 @@ pub fn rewrite(drafts: &mut [Draft]) {
             replace(&mut drafts[i], Op::Activation(function), vec![x]);
         }
     }
-    for draft in drafts.iter_mut().filter(|d| d.step == Step::Power(2.0)) {
-        let x = draft.inputs[0];
-        replace(draft, Op::Multiply, vec![x, x]);
-    }
 }
 
 /// Makes a draft another operation, without tensors.

@@ -1,6 +1,7 @@
 //! The walk over the operators that lead to the output.
 
 mod call;
+mod finish;
 mod order;
 mod refusal;
 mod settle;
@@ -83,6 +84,8 @@ pub struct Walk<'a> {
     converted: BTreeMap<String, usize>,
     /// Casts to 16 bits.
     pub rounded: usize,
+    /// Batch norms that would take the statistics of each batch.
+    pub training_norms: usize,
     /// How many more values may be made.
     left: usize,
 }
@@ -90,7 +93,7 @@ pub struct Walk<'a> {
 /// How many values may be made beside those that follow from the weights.
 const MOST_MADE: usize = 1 << 26;
 /// How often the values of the weights may be made anew.
-const COPIES: usize = 4;
+const COPIES: usize = 6;
 /// The most values of an image at one place in the network.
 const MOST_VALUES: u128 = 1 << 31;
 
@@ -128,6 +131,7 @@ pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
         settled: BTreeMap::new(),
         converted: BTreeMap::new(),
         rounded: 0,
+        training_norms: 0,
         left: MOST_MADE,
     };
     let order = order::order(file.graph, &output.name).map_err(bad)?;
@@ -208,29 +212,6 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    fn finish(mut self, output: &str) -> Found<Walked<'a>> {
-        for (kind, count) in std::mem::take(&mut self.converted) {
-            self.notes.push(format!("{count} tensors of type {kind} are converted to f32"));
-        }
-        if self.rounded > 0 {
-            let count = self.rounded;
-            self.notes
-                .push(format!("{count} casts to 16 bits are left out: all is computed in f32"));
-        }
-        let value = self.values.get(output).cloned();
-        let Some(Value::Data(view)) = value else {
-            return Err(format!("its output {output} does not depend on the images"));
-        };
-        let named = |what| format!("output {output}: {what}");
-        let view = self.settle(view).map_err(named)?;
-        let shape = self.drafts[view.node].shape;
-        let dims = view.dims();
-        if !shape.is_vector() || !view.has_channels_at(shape, 0) {
-            return Err(named(format!("batch x {dims:?}; expected batch x classes")));
-        }
-        Ok(Walked { file: self.file, drafts: self.drafts, output: view.node, notes: self.notes })
-    }
-
     fn run(&mut self, call: &Call) -> Found<Vec<Value>> {
         let kind = call.with.0.op_type.as_str();
         let first = call.inputs.first().cloned().flatten();
@@ -279,7 +260,9 @@ impl<'a> Walk<'a> {
             }
             let found = fold(call.with, &constants)?;
             if let Some(found) = found {
-                self.spend(found.count())?;
+                if !constants.iter().flatten().any(|c| c.shares(&found)) {
+                    self.spend(found.count())?;
+                }
                 return one(Value::Constant(found));
             }
             return Err(format!("of constants alone; supported are {SUPPORTED}"));
@@ -295,14 +278,14 @@ impl<'a> Walk<'a> {
             "BatchNormalization" => self.batch_norm(call)?,
             "LayerNormalization" => self.layer_norm(call)?,
             "Dropout" => self.dropout(call)?,
-            "Softmax" | "LogSoftmax" => self.softmax(call)?,
+            "Softmax" | "LogSoftmax" => self.softmax(kind, call)?,
             "MaxPool" => self.max_pool(call)?,
             "AveragePool" => self.average_pool(call)?,
             "GlobalAveragePool" => self.global("mean", call)?,
             "GlobalMaxPool" => self.global("max", call)?,
             "ReduceMean" | "ReduceMax" | "ReduceSum" => self.reduce(kind, call)?,
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Min" => self.of_two(kind, call)?,
-            "Sum" => self.sum(call)?,
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" => self.of_two(kind, call)?,
+            "Max" | "Min" | "Sum" | "Mean" => self.of_many(kind, call)?,
             "Concat" => self.concat(call)?,
             "Slice" => self.slice(call)?,
             "Gather" => self.gather(call)?,

@@ -25,6 +25,28 @@ pub fn window(with: Attributes, kernel: Size, size: Size) -> Found<Window> {
     Ok(Window { padding, ..window })
 }
 
+/// Padding before and behind of a kernel of `width` along `size` values, one value at a time.
+pub fn pair_along(with: Attributes, width: usize, size: usize) -> Found<[usize; 2]> {
+    for name in ["strides", "dilations"] {
+        if with.sizes(name, &[1])? != [1] {
+            return Err(format!("{name} over 1 in one dimension"));
+        }
+    }
+    if with.int("group").unwrap_or(1) != 1 || with.sizes("kernel_shape", &[width])? != [width] {
+        return Err("groups or another kernel_shape than its weights' in one dimension".into());
+    }
+    let auto = with.text("auto_pad").unwrap_or_default();
+    let found = match auto.as_str() {
+        "" | "NOTSET" => with.sizes("pads", &[0; 2])?,
+        other => return Err(format!("auto_pad {other} in one dimension; expected pads")),
+    };
+    let [before, after] = found[..] else { unreachable!("two sizes were asked for") };
+    if before.max(after) >= size.max(width) {
+        return Err(format!("pads {found:?} of {size} values; expected fewer"));
+    }
+    Ok([before, after])
+}
+
 fn pair(with: Attributes, name: &str) -> Found<Size> {
     let sizes = with.sizes(name, &[1; 2])?;
     Ok(Size { h: sizes[0], w: sizes[1] })

@@ -9,6 +9,7 @@ use prost::Message as _;
 use serde::Serialize;
 
 use super::nodes::{INPUT, OUTPUT, frozen_name, nodes};
+use crate::PRODUCER;
 use crate::proto::{self, Entry, Opset, Tensor, ValueInfo};
 
 /// The version of ONNX's file format that is written.
@@ -80,7 +81,7 @@ fn fits(bytes: usize) -> Result<()> {
 fn file(model: &Model) -> proto::Model {
     proto::Model {
         ir_version: IR_VERSION,
-        producer_name: "secateur".into(),
+        producer_name: PRODUCER.into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         doc_string: about(model),
         graph: Some(network(model)),

@@ -1,5 +1,6 @@
 //! Arithmetic of numbers, some of which may be the batch size.
 
+use super::super::attributes::Attributes;
 use super::super::constant::{Constant, Data, Dim, Found};
 use super::few;
 use super::moves::{expand, joint};
@@ -102,7 +103,8 @@ pub fn of_one(kind: &str, x: &Constant) -> Found<Constant> {
             ("Neg", batch) => Ok(Dim { n: -d.n, batch }),
             ("Not", false) => Ok(Dim::from(i64::from(d.n == 0))),
             ("Floor" | "Ceil", _) => Ok(*d),
-            ("Abs", false) => Ok(Dim::from(d.n.abs())),
+            ("Abs", false) => Ok(Dim::from(d.n.saturating_abs())),
+            ("Relu", false) => Ok(Dim::from(d.n.max(0))),
             _ => Err(format!("{kind} of a whole number")),
         };
         return Ok(Constant::whole(&x.dims, v.iter().map(of).collect::<Found<_>>()?));
@@ -115,9 +117,24 @@ pub fn of_one(kind: &str, x: &Constant) -> Found<Constant> {
         "Ceil" => f32::ceil,
         "Abs" => f32::abs,
         "Exp" => f32::exp,
+        "Relu" => |v| v.max(0.0),
+        "Sigmoid" => |v| 1.0 / (1.0 + (-v).exp()),
+        "Tanh" => f32::tanh,
         other => return Err(format!("{other} of real constants")),
     };
     Ok(Constant::floats(&x.dims, x.real()?.iter().map(|v| of(*v)).collect()))
+}
+
+/// Between bounds, each of which may be missing.
+pub fn clip(with: Attributes, inputs: &[Option<Constant>]) -> Found<Constant> {
+    let mut found = inputs.first().cloned().flatten().ok_or("an input is missing")?;
+    for (i, name, kind) in [(1, "min", "Max"), (2, "max", "Min")] {
+        let of_attribute = with.float(name).map(|bound| Constant::floats(&[], vec![bound]));
+        if let Some(bound) = inputs.get(i).cloned().flatten().or(of_attribute) {
+            found = of_two(kind, &found, &bound)?;
+        }
+    }
+    Ok(found)
 }
 
 /// The first where the condition holds, else the other.

@@ -46,7 +46,7 @@ impl Walk<'_> {
         Ok(view)
     }
 
-    fn cut(&mut self, view: View, at: usize, cut: [usize; 3], site: usize) -> Found<View> {
+    pub fn cut(&mut self, view: View, at: usize, cut: [usize; 3], site: usize) -> Found<View> {
         let shape = self.shape(view.node);
         let [start, count, step] = cut;
         if view.has_channels_at(shape, at) {
@@ -55,20 +55,29 @@ impl Walk<'_> {
         }
         let [_, rows, columns] = whole(shape);
         let is_row = view.axes[at] == rows;
-        if start != 0 || step == 1 || !(is_row || view.axes[at] == columns) {
+        if !(is_row || view.axes[at] == columns) {
             return Err(format!(
-                "{count} of {} pixels from {start} on; supported are every n-th from the first, and channels",
-                view.dims()[at]
+                "{count} of dimension {} of batch x {:?}; expected channels, rows or columns",
+                at + 1,
+                view.dims()
             ));
+        }
+        if start != 0 || step == 1 {
+            let node = self.picked(site, view.node, is_row, cut)?;
+            return Ok(self.with_size(view, at, is_row, node));
         }
         // A maximum over one pixel is that pixel.
         let stride = if is_row { Size { h: step, w: 1 } } else { Size { h: 1, w: step } };
         let window = Window { stride, ..Window::square(1, 1, 0) };
         let node = self.push(site, Op::MaxPool(MaxPool { window, ceil: false }), &[view.node])?;
+        Ok(self.with_size(view, at, is_row, node))
+    }
+
+    /// The values of `node` instead, which has other rows or columns, at the dimension `at`.
+    fn with_size(&self, mut view: View, at: usize, is_row: bool, node: usize) -> View {
         let [_, rows, columns] = whole(self.shape(node));
-        let mut view = View { node, ..view };
         view.axes[at] = if is_row { rows } else { columns };
-        Ok(view)
+        View { node, ..view }
     }
 
     /// `count` channels from `start` on, every `step`-th.

@@ -1,12 +1,13 @@
 //! Values side by side, and zeros around them.
 
 use geometry::Sides;
-use graph::Op;
 use graph::op::{PadBorders, PadChannels};
+use graph::{Op, Shape};
 
 use super::super::constant::{Found, uniform};
+use super::super::draft::Step;
 use super::super::fold::position;
-use super::super::view::{View, whole};
+use super::super::view::{Axis, Factor, View, whole};
 use super::super::walk::{Call, Value, Walk};
 
 /// A part of a concatenation.
@@ -27,6 +28,9 @@ impl Walk<'_> {
         });
         let first = first.ok_or("constants alone")?;
         let at = position(axis, first.axes.len() + 1)?.checked_sub(1).ok_or("along the batch")?;
+        if let Some(stacked) = self.stacked(call.site, &parts, at)? {
+            return Ok(stacked);
+        }
         let mut nodes = vec![];
         let mut ahead = 0;
         for part in parts {
@@ -48,6 +52,26 @@ impl Walk<'_> {
             _ => self.push(call.site, Op::Concat, &nodes)?,
         };
         Ok(View { site: call.site, ..first.with_channels(node, self.shape(node), at) })
+    }
+
+    /// Parts along a new dimension: their channels side by side, told apart by that dimension.
+    fn stacked(&mut self, site: usize, parts: &[Part], at: usize) -> Found<Option<View>> {
+        let views = parts.iter().map(|p| match p {
+            Part::Data(view) => Some(view),
+            Part::Zeros(_) => None,
+        });
+        let Some(views) = views.collect::<Option<Vec<&View>>>() else { return Ok(None) };
+        let (first, shape) = (views[0], self.shape(views[0].node));
+        let alike = |v: &&View| v.axes == first.axes && self.shape(v.node) == shape;
+        let plain = first.channel_axis(shape).is_some_and(|axis| axis != at);
+        if views.len() == 1 || !plain || !first.axes[at].is_empty() || !views.iter().all(alike) {
+            return Ok(None);
+        }
+        let nodes: Vec<usize> = views.iter().map(|v| v.node).collect();
+        let mut axes = first.axes.clone();
+        axes[at] = vec![Factor { axis: Axis::Channel, size: views.len(), stride: shape.c }];
+        let node = self.push(site, Op::Concat, &nodes)?;
+        Ok(Some(View { node, axes, site }))
     }
 
     fn padded(&mut self, site: usize, node: usize, before: usize, after: usize) -> Found<usize> {
@@ -106,16 +130,63 @@ impl Walk<'_> {
         }
         let given = call.constant_if(2)?.map(|c| c.scalar()).transpose()?;
         let value = call.with.float("value").or(given).unwrap_or(0.0);
-        if mode != "constant" || value != 0.0 {
-            return Err(format!("mode {mode} and value {value}; supported are zeros alone"));
+        let below = value == f32::NEG_INFINITY || value == f32::MIN;
+        if mode != "constant" || value != 0.0 && !below {
+            let with =
+                if mode == "constant" { format!("value {value}") } else { format!("mode {mode}") };
+            return Err(format!(
+                "{with}; supported are zeros, and minus infinity before a max pooling: a graph has no border of \
+                 other values"
+            ));
         }
-        let pads: Option<Vec<usize>> = pads.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let pads = pads.ok_or("pixels cut off; supported is padding alone")?;
-        if pads[0] + pads[rank] > 0 {
-            return Err("images added to the batch".into());
+        if pads[0] != 0 || pads[rank] != 0 {
+            return Err("images added to the batch, or taken from it".into());
         }
+        let view = self.without_borders(view, &pads, call.site)?;
+        let pads: Vec<usize> = pads.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
         let (before, after) = pads.split_at(rank);
+        if below {
+            return self.below(&view, &before[1..], &after[1..], call.site);
+        }
         self.padded_view(view, &before[1..], &after[1..], call.site)
+    }
+
+    /// Pixels and channels cut off, as pads below 0 have it.
+    fn without_borders(&mut self, mut view: View, pads: &[i64], site: usize) -> Found<View> {
+        let rank = pads.len() / 2;
+        for at in 1..rank {
+            let less = |n: i64| usize::try_from(-n.min(0)).unwrap_or(usize::MAX);
+            let (first, last) = (less(pads[at]), less(pads[rank + at]));
+            if first == 0 && last == 0 {
+                continue;
+            }
+            let size = view.dims()[at - 1];
+            let left = size.checked_sub(first).and_then(|n| n.checked_sub(last)).filter(|n| *n > 0);
+            let left = left.ok_or_else(|| format!("{first} and {last} of {size} cut off"))?;
+            view = self.cut(view, at - 1, [first, left, 1], site)?;
+        }
+        Ok(view)
+    }
+
+    /// Minus infinity around a map.
+    fn below(
+        &mut self,
+        view: &View,
+        before: &[usize],
+        after: &[usize],
+        site: usize,
+    ) -> Found<View> {
+        let shape = self.shape(view.node);
+        let ([0, top, left], [0, bottom, right]) = (before, after) else {
+            return Err("minus infinity around something else than height and width".into());
+        };
+        if !view.is_map(shape) {
+            return Err(format!("minus infinity around batch x {:?}; expected a map", view.dims()));
+        }
+        let sides = Sides { top: *top, left: *left, bottom: *bottom, right: *right };
+        let [h, w] = [shape.h.saturating_add(top + bottom), shape.w.saturating_add(left + right)];
+        let node = self.push_part(site, Step::Below(sides), &[view.node], Shape { h, w, ..shape });
+        Ok(View::map(node, self.shape(node), site))
     }
 
     fn padded_view(

@@ -1,7 +1,9 @@
 //! Files as exporters and others write them.
 
 mod hostile;
+mod layouts;
 mod patterns;
+mod rewrites;
 
 use prost::Message as _;
 

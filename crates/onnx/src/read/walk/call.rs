@@ -7,7 +7,12 @@ use super::{Call, Value};
 impl Call<'_> {
     /// Input `i`, which depends on the images.
     pub fn data(&self, i: usize) -> Found<View> {
-        match self.inputs.get(i) {
+        Self::viewed(i, self.inputs.get(i))
+    }
+
+    /// The view of an input, the one of number `i`.
+    pub fn viewed(i: usize, input: Option<&Option<Value>>) -> Found<View> {
+        match input {
             Some(Some(Value::Data(view))) => Ok(view.clone()),
             Some(Some(Value::Joined(_))) => {
                 Err(format!("input {i} mixes images of a batch; expected each kept apart"))

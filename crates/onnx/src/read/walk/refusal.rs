@@ -7,9 +7,9 @@ use super::super::shapes::is_standard;
 use super::File;
 
 /// What operators on the images may be.
-pub const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Cast, Clip, Concat, Conv, Div, Dropout, Erf, \
+pub const SUPPORTED: &str = "Abs, Add, AveragePool, BatchNormalization, Cast, Clip, Concat, Conv, Div, Dropout, Erf, \
     Expand, Flatten, Gather, Gelu, Gemm, GlobalAveragePool, GlobalMaxPool, HardSigmoid, HardSwish, Identity, \
-    LayerNormalization, LeakyRelu, LogSoftmax, MatMul, Max, MaxPool, Min, Mul, Neg, Pad, Pow, Reciprocal, \
+    LayerNormalization, LeakyRelu, LogSoftmax, MatMul, Max, MaxPool, Mean, Min, Mul, Neg, PRelu, Pad, Pow, Reciprocal, \
     ReduceMax, ReduceMean, ReduceSum, Relu, Reshape, Shape, Sigmoid, Slice, Softmax, Split, Sqrt, Squeeze, \
     Sub, Sum, Tanh, Transpose, Unsqueeze, and any arithmetic on constants";
 

@@ -72,6 +72,9 @@ impl Walk<'_> {
 
     /// The draft of a value that must be channels x height x width.
     pub fn map(&mut self, view: View) -> Found<usize> {
+        if let Some(node) = self.blocks(&view)? {
+            return Ok(node);
+        }
         let view = self.settle(view)?;
         let shape = self.shape(view.node);
         if view.is_map(shape) {
