@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::dense::InputGrad;
 use super::depthwise::{self, Depthwise};
-use super::{Conv, Dense, Epilogue};
+use super::{Conv, Crew, Dense, Epilogue};
 use crate::scratch::Buffer;
 use crate::{LANES, Lanes};
 
@@ -96,6 +97,7 @@ impl Prepared {
         end.check(g.full().outputs, y.len());
         let (each, outputs) = (g.of_block(), g.each.outputs);
         let (from, to) = (each.input_len(), each.output_len());
+        let crew = Crew::of_each(lanes.blocks() * g.groups);
         y.par_chunks_exact_mut(to).zip(x.par_chunks_exact(from)).enumerate().for_each(
             |(i, (y, x))| {
                 let group = i % g.groups;
@@ -104,7 +106,7 @@ impl Prepared {
                     add: end.add.get(i * to..(i + 1) * to).unwrap_or_default(),
                     activation: end.activation,
                 };
-                dense[group].forward(&each, x, &own, y);
+                dense[group].forward_by(crew, &each, x, &own, y);
             },
         );
     }
@@ -122,9 +124,12 @@ pub fn input_grad(g: &Grouped, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
         return depthwise::input_grad(&d, dy, weight, dx);
     }
     let each = g.of_block();
+    let of = |group| InputGrad::new(&each, &weight[g.weight(group)]);
+    let gradients: Vec<InputGrad> = (0..g.groups).map(of).collect();
+    let crew = Crew::of_each(g.each.lanes.blocks() * g.groups);
     let blocks = dx.par_chunks_exact_mut(each.input_len());
     blocks.zip(dy.par_chunks_exact(each.output_len())).enumerate().for_each(|(i, (dx, dy))| {
-        super::input_grad(&each, dy, &weight[g.weight(i % g.groups)], dx);
+        gradients[i % g.groups].run(&each, dy, dx, crew);
     });
 }
 

@@ -253,6 +253,20 @@ fn wide_rows_and_many_channels() {
     }
 }
 
+/// So many tiles that chunks of them are computed at the same time.
+#[test]
+fn many_tiles_on_several_threads() {
+    let window = Window::square(3, 1, 1);
+    let sizes = Sizes { lanes: Lanes::of(1), inputs: 64, h: 131, w: 133, outputs: 64, window };
+    let case = Case::new(&sizes, Layout { groups: 1, pads: [1, 1] }, Ending::FULL, 1.0);
+    if !Winograd::fits(&case.conv) {
+        // Algorithms are forced.
+        return;
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("threads");
+    (0..5).for_each(|_| pool.install(|| case.check_winograd()));
+}
+
 #[test]
 fn which_shapes_go_into_lanes() {
     let conv = |channels: usize, side: usize, kernel: usize| {
