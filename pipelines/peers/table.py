@@ -41,7 +41,7 @@ PRUNING = "--sparsity 0.8 --scope layer"
 # The networks are as random as zoo.py makes them, and steep: steps along the gradient would have to be tiny.
 TRAINING = "--epochs 1 --batch 8 --optimiser adamw"
 # The first with which the loss falls is taken: large linear layers take smaller steps.
-RATES = ("0.0003", "0.0001", "0.00003")
+RATES = ("0.0003", "0.0001", "0.00003", "0.00001")
 # Images for training and for test: of 32 pixels, and enlarged for networks that take larger ones.
 SMALL, LARGE = (512, 32), (64, 16)
 
