@@ -197,10 +197,9 @@ enum Broadcast {
 
 /// Whether `b` has the channels of `a` in the same dimensions, and no pixels.
 fn is_alike(a: &View, b: &View) -> bool {
-    let channels = |axis: &Vec<Factor>| -> Vec<Factor> {
-        axis.iter().copied().filter(|f| f.axis == Axis::Channel).collect()
-    };
-    a.axes.len() == b.axes.len() && a.axes.iter().zip(&b.axes).all(|(a, b)| channels(a) == *b)
+    let is_pixels = |axis: &[Factor]| axis.iter().all(|f| f.axis != Axis::Channel);
+    let fits = |(a, b): (&Vec<Factor>, &Vec<Factor>)| a == b || b.is_empty() && is_pixels(a);
+    a.axes.len() == b.axes.len() && a.axes.iter().zip(&b.axes).all(fits)
 }
 
 /// How `b` is broadcast to `a`, if a graph can do that.

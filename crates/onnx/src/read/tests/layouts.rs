@@ -134,3 +134,12 @@ fn minus_infinity_around_a_maximum_is_its_padding() {
     let alone = net().nodes("Pad(x, pads, low) -> z").classified("z", 3);
     alone.refused(3, &["of_z", "Pad", "before a max pooling alone"]);
 }
+
+#[test]
+fn a_flattened_map_is_not_multiplied_by_its_channels() {
+    let net = Net::new().nodes(
+        "GlobalAveragePool(x) -> g\nFlatten(g) -> v\nFlatten(x) -> f\nMul(f, v) -> m\nReshape(m, map) -> z",
+    );
+    let net = net.whole("map", &[0, 3, 6, 4]).classified("z", 3);
+    net.refused(3, &["of_m", "batch x [72] and batch x [3]"]);
+}
