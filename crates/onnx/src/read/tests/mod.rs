@@ -1,5 +1,6 @@
 //! Files as exporters and others write them.
 
+mod folds;
 mod hostile;
 mod layouts;
 mod patterns;
