@@ -21,7 +21,7 @@ pub fn clipped(call: &Call) -> Found<Step> {
 
 impl Walk<'_> {
     pub fn minus(&mut self, site: usize, node: usize) -> Found<usize> {
-        let minus = Operand::number(-1.0, self.shape(node).c);
+        let minus = self.number(-1.0, self.shape(node).c)?;
         self.scale(site, node, minus)
     }
 
@@ -43,7 +43,7 @@ impl Walk<'_> {
             (_, Some(high)) => (f32::NEG_INFINITY, high),
             (_, None) => return self.bounded_each(kind, site, x, by),
         };
-        Ok(self.push_part(site, Step::Clip { low, high }, &[x], self.shape(x)))
+        self.push_part(site, Step::Clip { low, high }, &[x], self.shape(x))
     }
 
     fn bounded_each(&mut self, kind: &str, site: usize, x: usize, by: &Operand) -> Found<usize> {
@@ -102,10 +102,12 @@ impl Walk<'_> {
         let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
         let (mut node, channels) = (view.node, self.shape(view.node).c);
         if !near(alpha, 1.0 / 6.0) {
-            node = self.scale(site, node, Operand::number(6.0 * alpha, channels))?;
+            let by = self.number(6.0 * alpha, channels)?;
+            node = self.scale(site, node, by)?;
         }
         if !near(beta, 0.5) {
-            node = self.shift(site, node, Operand::number(6.0 * (beta - 0.5), channels))?;
+            let by = self.number(6.0 * (beta - 0.5), channels)?;
+            node = self.shift(site, node, by)?;
         }
         let node = self.push(site, Op::Activation(Activation::HardSigmoid), &[node])?;
         Ok(View { node, ..view })

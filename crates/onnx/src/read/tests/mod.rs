@@ -3,6 +3,7 @@
 mod folds;
 mod hostile;
 mod layouts;
+mod limits;
 mod patterns;
 mod rewrites;
 
