@@ -16,7 +16,15 @@ pub fn clipped(call: &Call) -> Found<Step> {
         Ok(call.with.float(name).or(given).unwrap_or(open))
     };
     let low = bound(1, "min", f32::NEG_INFINITY)?;
-    Ok(Step::Clip { low, high: bound(2, "max", f32::INFINITY)? })
+    Ok(between(low, bound(2, "max", f32::INFINITY)?))
+}
+
+/// These bounds. As large as f32 is, which is what ONNX writes where there are none: no bounds.
+fn between(low: f32, high: f32) -> Step {
+    Step::Clip {
+        low: if low <= f32::MIN { f32::NEG_INFINITY } else { low },
+        high: if high >= f32::MAX { f32::INFINITY } else { high },
+    }
 }
 
 impl Walk<'_> {
@@ -43,14 +51,16 @@ impl Walk<'_> {
             (_, Some(high)) => (f32::NEG_INFINITY, high),
             (_, None) => return self.bounded_each(kind, site, x, by),
         };
-        self.push_part(site, Step::Clip { low, high }, &[x], self.shape(x))
+        self.push_part(site, between(low, high), &[x], self.shape(x))
     }
 
+    /// `max(x, k)` as `x + max(k - x, 0)`, `min(x, k)` as `x + min(k - x, 0)`: that leaves what lies within the
+    /// bounds as it is, however large these are.
     fn bounded_each(&mut self, kind: &str, site: usize, x: usize, by: &Operand) -> Found<usize> {
-        let same = Operand { name: None, ..by.map(|v| v) };
-        let from = self.shift(site, x, by.map(|v| -v))?;
-        let kept = if kind == "Max" { self.relu(site, from)? } else { self.negative(site, from)? };
-        self.shift(site, kept, same)
+        let minus = self.minus(site, x)?;
+        let more = self.shift(site, minus, by.map(|v| v.clamp(f32::MIN, f32::MAX)))?;
+        let more = if kind == "Max" { self.relu(site, more)? } else { self.negative(site, more)? };
+        self.push(site, Op::Add, &[x, more])
     }
 
     /// `max(a, b)` as `a + max(b - a, 0)`, `min(a, b)` as `a + min(b - a, 0)`; the larger of a value and a part

@@ -1,5 +1,6 @@
 //! Files as exporters and others write them.
 
+mod bounds;
 mod folds;
 mod hostile;
 mod layouts;
