@@ -79,7 +79,7 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
     let (Shape { c, h, w }, classes) = (graph.images(), graph.classes());
     let n = input.shape.first().copied().unwrap_or(0);
     input.check((file, "input"), graph, &[n, c, h, w])?;
-    // Pixels of one row and column may be left in the source's answers.
+    // The source's answers may still have a height and width of 1.
     let shape: Vec<usize> = match output.shape[..] {
         [found, all, 1, 1] => vec![found, all],
         _ => output.shape.clone(),

@@ -6,6 +6,7 @@ use graph::op::StochasticDepth;
 
 use super::constant::{Constant, Dim, Found};
 use super::fold::position;
+use super::moves::MOST_RUNS;
 use super::view::View;
 use super::walk::{Call, Value, Walk};
 
@@ -169,6 +170,10 @@ impl Walk<'_> {
         let axis = position(call.with.int("axis").unwrap_or(0), view.axes.len() + 1)?;
         let at = axis.checked_sub(1).ok_or("a part of the batch")?;
         let (size, part) = (view.dims()[at] as i64, sizes.integers()?[0].max(1));
+        let count = (size as u64).div_ceil(part as u64);
+        if count > MOST_RUNS as u64 {
+            return Err(format!("{count} parts of {part} of {size}; expected {MOST_RUNS} at most"));
+        }
         let all: Vec<Dim> =
             (0..size).step_by(part as usize).map(|i| Dim::from(part.min(size - i))).collect();
         let inputs = vec![

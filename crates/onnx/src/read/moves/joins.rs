@@ -35,10 +35,14 @@ impl Walk<'_> {
         let mut ahead = 0;
         for part in parts {
             match part {
-                Part::Zeros(count) => match nodes.last_mut() {
-                    Some(last) => *last = self.padded(call.site, *last, 0, count)?,
-                    None => ahead += count,
-                },
+                Part::Zeros(count) => {
+                    if let Some(last) = nodes.last_mut() {
+                        *last = self.padded(call.site, *last, 0, count)?;
+                    } else {
+                        let all = usize::checked_add(ahead, count);
+                        ahead = all.ok_or("more channels than can be counted")?;
+                    }
+                }
                 Part::Data(view) => {
                     self.beside(&first, &view, at)?;
                     let node = self.padded(call.site, view.node, ahead, 0)?;
@@ -155,7 +159,7 @@ impl Walk<'_> {
     fn without_borders(&mut self, mut view: View, pads: &[i64], site: usize) -> Found<View> {
         let rank = pads.len() / 2;
         for at in 1..rank {
-            let less = |n: i64| usize::try_from(-n.min(0)).unwrap_or(usize::MAX);
+            let less = |n: i64| usize::try_from(n.min(0).unsigned_abs()).unwrap_or(usize::MAX);
             let (first, last) = (less(pads[at]), less(pads[rank + at]));
             if first == 0 && last == 0 {
                 continue;
@@ -178,14 +182,15 @@ impl Walk<'_> {
     ) -> Found<View> {
         let shape = self.shape(view.node);
         let ([0, top, left], [0, bottom, right]) = (before, after) else {
-            return Err("minus infinity around something else than height and width".into());
+            return Err("minus infinity around anything other than height and width".into());
         };
         if !view.is_map(shape) {
             return Err(format!("minus infinity around batch x {:?}; expected a map", view.dims()));
         }
         let sides = Sides { top: *top, left: *left, bottom: *bottom, right: *right };
         let [h, w] = [shape.h.saturating_add(top + bottom), shape.w.saturating_add(left + right)];
-        let node = self.push_part(site, Step::Below(sides), &[view.node], Shape { h, w, ..shape });
+        let node =
+            self.push_part(site, Step::Below(sides), &[view.node], Shape { h, w, ..shape })?;
         Ok(View::map(node, self.shape(node), site))
     }
 
