@@ -28,26 +28,33 @@ impl Dense {
 
     /// As [`super::forward`], followed by `end`.
     pub fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
-        self.forward_by(Crew::Pool, conv, x, end, y);
+        self.by(Crew::Pool).forward(conv, x, end, y);
     }
 
-    /// [`Self::forward`] by some threads.
-    pub(crate) fn forward_by(
-        &self,
-        crew: Crew,
-        conv: &Conv,
-        x: &[f32],
-        end: &Epilogue,
-        y: &mut [f32],
-    ) {
-        assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
+    /// Itself, computed by some threads.
+    pub(crate) fn by(&self, crew: Crew) -> DenseBy<'_> {
+        DenseBy { dense: self, crew }
+    }
+}
+
+/// A dense convolution that some threads compute.
+pub(crate) struct DenseBy<'a> {
+    dense: &'a Dense,
+    crew: Crew,
+}
+
+impl DenseBy<'_> {
+    /// As [`Dense::forward`].
+    pub(crate) fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
+        let Self { dense, crew } = *self;
+        assert_eq!(Conv { lanes: conv.lanes, ..dense.conv }, *conv, "another convolution");
         conv.check((x.len(), conv.weight_len(), y.len()));
         end.check(conv.outputs, conv.output_len());
         if winograd::fits(conv) {
-            let with = Transformed { weights: &self.weights, end };
+            let with = Transformed { weights: &dense.weights, end };
             return winograd::run(&Tiles::forward(conv), with, x, y, crew);
         }
-        direct::run(&Stencil::forward(conv), &self.weights, x, (end, crew), y);
+        direct::run(&Stencil::forward(conv), &dense.weights, x, (end, crew), y);
     }
 }
 

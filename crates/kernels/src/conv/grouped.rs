@@ -106,7 +106,7 @@ impl Prepared {
                     add: end.add.get(i * to..(i + 1) * to).unwrap_or_default(),
                     activation: end.activation,
                 };
-                dense[group].forward_by(crew, &each, x, &own, y);
+                dense[group].by(crew).forward(&each, x, &own, y);
             },
         );
     }

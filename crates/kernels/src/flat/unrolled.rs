@@ -67,7 +67,7 @@ impl Unrolled {
         let (windows, sums) = room[..self.room()].split_at_mut(self.sizes.input_len());
         self.unroll(x, windows, tasks);
         let bias = Epilogue { bias: end.bias, ..Epilogue::default() };
-        self.dense.forward_by(Crew::of(tasks), &self.sizes, windows, &bias, sums);
+        self.dense.by(Crew::of(tasks)).forward(&self.sizes, windows, &bias, sums);
         let (out, sums) = (Shared::new(y), &*sums);
         parts(output.channels, tasks, |outputs| {
             for o in outputs {

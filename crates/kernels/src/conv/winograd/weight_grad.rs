@@ -136,12 +136,11 @@ impl WithSimd for Sources<'_> {
         for tile in 0..len {
             let (map, square) = tiles.source(job.range.start + tile, channel);
             let map = &x[map..][..tiles.h * tiles.w * LANES];
-            let to = (channel * len + tile) * LANES;
+            let first = (channel * len + tile) * LANES;
+            let to = Points { all: out, first, distance: job.before() };
             // SAFETY: the map is the square's, and the points of this channel belong to this task
             // alone.
-            unsafe {
-                square.points(simd, map, Points { all: out, first: to, distance: job.before() })
-            };
+            unsafe { square.points(simd, map, to) };
         }
     }
 }
