@@ -106,6 +106,9 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
 
 /// The logits as the file ends with them.
 fn ended(ending: Ending, mut logits: Vec<f32>, classes: usize) -> Vec<f32> {
+    if ending == Ending::Logits {
+        return logits;
+    }
     for row in logits.chunks_exact_mut(classes) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|v| f64::from(v - most).exp()).sum();

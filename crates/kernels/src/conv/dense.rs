@@ -19,7 +19,7 @@ impl Dense {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let order = Order { output: conv.row(), channel: conv.taps() };
         let weights = if winograd::fits(conv) {
-            winograd::transform_weights(&Tiles::forward(conv), weight, order, false)
+            winograd::transform_weights((conv.inputs, conv.outputs), weight, order, false)
         } else {
             direct::pack(&Stencil::forward(conv), weight, order)
         };
@@ -28,33 +28,25 @@ impl Dense {
 
     /// As [`super::forward`], followed by `end`.
     pub fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
-        self.by(Crew::Pool).forward(conv, x, end, y);
+        self.run(conv, x, (end, Crew::Pool), y);
     }
 
-    /// Itself, computed by some threads.
-    pub(crate) fn by(&self, crew: Crew) -> DenseBy<'_> {
-        DenseBy { dense: self, crew }
-    }
-}
-
-/// A dense convolution that some threads compute.
-pub(crate) struct DenseBy<'a> {
-    dense: &'a Dense,
-    crew: Crew,
-}
-
-impl DenseBy<'_> {
-    /// As [`Dense::forward`].
-    pub(crate) fn forward(&self, conv: &Conv, x: &[f32], end: &Epilogue, y: &mut [f32]) {
-        let Self { dense, crew } = *self;
-        assert_eq!(Conv { lanes: conv.lanes, ..dense.conv }, *conv, "another convolution");
+    /// [`Self::forward`] by some threads.
+    pub(crate) fn run(
+        &self,
+        conv: &Conv,
+        x: &[f32],
+        (end, crew): (&Epilogue, Crew),
+        y: &mut [f32],
+    ) {
+        assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
         conv.check((x.len(), conv.weight_len(), y.len()));
         end.check(conv.outputs, conv.output_len());
         if winograd::fits(conv) {
-            let with = Transformed { weights: &dense.weights, end };
+            let with = Transformed { weights: &self.weights, end };
             return winograd::run(&Tiles::forward(conv), with, x, y, crew);
         }
-        direct::run(&Stencil::forward(conv), &dense.weights, x, (end, crew), y);
+        direct::run(&Stencil::forward(conv), &self.weights, x, (end, crew), y);
     }
 }
 
@@ -68,7 +60,7 @@ enum Arranged {
     /// At Winograd's points.
     Points(Buffer),
     /// In panels, for the pixels of each phase of the stride.
-    Panels(Vec<Buffer>),
+    Panels(Vec<(Stencil, Buffer)>),
 }
 
 impl InputGrad {
@@ -77,19 +69,21 @@ impl InputGrad {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let order = Order { output: conv.taps(), channel: conv.row() };
         let weights = if winograd::fits(conv) {
-            let tiles = Tiles::input_grad(conv);
-            Arranged::Points(winograd::transform_weights(&tiles, weight, order, true))
+            let sizes = (conv.outputs, conv.inputs);
+            Arranged::Points(winograd::transform_weights(sizes, weight, order, true))
         } else {
-            let stencils = Stencil::input_grad(conv);
-            let panels = stencils.iter().map(|s| direct::pack(s, weight, order));
-            Arranged::Panels(panels.collect())
+            let packed = |s: Stencil| {
+                let panels = direct::pack(&s, weight, order);
+                (s, panels)
+            };
+            Arranged::Panels(Stencil::input_grad(conv).into_iter().map(packed).collect())
         };
         Self { conv: *conv, weights }
     }
 
     /// As [`super::input_grad`], by some threads.
-    pub(crate) fn run(&self, conv: &Conv, dy: &[f32], dx: &mut [f32], crew: Crew) {
-        assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
+    pub(crate) fn run(&self, dy: &[f32], dx: &mut [f32], crew: Crew) {
+        let conv = &self.conv;
         conv.check((dx.len(), conv.weight_len(), dy.len()));
         let end = &Epilogue::default();
         match &self.weights {
@@ -97,8 +91,8 @@ impl InputGrad {
                 let with = Transformed { weights, end };
                 winograd::run(&Tiles::input_grad(conv), with, dy, dx, crew);
             }
-            Arranged::Panels(panels) => {
-                for (s, panels) in Stencil::input_grad(conv).iter().zip(panels) {
+            Arranged::Panels(all) => {
+                for (s, panels) in all {
                     direct::run(s, panels, dy, (end, crew), dx);
                 }
             }

@@ -37,12 +37,12 @@ pub(crate) enum Crew {
 }
 
 impl Crew {
-    /// Those of so many tasks that are computed at the same time, each a convolution.
+    /// The threads of each convolution where so many `tasks` of them are computed at the same time.
     pub(crate) fn of_each(tasks: usize) -> Self {
         if tasks >= rayon::current_num_threads() { Self::Caller } else { Self::Pool }
     }
 
-    /// Those of a convolution that is to be split into so many tasks.
+    /// The threads of one convolution that is split into so many `tasks`.
     pub(crate) fn of(tasks: usize) -> Self {
         if tasks > 1 { Self::Pool } else { Self::Caller }
     }
@@ -141,7 +141,7 @@ pub fn transforms(conv: &Conv) -> bool {
 
 /// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
 pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
-    InputGrad::new(conv, weight).run(conv, dy, dx, Crew::Pool);
+    InputGrad::new(conv, weight).run(dy, dx, Crew::Pool);
 }
 
 /// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.

@@ -22,10 +22,10 @@ pub struct Unrolled {
 }
 
 impl Unrolled {
-    /// Whether windows in lanes take a quarter fewer vectors than the map does, and are worth the copy.
+    /// Whether windows in lanes take at least a quarter fewer vectors than the map does, and are worth the copy.
     ///
-    /// That is so in maps of 4x4 pixels, twice as fast where there are hundreds of channels; single pixels,
-    /// and maps of 7x7 and more, were as fast or faster where they lie.
+    /// That is so in maps of 4x4 pixels, twice as fast where there are hundreds of channels. Convolutions of
+    /// 1x1, and maps of 7x7 and more, were as fast or faster without the copy.
     pub fn fits(conv: &Conv) -> bool {
         let Conv { input, output, window, groups } = *conv;
         groups == 1
@@ -66,8 +66,11 @@ impl Unrolled {
         self.conv.check_epilogue(end);
         let (windows, sums) = room[..self.room()].split_at_mut(self.sizes.input_len());
         self.unroll(x, windows, tasks);
-        let bias = Epilogue { bias: end.bias, ..Epilogue::default() };
-        self.dense.by(Crew::of(tasks)).forward(&self.sizes, windows, &bias, sums);
+        // Without a summand the product ends with the activation, where the sums are in registers.
+        let (within, behind) =
+            if end.add.is_empty() { (end.activation, None) } else { (None, end.activation) };
+        let first = Epilogue { bias: end.bias, activation: within, ..Epilogue::default() };
+        self.dense.run(&self.sizes, windows, (&first, Crew::of(tasks)), sums);
         let (out, sums) = (Shared::new(y), &*sums);
         parts(output.channels, tasks, |outputs| {
             for o in outputs {
@@ -75,7 +78,7 @@ impl Unrolled {
                 let plane = unsafe { out.part(o * output.plane(), output.plane()) };
                 plane.fill(0.0);
                 let add = end.add.get(o * output.plane()..(o + 1) * output.plane());
-                self.finish(sums, o, (add, end.activation), plane);
+                self.finish(sums, o, (add, behind), plane);
             }
         });
     }

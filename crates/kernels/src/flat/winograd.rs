@@ -80,7 +80,8 @@ impl Winograd {
         let places = (0..h).step_by(OUT).flat_map(row).collect();
         let tiles = Tiles { conv: *conv, places };
         let order = Order { output: conv.row(), channel: conv.window.kernel.pixels() };
-        let weights = winograd::transform_weights(&tiles, weight, order, false);
+        let sizes = (conv.input.channels, conv.output.channels);
+        let weights = winograd::transform_weights(sizes, weight, order, false);
         Self { tiles, weights }
     }
 

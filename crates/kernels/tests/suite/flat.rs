@@ -212,7 +212,12 @@ proptest! {
         let window = Window { padding, ..Window::square(3, 1, 0) };
         let sizes = Sizes { lanes: Lanes::of(1), inputs, h, w, outputs, window };
         let case = Case::new(&sizes, Layout { groups: 1, pads: pads.into() }, end, 1.0);
-        // Where tiles are few, or algorithms are forced, they do not fit.
+        if kernels::isa::plain() == Ok(true) {
+            // Algorithms are forced.
+            return Ok(());
+        }
+        // In the smallest maps tiles may be too few.
+        prop_assert!(Winograd::fits(&case.conv) || h.min(w) < 16);
         if Winograd::fits(&case.conv) {
             case.check_winograd();
         }
@@ -259,7 +264,7 @@ fn many_tiles_on_several_threads() {
     let window = Window::square(3, 1, 1);
     let sizes = Sizes { lanes: Lanes::of(1), inputs: 64, h: 131, w: 133, outputs: 64, window };
     let case = Case::new(&sizes, Layout { groups: 1, pads: [1, 1] }, Ending::FULL, 1.0);
-    if !Winograd::fits(&case.conv) {
+    if kernels::isa::plain() == Ok(true) {
         // Algorithms are forced.
         return;
     }

@@ -44,8 +44,8 @@ impl<'a> Attributes<'a> {
         sizes.ok_or_else(|| format!("{name}={found:?}; expected {} sizes", usual.len()))
     }
 
-    /// Whether a batch norm takes the statistics of what it reads: below opset 14 told by the outputs that it
-    /// gives beside its values.
+    /// Whether a batch norm is in training mode and normalises with the statistics of its input; below opset
+    /// 14 the sign of that is that it has further outputs.
     pub fn is_training(self) -> bool {
         let given = self.0.output.iter().filter(|name| !name.is_empty()).count();
         self.int("training_mode") == Some(1) || given > 1

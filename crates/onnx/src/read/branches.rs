@@ -71,7 +71,7 @@ impl Walk<'_> {
         let shape = self.shape(view.node);
         if !shape.is_vector() || axis == 0 || !view.has_channels_at(shape, axis - 1) {
             return Err(
-                "supported as the last operator alone, over the classes, and over two branches of channels"
+                "supported only over the classes, as the last operator, and over two branches of channels"
                     .into(),
             );
         }
@@ -126,7 +126,7 @@ impl Walk<'_> {
         let name = path.as_deref().unwrap_or("without name");
         self.notes.push(format!(
             "the convolution {name} along channels becomes a linear layer of {channels} x {outputs}, zero but \
-             for {width} weights a row; training moves all of them"
+             for {width} weights a row; training changes the zeros too"
         ));
         let sizes = Linear { inputs: channels, outputs, bias: offset.is_some() };
         let offset = offset.map(|b| Rc::new(vec![b[0]; outputs]));

@@ -85,7 +85,7 @@ impl Walk<'_> {
         let mut found = Call::viewed(0, inputs.first())?;
         for other in inputs.iter().skip(1) {
             let inputs = vec![Some(Value::Data(found)), other.clone()];
-            found = self.of_two(by, &Call { inputs, ..call.clone() })?;
+            found = self.of_two(by, &call.with_inputs(inputs))?;
         }
         if kind != "Mean" {
             return Ok(found);

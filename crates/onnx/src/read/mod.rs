@@ -78,7 +78,7 @@ pub struct Imported {
     pub said: Said,
 }
 
-/// What an output is made of logits.
+/// How the file's output follows from the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The logits as they are.

@@ -28,8 +28,8 @@ impl Walk<'_> {
         let width = count.checked_sub(1).and_then(|n| along.checked_sub(n * step));
         let width = width.filter(|w| *w > start && *w <= MOST_KERNEL).ok_or_else(|| {
             format!(
-                "{count} of {along} pixels from {start} on; supported are parts that leave out {} of them at most \
-                 before their first and behind their last",
+                "{count} of {along} pixels from {start} on; supported are parts that leave out at most {} pixels, \
+                 those before the first and after the last together",
                 MOST_KERNEL - 1
             )
         })?;
@@ -100,7 +100,7 @@ impl Walk<'_> {
         let node = &self.file.graph.node[site];
         let name = if node.name.is_empty() { &node.op_type } else { &node.name };
         let told = format!(
-            "{name}, which takes pixels apart, becomes a convolution of ones and zeros; training moves them"
+            "{name}, which picks or reorders pixels, becomes a convolution of ones and zeros; training changes these"
         );
         // A part of rows and columns is two convolutions of one operator.
         if self.notes.last() != Some(&told) {

@@ -77,7 +77,7 @@ impl Walk<'_> {
             ("Reshape", Some(Value::Joined(x)), _) => {
                 let x = Some(Value::Data(x.clone()));
                 let inputs = [vec![x], call.inputs[1..].to_vec()].concat();
-                Value::Data(self.reshape(&Call { inputs, ..call.clone() })?)
+                Value::Data(self.reshape(&call.with_inputs(inputs))?)
             }
             ("Expand", Some(Value::Data(x)), Some(Value::Constant(to))) => {
                 let dims = to.dims_of()?;
@@ -88,7 +88,7 @@ impl Walk<'_> {
             }
             ("Add" | "Mul", Some(a), Some(b)) => {
                 let Some(inputs) = together(a, b) else { return Ok(None) };
-                Value::Data(self.of_two(kind, &Call { inputs, ..call.clone() })?)
+                Value::Data(self.of_two(kind, &call.with_inputs(inputs))?)
             }
             ("SplitToSequence", Some(Value::Data(_)), _) => Value::Sequence(self.sequence(call)?),
             ("SequenceAt", Some(Value::Sequence(parts)), _) => {
@@ -180,7 +180,7 @@ impl Walk<'_> {
             Some(Value::Data(view)),
             Some(Value::Constant(Constant::whole(&[all.len()], all))),
         ];
-        self.split(&Call { inputs, ..call.clone() })
+        self.split(&call.with_inputs(inputs))
     }
 }
 

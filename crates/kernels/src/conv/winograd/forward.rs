@@ -57,7 +57,7 @@ pub(crate) struct Part {
     pub tiles: usize,
     /// The channel.
     pub channel: usize,
-    /// The task goes on to the channel before this one.
+    /// The end of the channels that the task reads, exclusive.
     pub end: usize,
 }
 
@@ -134,12 +134,12 @@ pub(crate) fn run<P: Places>(
     let (channels, outputs, count) = (places.channels(), places.outputs(), places.count());
     let panels = outputs.div_ceil(ROWS);
     assert_eq!(with.weights.len(), POINTS * panels * channels * ROWS, "weights");
-    let Plan { chunk, alone } = Plan::new(count, (channels, outputs), FEW);
+    let plan = Plan::new(count, (channels, outputs), FEW);
+    let chunk = plan.chunk;
     let of = |width: usize| (0..channels).map(|c| (c * width * LANES) as u32).collect();
     let taps: [Vec<u32>; micro::COLUMNS] = std::array::from_fn(|i| of(i + 1));
     let out = Shared::new(y);
-    // A chunk is one thread's, or its steps are shared out.
-    let (chunks, steps) = if alone { (crew, Crew::Caller) } else { (Crew::Caller, crew) };
+    let (chunks, steps) = plan.crews(crew);
     chunks.each(count.div_ceil(chunk), |i| {
         let mut first = Buffer::new(POINTS * (channels * chunk * LANES + SKEW));
         let mut second = Buffer::new(POINTS * (outputs * chunk * LANES + SKEW));
@@ -163,6 +163,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Which of `crew` take the chunks, and which the steps of each.
+    pub(super) fn crews(self, crew: Crew) -> (Crew, Crew) {
+        if self.alone { (crew, Crew::Caller) } else { (Crew::Caller, crew) }
+    }
+
     /// Of `tiles` with as many channels before and after; `few` tiles are a thread's own chunk.
     pub(super) fn new(tiles: usize, (before, after): (usize, usize), few: usize) -> Self {
         if before * after <= OWN_WEIGHTS && tiles >= TASKS * few {

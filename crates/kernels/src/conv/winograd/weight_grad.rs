@@ -34,8 +34,7 @@ pub(in super::super) fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut
     let size = POINTS * tiles.channels * wide;
     let mut sums = Buffer::zeros(parts * size);
     let all = Shared::new(&mut sums);
-    let (whole, steps) =
-        if plan.alone { (Crew::Pool, Crew::Caller) } else { (Crew::Caller, Crew::Pool) };
+    let (whole, steps) = plan.crews(Crew::Pool);
     whole.each(parts, |part| {
         // SAFETY: each part is one task's.
         let sums = unsafe { all.part(part * size, size) };
@@ -64,7 +63,7 @@ struct Job<'a> {
     /// Outputs, filled up to whole vectors.
     wide: usize,
     range: Range<usize>,
-    /// Whether the steps stay on this thread.
+    /// Which threads take the steps.
     crew: Crew,
 }
 

@@ -107,7 +107,7 @@ fn parts_that_leave_out_many_pixels_are_refused() {
     };
     check(net(15), 3, &["of_z = conv(input) outputs=3 kernel=16x1 groups=3 bias=false"]);
     let many = net(16).classified("z", 3);
-    many.refused(3, &["of_z", "24 of 40 pixels from 16 on", "leave out 15 of them at most"]);
+    many.refused(3, &["of_z", "24 of 40 pixels from 16 on", "leave out at most 15 pixels"]);
 }
 
 #[test]

@@ -5,6 +5,11 @@ use super::super::view::View;
 use super::{Call, Value};
 
 impl Call<'_> {
+    /// The same operator with other inputs.
+    pub fn with_inputs(&self, inputs: Vec<Option<Value>>) -> Self {
+        Self { inputs, value: self.value.clone(), ..*self }
+    }
+
     /// Input `i`, which depends on the images.
     pub fn data(&self, i: usize) -> Found<View> {
         Self::viewed(i, self.inputs.get(i))
