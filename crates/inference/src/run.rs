@@ -9,7 +9,7 @@ use kernels::flat::{self, Map};
 use kernels::{Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
-use crate::Plan;
+use crate::{Plan, awake};
 use crate::block::BlockOperands;
 use crate::flat::FlatOperands;
 use crate::plan::{Ready, tasks};
@@ -62,7 +62,7 @@ impl Plan {
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
         // All of it on a thread of the pool: entered from outside layer by layer, each layer would
         // wait for a thread to wake up.
-        rayon::scope(|_| self.run(images))
+        awake::with(|| self.run(images))
     }
 
     fn run(&self, images: &[f32]) -> Vec<f32> {

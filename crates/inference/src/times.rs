@@ -9,7 +9,7 @@ use tuning::{Table, seconds};
 
 use crate::block::{self, BlockLayer, BlockOperands};
 use crate::flat::{FlatLayer, FlatOperands};
-use crate::{Conv, Kind, Layer, Network, Threads, Use};
+use crate::{Conv, Kind, Layer, Network, Threads, Use, awake};
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version, which is to be raised when they become faster.
 fn machine() -> String {
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
     format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
 }
@@ -257,7 +257,7 @@ impl Alone {
 fn one(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
     let mut all = Alone::new(alone, maps, sparse);
     let tasks = crate::plan::tasks();
-    seconds(|| all.run(tasks))
+    awake::with(|| seconds(|| all.run(tasks)))
 }
 
 fn images(alone: &Network, maps: &[Map], sparse: bool) -> f64 {

@@ -6,20 +6,22 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::conv::Layout;
+use super::reader::Reader;
+use super::split::{self, Split};
 use super::{Conv, parts};
 use crate::conv::Epilogue;
 use crate::conv::epilogue::{Finish, activate};
-use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target};
+use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target, load, store};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, lanes, prefetch, scratch};
 
-/// The weights of a convolution of one group, `(panel of eight outputs, input, tap, 8)`, zeros
-/// behind the last output.
+/// The weights of a convolution of one group.
 pub struct Dense {
     conv: Conv,
+    /// As [`pack`] has them.
     packed: Buffer,
-    source: Layout,
+    reader: Reader,
     tile: Tile,
     /// Where each (input of a tile's chunk, tap) reads in the room.
     taps: Vec<u32>,
@@ -47,7 +49,8 @@ struct Tile {
 }
 
 impl Tile {
-    /// As many vectors as leave room for products of [`STEPS`]: weights are read once a tile.
+    /// As many vectors as leave room for products of [`STEPS`], as weights are read once a tile; but a tile
+    /// a thread, since threads that share one copy it each.
     fn new(conv: &Conv, source: Layout) -> Self {
         let (channels, taps) = (conv.input.channels, conv.window.kernel.pixels());
         let of = |vectors: usize| {
@@ -59,8 +62,23 @@ impl Tile {
         let enough = |tile: &Self| fits(tile) && tile.chunk * taps >= STEPS.min(channels * taps);
         let all = conv.output.vectors();
         let even = |parts: usize| of(all.div_ceil(parts).next_multiple_of(COLUMNS));
-        (1..=all.div_ceil(COLUMNS)).map(even).find(enough).unwrap_or_else(|| of(COLUMNS))
+        let least = rayon::current_num_threads().min(all / split::VECTORS).max(1);
+        (least..=all.div_ceil(COLUMNS)).map(even).find(enough).unwrap_or_else(|| of(COLUMNS))
     }
+}
+
+/// The weights of a convolution of one group, `(panel of eight outputs, input, tap, 8)`, zeros behind
+/// the last output.
+pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Buffer {
+    let row = conv.row();
+    let mut packed = Buffer::zeros(conv.output.channels.div_ceil(ROWS) * row * ROWS);
+    for (o, weights) in weight.chunks_exact(row).enumerate() {
+        let panel = &mut packed[o / ROWS * row * ROWS..][..row * ROWS];
+        for (to, value) in panel[o % ROWS..].iter_mut().step_by(ROWS).zip(weights) {
+            *to = *value;
+        }
+    }
+    packed
 }
 
 impl Dense {
@@ -71,15 +89,9 @@ impl Dense {
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         assert_eq!(conv.groups, 1, "a convolution of one group");
-        let (row, taps) = (conv.row(), conv.taps());
-        let (source, panels) = (conv.source_layout(), conv.output.channels.div_ceil(ROWS));
-        let mut packed = Buffer::zeros(panels * row * ROWS);
-        for (o, weights) in weight.chunks_exact(row).enumerate() {
-            let panel = &mut packed[o / ROWS * row * ROWS..][..row * ROWS];
-            for (to, value) in panel[o % ROWS..].iter_mut().step_by(ROWS).zip(weights) {
-                *to = *value;
-            }
-        }
+        let (taps, reader) = (conv.taps(), Reader::new(conv));
+        let source = reader.layout;
+        let packed = pack(conv, weight);
         let tile = Tile::new(conv, source);
         let at = |i: usize| {
             let (channel, tap) = (i / taps.len(), taps[i % taps.len()]);
@@ -95,7 +107,7 @@ impl Dense {
         let keep = conv.output.keep();
         let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
         let whole = whole.collect();
-        Self { conv: *conv, packed, source, tile, taps, keep, whole }
+        Self { conv: *conv, packed, reader, tile, taps, keep, whole }
     }
 
     /// As [`super::Sparse::forward`].
@@ -109,12 +121,11 @@ impl Dense {
         let conv = &self.conv;
         conv.check((x.len(), room.len(), y.len()));
         conv.check_epilogue(end);
-        let source = conv.source(x, room, tasks);
+        let source = self.reader.source(x, room, tasks);
         let out = Shared::new(y);
         let panels = conv.output.channels.div_ceil(ROWS);
         let tiles = conv.output.vectors().div_ceil(self.tile.vectors);
-        let across = tasks.min(tiles).max(1);
-        let down = tasks.div_ceil(across).min(panels).max(1);
+        let Split { across, down } = Split::of(conv, tiles, tasks);
         let part = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
         parts(across * down, tasks, |all| {
             for i in all {
@@ -131,14 +142,14 @@ impl Dense {
 
     /// Values that are copied together.
     fn room(&self) -> usize {
-        self.tile.chunk * self.source.phases * self.tile.piece
+        self.tile.chunk * self.reader.layout.phases * self.tile.piece
     }
 
     /// Copies what some vectors read of some channels.
     #[inline(always)]
     fn gather(&self, source: &[f32], of: (&Range<usize>, &Range<usize>), room: &mut [f32]) {
         let (vectors, channels) = of;
-        let Layout { channel, first, phases, phase, reach } = self.source;
+        let Layout { channel, first, phases, phase, reach } = self.reader.layout;
         let len = vectors.len() * LANES + reach;
         let mut pieces = room.chunks_exact_mut(self.tile.piece);
         for c in channels.clone() {
@@ -267,8 +278,10 @@ impl Part<'_> {
         }
         for (vector, y) in vectors.zip(lanes::vectors_mut(sums)).filter(|(v, _)| !whole[*v]) {
             let keep = &lanes::vectors(keep)[vector];
-            for (y, keep) in y.iter_mut().zip(keep) {
-                *y = f32::from_bits(y.to_bits() & keep.to_bits());
+            for at in (0..LANES).step_by(S::F32_LANES) {
+                let (y, keep) = (y[at..].as_mut_ptr(), keep[at..].as_ptr());
+                // SAFETY: a vector is a whole number of registers.
+                unsafe { store::<S>(y, simd.and_f32s(load::<S>(y), load::<S>(keep))) };
             }
         }
     }

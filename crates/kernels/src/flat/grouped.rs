@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::reader::Reader;
 use super::sparse::{Entry, Stretch, Sums, tiles};
 use super::{Conv, parts};
 use crate::conv::Epilogue;
@@ -19,8 +20,8 @@ pub struct Grouped {
     entries: Vec<Entry>,
     /// Where the entries of each output begin; one more than there are.
     starts: Vec<u32>,
-    /// Where the first window's first tap reads, in the group's first channel.
-    first: usize,
+    reader: Reader,
+    tiles: Vec<Range<usize>>,
     keep: Vec<f32>,
     sparse: bool,
 }
@@ -30,18 +31,18 @@ impl Grouped {
     /// those that are zero.
     pub fn new(conv: &Conv, weight: &[f32], sparse: bool) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
-        let (taps, source) = (conv.taps(), conv.source_layout());
+        let (taps, reader) = (conv.taps(), Reader::new(conv));
         let (mut entries, mut starts) = (Vec::new(), vec![0]);
         for row in weight.chunks_exact(conv.row()) {
             let kept = row.iter().enumerate().filter(|(_, v)| !sparse || **v != 0.0);
             entries.extend(kept.map(|(i, value)| {
-                let channel = i / taps.len() * source.channel;
+                let channel = i / taps.len() * reader.layout.channel;
                 Entry::new(channel + taps[i % taps.len()], *value)
             }));
             starts.push(entries.len() as u32);
         }
-        let (first, keep) = (source.first, conv.output.keep());
-        Self { conv: *conv, entries, starts, first, keep, sparse }
+        let (tiles, keep) = (tiles(conv.output), conv.output.keep());
+        Self { conv: *conv, entries, starts, reader, tiles, keep, sparse }
     }
 
     /// Whether zeros are left out.
@@ -54,20 +55,17 @@ impl Grouped {
         let conv = &self.conv;
         conv.check((x.len(), 0, y.len()));
         conv.check_epilogue(end);
-        let inputs = conv.input.channels / conv.groups;
-        let out = Shared::new(y);
-        let each = conv.output.channels / conv.groups;
-        // Fewer groups than tasks: each group is copied by several, which share its outputs.
-        let splits = tasks.div_ceil(conv.groups).min(each);
-        parts(conv.groups * splits, tasks, |all| {
+        let (inputs, each) =
+            (conv.input.channels / conv.groups, conv.output.channels / conv.groups);
+        let out = &Shared::new(y);
+        parts(conv.output.channels, tasks, |all| {
             scratch::with(conv.copied(inputs), |room| {
-                for i in all {
-                    let (group, split) = (i / splits, i % splits);
-                    let source = conv.source_of(x, group * inputs..(group + 1) * inputs, room);
-                    let first = group * each;
-                    let outputs =
-                        first + split * each / splits..first + (split + 1) * each / splits;
-                    isa::dispatch(Task { grouped: self, source, end, outputs, out: &out });
+                for group in all.start / each..all.end.div_ceil(each) {
+                    let source = group * inputs..(group + 1) * inputs;
+                    let source = self.reader.source_of(x, source, room);
+                    // Of fewer groups than tasks several have a part each.
+                    let outputs = all.start.max(group * each)..all.end.min((group + 1) * each);
+                    isa::dispatch(Task { grouped: self, source, end, outputs, out });
                 }
             });
         });
@@ -91,16 +89,17 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { grouped, source, end, outputs, out } = self;
         let map = grouped.conv.output;
-        let sums = Sums { map, keep: &grouped.keep, source: &source[grouped.first..], end, out };
+        let source = &source[grouped.reader.layout.first..];
+        let sums = Sums { map, keep: &grouped.keep, source, end, out };
         for o in outputs {
             // SAFETY: this output belongs to this task alone.
             unsafe { map.clear_margins(o, out) };
             let entries = grouped.starts[o] as usize..grouped.starts[o + 1] as usize;
             let all = Stretch { entries: &grouped.entries[entries], begins: true, ends: true };
-            for tile in tiles::<S>(map) {
+            for tile in &grouped.tiles {
                 // SAFETY: entries reach no farther than `source` has been checked to; this output
                 // belongs to this task alone.
-                unsafe { sums.add(simd, o, tile, all) };
+                unsafe { sums.add(simd, o, tile.clone(), all) };
             }
         }
     }

@@ -258,6 +258,20 @@ fn wide_rows_and_many_channels() {
     }
 }
 
+/// Inputs that come in several chunks, rows in several tiles, work for several tasks.
+#[test]
+fn single_pixels_of_many_channels() {
+    for (inputs, h, w, outputs, stride) in
+        [(600, 14, 14, 200, 1), (40, 56, 56, 24, 1), (1100, 7, 7, 136, 1), (300, 9, 8, 250, 2)]
+    {
+        let window = Window::square(1, stride, 0);
+        let sizes = Sizes { lanes: Lanes::of(1), inputs, h, w, outputs, window };
+        for end in [Ending::FULL, Ending::NONE] {
+            Case::new(&sizes, Layout { groups: 1, pads: [1, 1] }, end, 1.0).check_dense();
+        }
+    }
+}
+
 /// So many tiles that chunks of them are computed at the same time.
 #[test]
 fn many_tiles_on_several_threads() {
@@ -285,6 +299,6 @@ fn which_shapes_go_into_lanes() {
     assert_eq!(fits(conv(64, 14, 3)), (tiles, false), "sixteen tiles, some of them in part");
     assert_eq!(fits(conv(64, 8, 3)), (false, false), "four tiles");
     assert_eq!(fits(conv(64, 4, 3)), (false, true), "sixteen windows");
-    assert_eq!(fits(conv(64, 4, 1)), (false, false), "single pixels");
+    assert_eq!(fits(conv(64, 4, 1)), (false, true), "sixteen pixels");
     assert_eq!(fits(conv(32, 32, 3)), (false, false), "few channels");
 }
