@@ -23,7 +23,9 @@ pub struct Dense {
     packed: Buffer,
     reader: Reader,
     tile: Tile,
-    /// Where each (input of a tile's chunk, tap) reads in the room.
+    /// Whether the source is small enough to be read where it lies.
+    near: bool,
+    /// Where each (input of a tile's chunk, tap) reads in the room, or where the source lies.
     taps: Vec<u32>,
     keep: Vec<f32>,
     /// Whether each vector holds pixels alone.
@@ -92,22 +94,30 @@ impl Dense {
         let (taps, reader) = (conv.taps(), Reader::new(conv));
         let source = reader.layout;
         let packed = pack(conv, weight);
-        let tile = Tile::new(conv, source);
+        let odd = (source.channel / LANES) % 2 == 1;
+        let near = odd && conv.input.channels * source.channel <= ROOM;
+        let mut tile = Tile::new(conv, source);
+        if near {
+            tile.chunk = conv.input.channels;
+        }
         let at = |i: usize| {
             let (channel, tap) = (i / taps.len(), taps[i % taps.len()]);
+            if near {
+                return channel * source.channel + tap;
+            }
             // A source of one map has no distance between maps.
             let (phase, within) = match source.phase {
                 0 => (0, tap),
                 distance => (tap / distance, tap % distance),
             };
-            let at = (channel * source.phases + phase) * tile.piece + within;
-            u32::try_from(at).expect("a room has fewer than 2^32 values")
+            (channel * source.phases + phase) * tile.piece + within
         };
+        let at = |i| u32::try_from(at(i)).expect("a room has fewer than 2^32 values");
         let taps = (0..tile.chunk * taps.len()).map(at).collect();
         let keep = conv.output.keep();
         let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
         let whole = whole.collect();
-        Self { conv: *conv, packed, reader, tile, taps, keep, whole }
+        Self { conv: *conv, packed, reader, tile, near, taps, keep, whole }
     }
 
     /// As [`super::Sparse::forward`].
@@ -125,7 +135,7 @@ impl Dense {
         let out = Shared::new(y);
         let panels = conv.output.channels.div_ceil(ROWS);
         let tiles = conv.output.vectors().div_ceil(self.tile.vectors);
-        let Split { across, down } = Split::of(conv, tiles, tasks);
+        let Split { across, down } = Split::of(conv, (tiles, !self.near), tasks);
         let part = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
         parts(across * down, tasks, |all| {
             for i in all {
@@ -142,7 +152,7 @@ impl Dense {
 
     /// Values that are copied together.
     fn room(&self) -> usize {
-        self.tile.chunk * self.reader.layout.phases * self.tile.piece
+        if self.near { 0 } else { self.tile.chunk * self.reader.layout.phases * self.tile.piece }
     }
 
     /// Copies what some vectors read of some channels.
@@ -201,8 +211,13 @@ impl WithSimd for Task<'_> {
             let vectors = tile * each..map.vectors().min((tile + 1) * each);
             for first in (0..inputs).step_by(chunk) {
                 let channels = first..(first + chunk).min(inputs);
-                dense.gather(source, (&vectors, &channels), room);
-                let part = Part { dense, room, vectors: &vectors, channels, end, finish, out };
+                let read = if dense.near {
+                    &source[dense.reader.layout.first + vectors.start * LANES..]
+                } else {
+                    dense.gather(source, (&vectors, &channels), room);
+                    &*room
+                };
+                let part = Part { dense, read, vectors: &vectors, channels, end, finish, out };
                 for panel in panels.clone() {
                     part.panel(simd, panel, outputs(panel));
                 }
@@ -214,7 +229,8 @@ impl WithSimd for Task<'_> {
 /// Some vectors and some of the input channels.
 struct Part<'a> {
     dense: &'a Dense,
-    room: &'a [f32],
+    /// From where the first vector's first tap reads.
+    read: &'a [f32],
     vectors: &'a Range<usize>,
     channels: Range<usize>,
     end: &'a Epilogue<'a>,
@@ -226,7 +242,7 @@ impl Part<'_> {
     /// Adds the channels to the sums of up to eight outputs; the last completes them.
     #[inline(always)]
     fn panel<S: Simd>(&self, simd: S, panel: usize, outputs: Range<usize>) {
-        let Self { dense, room, channels, out, .. } = self;
+        let Self { dense, read, channels, out, .. } = self;
         let (map, taps) = (dense.conv.output, dense.conv.window.kernel.pixels());
         let last = channels.end == dense.conv.input.channels;
         let mut start = [0.0; ROWS];
@@ -251,12 +267,12 @@ impl Part<'_> {
             let mut y = [std::ptr::null_mut(); COLUMNS];
             for c in 0..width {
                 let vector = first + c;
-                x[c] = room[vector * LANES..].as_ptr();
+                x[c] = read[vector * LANES..].as_ptr();
                 let to = map.at(outputs.start, 0, 0) + (self.vectors.start + vector) * LANES;
                 y[c] = out.pointer(to, (rows - 1) * stride + LANES);
             }
-            // SAFETY: taps reach no farther than what was copied for these vectors; these vectors of
-            // these outputs belong to this task alone.
+            // SAFETY: taps reach no farther than what was copied for these vectors, or than the source has
+            // been checked to; these vectors of these outputs belong to this task alone.
             unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
         }
         if last {

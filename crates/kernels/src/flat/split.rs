@@ -5,8 +5,9 @@ use crate::conv::micro::ROWS;
 
 /// Vectors of a task below which those that are not full would cost too much.
 pub(super) const VECTORS: usize = 6;
-/// Panels of a task below which copying its source would take as long as computing.
-const PANELS: usize = 4;
+/// Panels of a task that make the time to copy its source negligible, and below which copying would take as
+/// long as computing.
+const PANELS: (usize, usize) = (16, 4);
 /// Multiply-adds of a task that make the time to hand it to another thread negligible.
 const WORK: usize = 200_000;
 
@@ -18,12 +19,19 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// At most `tasks`: of different tiles first, since tasks that share one copy it each.
-    pub fn of(conv: &Conv, tiles: usize, tasks: usize) -> Self {
+    /// At most `tasks`, of different `tiles` first: those that share one copy it each, if anything is
+    /// copied. Of such there are more than threads only where copying is negligible.
+    pub fn of(conv: &Conv, (tiles, copies): (usize, bool), tasks: usize) -> Self {
         let work = conv.weight_len().saturating_mul(conv.output.h * conv.output.w);
         let tasks = tasks.min(work / WORK);
         let panels = conv.output.channels.div_ceil(ROWS);
         let across = tasks.min(tiles).max(1);
-        Self { across, down: (tasks / across).min(panels / PANELS).max(1) }
+        let most = if copies {
+            let threads = tasks.min(rayon::current_num_threads()) / across;
+            (panels / PANELS.0).max(threads.min(panels / PANELS.1))
+        } else {
+            panels
+        };
+        Self { across, down: (tasks / across).min(most).max(1) }
     }
 }
