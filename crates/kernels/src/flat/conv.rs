@@ -163,9 +163,10 @@ impl Conv {
         read.max((self.output.h + reach.h) * pitch).next_multiple_of(LANES)
     }
 
-    /// Values of a channel of the copy.
+    /// Values of a channel of the copy, an odd number of vectors: otherwise the channels of a window would
+    /// compete for a few cache sets.
     pub(super) fn channel(&self) -> usize {
-        self.phases().pixels() * self.phase()
+        (self.phases().pixels() * self.phase() / LANES | 1) * LANES
     }
 
     pub(super) fn check_epilogue(&self, end: &Epilogue) {

@@ -6,30 +6,24 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::conv::Layout;
+use super::panels::{Panels, Part};
 use super::reader::Reader;
 use super::split::{self, Split};
 use super::{Conv, parts};
 use crate::conv::Epilogue;
-use crate::conv::epilogue::{Finish, activate};
-use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target, load, store};
-use crate::scratch::Buffer;
+use crate::conv::epilogue::Finish;
+use crate::conv::micro::{COLUMNS, ROWS};
 use crate::shared::Shared;
-use crate::{LANES, isa, lanes, prefetch, scratch};
+use crate::{LANES, isa, prefetch, scratch};
 
 /// The weights of a convolution of one group.
 pub struct Dense {
     conv: Conv,
-    /// As [`pack`] has them.
-    packed: Buffer,
+    panels: Panels,
     reader: Reader,
     tile: Tile,
     /// Whether the source is small enough to be read where it lies.
     near: bool,
-    /// Where each (input of a tile's chunk, tap) reads in the room, or where the source lies.
-    taps: Vec<u32>,
-    keep: Vec<f32>,
-    /// Whether each vector holds pixels alone.
-    whole: Vec<bool>,
 }
 
 /// Values of the source that are copied together: 256 KiB, so that they stay in the second-level cache
@@ -69,20 +63,6 @@ impl Tile {
     }
 }
 
-/// The weights of a convolution of one group, `(panel of eight outputs, input, tap, 8)`, zeros behind
-/// the last output.
-pub(super) fn pack(conv: &Conv, weight: &[f32]) -> Buffer {
-    let row = conv.row();
-    let mut packed = Buffer::zeros(conv.output.channels.div_ceil(ROWS) * row * ROWS);
-    for (o, weights) in weight.chunks_exact(row).enumerate() {
-        let panel = &mut packed[o / ROWS * row * ROWS..][..row * ROWS];
-        for (to, value) in panel[o % ROWS..].iter_mut().step_by(ROWS).zip(weights) {
-            *to = *value;
-        }
-    }
-    packed
-}
-
 impl Dense {
     /// Arranges `weight`, `outputs x inputs x kernel`.
     ///
@@ -93,7 +73,6 @@ impl Dense {
         assert_eq!(conv.groups, 1, "a convolution of one group");
         let (taps, reader) = (conv.taps(), Reader::new(conv));
         let source = reader.layout;
-        let packed = pack(conv, weight);
         let odd = (source.channel / LANES) % 2 == 1;
         let near = odd && conv.input.channels * source.channel <= ROOM;
         let mut tile = Tile::new(conv, source);
@@ -112,12 +91,8 @@ impl Dense {
             };
             (channel * source.phases + phase) * tile.piece + within
         };
-        let at = |i| u32::try_from(at(i)).expect("a room has fewer than 2^32 values");
-        let taps = (0..tile.chunk * taps.len()).map(at).collect();
-        let keep = conv.output.keep();
-        let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
-        let whole = whole.collect();
-        Self { conv: *conv, packed, reader, tile, near, taps, keep, whole }
+        let steps = (0..tile.chunk * taps.len()).map(at);
+        Self { conv: *conv, panels: Panels::new(conv, weight, steps), reader, tile, near }
     }
 
     /// As [`super::Sparse::forward`].
@@ -198,13 +173,13 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { dense, source, end, finish, tiles, panels, room, out } = self;
         let map = dense.conv.output;
-        let outputs = |panel: usize| panel * ROWS..map.channels.min((panel + 1) * ROWS);
         if tiles.start == 0 {
-            for o in panels.clone().flat_map(outputs) {
+            for o in panels.clone().flat_map(|panel| dense.panels.outputs(panel)) {
                 // SAFETY: the margins of these panels belong to the task of their first tile.
                 unsafe { map.clear_margins(o, out) };
             }
         }
+        let taps = dense.conv.window.kernel.pixels();
         let Tile { vectors: each, chunk, .. } = dense.tile;
         let inputs = dense.conv.input.channels;
         for tile in tiles {
@@ -217,87 +192,14 @@ impl WithSimd for Task<'_> {
                     dense.gather(source, (&vectors, &channels), room);
                     &*room
                 };
-                let part = Part { dense, read, vectors: &vectors, channels, end, finish, out };
+                let steps = channels.start * taps..channels.end * taps;
+                let weights = &dense.panels;
+                let part = Part { panels: weights, read, vectors: &vectors, steps, end, finish, out };
                 for panel in panels.clone() {
-                    part.panel(simd, panel, outputs(panel));
+                    // SAFETY: these vectors of these outputs belong to this task alone; what they read
+                    // was copied, or the source has been checked to have it.
+                    unsafe { part.add(simd, panel) };
                 }
-            }
-        }
-    }
-}
-
-/// Some vectors and some of the input channels.
-struct Part<'a> {
-    dense: &'a Dense,
-    /// From where the first vector's first tap reads.
-    read: &'a [f32],
-    vectors: &'a Range<usize>,
-    channels: Range<usize>,
-    end: &'a Epilogue<'a>,
-    finish: Finish,
-    out: &'a Shared<'a>,
-}
-
-impl Part<'_> {
-    /// Adds the channels to the sums of up to eight outputs; the last completes them.
-    #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, panel: usize, outputs: Range<usize>) {
-        let Self { dense, read, channels, out, .. } = self;
-        let (map, taps) = (dense.conv.output, dense.conv.window.kernel.pixels());
-        let last = channels.end == dense.conv.input.channels;
-        let mut start = [0.0; ROWS];
-        for (start, o) in start.iter_mut().zip(outputs.clone()) {
-            *start = self.end.bias_of(o);
-        }
-        let len = channels.len() * taps;
-        let a = (panel * dense.conv.row() + channels.start * taps) * ROWS;
-        let a = dense.packed[a..][..len * ROWS].as_ptr();
-        let steps = Steps { a, taps: dense.taps.as_ptr(), len };
-        let (rows, stride) = (outputs.len(), map.plane());
-        let target = Target {
-            rows,
-            stride,
-            start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
-            finish: if last { self.finish } else { Finish::NONE },
-        };
-        let count = self.vectors.len();
-        for first in (0..count).step_by(micro::columns()) {
-            let width = micro::columns().min(count - first);
-            let mut x = [std::ptr::null(); COLUMNS];
-            let mut y = [std::ptr::null_mut(); COLUMNS];
-            for c in 0..width {
-                let vector = first + c;
-                x[c] = read[vector * LANES..].as_ptr();
-                let to = map.at(outputs.start, 0, 0) + (self.vectors.start + vector) * LANES;
-                y[c] = out.pointer(to, (rows - 1) * stride + LANES);
-            }
-            // SAFETY: taps reach no farther than what was copied for these vectors, or than the source has
-            // been checked to; these vectors of these outputs belong to this task alone.
-            unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
-        }
-        if last {
-            outputs.for_each(|o| self.finish(simd, o));
-        }
-    }
-
-    /// Applies an activation that is no rectifier to the vectors of output `o`, and sets what is no
-    /// pixel to zero.
-    #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, o: usize) {
-        let Dense { conv, keep, whole, .. } = self.dense;
-        let vectors = self.vectors.clone();
-        let at = conv.output.at(o, 0, 0) + vectors.start * LANES;
-        // SAFETY: these vectors of this output belong to this task alone.
-        let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
-        if let Some(activation) = self.end.curve() {
-            activate(simd, activation, sums);
-        }
-        for (vector, y) in vectors.zip(lanes::vectors_mut(sums)).filter(|(v, _)| !whole[*v]) {
-            let keep = &lanes::vectors(keep)[vector];
-            for at in (0..LANES).step_by(S::F32_LANES) {
-                let (y, keep) = (y[at..].as_mut_ptr(), keep[at..].as_ptr());
-                // SAFETY: a vector is a whole number of registers.
-                unsafe { store::<S>(y, simd.and_f32s(load::<S>(y), load::<S>(keep))) };
             }
         }
     }

@@ -6,25 +6,41 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::panels::{Panels, Part};
 use super::reader::Reader;
 use super::sparse::{Entry, Stretch, Sums, tiles};
 use super::{Conv, parts};
 use crate::conv::Epilogue;
+use crate::conv::epilogue::Finish;
+use crate::conv::micro::{COLUMNS, ROWS};
 use crate::shared::Shared;
-use crate::{isa, scratch};
+use crate::{LANES, isa, scratch};
 
-/// The weights of a convolution in groups, by output.
-#[derive(Debug, Clone)]
+/// The weights of a convolution in groups.
 pub struct Grouped {
     conv: Conv,
+    reader: Reader,
+    weights: Weights,
+    sparse: bool,
+}
+
+enum Weights {
+    /// A list an output.
+    Lists(Lists),
+    /// Of groups that have whole panels of outputs.
+    Panels(Panels),
+}
+
+struct Lists {
     entries: Vec<Entry>,
     /// Where the entries of each output begin; one more than there are.
     starts: Vec<u32>,
-    reader: Reader,
     tiles: Vec<Range<usize>>,
     keep: Vec<f32>,
-    sparse: bool,
 }
+
+/// Values of a group's source that vectors are computed from together: 128 KiB.
+const NEAR: usize = 32 << 10;
 
 impl Grouped {
     /// Arranges the weights of `weight`, `outputs x inputs/groups x kernel`; where `sparse` without
@@ -32,17 +48,21 @@ impl Grouped {
     pub fn new(conv: &Conv, weight: &[f32], sparse: bool) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let (taps, reader) = (conv.taps(), Reader::new(conv));
-        let (mut entries, mut starts) = (Vec::new(), vec![0]);
-        for row in weight.chunks_exact(conv.row()) {
-            let kept = row.iter().enumerate().filter(|(_, v)| !sparse || **v != 0.0);
-            entries.extend(kept.map(|(i, value)| {
-                let channel = i / taps.len() * reader.layout.channel;
-                Entry::new(channel + taps[i % taps.len()], *value)
-            }));
-            starts.push(entries.len() as u32);
-        }
-        let (tiles, keep) = (tiles(conv.output), conv.output.keep());
-        Self { conv: *conv, entries, starts, reader, tiles, keep, sparse }
+        let at = |i: usize| i / taps.len() * reader.layout.channel + taps[i % taps.len()];
+        let each = conv.output.channels / conv.groups;
+        let weights = if !sparse && each.is_multiple_of(ROWS) {
+            Weights::Panels(Panels::new(conv, weight, (0..conv.row()).map(at)))
+        } else {
+            let (mut entries, mut starts) = (Vec::new(), vec![0]);
+            for row in weight.chunks_exact(conv.row()) {
+                let kept = row.iter().enumerate().filter(|(_, v)| !sparse || **v != 0.0);
+                entries.extend(kept.map(|(i, value)| Entry::new(at(i), *value)));
+                starts.push(entries.len() as u32);
+            }
+            let (tiles, keep) = (tiles(conv.output), conv.output.keep());
+            Weights::Lists(Lists { entries, starts, tiles, keep })
+        };
+        Self { conv: *conv, reader, weights, sparse }
     }
 
     /// Whether zeros are left out.
@@ -58,11 +78,18 @@ impl Grouped {
         let (inputs, each) =
             (conv.input.channels / conv.groups, conv.output.channels / conv.groups);
         let out = &Shared::new(y);
-        parts(conv.output.channels, tasks, |all| {
+        // Outputs that are computed together.
+        let unit = match &self.weights {
+            Weights::Lists(_) => 1,
+            Weights::Panels(_) => ROWS,
+        };
+        parts(conv.output.channels / unit, tasks, |all| {
+            let all = all.start * unit..all.end * unit;
             scratch::with(conv.copied(inputs), |room| {
                 for group in all.start / each..all.end.div_ceil(each) {
                     let source = group * inputs..(group + 1) * inputs;
                     let source = self.reader.source_of(x, source, room);
+                    let source = &source[self.reader.layout.first..];
                     // Of fewer groups than tasks several have a part each.
                     let outputs = all.start.max(group * each)..all.end.min((group + 1) * each);
                     isa::dispatch(Task { grouped: self, source, end, outputs, out });
@@ -74,7 +101,7 @@ impl Grouped {
 
 struct Task<'a> {
     grouped: &'a Grouped,
-    /// From the group's first channel on.
+    /// From where the group's first window reads.
     source: &'a [f32],
     end: &'a Epilogue<'a>,
     /// Outputs of one group.
@@ -87,19 +114,49 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { grouped, source, end, outputs, out } = self;
-        let map = grouped.conv.output;
-        let source = &source[grouped.reader.layout.first..];
-        let sums = Sums { map, keep: &grouped.keep, source, end, out };
-        for o in outputs {
+        let map = self.grouped.conv.output;
+        for o in self.outputs.clone() {
             // SAFETY: this output belongs to this task alone.
-            unsafe { map.clear_margins(o, out) };
-            let entries = grouped.starts[o] as usize..grouped.starts[o + 1] as usize;
-            let all = Stretch { entries: &grouped.entries[entries], begins: true, ends: true };
-            for tile in &grouped.tiles {
+            unsafe { map.clear_margins(o, self.out) };
+        }
+        match &self.grouped.weights {
+            Weights::Lists(lists) => self.lists(simd, lists),
+            Weights::Panels(panels) => self.panels(simd, panels),
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn lists<S: Simd>(&self, simd: S, lists: &Lists) {
+        let Self { grouped, source, end, outputs, out } = self;
+        let sums = Sums { map: grouped.conv.output, keep: &lists.keep, source, end, out };
+        for o in outputs.clone() {
+            let entries = lists.starts[o] as usize..lists.starts[o + 1] as usize;
+            let all = Stretch { entries: &lists.entries[entries], begins: true, ends: true };
+            for tile in &lists.tiles {
                 // SAFETY: entries reach no farther than `source` has been checked to; this output
                 // belongs to this task alone.
                 unsafe { sums.add(simd, o, tile.clone(), all) };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn panels<S: Simd>(&self, simd: S, panels: &Panels) {
+        let Self { grouped, source, end, outputs, out } = self;
+        let Conv { input, output, groups, .. } = grouped.conv;
+        let (vectors, layout) = (output.vectors(), grouped.reader.layout);
+        let read = input.channels / groups * layout.read(COLUMNS * LANES);
+        let each = (NEAR / read).max(1) * COLUMNS;
+        let finish = Finish::new(end, out);
+        for first in (0..vectors).step_by(each) {
+            let tile = first..vectors.min(first + each);
+            let (read, steps) = (&source[first * LANES..], 0..grouped.conv.row());
+            let part = Part { panels, read, vectors: &tile, steps, end, finish, out };
+            for panel in outputs.start / ROWS..outputs.end / ROWS {
+                // SAFETY: as for lists.
+                unsafe { part.add(simd, panel) };
             }
         }
     }

@@ -13,6 +13,7 @@ mod grouped;
 mod image;
 mod map;
 mod norm;
+mod panels;
 mod pool;
 mod reader;
 mod sparse;
