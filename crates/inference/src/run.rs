@@ -5,14 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use kernels::flat::{self, Map};
+use kernels::flat::{self, Map, Output};
 use kernels::{Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
-use crate::{Plan, awake};
 use crate::block::BlockOperands;
 use crate::flat::FlatOperands;
 use crate::plan::{Ready, tasks};
+use crate::{Plan, awake};
 
 /// Buffers of past runs.
 #[derive(Default)]
@@ -99,7 +99,10 @@ impl Plan {
             let start = Instant::now();
             let mut y = arena.take(self.flat.of[n]);
             match &step.ready {
-                Ready::Input => flat::from_plain(self.maps[0], image, &mut y[..len(0)]),
+                Ready::Input => {
+                    let (map, values) = (self.maps[0], &mut y[..len(0)]);
+                    flat::from_plain(image, Output { map, values, tasks: share.tasks });
+                }
                 Ready::Flat(layer) => {
                     let mut room = arena.room.take().expect("given back after each step");
                     let read = |n: usize| arena.read(self.flat.of[n], len(n));

@@ -194,7 +194,8 @@ impl WithSimd for Task<'_> {
                 };
                 let steps = channels.start * taps..channels.end * taps;
                 let weights = &dense.panels;
-                let part = Part { panels: weights, read, vectors: &vectors, steps, end, finish, out };
+                let part =
+                    Part { panels: weights, read, vectors: &vectors, steps, end, finish, out };
                 for panel in panels.clone() {
                     // SAFETY: these vectors of these outputs belong to this task alone; what they read
                     // was copied, or the source has been checked to have it.

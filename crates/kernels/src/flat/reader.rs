@@ -1,5 +1,4 @@
 //! The source of a convolution of one image, copied where windows would not lie in vectors.
-#![allow(unsafe_code, reason = "pairs of values are read as one")]
 
 use std::ops::Range;
 
@@ -7,7 +6,7 @@ use rayon::prelude::*;
 
 use super::conv::Layout;
 use super::{Conv, Map};
-use crate::{Kernel, LANES, Window, simd};
+use crate::{Kernel, LANES, Window, pairs, simd};
 
 /// How a convolution reads its source.
 #[derive(Debug, Clone)]
@@ -143,12 +142,7 @@ fn evens<const N: usize>(at: usize, from: &[f32], to: &mut [f32]) -> usize {
     let places = to[at..].as_chunks_mut::<N>().0;
     let end = at + places.len() * N;
     for (place, own) in places.iter_mut().zip(from[2 * at..].chunks_exact(2 * N)) {
-        // As halves of 64 bits: single values the compiler would move one by one.
-        let pair = own.as_ptr().cast::<u64>();
-        let behind = if cfg!(target_endian = "big") { 32 } else { 0 };
-        // SAFETY: `own` holds `N` pairs.
-        let first = |i| unsafe { pair.add(i).read_unaligned() >> behind } as u32;
-        (0..N).for_each(|i| place[i] = f32::from_bits(first(i)));
+        *place = pairs::first(own);
     }
     end
 }

@@ -1,7 +1,7 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
 use kernels::conv::{Conv as Sizes, Epilogue};
-use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Sparse, Unrolled, Winograd};
+use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Output, Sparse, Unrolled, Winograd};
 use kernels::{Activation, LANES, Lanes, Sides, Window};
 use proptest::prelude::*;
 use seed::stream;
@@ -19,7 +19,7 @@ pub fn map(array: &Array, pad: usize) -> Map {
 /// The only image of `array` as a map.
 pub fn laid(array: &Array, pad: usize) -> Vec<f32> {
     let map = map(array, pad);
-    written(map.len(), |y| flat::from_plain(map, &array.plain(), y))
+    written(map.len(), |values| flat::from_plain(&array.plain(), Output { map, values, tasks: 2 }))
 }
 
 /// Asserts that `found` holds `expected` and zeros around it.
@@ -236,7 +236,7 @@ proptest! {
         let map = map(&all, pad);
         let mut images = vec![f32::NAN; n * map.len()];
         for (image, to) in all.plain().chunks(c * h * w).zip(images.chunks_mut(map.len())) {
-            flat::from_plain(map, image, to);
+            flat::from_plain(image, Output { map, values: to, tasks: 1 });
         }
         let images: Vec<&[f32]> = images.chunks(map.len()).collect();
         let block = written(c * h * w * LANES, |y| flat::to_block(map, &images, y));
