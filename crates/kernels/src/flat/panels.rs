@@ -6,12 +6,12 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::{Conv, Map};
+use crate::LANES;
 use crate::conv::Epilogue;
 use crate::conv::epilogue::{Finish, activate};
-use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target, load, store};
+use crate::conv::micro::{self, COLUMNS, ROWS, Steps, Target};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
-use crate::{LANES, lanes};
 
 /// The weights of a convolution, and where its steps read.
 pub(super) struct Panels {
@@ -22,9 +22,10 @@ pub(super) struct Panels {
     packed: Buffer,
     /// Where each step of a part reads.
     taps: Vec<u32>,
-    keep: Vec<f32>,
-    /// Whether each vector holds pixels alone.
-    whole: Vec<bool>,
+    /// The places of a map's vectors that are no pixels, and where those of each vector begin; one more
+    /// than there are vectors.
+    gaps: Vec<u32>,
+    starts: Vec<usize>,
 }
 
 impl Panels {
@@ -39,10 +40,13 @@ impl Panels {
             }
         }
         let taps = steps.map(|at| u32::try_from(at).expect("an image has fewer than 2^32 values"));
+        let is_gap = |bits: &f32| bits.to_bits() == 0;
         let keep = conv.output.keep();
-        let whole = keep.chunks_exact(LANES).map(|v| v.iter().all(|bits| bits.to_bits() != 0));
-        let whole = whole.collect();
-        Self { map: conv.output, row, packed, taps: taps.collect(), keep, whole }
+        let gaps: Vec<u32> =
+            (0..).zip(&keep).filter(|(_, bits)| is_gap(bits)).map(|(i, _)| i).collect();
+        let before = |v: usize| gaps.partition_point(|i| (*i as usize) < v * LANES);
+        let starts = (0..=conv.output.vectors()).map(before).collect();
+        Self { map: conv.output, row, packed, taps: taps.collect(), gaps, starts }
     }
 
     /// The outputs of a panel.
@@ -112,21 +116,15 @@ impl Part<'_> {
     /// pixel to zero.
     #[inline(always)]
     fn finish<S: Simd>(&self, simd: S, o: usize) {
-        let Panels { map, keep, whole, .. } = self.panels;
-        let vectors = self.vectors.clone();
-        let at = map.at(o, 0, 0) + vectors.start * LANES;
+        let Panels { map, gaps, starts, .. } = self.panels;
+        let Range { start, end } = *self.vectors;
         // SAFETY: these vectors of this output belong to this task alone.
-        let sums = unsafe { self.out.part(at, vectors.len() * LANES) };
+        let sums = unsafe { self.out.part(map.at(o, 0, 0) + start * LANES, (end - start) * LANES) };
         if let Some(activation) = self.end.curve() {
             activate(simd, activation, sums);
         }
-        for (vector, y) in vectors.zip(lanes::vectors_mut(sums)).filter(|(v, _)| !whole[*v]) {
-            let keep = &lanes::vectors(keep)[vector];
-            for at in (0..LANES).step_by(S::F32_LANES) {
-                let (y, keep) = (y[at..].as_mut_ptr(), keep[at..].as_ptr());
-                // SAFETY: a vector is a whole number of registers.
-                unsafe { store::<S>(y, simd.and_f32s(load::<S>(y), load::<S>(keep))) };
-            }
+        for &gap in &gaps[starts[start]..starts[end]] {
+            sums[gap as usize - start * LANES] = 0.0;
         }
     }
 }

@@ -40,6 +40,11 @@ impl Reader {
         Self { layout: conv.source_layout(), input: conv.input, copies }
     }
 
+    /// Whether anything is copied.
+    pub fn copies(&self) -> bool {
+        self.copies.is_some()
+    }
+
     /// Copies `x` into `room` if need be; returns what is read.
     pub fn source<'a>(&self, x: &'a [f32], room: &'a mut [f32], tasks: usize) -> &'a [f32] {
         let copies = match &self.copies {

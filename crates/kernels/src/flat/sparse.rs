@@ -107,8 +107,8 @@ impl Sparse {
     }
 }
 
-/// Most vectors of a tile.
-const MOST: usize = 16;
+/// Most registers of a tile.
+pub(super) const MOST: usize = 16;
 
 /// Input channels of which a tile's windows read about [`NEAR`] bytes.
 fn channels_of_chunk(conv: &Conv) -> usize {
@@ -125,15 +125,16 @@ struct Task<'a> {
     out: &'a Shared<'a>,
 }
 
-/// Calls `tile` for `$n` registers.
+/// Calls `$f` for `$n` registers.
 macro_rules! by_count {
-    ($n:expr, $S:ident, $arguments:tt, [$($count:literal)*]) => {
+    ($n:expr, $S:ident, $f:ident, $arguments:tt, [$($count:literal)*]) => {
         match $n {
-            $($count => tile::<$S, $count> $arguments,)*
+            $($count => $f::<$S, $count> $arguments,)*
             other => unreachable!("no tile has {other} registers"),
         }
     };
 }
+pub(super) use by_count;
 
 impl WithSimd for Task<'_> {
     type Output = ();
@@ -222,7 +223,7 @@ impl Sums<'_> {
         let sum = (stretch.entries, stretch.begins.then(|| end.bias_of(o)));
         // SAFETY: the caller's promise.
         unsafe {
-            by_count!(registers.len(), S, (simd, sum, (x, y), tail),
+            by_count!(registers.len(), S, tile, (simd, sum, (x, y), tail),
                 [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
         }
         if let Some(activation) = end.curve().filter(|_| stretch.ends) {

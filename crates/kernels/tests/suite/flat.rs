@@ -1,7 +1,9 @@
 //! Inference on one image at a time, held to the same f64 versions as that on blocks.
 
 use kernels::conv::{Conv as Sizes, Epilogue};
-use kernels::flat::{self, Conv, Dense, Grouped, Map, Matrix, Output, Sparse, Unrolled, Winograd};
+use kernels::flat::{
+    self, Conv, Dense, Depthwise, Grouped, Map, Matrix, Output, Sparse, Unrolled, Winograd,
+};
 use kernels::{Activation, LANES, Lanes, Sides, Window};
 use proptest::prelude::*;
 use seed::stream;
@@ -132,6 +134,12 @@ impl Case {
     }
 
     #[track_caller]
+    fn check_depthwise(&self) {
+        let depthwise = Depthwise::new(&self.conv, &self.weight.plain());
+        self.check(|(x, _), end, y, tasks| depthwise.forward(x, end, y, tasks));
+    }
+
+    #[track_caller]
     pub fn check_sparse(&self) {
         if self.conv.groups > 1 {
             for sparse in [false, true] {
@@ -198,6 +206,23 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_of_any_shape(
+        sizes in shapes::conv(1, 2), groups in 2..=20_usize, pads in pads(), end in ending(),
+    ) {
+        let sizes = Sizes { inputs: 1, ..sizes };
+        Case::new(&sizes, Layout { groups, pads }, end, 1.0).check_depthwise();
+    }
+
+    #[test]
+    fn groups_of_whole_panels(
+        sizes in shapes::conv(1, 20), panels in 1..=2_usize, groups in 2..=4_usize, pads in pads(),
+        end in ending(),
+    ) {
+        let sizes = Sizes { outputs: 8 * panels, ..sizes };
+        Case::new(&sizes, Layout { groups, pads }, end, 0.8).check_sparse();
+    }
+
+    #[test]
     fn windows_in_lanes(sizes in shapes::conv(1, 20), pads in pads(), end in ending()) {
         Case::new(&sizes, Layout { groups: 1, pads }, end, 1.0).check_unrolled();
     }
@@ -255,6 +280,12 @@ fn wide_rows_and_many_channels() {
         let case = Case::new(&sizes, Layout { groups: 1, pads: [1, 1] }, Ending::FULL, 0.2);
         case.check_dense();
         case.check_sparse();
+    }
+    for (channels, h, w, stride) in [(5, 112, 112, 1), (7, 57, 224, 2)] {
+        let window = Window::square(3, stride, 1);
+        let sizes = Sizes { lanes, inputs: 1, h, w, outputs: 1, window };
+        let layout = Layout { groups: channels, pads: [1, 1] };
+        Case::new(&sizes, layout, Ending::FULL, 1.0).check_depthwise();
     }
 }
 

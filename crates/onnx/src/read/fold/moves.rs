@@ -25,9 +25,9 @@ fn pick(x: &Constant, dims: &[usize], places: &[usize]) -> Constant {
 }
 
 /// The places of a tensor of shape `dims` whose value at each index lies at the sum of index times stride.
-fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
+pub fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
     if !few(dims) {
-        return Err(format!("a constant of shape {dims:?} is moved; that is too large"));
+        return Err(format!("a constant of shape {dims:?}, which is too large to compute with"));
     }
     let mut all = vec![0];
     for (&size, &stride) in dims.iter().zip(strides) {
@@ -36,7 +36,7 @@ fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
     Ok(all)
 }
 
-fn strides(dims: &[usize]) -> Vec<usize> {
+pub fn strides(dims: &[usize]) -> Vec<usize> {
     (0..dims.len()).map(|i| dims[i + 1..].iter().product()).collect()
 }
 

@@ -1,23 +1,19 @@
 //! Constants summed up, and standardised: what weight standardisation does to the weights at each run.
 
 use super::super::constant::{Constant, Data, Found};
-use super::{few, position};
+use super::{moves, position};
 
 /// Where the values of `x` go when the dimensions `over` are left with one value each.
 fn places(x: &Constant, over: &[usize]) -> Found<(Vec<usize>, Vec<usize>)> {
     let dims = &x.dims[..];
-    if x.count() == 0 || !few(dims) {
-        return Err(format!(
-            "over a constant of shape {dims:?}; expected one value or more, and a smaller one"
-        ));
+    if x.count() == 0 {
+        return Err(format!("over a constant of shape {dims:?}; expected one value or more"));
     }
     let left: Vec<usize> =
         dims.iter().enumerate().map(|(i, &n)| if over.contains(&i) { 1 } else { n }).collect();
-    let mut all = vec![0];
-    for (i, &size) in dims.iter().enumerate() {
-        let step = if over.contains(&i) { 0 } else { left[i + 1..].iter().product::<usize>() };
-        all = all.iter().flat_map(|at| (0..size).map(move |k| at + k * step)).collect();
-    }
+    let mut steps = moves::strides(&left);
+    over.iter().for_each(|&i| steps[i] = 0);
+    let all = moves::places(dims, &steps)?;
     Ok((left, all))
 }
 

@@ -2,12 +2,9 @@
 
 use graph::{Op, Shape};
 
-use super::super::constant::Found;
+use super::super::constant::{Found, MOST_VALUES};
 use super::super::draft::{Draft, Step, Weight};
 use super::Walk;
-
-/// The most values of an image at one place in the network.
-const MOST_VALUES: usize = 1 << 31;
 
 impl Walk<'_> {
     /// Refuses a file that makes many large values of few.
