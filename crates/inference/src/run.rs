@@ -62,12 +62,23 @@ impl Plan {
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
         // All of it on a thread of the pool: entered from outside layer by layer, each layer would
         // wait for a thread to wake up.
-        awake::with(|| self.run(images))
+        rayon::scope(|_| {
+            if Share::of(images.len() / self.pixels()).tasks > 1 {
+                awake::with(|| self.run(images))
+            } else {
+                self.run(images)
+            }
+        })
+    }
+
+    /// Values of an image.
+    fn pixels(&self) -> usize {
+        let input = self.maps[0];
+        input.channels * input.h * input.w
     }
 
     fn run(&self, images: &[f32]) -> Vec<f32> {
-        let input = self.maps[0];
-        let each = input.channels * input.h * input.w;
+        let each = self.pixels();
         assert!(images.len().is_multiple_of(each), "whole images");
         let mut logits = vec![0.0; images.len() / each * self.classes];
         if self.split + 1 == self.steps.len() {
@@ -75,10 +86,11 @@ impl Plan {
             let last = self.maps[self.split];
             let share = Share::of(images.len() / each);
             let run = |(image, y): (&[f32], &mut [f32])| {
-                self.image(image, share, |arena| {
+                let cross = |arena: &mut Arena| {
                     let x = arena.read(self.flat.of[self.split], last.len());
                     flat::to_plain(last, x, y);
-                });
+                };
+                awake::computing(|| self.image(image, share, cross));
             };
             all.for_each(run);
             return logits;

@@ -73,8 +73,7 @@ impl Dense {
         assert_eq!(conv.groups, 1, "a convolution of one group");
         let (taps, reader) = (conv.taps(), Reader::new(conv));
         let source = reader.layout;
-        let odd = (source.channel / LANES) % 2 == 1;
-        let near = odd && conv.input.channels * source.channel <= ROOM;
+        let near = conv.input.channels * source.channel <= ROOM;
         let mut tile = Tile::new(conv, source);
         if near {
             tile.chunk = conv.input.channels;

@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use super::reader::Reader;
 use super::sparse::{MOST, by_count};
+use super::split::worthwhile;
 use super::{Conv, parts};
 use crate::conv::Epilogue;
 use crate::conv::epilogue::activate;
@@ -73,7 +74,7 @@ impl Depthwise {
         let conv = &self.conv;
         conv.check((x.len(), 0, y.len()));
         conv.check_epilogue(end);
-        let out = &Shared::new(y);
+        let (out, tasks) = (&Shared::new(y), worthwhile(conv, WORK, tasks));
         parts(conv.groups, tasks, |channels| {
             scratch::with(conv.copied(1), |room| {
                 isa::dispatch(Task { depthwise: self, x, end, channels, room, out });
@@ -82,6 +83,8 @@ impl Depthwise {
     }
 }
 
+/// Multiply-adds of a task that make the time to hand it to another thread negligible.
+const WORK: usize = 50_000;
 /// Values of channels that are computed together: 16 KiB.
 const NEAR: usize = 4 << 10;
 

@@ -1,5 +1,5 @@
-//! Convolution of one image in groups, depthwise among them: each group's few inputs are copied, if they
-//! need be, and read while they are near.
+//! Convolution of one image in groups: each group's few inputs are copied, if they need be, and read while
+//! they are near.
 #![allow(unsafe_code, reason = "outputs are written by several tasks")]
 
 use std::ops::Range;
@@ -9,6 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::panels::{Panels, Part};
 use super::reader::Reader;
 use super::sparse::{Entry, Stretch, Sums, tiles};
+use super::split::worthwhile;
 use super::{Conv, parts};
 use crate::conv::Epilogue;
 use crate::conv::epilogue::Finish;
@@ -39,6 +40,8 @@ struct Lists {
     keep: Vec<f32>,
 }
 
+/// Multiply-adds of a task that make the time to hand it to another thread negligible.
+const WORK: usize = 100_000;
 /// Values of a group's source that vectors are computed from together: 128 KiB.
 const NEAR: usize = 32 << 10;
 
@@ -83,6 +86,13 @@ impl Grouped {
             Weights::Lists(_) => 1,
             Weights::Panels(_) => ROWS,
         };
+        // Tasks of one group copy it each.
+        let most = if self.reader.copies() {
+            conv.groups.max(rayon::current_num_threads())
+        } else {
+            conv.output.channels
+        };
+        let tasks = worthwhile(conv, WORK, tasks).min(most);
         parts(conv.output.channels / unit, tasks, |all| {
             let all = all.start * unit..all.end * unit;
             scratch::with(conv.copied(inputs), |room| {

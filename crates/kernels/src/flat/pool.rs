@@ -99,7 +99,7 @@ macro_rules! by_width {
     };
 }
 
-/// Where vectors of `N` begin that cover `len` values; the last overlaps the one before it.
+/// Where vectors of `N` begin that cover `len` values; the last may overlap the one before it.
 #[inline(always)]
 fn starts<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(N).map(move |at| at.min(len - N))

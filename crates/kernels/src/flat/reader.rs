@@ -16,11 +16,11 @@ pub(super) struct Reader {
     copies: Option<Copies>,
 }
 
-/// What is copied of each channel: divisions, done once, take longer than a row.
+/// What is copied of each channel, made once: its divisions take longer than copying a row.
 #[derive(Debug, Clone)]
 struct Copies {
     rows: Vec<Row>,
-    /// Every how manieth pixel of a row is taken.
+    /// From one pixel that is taken of a row to the next.
     stride: usize,
 }
 

@@ -8,7 +8,7 @@ pub(super) const VECTORS: usize = 6;
 /// Panels of a task that make the time to copy its source negligible, and below which copying would take as
 /// long as computing.
 const PANELS: (usize, usize) = (16, 4);
-/// Multiply-adds of a task that make the time to hand it to another thread negligible.
+/// Multiply-adds of a task of [`super::Dense`] that make the time to hand it to another thread negligible.
 const WORK: usize = 200_000;
 
 /// Tasks beside each other, and one below the other: each has some of the tiles and some of the panels.
@@ -20,10 +20,9 @@ pub(super) struct Split {
 
 impl Split {
     /// At most `tasks`, of different `tiles` first: those that share one copy it each, if anything is
-    /// copied. Of such there are more than threads only where copying is negligible.
+    /// copied. More tasks than threads share a tile only where copying it is negligible.
     pub fn of(conv: &Conv, (tiles, copies): (usize, bool), tasks: usize) -> Self {
-        let work = conv.weight_len().saturating_mul(conv.output.h * conv.output.w);
-        let tasks = tasks.min(work / WORK);
+        let tasks = worthwhile(conv, WORK, tasks);
         let panels = conv.output.channels.div_ceil(ROWS);
         let across = tasks.min(tiles).max(1);
         let most = if copies {
@@ -34,4 +33,10 @@ impl Split {
         };
         Self { across, down: (tasks / across).min(most).max(1) }
     }
+}
+
+/// At most `tasks`, of `least` multiply-adds each or more.
+pub(super) fn worthwhile(conv: &Conv, least: usize, tasks: usize) -> usize {
+    let work = conv.weight_len().saturating_mul(conv.output.h * conv.output.w);
+    tasks.min(work / least).max(1)
 }

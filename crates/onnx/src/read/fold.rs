@@ -13,7 +13,7 @@ use crate::proto::Element;
 pub use arithmetic::of_two;
 pub use moves::{cuts, expand, transposed};
 
-/// The most values of a constant that is computed; one that is only moved may have more.
+/// The most values of a constant that is computed, or moved value by value.
 pub const MOST_VALUES: usize = 1 << 24;
 
 /// What an operator makes of constants; None where it is none of those that are known here.
