@@ -5,6 +5,7 @@
 ///
 /// Pairs are read as halves of 64 bits: of single values the compiler would make a move each.
 #[inline(always)]
+#[allow(clippy::cast_ptr_alignment, reason = "it is read as not aligned")]
 pub(crate) fn first<const N: usize>(values: &[f32]) -> [f32; N] {
     assert!(values.len() >= 2 * N, "pairs");
     let pair = values.as_ptr().cast::<u64>();

@@ -166,7 +166,7 @@ impl Conv {
     /// Values of a channel of the copy, an odd number of vectors: otherwise the channels of a window would
     /// compete for a few cache sets.
     pub(super) fn channel(&self) -> usize {
-        (self.phases().pixels() * self.phase() / LANES | 1) * LANES
+        ((self.phases().pixels() * self.phase() / LANES) | 1) * LANES
     }
 
     pub(super) fn check_epilogue(&self, end: &Epilogue) {

@@ -50,7 +50,7 @@ pub const STAGES: [Stage; 13] = [
     ),
     folder("reporter", "reporter tuned scan"),
     folder("models import", "models import weights.pth --network vgg-lab@0.0625"),
-    folder("models import, ONNX", "models import net.onnx --insert-norms --data data"),
+    folder("models import, ONNX", "models import net.onnx"),
     Stage {
         name: "models predict",
         line: "models predict dense --data data",

@@ -12,7 +12,9 @@ fn places(x: &Constant, over: &[usize]) -> Found<(Vec<usize>, Vec<usize>)> {
     let left: Vec<usize> =
         dims.iter().enumerate().map(|(i, &n)| if over.contains(&i) { 1 } else { n }).collect();
     let mut steps = moves::strides(&left);
-    over.iter().for_each(|&i| steps[i] = 0);
+    for &i in over {
+        steps[i] = 0;
+    }
     let all = moves::places(dims, &steps)?;
     Ok((left, all))
 }
