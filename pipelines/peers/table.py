@@ -125,7 +125,7 @@ class Passage:
                     f"models eval torchscript trained --data {self.data} --recalibration-images {SMALL[0]}"
                 )
             except SystemExit as error:
-                # It may have diverged: a lower rate is tried, and this told where none does better.
+                # It may have diverged: try a lower rate, and report this error if none does better.
                 outcome = str(error)
                 continue
             before, after = (score["scores"]["validation"]["loss"] for score in scores)
@@ -133,7 +133,7 @@ class Passage:
             self.row |= {"epoch": [before, after], "rate": rate}
             if after < before:
                 return f"loss {before:.3f} to {after:.3f} at a rate of {rate}"
-        raise Failed(f"the loss fell at no learning rate; at {rate} {outcome}")
+        raise Failed(f"no learning rate lowered the loss; the last one, {rate}: {outcome}")
 
     def pruned(self):
         made = self.binaries.json(f"pruner --checkpoint trained {PRUNING} --out pruned -q")

@@ -25,11 +25,11 @@ pub(crate) fn shuffle(x: Shape, shuffle: Shuffle) -> Vec<Source> {
     (0..x.c).map(|c| first(shuffle.source(c))).collect()
 }
 
-/// The channels of `x` with channels of zeros before and behind them.
+/// The channels of `x` with channels of zeros before and after them.
 pub(crate) fn pad_channels(x: Shape, pad: PadChannels) -> Vec<Source> {
     let Span { channels, start, end, .. } = sizes::pad_channels(x, pad);
-    let own = start..end;
-    let of = |c| if own.contains(&c) { first(c - start) } else { Source::Value(0.0) };
+    let kept = start..end;
+    let of = |c| if kept.contains(&c) { first(c - start) } else { Source::Value(0.0) };
     (0..channels).map(of).collect()
 }
 

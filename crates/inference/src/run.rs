@@ -63,7 +63,7 @@ impl Plan {
         // All of it on a thread of the pool: entered from outside layer by layer, each layer would
         // wait for a thread to wake up.
         rayon::scope(|_| {
-            if Share::of(images.len() / self.pixels()).tasks > 1 {
+            if Share::of(images.len() / self.image_len()).tasks > 1 {
                 awake::with(|| self.run(images))
             } else {
                 self.run(images)
@@ -71,14 +71,14 @@ impl Plan {
         })
     }
 
-    /// Values of an image.
-    fn pixels(&self) -> usize {
+    /// Values of one image, all channels.
+    fn image_len(&self) -> usize {
         let input = self.maps[0];
         input.channels * input.h * input.w
     }
 
     fn run(&self, images: &[f32]) -> Vec<f32> {
-        let each = self.pixels();
+        let each = self.image_len();
         assert!(images.len().is_multiple_of(each), "whole images");
         let mut logits = vec![0.0; images.len() / each * self.classes];
         if self.split + 1 == self.steps.len() {
@@ -186,11 +186,12 @@ impl Plan {
         let crossed = &mut crossed[..n * values];
         images.par_chunks(each).zip(crossed.par_chunks_mut(values)).for_each(|(image, to)| {
             // Buffers change hands, so that nothing is copied.
-            self.image(image, share, |own| {
+            let cross = |own: &mut Arena| {
                 for (to, n) in to.iter_mut().zip(&self.crossing) {
                     std::mem::swap(to, &mut own.buffers[self.flat.of[*n]]);
                 }
-            });
+            };
+            awake::computing(|| self.image(image, share, cross));
         });
         for (i, &value) in self.crossing.iter().enumerate() {
             let start = Instant::now();

@@ -48,7 +48,7 @@ const LARGE: usize = 1 << 17;
 pub(crate) struct Best {
     /// Whether zeros are skipped.
     pub sparse: bool,
-    /// Seconds an image; 0 where it was guessed.
+    /// Seconds an image; 0 where it was guessed, or nothing depends on it.
     pub seconds: f64,
 }
 
@@ -59,9 +59,9 @@ static TIMES: Table<f64> = Table::new("layers.yaml");
 pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, Use)) -> Best {
     let layer = &network.layers[n];
     let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
-    let can = how.skip && density < MOST && isa::plain() != Ok(true) && has_choice(layer, way);
-    if !can && way == Way::One {
-        // A single image goes all the way so: nothing is to be decided.
+    let can_skip = how.skip && density < MOST && isa::plain() != Ok(true) && has_choice(layer, way);
+    if !can_skip && way == Way::One {
+        // A single image runs all its layers this way: there is nothing to decide.
         return Best { sparse: false, seconds: 0.0 };
     }
     let key = key(network, maps, n, (way, how.threads));
@@ -73,9 +73,9 @@ pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, 
             Unknown::Guess => TIMES.peek(&key),
         }
     };
-    let guess = Best { sparse: can && density < USUAL, seconds: 0.0 };
+    let guess = Best { sparse: can_skip && density < USUAL, seconds: 0.0 };
     let Some(dense) = seconds(None) else { return guess };
-    if !can {
+    if !can_skip {
         return Best { sparse: false, seconds: dense };
     }
     let [Some(low), Some(high)] = DENSITIES.map(|density| seconds(Some(density))) else {

@@ -135,7 +135,7 @@ fn layers_tell_what_they_run_and_how_long() {
     assert!(plan.take_spent().iter().all(|s| *s == 0.0), "counted from the last time");
 }
 
-/// A plan of [`pruned`] that runs one image at a time, an image, and its logits on one thread.
+/// A plan of [`pruned`] that runs one image at a time; an image; its logits as computed on one thread.
 fn one_by_one() -> (Plan, Vec<f32>, Vec<f32>) {
     let network = pruned(2, 0.7, 8);
     let plan = Plan::fixed(&network, (network.layers.len() - 1, 1), true);

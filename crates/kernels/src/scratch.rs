@@ -21,9 +21,9 @@ pub struct Buffer {
 static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 /// Buffers kept for later.
 const KEPT: usize = 16;
-/// How many times as long as needed a buffer may be that is used again.
+/// A reused buffer is at most this many times as long as needed.
 const WASTE: usize = 4;
-/// Lines of buffers that are used again for anything shorter: 64 KiB.
+/// Up to this many lines (64 KiB) a buffer is reused for anything shorter.
 const SMALL: usize = 1 << 10;
 
 impl Buffer {
@@ -31,7 +31,7 @@ impl Buffer {
     pub(crate) fn new(len: usize) -> Self {
         let needed = len.div_ceil(16);
         let mut free = FREE.lock().expect("no panic while held");
-        // A large buffer is not given away for a small one: who needs it next would have to make another.
+        // A large buffer is not used for a small one: whoever needs a large one next would have to allocate it.
         let most = needed.saturating_mul(WASTE).max(SMALL);
         let best = (0..free.len())
             .filter(|&i| (needed..=most).contains(&free[i].len()))
@@ -58,7 +58,7 @@ impl Drop for Buffer {
         } else if let Some(least) = free.iter_mut().min_by_key(|kept| kept.len())
             && least.len() < lines.len()
         {
-            // Large ones take longest to make.
+            // The largest are kept: they take longest to allocate.
             *least = lines;
         }
     }

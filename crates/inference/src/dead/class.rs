@@ -78,8 +78,8 @@ fn tied(layer: &Layer, n: usize) -> bool {
         | Kind::PadBorders(_)
         | Kind::Flatten
         | Kind::Copy => true,
-        // A list may lose a channel that its input keeps for other readers, and may keep one that its
-        // input loses: as a known value.
+        // A list may drop a channel that its input keeps for other readers. It may also keep one that its
+        // input drops: as a known value.
         Kind::Gather(_) | Kind::Input | Kind::LayerNorm(_) => false,
     }
 }

@@ -31,7 +31,7 @@ impl Dense {
         self.run(conv, x, (end, Crew::Pool), y);
     }
 
-    /// [`Self::forward`] by some threads.
+    /// [`Self::forward`] on the threads of `crew`.
     pub(crate) fn run(
         &self,
         conv: &Conv,
@@ -39,7 +39,11 @@ impl Dense {
         (end, crew): (&Epilogue, Crew),
         y: &mut [f32],
     ) {
-        assert_eq!(Conv { lanes: conv.lanes, ..self.conv }, *conv, "another convolution");
+        assert_eq!(
+            Conv { lanes: conv.lanes, ..self.conv },
+            *conv,
+            "not the convolution whose weights were arranged"
+        );
         conv.check((x.len(), conv.weight_len(), y.len()));
         end.check(conv.outputs, conv.output_len());
         if winograd::fits(conv) {
@@ -81,7 +85,7 @@ impl InputGrad {
         Self { conv: *conv, weights }
     }
 
-    /// As [`super::input_grad`], by some threads.
+    /// As [`super::input_grad`], on the threads of `crew`.
     pub(crate) fn run(&self, dy: &[f32], dx: &mut [f32], crew: Crew) {
         let conv = &self.conv;
         conv.check((dx.len(), conv.weight_len(), dy.len()));

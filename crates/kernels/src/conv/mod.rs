@@ -37,12 +37,12 @@ pub(crate) enum Crew {
 }
 
 impl Crew {
-    /// The threads of each convolution where so many `tasks` of them are computed at the same time.
+    /// The threads that each convolution gets when `tasks` of them are computed at the same time.
     pub(crate) fn of_each(tasks: usize) -> Self {
         if tasks >= rayon::current_num_threads() { Self::Caller } else { Self::Pool }
     }
 
-    /// The threads of one convolution that is split into so many `tasks`.
+    /// The threads of one convolution that is split into `tasks` tasks.
     pub(crate) fn of(tasks: usize) -> Self {
         if tasks > 1 { Self::Pool } else { Self::Caller }
     }

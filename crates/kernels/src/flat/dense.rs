@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::conv::Layout;
-use super::panels::{Panels, Part};
+use super::panels::{Panels, PartialProduct};
 use super::reader::Reader;
 use super::split::{self, Split};
 use super::{Conv, parts};
@@ -22,8 +22,8 @@ pub struct Dense {
     panels: Panels,
     reader: Reader,
     tile: Tile,
-    /// Whether the source is small enough to be read where it lies.
-    near: bool,
+    /// Whether the source is small enough to be read in place.
+    in_place: bool,
 }
 
 /// Values of the source that are copied together: 256 KiB, so that they stay in the second-level cache
@@ -45,8 +45,8 @@ struct Tile {
 }
 
 impl Tile {
-    /// As many vectors as leave room for products of [`STEPS`], as weights are read once a tile; but a tile
-    /// a thread, since threads that share one copy it each.
+    /// As many vectors as leave room for products of [`STEPS`] steps, since the weights are read once per tile;
+    /// but at least one tile per thread where there are enough vectors, since threads that share a tile each copy it.
     fn new(conv: &Conv, source: Layout) -> Self {
         let (channels, taps) = (conv.input.channels, conv.window.kernel.pixels());
         let of = |vectors: usize| {
@@ -58,7 +58,7 @@ impl Tile {
         let enough = |tile: &Self| fits(tile) && tile.chunk * taps >= STEPS.min(channels * taps);
         let all = conv.output.vectors();
         let even = |parts: usize| of(all.div_ceil(parts).next_multiple_of(COLUMNS));
-        let least = rayon::current_num_threads().min(all / split::VECTORS).max(1);
+        let least = rayon::current_num_threads().min(all / split::LEAST_VECTORS).max(1);
         (least..=all.div_ceil(COLUMNS)).map(even).find(enough).unwrap_or_else(|| of(COLUMNS))
     }
 }
@@ -73,14 +73,14 @@ impl Dense {
         assert_eq!(conv.groups, 1, "a convolution of one group");
         let (taps, reader) = (conv.taps(), Reader::new(conv));
         let source = reader.layout;
-        let near = conv.input.channels * source.channel <= ROOM;
+        let in_place = conv.input.channels * source.channel <= ROOM;
         let mut tile = Tile::new(conv, source);
-        if near {
+        if in_place {
             tile.chunk = conv.input.channels;
         }
         let at = |i: usize| {
             let (channel, tap) = (i / taps.len(), taps[i % taps.len()]);
-            if near {
+            if in_place {
                 return channel * source.channel + tap;
             }
             // A source of one map has no distance between maps.
@@ -91,7 +91,7 @@ impl Dense {
             (channel * source.phases + phase) * tile.piece + within
         };
         let steps = (0..tile.chunk * taps.len()).map(at);
-        Self { conv: *conv, panels: Panels::new(conv, weight, steps), reader, tile, near }
+        Self { conv: *conv, panels: Panels::new(conv, weight, steps), reader, tile, in_place }
     }
 
     /// As [`super::Sparse::forward`].
@@ -105,16 +105,17 @@ impl Dense {
         let conv = &self.conv;
         conv.check((x.len(), room.len(), y.len()));
         conv.check_epilogue(end);
-        let source = self.reader.source(x, room, tasks);
         let out = Shared::new(y);
         let panels = conv.output.channels.div_ceil(ROWS);
         let tiles = conv.output.vectors().div_ceil(self.tile.vectors);
-        let Split { across, down } = Split::of(conv, (tiles, !self.near), tasks);
-        let part = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
+        let threads = rayon::current_num_threads();
+        let Split { across, down } = Split::of(conv, tiles, !self.in_place, (tasks, threads));
+        let source = self.reader.source(x, room, across * down);
+        let share = |i: usize, parts: usize, all: usize| i * all / parts..(i + 1) * all / parts;
         parts(across * down, tasks, |all| {
             for i in all {
-                let tiles = part(i % across, across, tiles);
-                let panels = part(i / across, down, panels);
+                let tiles = share(i % across, across, tiles);
+                let panels = share(i / across, down, panels);
                 let (out, finish) = (&out, Finish::new(end, &out));
                 scratch::with(self.room(), |room| {
                     let task = Task { dense: self, source, end, finish, tiles, panels, room, out };
@@ -126,7 +127,11 @@ impl Dense {
 
     /// Values that are copied together.
     fn room(&self) -> usize {
-        if self.near { 0 } else { self.tile.chunk * self.reader.layout.phases * self.tile.piece }
+        if self.in_place {
+            0
+        } else {
+            self.tile.chunk * self.reader.layout.phases * self.tile.piece
+        }
     }
 
     /// Copies what some vectors read of some channels.
@@ -185,7 +190,7 @@ impl WithSimd for Task<'_> {
             let vectors = tile * each..map.vectors().min((tile + 1) * each);
             for first in (0..inputs).step_by(chunk) {
                 let channels = first..(first + chunk).min(inputs);
-                let read = if dense.near {
+                let read = if dense.in_place {
                     &source[dense.reader.layout.first + vectors.start * LANES..]
                 } else {
                     dense.gather(source, (&vectors, &channels), room);
@@ -193,12 +198,13 @@ impl WithSimd for Task<'_> {
                 };
                 let steps = channels.start * taps..channels.end * taps;
                 let weights = &dense.panels;
-                let part =
-                    Part { panels: weights, read, vectors: &vectors, steps, end, finish, out };
+                let vectors = &vectors;
+                let product =
+                    PartialProduct { panels: weights, read, vectors, steps, end, finish, out };
                 for panel in panels.clone() {
                     // SAFETY: these vectors of these outputs belong to this task alone; what they read
                     // was copied, or the source has been checked to have it.
-                    unsafe { part.add(simd, panel) };
+                    unsafe { product.add(simd, panel) };
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::reader::Reader;
-use super::sparse::{MOST, by_count};
+use super::sparse::{by_count, most_registers};
 use super::split::worthwhile;
 use super::{Conv, parts};
 use crate::conv::Epilogue;
@@ -27,26 +27,23 @@ pub struct Depthwise {
     keep: Vec<f32>,
 }
 
-/// Equal parts of a channel, one behind the other.
+/// Consecutive tiles of a channel, equally wide.
 #[derive(Clone, Copy)]
 struct Tiles {
     /// Where the first begins, in registers.
     start: usize,
     /// Registers of each.
-    each: usize,
+    width: usize,
     count: usize,
 }
 
 impl Tiles {
-    /// As many registers at a time as there are for sums, about; in the last tile what is left.
+    /// Tiles of about as many registers as there are for sums, then one narrower tile for the rest, if any.
     fn of(registers: usize) -> [Self; 2] {
-        // Half of what there are: AVX2 has 16, the others 32.
-        let most = if isa::width() == 8 { MOST / 2 } else { MOST };
-        let each = registers.div_ceil(registers.div_ceil(most));
-        let count = registers / each;
-        let rest = registers % each;
-        let last = Self { start: count * each, each: rest, count: usize::from(rest > 0) };
-        [Self { start: 0, each, count }, last]
+        let width = registers.div_ceil(registers.div_ceil(most_registers()));
+        let (count, rest) = (registers / width, registers % width);
+        let last = Self { start: count * width, width: rest, count: usize::from(rest > 0) };
+        [Self { start: 0, width, count }, last]
     }
 }
 
@@ -62,7 +59,7 @@ impl Depthwise {
     /// If the convolution does not [fit](Self::fits).
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
-        assert!(Self::fits(conv), "a channel an output");
+        assert!(Self::fits(conv), "a depthwise convolution");
         let tiles = Tiles::of(conv.output.vectors() * LANES / isa::width());
         let keep = conv.output.keep();
         let (weights, taps) = (weight.to_vec(), conv.taps());
@@ -74,9 +71,10 @@ impl Depthwise {
         let conv = &self.conv;
         conv.check((x.len(), 0, y.len()));
         conv.check_epilogue(end);
-        let (out, tasks) = (&Shared::new(y), worthwhile(conv, WORK, tasks));
-        parts(conv.groups, tasks, |channels| {
-            scratch::with(conv.copied(1), |room| {
+        let work = conv.weight_len() * conv.output.pixels();
+        let (out, room) = (&Shared::new(y), conv.copied(1));
+        parts(conv.groups, worthwhile(work, WORK, tasks), |channels| {
+            scratch::with(room, |room| {
                 isa::dispatch(Task { depthwise: self, x, end, channels, room, out });
             });
         });
@@ -86,7 +84,7 @@ impl Depthwise {
 /// Multiply-adds of a task that make the time to hand it to another thread negligible.
 const WORK: usize = 50_000;
 /// Values of channels that are computed together: 16 KiB.
-const NEAR: usize = 4 << 10;
+const CACHED_VALUES: usize = 4 << 10;
 
 struct Task<'a> {
     depthwise: &'a Depthwise,
@@ -104,27 +102,27 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { depthwise, x, end, channels, room, out } = self;
         let Conv { input, output, groups, .. } = depthwise.conv;
-        let each = output.channels / groups;
+        let multiplier = output.channels / groups;
         let first = depthwise.reader.layout.first;
-        for o in channels.start * each..channels.end * each {
+        for o in channels.start * multiplier..channels.end * multiplier {
             // SAFETY: this output belongs to this task alone.
             unsafe { output.clear_margins(o, out) };
         }
-        // Tiles of several channels one after the other, where these are few: the next tile reads what is
-        // still near.
-        let near = (NEAR / input.plane()).clamp(1, channels.len());
-        let together = if depthwise.reader.copies() { 1 } else { near };
+        // Small channels are computed several at a time: the last, narrower tile of each finds it still in the
+        // cache.
+        let cached = (CACHED_VALUES / input.plane()).clamp(1, channels.len());
+        let together = if depthwise.reader.is_copied() { 1 } else { cached };
         for start in channels.clone().step_by(together) {
             let channels = start..channels.end.min(start + together);
-            let outputs = channels.start * each..channels.end * each;
+            let outputs = channels.start * multiplier..channels.end * multiplier;
             let x = &depthwise.reader.source_of(x, channels, room)[first..];
-            Part { depthwise, x, end, outputs, out }.run(simd);
+            Channels { depthwise, x, end, outputs, out }.run(simd);
         }
     }
 }
 
 /// Some outputs; `x` begins where the first of them reads.
-struct Part<'a> {
+struct Channels<'a> {
     depthwise: &'a Depthwise,
     x: &'a [f32],
     end: &'a Epilogue<'a>,
@@ -132,14 +130,14 @@ struct Part<'a> {
     out: &'a Shared<'a>,
 }
 
-impl Part<'_> {
+impl Channels<'_> {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S) {
         for tiles in self.depthwise.tiles.into_iter().filter(|tiles| tiles.count > 0) {
             // SAFETY: taps reach no farther than the source has been checked to; these registers of these
             // outputs belong to this task alone.
             unsafe {
-                by_count!(tiles.each, S, columns, (self, simd, tiles),
+                by_count!(tiles.width, S, columns, (self, simd, tiles),
                     [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
             }
         }
@@ -151,19 +149,19 @@ impl Part<'_> {
 /// # Safety
 /// The registers must be readable where taps read, and no other thread may touch them in the outputs.
 #[inline(always)]
-unsafe fn columns<S: Simd, const N: usize>(part: &Part, simd: S, tiles: Tiles) {
-    let Part { depthwise, x, end, outputs, out } = part;
+unsafe fn columns<S: Simd, const N: usize>(some: &Channels, simd: S, tiles: Tiles) {
+    let Channels { depthwise, x, end, outputs, out } = some;
     let Depthwise { conv, weights, taps, keep, .. } = depthwise;
     let (len, start) = (N * S::F32_LANES, tiles.start * S::F32_LANES);
     let all = tiles.count * len;
     let (keep, rectifier) = (&keep[start..start + all], end.rectifier());
-    // Sizes of maps take some divisions.
-    let each = conv.output.channels / conv.groups;
+    // Computed outside the loop: the sizes of a map take some divisions.
+    let multiplier = conv.output.channels / conv.groups;
     let (from, plane, first) =
         (conv.input.plane(), conv.output.plane(), conv.output.lead() + start);
     for (i, o) in outputs.clone().enumerate() {
         let weights = &weights[o * taps.len()..][..taps.len()];
-        let channel = if each == 1 { i } else { i / each };
+        let channel = if multiplier == 1 { i } else { i / multiplier };
         let (x, to) = (&x[channel * from + start..], o * plane + first);
         let (y, bias) = (out.pointer(to, all), end.bias_of(o));
         let add = end.add.get(to..to + all).map_or(std::ptr::null(), <[f32]>::as_ptr);
@@ -182,8 +180,8 @@ unsafe fn columns<S: Simd, const N: usize>(part: &Part, simd: S, tiles: Tiles) {
                 for i in 0..N {
                     store::<S>(y.add(i * S::F32_LANES), sums[i]);
                 }
-                // Finished once they are written: with more to do in it, the loop above would keep the sums
-                // in memory.
+                // The sums are finished only after they are written: with more work in its body, the loop above
+                // would keep them in memory instead of registers.
                 for i in (0..N).map(|i| i * S::F32_LANES) {
                     let mut value = load::<S>(y.add(i));
                     if !add.is_null() {

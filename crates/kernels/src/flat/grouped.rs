@@ -1,12 +1,12 @@
-//! Convolution of one image in groups: each group's few inputs are copied, if they need be, and read while
-//! they are near.
+//! Convolution of one image in groups: the few inputs of each group are copied, if necessary, and read while
+//! they are still in the cache.
 #![allow(unsafe_code, reason = "outputs are written by several tasks")]
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::panels::{Panels, Part};
+use super::panels::{Panels, PartialProduct};
 use super::reader::Reader;
 use super::sparse::{Entry, Stretch, Sums, tiles};
 use super::split::worthwhile;
@@ -26,9 +26,9 @@ pub struct Grouped {
 }
 
 enum Weights {
-    /// A list an output.
+    /// A list of entries for each output.
     Lists(Lists),
-    /// Of groups that have whole panels of outputs.
+    /// Packed panels; the outputs of each group fill whole ones.
     Panels(Panels),
 }
 
@@ -42,8 +42,8 @@ struct Lists {
 
 /// Multiply-adds of a task that make the time to hand it to another thread negligible.
 const WORK: usize = 100_000;
-/// Values of a group's source that vectors are computed from together: 128 KiB.
-const NEAR: usize = 32 << 10;
+/// Values of a group's source that a tile reads, about: 128 KiB.
+const CACHED_VALUES: usize = 32 << 10;
 
 impl Grouped {
     /// Arranges the weights of `weight`, `outputs x inputs/groups x kernel`; where `sparse` without
@@ -52,8 +52,8 @@ impl Grouped {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         let (taps, reader) = (conv.taps(), Reader::new(conv));
         let at = |i: usize| i / taps.len() * reader.layout.channel + taps[i % taps.len()];
-        let each = conv.output.channels / conv.groups;
-        let weights = if !sparse && each.is_multiple_of(ROWS) {
+        let outputs_per_group = conv.output.channels / conv.groups;
+        let weights = if !sparse && outputs_per_group.is_multiple_of(ROWS) {
             Weights::Panels(Panels::new(conv, weight, (0..conv.row()).map(at)))
         } else {
             let (mut entries, mut starts) = (Vec::new(), vec![0]);
@@ -78,30 +78,33 @@ impl Grouped {
         let conv = &self.conv;
         conv.check((x.len(), 0, y.len()));
         conv.check_epilogue(end);
-        let (inputs, each) =
-            (conv.input.channels / conv.groups, conv.output.channels / conv.groups);
+        let inputs = conv.input.channels / conv.groups;
+        let outputs_per_group = conv.output.channels / conv.groups;
         let out = &Shared::new(y);
-        // Outputs that are computed together.
-        let unit = match &self.weights {
-            Weights::Lists(_) => 1,
-            Weights::Panels(_) => ROWS,
+        // Outputs that are computed together, and weights that are.
+        let (unit, weights) = match &self.weights {
+            Weights::Lists(lists) => (1, lists.entries.len()),
+            Weights::Panels(_) => (ROWS, conv.weight_len()),
         };
-        // Tasks of one group copy it each.
-        let most = if self.reader.copies() {
+        // Tasks that share a group each copy it.
+        let most = if self.reader.is_copied() {
             conv.groups.max(rayon::current_num_threads())
         } else {
             conv.output.channels
         };
-        let tasks = worthwhile(conv, WORK, tasks).min(most);
-        parts(conv.output.channels / unit, tasks, |all| {
-            let all = all.start * unit..all.end * unit;
-            scratch::with(conv.copied(inputs), |room| {
-                for group in all.start / each..all.end.div_ceil(each) {
-                    let source = group * inputs..(group + 1) * inputs;
-                    let source = self.reader.source_of(x, source, room);
+        let tasks = worthwhile(weights * conv.output.pixels(), WORK, tasks).min(most);
+        let room = conv.copied(inputs);
+        parts(conv.output.channels / unit, tasks, |units| {
+            let range = units.start * unit..units.end * unit;
+            scratch::with(room, |room| {
+                for group in range.start / outputs_per_group..range.end.div_ceil(outputs_per_group)
+                {
+                    let channels = group * inputs..(group + 1) * inputs;
+                    let source = self.reader.source_of(x, channels, room);
                     let source = &source[self.reader.layout.first..];
-                    // Of fewer groups than tasks several have a part each.
-                    let outputs = all.start.max(group * each)..all.end.min((group + 1) * each);
+                    // Where there are fewer groups than tasks, several tasks share a group.
+                    let first = range.start.max(group * outputs_per_group);
+                    let outputs = first..range.end.min((group + 1) * outputs_per_group);
                     isa::dispatch(Task { grouped: self, source, end, outputs, out });
                 }
             });
@@ -111,7 +114,7 @@ impl Grouped {
 
 struct Task<'a> {
     grouped: &'a Grouped,
-    /// From where the group's first window reads.
+    /// The group's source, starting where its first window reads.
     source: &'a [f32],
     end: &'a Epilogue<'a>,
     /// Outputs of one group.
@@ -157,16 +160,17 @@ impl Task<'_> {
         let Self { grouped, source, end, outputs, out } = self;
         let Conv { input, output, groups, .. } = grouped.conv;
         let (vectors, layout) = (output.vectors(), grouped.reader.layout);
-        let read = input.channels / groups * layout.read(COLUMNS * LANES);
-        let each = (NEAR / read).max(1) * COLUMNS;
+        let per_column = input.channels / groups * layout.read(COLUMNS * LANES);
+        let tile_len = (CACHED_VALUES / per_column).max(1) * COLUMNS;
         let finish = Finish::new(end, out);
-        for first in (0..vectors).step_by(each) {
-            let tile = first..vectors.min(first + each);
+        for first in (0..vectors).step_by(tile_len) {
+            let tile = first..vectors.min(first + tile_len);
             let (read, steps) = (&source[first * LANES..], 0..grouped.conv.row());
-            let part = Part { panels, read, vectors: &tile, steps, end, finish, out };
+            let vectors = &tile;
+            let product = PartialProduct { panels, read, vectors, steps, end, finish, out };
             for panel in outputs.start / ROWS..outputs.end / ROWS {
                 // SAFETY: as for lists.
-                unsafe { part.add(simd, panel) };
+                unsafe { product.add(simd, panel) };
             }
         }
     }

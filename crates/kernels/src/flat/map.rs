@@ -35,6 +35,11 @@ impl Map {
         (self.h, self.w, self.pad) == (1, 1, 0)
     }
 
+    /// Pixels of a channel.
+    pub fn pixels(&self) -> usize {
+        self.h * self.w
+    }
+
     /// Values between a row's first pixel and the next row's.
     pub fn pitch(&self) -> usize {
         self.w + self.pad
@@ -98,7 +103,7 @@ impl Map {
         for margin in self.margins() {
             // SAFETY: the caller's promise.
             let margin = unsafe { out.part(c * self.plane() + margin.start, margin.len()) };
-            // Margins are few vectors, and whole ones.
+            // Margins are a few whole vectors.
             margin.as_chunks_mut().0.iter_mut().for_each(|vector| *vector = [0.0; LANES]);
         }
     }

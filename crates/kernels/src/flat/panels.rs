@@ -16,20 +16,21 @@ use crate::shared::Shared;
 /// The weights of a convolution, and where its steps read.
 pub(super) struct Panels {
     map: Map,
-    /// Steps of an output: its weights.
+    /// The number of steps, that is weights, of an output.
     row: usize,
     /// `(panel of eight outputs, step, 8)`, zeros behind the last output.
     packed: Buffer,
-    /// Where each step of a part reads.
-    taps: Vec<u32>,
-    /// The places of a map's vectors that are no pixels, and where those of each vector begin; one more
-    /// than there are vectors.
+    /// Where each step of a partial product reads.
+    offsets: Vec<u32>,
+    /// The places in a channel's vectors that hold no pixel.
     gaps: Vec<u32>,
-    starts: Vec<usize>,
+    /// Where the gaps of each vector begin in `gaps`; one more than there are vectors.
+    gap_starts: Vec<usize>,
 }
 
 impl Panels {
-    /// Arranges `weight`, `outputs x inputs/groups x kernel`; `steps` says where those of a part read.
+    /// Arranges `weight`, `outputs x inputs/groups x kernel`; `steps` says where those of a partial
+    /// product read.
     pub fn new(conv: &Conv, weight: &[f32], steps: impl Iterator<Item = usize>) -> Self {
         let row = conv.row();
         let mut packed = Buffer::zeros(conv.output.channels.div_ceil(ROWS) * row * ROWS);
@@ -39,14 +40,15 @@ impl Panels {
                 *to = *value;
             }
         }
-        let taps = steps.map(|at| u32::try_from(at).expect("an image has fewer than 2^32 values"));
+        let offsets =
+            steps.map(|at| u32::try_from(at).expect("an image has fewer than 2^32 values"));
         let is_gap = |bits: &f32| bits.to_bits() == 0;
         let keep = conv.output.keep();
         let gaps: Vec<u32> =
             (0..).zip(&keep).filter(|(_, bits)| is_gap(bits)).map(|(i, _)| i).collect();
         let before = |v: usize| gaps.partition_point(|i| (*i as usize) < v * LANES);
-        let starts = (0..=conv.output.vectors()).map(before).collect();
-        Self { map: conv.output, row, packed, taps: taps.collect(), gaps, starts }
+        let gap_starts = (0..=conv.output.vectors()).map(before).collect();
+        Self { map: conv.output, row, packed, offsets: offsets.collect(), gaps, gap_starts }
     }
 
     /// The outputs of a panel.
@@ -56,9 +58,9 @@ impl Panels {
 }
 
 /// Some vectors, and some of the steps of their products.
-pub(super) struct Part<'a> {
+pub(super) struct PartialProduct<'a> {
     pub panels: &'a Panels,
-    /// From where the first vector's first step reads.
+    /// The source, from where the first vector's first step reads.
     pub read: &'a [f32],
     pub vectors: &'a Range<usize>,
     pub steps: Range<usize>,
@@ -67,7 +69,7 @@ pub(super) struct Part<'a> {
     pub out: &'a Shared<'a>,
 }
 
-impl Part<'_> {
+impl PartialProduct<'_> {
     /// Adds the steps to the sums of up to eight outputs; the last completes them.
     ///
     /// # Safety
@@ -78,19 +80,19 @@ impl Part<'_> {
         let Self { panels, read, steps, out, .. } = self;
         let (map, outputs) = (panels.map, panels.outputs(panel));
         let last = steps.end == panels.row;
-        let mut start = [0.0; ROWS];
-        for (start, o) in start.iter_mut().zip(outputs.clone()) {
-            *start = self.end.bias_of(o);
+        let mut bias = [0.0; ROWS];
+        for (bias, o) in bias.iter_mut().zip(outputs.clone()) {
+            *bias = self.end.bias_of(o);
         }
         let a = (panel * panels.row + steps.start) * ROWS;
         let a = panels.packed[a..][..steps.len() * ROWS].as_ptr();
         let begins = steps.start == 0;
-        let steps = Steps { a, taps: panels.taps[..steps.len()].as_ptr(), len: steps.len() };
+        let steps = Steps { a, taps: panels.offsets[..steps.len()].as_ptr(), len: steps.len() };
         let (rows, stride) = (outputs.len(), map.plane());
         let target = Target {
             rows,
             stride,
-            start: if begins { start.as_ptr() } else { std::ptr::null() },
+            start: if begins { bias.as_ptr() } else { std::ptr::null() },
             finish: if last { self.finish } else { Finish::NONE },
         };
         let count = self.vectors.len();
@@ -112,18 +114,17 @@ impl Part<'_> {
         }
     }
 
-    /// Applies an activation that is no rectifier to the vectors of output `o`, and sets what is no
-    /// pixel to zero.
+    /// Applies an activation other than a rectifier to the vectors of output `o`, and sets the gaps to zero.
     #[inline(always)]
     fn finish<S: Simd>(&self, simd: S, o: usize) {
-        let Panels { map, gaps, starts, .. } = self.panels;
+        let Panels { map, gaps, gap_starts, .. } = self.panels;
         let Range { start, end } = *self.vectors;
         // SAFETY: these vectors of this output belong to this task alone.
         let sums = unsafe { self.out.part(map.at(o, 0, 0) + start * LANES, (end - start) * LANES) };
         if let Some(activation) = self.end.curve() {
             activate(simd, activation, sums);
         }
-        for &gap in &gaps[starts[start]..starts[end]] {
+        for &gap in &gaps[gap_starts[start]..gap_starts[end]] {
             sums[gap as usize - start * LANES] = 0.0;
         }
     }

@@ -87,7 +87,7 @@ impl NullaryFnOnce for Maxima<'_> {
     }
 }
 
-/// Calls `$f::<N>` for the most values at a time, up to sixteen, that `$len` has.
+/// Calls `$f::<N>` with the largest `N` of 16, 8, 4 and 1 that is at most `$len`.
 macro_rules! by_width {
     ($len:expr, $f:ident $arguments:tt) => {
         match $len {
@@ -99,7 +99,7 @@ macro_rules! by_width {
     };
 }
 
-/// Where vectors of `N` begin that cover `len` values; the last may overlap the one before it.
+/// The offsets of vectors of `N` that together cover `len` values; the last may overlap the one before it.
 #[inline(always)]
 fn starts<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(N).map(move |at| at.min(len - N))
@@ -129,12 +129,12 @@ fn rows_of<const N: usize>(
 ) {
     let (x, pitch) = (&x.values[x.map.at(c, 0, 0)..], x.map.pitch());
     for at in starts::<N>(line.len()) {
-        let mut all = [start; N];
+        let mut folded = [start; N];
         for row in rows {
             let x = &x[row * pitch + at..][..N];
-            all = std::array::from_fn(|i| f(all[i], x[i]));
+            folded = std::array::from_fn(|i| f(folded[i], x[i]));
         }
-        line[at..at + N].copy_from_slice(&all);
+        line[at..at + N].copy_from_slice(&folded);
     }
 }
 
@@ -159,7 +159,7 @@ fn columns_of<const N: usize>(
 ) {
     let step = window.stride.w;
     for at in starts::<N>(out.len()) {
-        let mut all = [start; N];
+        let mut folded = [start; N];
         for tap in (0..window.kernel.w).map(|tap| tap * window.dilation.w) {
             let line = &line[at * step + tap..];
             let x: [f32; N] = match step {
@@ -167,9 +167,9 @@ fn columns_of<const N: usize>(
                 2 => pairs::first(line),
                 _ => std::array::from_fn(|i| line[i * step]),
             };
-            all = std::array::from_fn(|i| f(all[i], x[i]));
+            folded = std::array::from_fn(|i| f(folded[i], x[i]));
         }
-        out[at..at + N].copy_from_slice(&all);
+        out[at..at + N].copy_from_slice(&folded);
     }
 }
 

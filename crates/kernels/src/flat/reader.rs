@@ -1,4 +1,4 @@
-//! The source of a convolution of one image, copied where windows would not lie in vectors.
+//! The source of a convolution of one image, copied where its windows cannot be read as vectors in place.
 
 use std::ops::Range;
 
@@ -13,48 +13,52 @@ use crate::{Kernel, LANES, Window, pairs, simd};
 pub(super) struct Reader {
     pub layout: Layout,
     input: Map,
-    copies: Option<Copies>,
+    plan: Option<CopyPlan>,
 }
 
-/// What is copied of each channel, made once: its divisions take longer than copying a row.
+/// What to copy of each channel. Computed once: the divisions for it take longer than copying a row.
 #[derive(Debug, Clone)]
-struct Copies {
+struct CopyPlan {
     rows: Vec<Row>,
-    /// From one pixel that is taken of a row to the next.
+    /// Distance between the copied pixels of a row.
     stride: usize,
 }
 
-/// Pixels that come to lie beside each other.
+/// Pixels of one row that are contiguous in the copy.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     /// Where the first lies in the input's channel.
     from: usize,
-    /// Where it goes in the copy's.
+    /// Where the first goes in the copy's channel.
     to: usize,
     count: usize,
 }
 
 impl Reader {
     pub fn new(conv: &Conv) -> Self {
-        let copies = conv.arranged().then(|| Copies::new(conv));
-        Self { layout: conv.source_layout(), input: conv.input, copies }
+        let plan = conv.arranged().then(|| CopyPlan::new(conv));
+        Self { layout: conv.source_layout(), input: conv.input, plan }
     }
 
-    /// Whether anything is copied.
-    pub fn copies(&self) -> bool {
-        self.copies.is_some()
+    /// Whether the source is copied.
+    pub fn is_copied(&self) -> bool {
+        self.plan.is_some()
     }
 
     /// Copies `x` into `room` if need be; returns what is read.
     pub fn source<'a>(&self, x: &'a [f32], room: &'a mut [f32], tasks: usize) -> &'a [f32] {
-        let copies = match &self.copies {
-            Some(copies) if tasks > 1 => copies,
-            _ => return self.source_of(x, 0..self.input.channels, room),
-        };
-        // Of the last channel the vectors reach behind it.
-        let channels = &mut room[..self.input.channels * self.layout.channel];
-        let channels = channels.par_chunks_exact_mut(self.layout.channel).enumerate();
-        channels.for_each(|(c, to)| copies.run(&x[c * self.input.plane()..], to));
+        let channels = self.input.channels;
+        if self.plan.is_none() || tasks <= 1 {
+            return self.source_of(x, 0..channels, room);
+        }
+        // Vectors of the last channel reach past its end: the rest of `room` is for them.
+        let whole = &mut room[..channels * self.layout.channel];
+        let each = channels.div_ceil(tasks);
+        let runs = whole.par_chunks_mut(each * self.layout.channel).enumerate();
+        runs.for_each(|(i, to)| {
+            let run = i * each..channels.min((i + 1) * each);
+            self.source_of(x, run, to);
+        });
         room
     }
 
@@ -66,15 +70,15 @@ impl Reader {
         room: &'a mut [f32],
     ) -> &'a [f32] {
         let plane = self.input.plane();
-        let Some(copies) = &self.copies else { return &x[channels.start * plane..] };
+        let Some(plan) = &self.plan else { return &x[channels.start * plane..] };
         for (c, to) in channels.zip(room.chunks_exact_mut(self.layout.channel)) {
-            copies.run(&x[c * plane..], to);
+            plan.run(&x[c * plane..], to);
         }
         room
     }
 }
 
-impl Copies {
+impl CopyPlan {
     fn new(conv: &Conv) -> Self {
         let Window { stride, dilation, padding, .. } = conv.window;
         let (phases, rows) = (conv.phases(), conv.output.h + conv.reach().h);
@@ -102,22 +106,22 @@ impl Copies {
 
     /// Copies the channel with which `x` begins.
     fn run(&self, x: &[f32], to: &mut [f32]) {
-        simd::<Copy, _>((self, x, to));
+        simd::<CopyChannel, _>((self, x, to));
     }
 }
 
-/// One channel.
-struct Copy;
+/// Copies one channel.
+struct CopyChannel;
 
-impl Kernel<(&Copies, &[f32], &mut [f32])> for Copy {
+impl Kernel<(&CopyPlan, &[f32], &mut [f32])> for CopyChannel {
     type Out = ();
 
     #[inline(always)]
-    fn run((copies, x, to): (&Copies, &[f32], &mut [f32])) {
-        // All at once: the few zeros of each row by themselves would take longer than the rows.
+    fn run((plan, x, to): (&CopyPlan, &[f32], &mut [f32])) {
+        // Cleared all at once: clearing only the few zeros of each row would take longer than copying the rows.
         to.fill(0.0);
-        for row in &copies.rows {
-            pick(copies.stride, &x[row.from..], &mut to[row.to..row.to + row.count]);
+        for row in &plan.rows {
+            pick(plan.stride, &x[row.from..], &mut to[row.to..row.to + row.count]);
         }
     }
 }
@@ -127,8 +131,8 @@ impl Kernel<(&Copies, &[f32], &mut [f32])> for Copy {
 fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
     match stride {
         1 => to.copy_from_slice(&from[..to.len()]),
-        // Rows are short: with a count that it does not know the compiler would leave most of each to
-        // a loop over single values. Behind the last value of an image there is a vector's worth.
+        // Rows are short: with a count unknown at compile time, most of each row would go to the scalar
+        // remainder loop. `2 * to.len()` values are in range: an image ends with a spare vector.
         2 => {
             let from = &from[..2 * to.len()];
             let at = evens::<LANES>(0, from, to);
@@ -140,14 +144,14 @@ fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Every second value of `from` as far as `N` at a time fit, from place `at` of `to` on; the first place
-/// that is left.
+/// Copies every second value of `from` to `to`, from index `at` of `to` on, as long as `N` at a time fit.
+/// Returns the first index of `to` that is not written.
 #[inline(always)]
 fn evens<const N: usize>(at: usize, from: &[f32], to: &mut [f32]) -> usize {
-    let places = to[at..].as_chunks_mut::<N>().0;
-    let end = at + places.len() * N;
-    for (place, own) in places.iter_mut().zip(from[2 * at..].chunks_exact(2 * N)) {
-        *place = pairs::first(own);
+    let chunks = to[at..].as_chunks_mut::<N>().0;
+    let end = at + chunks.len() * N;
+    for (chunk, values) in chunks.iter_mut().zip(from[2 * at..].chunks_exact(2 * N)) {
+        *chunk = pairs::first(values);
     }
     end
 }

@@ -32,7 +32,7 @@ impl Entry {
 
 /// Bytes of source that the lists of one chunk of channels read: they stay in the first-level cache
 /// while all outputs are computed.
-const NEAR: usize = 24 << 10;
+const CACHED_BYTES: usize = 24 << 10;
 
 /// The kept weights of a convolution of one group, by chunk of input channels, then by output.
 ///
@@ -108,13 +108,13 @@ impl Sparse {
 }
 
 /// Most registers of a tile.
-pub(super) const MOST: usize = 16;
+const MOST: usize = 16;
 
-/// Input channels of which a tile's windows read about [`NEAR`] bytes.
+/// Input channels of which a tile's windows read about [`CACHED_BYTES`] bytes.
 fn channels_of_chunk(conv: &Conv) -> usize {
     let vectors = conv.output.vectors();
     let tile = vectors.div_ceil(vectors.div_ceil(MOST)) * LANES;
-    (NEAR / (conv.source_layout().read(tile) * size_of::<f32>())).max(1)
+    (CACHED_BYTES / (conv.source_layout().read(tile) * size_of::<f32>())).max(1)
 }
 
 struct Task<'a> {
@@ -125,7 +125,7 @@ struct Task<'a> {
     out: &'a Shared<'a>,
 }
 
-/// Calls `$f` for `$n` registers.
+/// Calls `$f::<$S, N>`, where `N` is the one of the listed counts that `$n` equals.
 macro_rules! by_count {
     ($n:expr, $S:ident, $f:ident, $arguments:tt, [$($count:literal)*]) => {
         match $n {
@@ -166,11 +166,15 @@ impl WithSimd for Task<'_> {
     }
 }
 
+/// Most registers of a tile with the instructions in use: half of what there are, 16 on AVX2, 32 elsewhere.
+pub(super) fn most_registers() -> usize {
+    if isa::width() == 8 { MOST / 2 } else { MOST }
+}
+
 /// Registers of a channel that are computed together, one range after the other.
 pub(super) fn tiles(map: Map) -> Vec<Range<usize>> {
     let registers = map.vectors() * LANES / isa::width();
-    // Half of what there are: AVX2 has 16, the others 32.
-    let tiles = registers.div_ceil(if isa::width() == 8 { MOST / 2 } else { MOST });
+    let tiles = registers.div_ceil(most_registers());
     (0..tiles).map(|t| t * registers / tiles..(t + 1) * registers / tiles).collect()
 }
 

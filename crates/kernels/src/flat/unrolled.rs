@@ -24,10 +24,10 @@ pub struct Unrolled {
 }
 
 impl Unrolled {
-    /// Whether windows in lanes take at least a quarter fewer vectors than the map does, and are worth the copy.
+    /// Whether windows in lanes take at least a quarter fewer vectors than the map does, which makes the copy pay.
     ///
-    /// That is so in maps of 4x4 pixels, twice as fast where there are hundreds of channels. Maps of 7x7
-    /// and more were as fast or faster without the copy.
+    /// That holds for maps of 4x4 pixels, which are computed twice as fast where there are hundreds of channels.
+    /// Maps of 7x7 and larger were as fast or faster without the copy.
     pub fn fits(conv: &Conv) -> bool {
         let Conv { input, output, groups, .. } = *conv;
         groups == 1
@@ -70,10 +70,10 @@ impl Unrolled {
         self.conv.check_epilogue(end);
         let (windows, sums) = room[..self.room()].split_at_mut(self.sizes.input_len());
         self.unroll(x, windows, tasks);
-        // Without a summand the product ends with the activation, where the sums are in registers.
-        let (within, behind) =
+        // Without a summand the activation joins the product's epilogue, while the sums are in registers.
+        let (fused, after) =
             if end.add.is_empty() { (end.activation, None) } else { (None, end.activation) };
-        let first = Epilogue { bias: end.bias, activation: within, ..Epilogue::default() };
+        let first = Epilogue { bias: end.bias, activation: fused, ..Epilogue::default() };
         self.dense.run(&self.sizes, windows, (&first, Crew::of(tasks)), sums);
         let (out, sums) = (Shared::new(y), &*sums);
         parts(output.channels, tasks, |outputs| {
@@ -82,7 +82,7 @@ impl Unrolled {
                 let plane = unsafe { out.part(o * output.plane(), output.plane()) };
                 plane.fill(0.0);
                 let add = end.add.get(o * output.plane()..(o + 1) * output.plane());
-                self.finish(sums, o, (add, behind), plane);
+                self.finish(sums, o, (add, after), plane);
             }
         });
     }

@@ -4,7 +4,7 @@ use kernels::conv::{Conv as Sizes, Epilogue};
 use kernels::flat::{
     self, Conv, Dense, Depthwise, Grouped, Map, Matrix, Output, Sparse, Unrolled, Winograd,
 };
-use kernels::{Activation, LANES, Lanes, Sides, Window};
+use kernels::{Activation, LANES, Lanes, Sides, Size, Window};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -205,6 +205,19 @@ proptest! {
         Case::new(&sizes, Layout { groups: 1, pads }, end, 1.0).check_dense();
     }
 
+    /// So many channels that sources are copied in tiles and in chunks.
+    #[test]
+    fn dense_of_many_channels(
+        (inputs, outputs) in (250..=400_usize, 1..=10_usize), (h, w) in (14..=20_usize, 14..=20_usize),
+        (kernel, stride, dilation) in (1..=3_usize, 1..=2_usize, 1..=2_usize), padding in 0..=2_usize,
+        pads in pads(), end in ending(),
+    ) {
+        let dilation = Size { h: dilation, w: dilation };
+        let window = Window { dilation, ..Window::square(kernel, stride, padding) };
+        let sizes = Sizes { lanes: Lanes::of(1), inputs, h, w, outputs, window };
+        Case::new(&sizes, Layout { groups: 1, pads }, end, 1.0).check_dense();
+    }
+
     #[test]
     fn depthwise_of_any_shape(
         sizes in shapes::conv(1, 2), groups in 2..=20_usize, pads in pads(), end in ending(),
@@ -289,7 +302,7 @@ fn wide_rows_and_many_channels() {
     }
 }
 
-/// Inputs that come in several chunks, rows in several tiles, work for several tasks.
+/// Inputs that come in several chunks, rows in several tiles, work for several tasks; the last is read in place.
 #[test]
 fn single_pixels_of_many_channels() {
     for (inputs, h, w, outputs, stride) in

@@ -45,7 +45,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Whether a batch norm is in training mode and normalises with the statistics of its input; below opset
-    /// 14 the sign of that is that it has further outputs.
+    /// 14, further outputs are the sign of that.
     pub fn is_training(self) -> bool {
         let given = self.0.output.iter().filter(|name| !name.is_empty()).count();
         self.int("training_mode") == Some(1) || given > 1

@@ -71,7 +71,7 @@ impl Walk<'_> {
         let shape = self.shape(view.node);
         if !shape.is_vector() || axis == 0 || !view.has_channels_at(shape, axis - 1) {
             return Err(
-                "supported only over the classes, as the last operator, and over two branches of channels"
+                "supported only over the classes as the last operator, or over two branches of channels"
                     .into(),
             );
         }

@@ -92,7 +92,7 @@ pub fn names(
     nodes: &[Node],
     notes: &mut Vec<String>,
 ) -> Vec<String> {
-    // The input's node.
+    // The input's node has this name.
     let mut taken = Taken::default();
     taken.unique("input");
     let mut names = vec![String::new(); drafts.len()];
@@ -167,12 +167,12 @@ fn wanted(scope: &Scope, word: &str, paths: &[String]) -> String {
 #[derive(Default)]
 struct Taken {
     names: BTreeSet<String>,
-    /// The last number that was put behind each.
+    /// The last number appended to each name.
     numbers: BTreeMap<String, usize>,
 }
 
 impl Taken {
-    /// `name`, or with a number behind it.
+    /// `name`, with a number appended if it is taken.
     fn unique(&mut self, name: &str) -> String {
         let mut found = name.to_owned();
         while !self.names.insert(found.clone()) {

@@ -28,8 +28,8 @@ impl Walk<'_> {
         let width = count.checked_sub(1).and_then(|n| along.checked_sub(n * step));
         let width = width.filter(|w| *w > start && *w <= MOST_KERNEL).ok_or_else(|| {
             format!(
-                "{count} of {along} pixels from {start} on; supported are parts that leave out at most {} pixels, \
-                 those before the first and after the last together",
+                "{count} of {along} pixels from {start} on; supported only where they leave out at most {} pixels \
+                 before the first and after the last together",
                 MOST_KERNEL - 1
             )
         })?;

@@ -139,7 +139,7 @@ fn damages(base: &Baseline, stream: &mut Stream, all: &mut Vec<Trial>) {
         // Times are not guarded: no digest covers them, and nothing but the report's times follows from them.
         for file in files.iter().filter(|f| !f.ends_with(names::TIMINGS)) {
             let lines = file.extension().is_some_and(|e| e == "jsonl");
-            // An ONNX file carries no check sums: a turned bit is another weight.
+            // An ONNX file carries no checksums: a flipped bit makes another weight.
             let flips = if file.extension().is_some_and(|e| e == "onnx") { 0 } else { most };
             for damage in Damage::all(flips, lines, stream) {
                 let detail = format!("{}-{damage}", file.display()).replace('/', "_");

@@ -139,12 +139,12 @@ pub(crate) fn run<P: Places>(
     let of = |width: usize| (0..channels).map(|c| (c * width * LANES) as u32).collect();
     let taps: [Vec<u32>; micro::COLUMNS] = std::array::from_fn(|i| of(i + 1));
     let out = Shared::new(y);
-    let (chunks, steps) = plan.crews(crew);
-    chunks.each(count.div_ceil(chunk), |i| {
+    let (outer, inner) = plan.crews(crew);
+    outer.each(count.div_ceil(chunk), |i| {
         let mut first = Buffer::new(POINTS * (channels * chunk * LANES + SKEW));
         let mut second = Buffer::new(POINTS * (outputs * chunk * LANES + SKEW));
         let range = i * chunk..((i + 1) * chunk).min(count);
-        let job = Job { places, with, taps: &taps, range, crew: steps };
+        let job = Job { places, with, taps: &taps, range, crew: inner };
         job.sources(source, &mut first);
         job.products(&first, &mut second);
         job.outputs(&second, &out);
@@ -163,7 +163,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Which of `crew` take the chunks, and which the steps of each.
+    /// The crews that take the chunks, and the steps of each chunk, out of `crew`.
     pub(super) fn crews(self, crew: Crew) -> (Crew, Crew) {
         if self.alone { (crew, Crew::Caller) } else { (Crew::Caller, crew) }
     }

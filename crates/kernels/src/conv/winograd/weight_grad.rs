@@ -34,15 +34,15 @@ pub(in super::super) fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut
     let size = POINTS * tiles.channels * wide;
     let mut sums = Buffer::zeros(parts * size);
     let all = Shared::new(&mut sums);
-    let (whole, steps) = plan.crews(Crew::Pool);
-    whole.each(parts, |part| {
+    let (outer, inner) = plan.crews(Crew::Pool);
+    outer.each(parts, |part| {
         // SAFETY: each part is one task's.
         let sums = unsafe { all.part(part * size, size) };
         let mut sources = Buffer::new(POINTS * (tiles.channels * plan.chunk * LANES + SKEW));
         let mut gradients = Buffer::new(POINTS * (wide * plan.chunk * LANES + SKEW));
         for i in part * chunks / parts..(part + 1) * chunks / parts {
             let range = i * plan.chunk..((i + 1) * plan.chunk).min(tiles.count());
-            let job = Job { tiles: &tiles, wide, range, crew: steps };
+            let job = Job { tiles: &tiles, wide, range, crew: inner };
             job.sources(x, &mut sources);
             job.gradients(dy, &mut gradients);
             job.products((&sources, &gradients), sums);

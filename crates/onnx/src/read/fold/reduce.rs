@@ -7,7 +7,7 @@ use super::{moves, position};
 fn places(x: &Constant, over: &[usize]) -> Found<(Vec<usize>, Vec<usize>)> {
     let dims = &x.dims[..];
     if x.count() == 0 {
-        return Err(format!("over a constant of shape {dims:?}; expected one value or more"));
+        return Err(format!("over a constant of shape {dims:?}; expected at least one value"));
     }
     let left: Vec<usize> =
         dims.iter().enumerate().map(|(i, &n)| if over.contains(&i) { 1 } else { n }).collect();

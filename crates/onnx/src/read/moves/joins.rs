@@ -167,7 +167,7 @@ impl Walk<'_> {
             let size = view.dims()[at - 1];
             let left = size.checked_sub(first).and_then(|n| n.checked_sub(last)).filter(|n| *n > 0);
             let left = left.ok_or_else(|| {
-                format!("{first} and {last} of {size} cut off; expected one left at least")
+                format!("{first} and {last} of {size} cut off; expected at least one left")
             })?;
             view = self.cut(view, at - 1, [first, left, 1], site)?;
         }

@@ -205,7 +205,7 @@ fn norms_in_training_mode_are_told() {
         check(net.node(&line, with), 3, &["of_z = batch-norm(input)"]).notes
     };
     let told =
-        ["1 batch norms are in training mode; here they use their stored statistics in inference"];
+        ["1 batch norms are in training mode; for inference they use their stored statistics here"];
     assert_eq!(notes(17, "z, a, b", vec![Attribute::int("training_mode", 1)]), told);
     // Below opset 14 its further outputs say so.
     assert_eq!(notes(9, "z, a, b, c, d", vec![]), told);
