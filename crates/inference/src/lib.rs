@@ -41,6 +41,7 @@ mod buffers;
 mod dead;
 mod flat;
 mod gather;
+pub mod integer;
 mod model;
 mod network;
 mod plain;

@@ -10,15 +10,19 @@
 //! [`Ending::value`] and [`Rounding`] are the specification.
 
 mod conv;
+mod depthwise;
 mod dot;
 mod ending;
+mod floats;
 mod isa;
 mod lists;
 mod panels;
 mod words;
 
 pub use conv::{Method, Output, Weights};
+pub use depthwise::Depthwise;
 pub use ending::{Ending, Summand};
+pub use floats::{from_floats, to_floats};
 pub use isa::Instructions;
 pub use words::{Word, from_words, quads, to_words};
 
