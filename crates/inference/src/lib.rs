@@ -56,4 +56,5 @@ pub use model::{Answer, Model};
 pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
 pub use plain::{plain, tell_plain};
 pub use plan::{LayerPlan, Plan, Threads, Use};
+pub use run::Shown;
 pub use times::Unknown;
