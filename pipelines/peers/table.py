@@ -41,7 +41,7 @@ PRUNING = "--sparsity 0.8 --scope layer"
 # The networks are as random as zoo.py makes them, and steep: steps along the gradient would have to be tiny.
 TRAINING = "--epochs 1 --batch 8 --optimiser adamw"
 # The first with which the loss falls is taken: large linear layers take smaller steps.
-RATES = ("0.0003", "0.0001", "0.00003")
+RATES = ("0.0003", "0.0001", "0.00003", "0.00001")
 # Images for training and for test: of 32 pixels, and enlarged for networks that take larger ones.
 SMALL, LARGE = (512, 32), (64, 16)
 
@@ -116,18 +116,24 @@ class Passage:
 
     def trained(self):
         for rate in RATES:
-            self.binaries.run(
-                f"trainer --data {self.data} --network net.net --init-from torchscript --out trained --fresh "
-                f"{TRAINING} --lr {rate} -q"
-            )
-            scores = self.binaries.json(
-                f"models eval torchscript trained --data {self.data} --recalibration-images {SMALL[0]}"
-            )
+            try:
+                self.binaries.run(
+                    f"trainer --data {self.data} --network net.net --init-from torchscript --out trained --fresh "
+                    f"{TRAINING} --lr {rate} -q"
+                )
+                scores = self.binaries.json(
+                    f"models eval torchscript trained --data {self.data} --recalibration-images {SMALL[0]}"
+                )
+            except SystemExit as error:
+                # It may have diverged: a lower rate is tried, and this told where none does better.
+                outcome = str(error)
+                continue
             before, after = (score["scores"]["validation"]["loss"] for score in scores)
+            outcome = f"the loss went from {before:.3f} to {after:.3f}"
             self.row |= {"epoch": [before, after], "rate": rate}
             if after < before:
                 return f"loss {before:.3f} to {after:.3f} at a rate of {rate}"
-        raise Failed(f"the loss went from {before:.3f} to {after:.3f} at a rate of {rate}")
+        raise Failed(f"the loss fell at no learning rate; at {rate} {outcome}")
 
     def pruned(self):
         made = self.binaries.json(f"pruner --checkpoint trained {PRUNING} --out pruned -q")

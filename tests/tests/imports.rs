@@ -97,7 +97,11 @@ fn whatever_is_made_of_a_network_keeps_its_normalisation() {
     let bytes = place.bytes("imported.safetensors");
     let packed = packed::unpack(&bytes, &place.path("imported.safetensors")).expect("opens");
     assert_eq!(packed.info.normalisation(), imagenet());
-    place.succeeds(&format!("models import mine.onnx {IMAGENET} --out nameless"));
+    // An ONNX file of ours notes both, a bare state_dict nothing.
+    place.succeeds("models import mine.onnx --out noted");
+    place.succeeds("deployer pack noted --out noted.safetensors");
+    let bare = format!("models import mine.safetensors --network mine.net {IMAGENET}");
+    place.succeeds(&format!("{bare} --out nameless"));
     place.refuses(
         "deployer pack nameless --out nameless.safetensors",
         3,

@@ -156,7 +156,8 @@ impl Builder {
 }
 
 fn product(sizes: &[usize]) -> u128 {
-    sizes.iter().map(|&n| n as u128).product()
+    // Too large to count is too large.
+    sizes.iter().fold(1, |product: u128, n| product.saturating_mul(*n as u128))
 }
 
 fn check_shape(shape: Shape) -> Result<(), String> {

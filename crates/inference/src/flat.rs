@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use graph::Shape;
 use kernels::channels::Source;
 use kernels::conv::Epilogue;
-use kernels::flat::{self, Dense, Grouped, Image, Map, Matrix, Output, Sparse, Unrolled, Winograd};
+use kernels::flat::{
+    self, Dense, Depthwise, Grouped, Image, Map, Matrix, Output, Sparse, Unrolled, Winograd,
+};
 use kernels::norm::Affine;
 use kernels::pool::{Average, Pooling};
 use kernels::{Activation, Sides, Size};
@@ -27,6 +29,7 @@ pub(crate) struct FlatLayer {
 
 enum Op {
     Sparse(Sparse),
+    Depthwise(Depthwise),
     Grouped(Grouped),
     Winograd(Winograd),
     Unrolled(Unrolled),
@@ -144,6 +147,9 @@ impl FlatLayer {
             return Op::Unrolled(unrolled);
         }
         self.room = sizes.room();
+        if !sparse && Depthwise::fits(&sizes) {
+            return Op::Depthwise(Depthwise::new(&sizes, &conv.weight));
+        }
         if sizes.groups > 1 {
             return Op::Grouped(Grouped::new(&sizes, &conv.weight, sparse));
         }
@@ -158,6 +164,7 @@ impl FlatLayer {
         match &self.op {
             Op::Sparse(_) => "sparse, by image",
             Op::Grouped(g) if g.is_sparse() => "sparse in groups, by image",
+            Op::Depthwise(_) => "depthwise, by image",
             Op::Grouped(_) => "in groups, by image",
             Op::Winograd(_) => "Winograd, by image",
             Op::Dense(_) | Op::Unrolled(_) => "dense, by image",
@@ -184,6 +191,7 @@ impl FlatLayer {
         let x = inputs[0];
         match &self.op {
             Op::Sparse(kept) => return kept.forward((x, room), &end, y, tasks),
+            Op::Depthwise(depthwise) => return depthwise.forward(x, &end, y, tasks),
             Op::Grouped(grouped) => return grouped.forward(x, &end, y, tasks),
             Op::Winograd(winograd) => return winograd.forward(x, &end, y, tasks),
             Op::Unrolled(unrolled) => return unrolled.forward((x, room), &end, y, tasks),
@@ -215,6 +223,7 @@ impl FlatLayer {
     fn plain<'a>(&self, image: &impl Fn(usize) -> Image<'a>, inputs: usize, to: Output) {
         match &self.op {
             Op::Sparse(_)
+            | Op::Depthwise(_)
             | Op::Grouped(_)
             | Op::Winograd(_)
             | Op::Unrolled(_)

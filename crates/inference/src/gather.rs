@@ -2,8 +2,11 @@
 //! list stays one whatever channels go, where a slice or a shuffle would lose its regular form, and
 //! copying by a list costs no more.
 
+use graph::Shape;
 use graph::op::{PadChannels, Shuffle, Slice};
-use kernels::channels::Source;
+use kernels::channels::{Source, Span};
+
+use crate::sizes;
 
 /// All channels of all inputs, which have so many each.
 pub(crate) fn concat(channels: impl Iterator<Item = usize>) -> Vec<Source> {
@@ -16,16 +19,17 @@ pub(crate) fn slice(slice: Slice) -> Vec<Source> {
     (slice.start..slice.end).map(first).collect()
 }
 
-/// So many channels in the order of a shuffle.
-pub(crate) fn shuffle(channels: usize, Shuffle { groups }: Shuffle) -> Vec<Source> {
-    let each = channels / groups;
-    (0..channels).map(|c| first(c % groups * each + c / groups)).collect()
+/// The channels of `x` in the order of a shuffle.
+pub(crate) fn shuffle(x: Shape, shuffle: Shuffle) -> Vec<Source> {
+    let shuffle = sizes::shuffle(x, shuffle);
+    (0..x.c).map(|c| first(shuffle.source(c))).collect()
 }
 
-/// The channels of the input as some of `channels`, zeros the others.
-pub(crate) fn pad_channels(channels: usize, pad: PadChannels) -> Vec<Source> {
-    let own = pad.before..channels - pad.after;
-    let of = |c| if own.contains(&c) { first(c - pad.before) } else { Source::Value(0.0) };
+/// The channels of `x` with channels of zeros before and behind them.
+pub(crate) fn pad_channels(x: Shape, pad: PadChannels) -> Vec<Source> {
+    let Span { channels, start, end, .. } = sizes::pad_channels(x, pad);
+    let own = start..end;
+    let of = |c| if own.contains(&c) { first(c - start) } else { Source::Value(0.0) };
     (0..channels).map(of).collect()
 }
 

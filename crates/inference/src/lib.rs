@@ -36,6 +36,7 @@
 //! measurement, and buffers that are used again. Training, and how a network came to be pruned, are
 //! others' business; there is no tensor library beneath.
 
+mod awake;
 mod block;
 mod buffers;
 mod dead;

@@ -187,6 +187,7 @@ impl<V: Values> Lowering<'_, V> {
     fn group(&mut self, group: &Group) {
         let nodes = self.graph.nodes();
         let core = &nodes[group.core];
+        let read = |i: usize| nodes[core.inputs[i]].shape;
         let mut activation = group.activation;
         let mut inputs: Vec<usize> = core.inputs.iter().map(|n| self.of[*n]).collect();
         let kind = match core.op {
@@ -220,8 +221,8 @@ impl<V: Values> Lowering<'_, V> {
                 Kind::Gather(gather::concat(channels))
             }
             Op::Slice(slice) => Kind::Gather(gather::slice(slice)),
-            Op::Shuffle(shuffle) => Kind::Gather(gather::shuffle(core.shape.c, shuffle)),
-            Op::PadChannels(pad) => Kind::Gather(gather::pad_channels(core.shape.c, pad)),
+            Op::Shuffle(shuffle) => Kind::Gather(gather::shuffle(read(0), shuffle)),
+            Op::PadChannels(pad) => Kind::Gather(gather::pad_channels(read(0), pad)),
             Op::PadBorders(pad) => Kind::PadBorders(pad),
             Op::Flatten if nodes[core.inputs[0]].shape.is_vector() => Kind::Copy,
             Op::Flatten => Kind::Flatten,

@@ -5,14 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use kernels::flat::{self, Map};
+use kernels::flat::{self, Map, Output};
 use kernels::{Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
-use crate::Plan;
 use crate::block::BlockOperands;
 use crate::flat::FlatOperands;
 use crate::plan::{Ready, tasks};
+use crate::{Plan, awake};
 
 /// Buffers of past runs.
 #[derive(Default)]
@@ -62,12 +62,23 @@ impl Plan {
     pub fn logits(&self, images: &[f32]) -> Vec<f32> {
         // All of it on a thread of the pool: entered from outside layer by layer, each layer would
         // wait for a thread to wake up.
-        rayon::scope(|_| self.run(images))
+        rayon::scope(|_| {
+            if Share::of(images.len() / self.pixels()).tasks > 1 {
+                awake::with(|| self.run(images))
+            } else {
+                self.run(images)
+            }
+        })
+    }
+
+    /// Values of an image.
+    fn pixels(&self) -> usize {
+        let input = self.maps[0];
+        input.channels * input.h * input.w
     }
 
     fn run(&self, images: &[f32]) -> Vec<f32> {
-        let input = self.maps[0];
-        let each = input.channels * input.h * input.w;
+        let each = self.pixels();
         assert!(images.len().is_multiple_of(each), "whole images");
         let mut logits = vec![0.0; images.len() / each * self.classes];
         if self.split + 1 == self.steps.len() {
@@ -75,10 +86,11 @@ impl Plan {
             let last = self.maps[self.split];
             let share = Share::of(images.len() / each);
             let run = |(image, y): (&[f32], &mut [f32])| {
-                self.image(image, share, |arena| {
+                let cross = |arena: &mut Arena| {
                     let x = arena.read(self.flat.of[self.split], last.len());
                     flat::to_plain(last, x, y);
-                });
+                };
+                awake::computing(|| self.image(image, share, cross));
             };
             all.for_each(run);
             return logits;
@@ -116,7 +128,10 @@ impl Plan {
             let start = Instant::now();
             let mut y = arena.take(self.flat.of[n]);
             match &step.ready {
-                Ready::Input => flat::from_plain(self.maps[0], image, &mut y[..len(0)]),
+                Ready::Input => {
+                    let (map, values) = (self.maps[0], &mut y[..len(0)]);
+                    flat::from_plain(image, Output { map, values, tasks: share.tasks });
+                }
                 Ready::Flat(layer) => {
                     let mut room = arena.room.take().expect("given back after each step");
                     let read = |n: usize| arena.read(self.flat.of[n], len(n));

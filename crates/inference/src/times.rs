@@ -9,7 +9,7 @@ use tuning::{Table, seconds};
 
 use crate::block::{self, BlockLayer, BlockOperands};
 use crate::flat::{FlatLayer, FlatOperands};
-use crate::{Conv, Kind, Layer, Network, Threads, Use};
+use crate::{Conv, Kind, Layer, Network, Threads, Use, awake};
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,11 @@ static TIMES: Table<f64> = Table::new("layers.yaml");
 pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, Use)) -> Best {
     let layer = &network.layers[n];
     let density = if let Kind::Conv(conv) = &layer.kind { conv.density() } else { 1.0 };
-    let can = how.skip && density < 1.0 && isa::plain() != Ok(true) && has_choice(layer, way);
+    let can = how.skip && density < MOST && isa::plain() != Ok(true) && has_choice(layer, way);
+    if !can && way == Way::One {
+        // A single image goes all the way so: nothing is to be decided.
+        return Best { sparse: false, seconds: 0.0 };
+    }
     let key = key(network, maps, n, (way, how.threads));
     let seconds = |density: Option<f64>| {
         let share = density.map_or_else(|| "all".into(), |d| format!("{:.0} %", d * 100.0));
@@ -71,7 +75,7 @@ pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, 
     };
     let guess = Best { sparse: can && density < USUAL, seconds: 0.0 };
     let Some(dense) = seconds(None) else { return guess };
-    if !can || density >= MOST {
+    if !can {
         return Best { sparse: false, seconds: dense };
     }
     let [Some(low), Some(high)] = DENSITIES.map(|density| seconds(Some(density))) else {
@@ -131,7 +135,7 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version, which is to be raised when they become faster.
 fn machine() -> String {
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
     format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
 }
@@ -257,7 +261,7 @@ impl Alone {
 fn one(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
     let mut all = Alone::new(alone, maps, sparse);
     let tasks = crate::plan::tasks();
-    seconds(|| all.run(tasks))
+    rayon::scope(|_| awake::with(|| seconds(|| all.run(tasks))))
 }
 
 fn images(alone: &Network, maps: &[Map], sparse: bool) -> f64 {

@@ -134,3 +134,55 @@ fn layers_tell_what_they_run_and_how_long() {
     assert!(plan.take_spent()[1..].iter().all(|s| *s > 0.0));
     assert!(plan.take_spent().iter().all(|s| *s == 0.0), "counted from the last time");
 }
+
+/// A plan of [`pruned`] that runs one image at a time, an image, and its logits on one thread.
+fn one_by_one() -> (Plan, Vec<f32>, Vec<f32>) {
+    let network = pruned(2, 0.7, 8);
+    let plan = Plan::fixed(&network, (network.layers.len() - 1, 1), true);
+    let x: Vec<f32> = image(&network, 1).into_iter().map(|v| v as f32).collect();
+    let expected = pool(1).install(|| plan.logits(&x));
+    (plan, x, expected)
+}
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
+}
+
+#[test]
+fn several_threads_ask_at_once() {
+    let (plan, x, expected) = one_by_one();
+    for threads in [2, 4] {
+        let pool = pool(threads);
+        let (two, both) = ([&x[..], &x[..]].concat(), [&expected[..], &expected[..]].concat());
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        assert_eq!(pool.install(|| plan.logits(&x)), expected);
+                        assert_eq!(pool.install(|| plan.logits(&two)), both);
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// An answer does not wait for threads that wait for it.
+#[test]
+fn another_thread_of_the_pool_may_wait_for_the_answer() {
+    let (plan, x, expected) = one_by_one();
+    let (send, receive) = std::sync::mpsc::channel();
+    let wait = move || receive.recv_timeout(std::time::Duration::from_mins(1));
+    let give = || send.send(plan.logits(&x)).expect("somebody waits");
+    let ((), found) = pool(2).install(|| rayon::join(give, wait));
+    assert_eq!(found.expect("an answer"), expected);
+}
+
+#[test]
+fn an_answer_comes_after_a_panic() {
+    let (plan, x, expected) = one_by_one();
+    let pool = pool(2);
+    let half = std::panic::AssertUnwindSafe(|| pool.install(|| plan.logits(&x[..x.len() / 2])));
+    assert!(std::panic::catch_unwind(half).is_err(), "half an image");
+    assert_eq!(pool.install(|| plan.logits(&x)), expected);
+}

@@ -34,6 +34,7 @@ pub mod loss;
 pub mod norm;
 pub mod optimiser;
 pub mod pack;
+mod pairs;
 pub mod peak;
 pub mod pool;
 mod prefetch;

@@ -21,24 +21,24 @@ pub struct Buffer {
 static FREE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 /// Buffers kept for later.
 const KEPT: usize = 16;
+/// How many times as long as needed a buffer may be that is used again.
+const WASTE: usize = 4;
+/// Lines of buffers that are used again for anything shorter: 64 KiB.
+const SMALL: usize = 1 << 10;
 
 impl Buffer {
     /// Room for `len` values, which hold anything.
     pub(crate) fn new(len: usize) -> Self {
         let needed = len.div_ceil(16);
         let mut free = FREE.lock().expect("no panic while held");
+        // A large buffer is not given away for a small one: who needs it next would have to make another.
+        let most = needed.saturating_mul(WASTE).max(SMALL);
         let best = (0..free.len())
-            .filter(|&i| free[i].len() >= needed)
-            .min_by_key(|&i| free[i].len())
-            .or_else(|| (0..free.len()).max_by_key(|&i| free[i].len()));
-        let mut lines = best.map(|i| free.swap_remove(i)).unwrap_or_default();
+            .filter(|&i| (needed..=most).contains(&free[i].len()))
+            .min_by_key(|&i| free[i].len());
+        let found = best.map(|i| free.swap_remove(i));
         drop(free);
-        if lines.len() < needed {
-            // Nothing of the old content is needed: growing would copy it.
-            drop(std::mem::take(&mut lines));
-            lines = vec![Line([0.0; 16]); needed];
-        }
-        Self { lines, len }
+        Self { lines: found.unwrap_or_else(|| vec![Line([0.0; 16]); needed]), len }
     }
 
     /// Room for `len` zeros.
@@ -51,9 +51,15 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
         let mut free = FREE.lock().expect("no panic while held");
         if free.len() < KEPT {
-            free.push(std::mem::take(&mut self.lines));
+            free.push(lines);
+        } else if let Some(least) = free.iter_mut().min_by_key(|kept| kept.len())
+            && least.len() < lines.len()
+        {
+            // Large ones take longest to make.
+            *least = lines;
         }
     }
 }

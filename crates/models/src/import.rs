@@ -31,8 +31,8 @@ pub struct Import {
     #[arg(long)]
     replace_head: bool,
     /// Mean of each channel with which the network's images are normalised, for pixels from 0 to 1
-    /// (torchvision's: 0.485,0.456,0.406); without it, what an .onnx file says, else the mean of
-    /// whichever dataset is in use
+    /// (torchvision's: 0.485,0.456,0.406; default: what the .onnx file or the checkpoint --like states, else
+    /// the mean of whichever dataset is in use)
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', requires = "std")]
     mean: Vec<f64>,
     /// Standard deviation of each channel, likewise (torchvision's: 0.229,0.224,0.225)
@@ -137,8 +137,7 @@ impl Import {
             }
             if !found.class_names.is_empty() && found.class_names != names {
                 found.notes.push(
-                    "--classes: these names are taken, not those that came with the network"
-                        .to_owned(),
+                    "--classes: replaces the class names that came with the network".to_owned(),
                 );
             }
             found.class_names = names;
@@ -146,7 +145,7 @@ impl Import {
         if let Some(given) = self.normalisation(&found.graph)? {
             if found.normalisation.as_ref().is_some_and(|n| *n != given) {
                 found.notes.push(
-                    "--mean, --std: these are taken, not those that came with the network"
+                    "--mean, --std: replace the normalisation that came with the network"
                         .to_owned(),
                 );
             }

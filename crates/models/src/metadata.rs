@@ -18,15 +18,15 @@ pub struct Known {
 /// What `said` of the file `path` means for `graph`; notes say what is taken.
 ///
 /// # Errors
-/// `Integrity` where a file of ours does not fit its own network. What another program means by these
-/// words may be something else: what does not fit is left out, and told.
+/// `Integrity` where the metadata of a file of ours does not fit its network. Another program may use the same
+/// keys for something else: entries of its files that do not fit are ignored, with a note.
 pub fn known(said: Said, graph: &Graph, path: &Path, notes: &mut Vec<String>) -> Result<Known> {
     let Said { mean, std, classes, own } = said;
     let mut refused = |what: String| {
         if own {
             return Err(Error::Integrity(format!("{}: metadata {what}", path.display())));
         }
-        notes.push(format!("left out, metadata {what}"));
+        notes.push(format!("ignored: metadata {what}"));
         Ok(())
     };
     let mut known = Known::default();

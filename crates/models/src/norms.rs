@@ -20,14 +20,14 @@ const IMAGES: usize = 512;
 /// norms had never been folded.
 ///
 /// # Errors
-/// As [`Dataset::open`]; `Config` where the images have other channels or no norm is missing, `Integrity` where
-/// a statistic is not finite.
+/// As [`Dataset::open`]; `Config` where the images have another number of channels or every convolution has a
+/// norm already, `Integrity` where a statistic is not finite.
 pub fn insert(found: Found, data: &Path, seed: u64) -> Result<Found> {
     let dataset = Dataset::open(data)?;
     engine::check_channels(&found.graph, dataset.info.shape, data)?;
     let (dataset, whose) = match &found.normalisation {
-        Some(own) => (dataset.normalised_by(own), "--mean and --std"),
-        None => (dataset, "the dataset's mean and std, without --mean and --std"),
+        Some(own) => (dataset.normalised_by(own), "the network's mean and std"),
+        None => (dataset, "the dataset's mean and std, since the network states none"),
     };
     let normed = found.graph.normed()?;
     if normed.norms.is_empty() {

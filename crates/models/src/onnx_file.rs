@@ -79,7 +79,7 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
     let (Shape { c, h, w }, classes) = (graph.images(), graph.classes());
     let n = input.shape.first().copied().unwrap_or(0);
     input.check((file, "input"), graph, &[n, c, h, w])?;
-    // Pixels of one row and column may be left in the source's answers.
+    // The source's answers may still have a height and width of 1.
     let shape: Vec<usize> = match output.shape[..] {
         [found, all, 1, 1] => vec![found, all],
         _ => output.shape.clone(),
@@ -106,6 +106,9 @@ fn disagreement(imported: &Imported, file: &Path) -> anyhow::Result<f64> {
 
 /// The logits as the file ends with them.
 fn ended(ending: Ending, mut logits: Vec<f32>, classes: usize) -> Vec<f32> {
+    if ending == Ending::Logits {
+        return logits;
+    }
     for row in logits.chunks_exact_mut(classes) {
         let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|v| f64::from(v - most).exp()).sum();

@@ -312,7 +312,7 @@ fn what_an_onnx_file_notes_comes_back() {
     assert_eq!(first.class_names, second.class_names);
     assert_eq!(first.normalisation, second.normalisation);
     let (code, _, err) = place.models("import a.onnx --mean 0,0,0 --std 1,1,1 --out third");
-    assert!(code == 0 && err.contains("--mean, --std: these are taken"), "{code}: {err}");
+    assert!(code == 0 && err.contains("--mean, --std: replace the normalisation"), "{code}: {err}");
     let third = network("third").expect("named");
     assert_eq!(third.normalisation.expect("given").std, [1.0; 3]);
     assert_eq!(third.class_names, names);

@@ -157,13 +157,7 @@ fn what_does_not_fit_the_network_is_refused() {
 #[test]
 fn a_network_beyond_memory_is_refused() {
     let large = Graph::build("vgg16@4", 10, 32).expect("in the zoo");
-    let swap = |r: &mut Record, all: &mut Tensors| {
-        let text = large.to_string().into_bytes();
-        r.network = Network { graph: None, ..large.network() };
-        r.graph_bytes = Some(text.len());
-        all.insert(GRAPH.into(), Tensor::u8(&[text.len()], text));
-    };
-    check(swap, 6, "values; a packed file holds up to");
+    check(network(&large.to_string()), 6, "values; a packed file holds up to");
 }
 
 /// Puts the network of `text` in place of the file's.

@@ -78,8 +78,8 @@ fn tied(layer: &Layer, n: usize) -> bool {
         | Kind::PadBorders(_)
         | Kind::Flatten
         | Kind::Copy => true,
-        // A list of channels loses any of its own, though the inputs keep them for others; and of
-        // an input's that goes it keeps the value.
+        // A list may lose a channel that its input keeps for other readers, and may keep one that its
+        // input loses: as a known value.
         Kind::Gather(_) | Kind::Input | Kind::LayerNorm(_) => false,
     }
 }

@@ -57,8 +57,8 @@ pub(super) fn without_unused(inputs: &[usize], sources: &[Source]) -> (Vec<usize
 }
 
 impl Input<'_> {
-    /// The source of what was `channel` of input number `input`. Where that goes and no value of it
-    /// is known, nobody asks for it: any will do.
+    /// The source of what was `channel` of input number `input`. Where that channel goes and its value
+    /// is not known, nothing reads it: any value will do.
     fn moved(&self, input: usize, channel: usize) -> Source {
         if self.kept[channel] {
             return Source::Channel { input, channel: count(&self.kept[..channel]) };

@@ -7,11 +7,11 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::Epilogue;
 use super::epilogue::{Finish, activate};
 use super::micro::{self, ROWS, Steps, Target};
 use super::stencil::Stencil;
 use super::tiling::{Item, Part, Share, Tiling};
+use super::{Crew, Epilogue};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
@@ -52,7 +52,13 @@ pub(super) fn pack(s: &Stencil, weight: &[f32], order: Order) -> Buffer {
 }
 
 /// Writes the sums of `source` weighted by `packed` to `y`.
-pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y: &mut [f32]) {
+pub(super) fn run(
+    s: &Stencil,
+    packed: &[f32],
+    source: &[f32],
+    (end, crew): (&Epilogue, Crew),
+    y: &mut [f32],
+) {
     let panels = s.outputs.div_ceil(ROWS);
     assert_eq!(packed.len(), panels * s.channels * s.taps.len() * ROWS, "packed weights");
     let tiling = tiling(s);
@@ -63,7 +69,7 @@ pub(super) fn run(s: &Stencil, packed: &[f32], source: &[f32], end: &Epilogue, y
     let out = Shared::new(y);
     let finish = Finish::new(end, &out);
     let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source, end, finish };
-    (0..tiling.items * splits).into_par_iter().for_each(|i| {
+    crew.each(tiling.items * splits, |i| {
         let split = i % splits;
         let panels = split * panels / splits..(split + 1) * panels / splits;
         let item = tiling.item(s, i / splits);

@@ -1,14 +1,15 @@
 //! Convolution in groups: each group of output channels reads a group of input channels alone.
 //!
-//! Groups of one channel are [`depthwise`]. Of others each is a full convolution of one block: its channels
-//! lie one behind the other there.
+//! Groups of one channel are [`depthwise`]. Otherwise the channels of a group are contiguous in a block, so
+//! that each group of a block is a full convolution; weight gradients alone copy the channels of a group.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::dense::InputGrad;
 use super::depthwise::{self, Depthwise};
-use super::{Conv, Dense, Epilogue};
+use super::{Conv, Crew, Dense, Epilogue};
 use crate::scratch::Buffer;
 use crate::{LANES, Lanes};
 
@@ -86,16 +87,17 @@ impl Prepared {
     pub fn forward(&self, lanes: Lanes, x: &[f32], end: &Epilogue, y: &mut [f32]) {
         let g = Grouped { each: Conv { lanes, ..self.grouped.each }, ..self.grouped };
         g.check((x.len(), g.each.weight_len() * g.groups, y.len()));
-        let dense = match (&self.weights, g.depthwise()) {
-            (Weights::Dense(dense), _) => dense,
-            (Weights::Depthwise(weight), Some(d)) => {
+        let dense = match &self.weights {
+            Weights::Dense(dense) => dense,
+            Weights::Depthwise(weight) => {
+                let d = g.depthwise().expect("groups of one channel");
                 return depthwise::forward(&d, x, weight, end, y);
             }
-            (Weights::Depthwise(_), None) => unreachable!("groups of one channel"),
         };
         end.check(g.full().outputs, y.len());
         let (each, outputs) = (g.of_block(), g.each.outputs);
         let (from, to) = (each.input_len(), each.output_len());
+        let crew = Crew::of_each(lanes.blocks() * g.groups);
         y.par_chunks_exact_mut(to).zip(x.par_chunks_exact(from)).enumerate().for_each(
             |(i, (y, x))| {
                 let group = i % g.groups;
@@ -104,7 +106,7 @@ impl Prepared {
                     add: end.add.get(i * to..(i + 1) * to).unwrap_or_default(),
                     activation: end.activation,
                 };
-                dense[group].forward(&each, x, &own, y);
+                dense[group].run(&each, x, (&own, crew), y);
             },
         );
     }
@@ -112,6 +114,10 @@ impl Prepared {
 
 /// As [`super::forward`] of each group, followed by `end`.
 pub fn forward(g: &Grouped, x: &[f32], weight: &[f32], end: &Epilogue, y: &mut [f32]) {
+    if let Some(d) = g.depthwise() {
+        g.check((x.len(), weight.len(), y.len()));
+        return depthwise::forward(&d, x, weight, end, y);
+    }
     Prepared::new(g, weight).forward(g.each.lanes, x, end, y);
 }
 
@@ -122,9 +128,12 @@ pub fn input_grad(g: &Grouped, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
         return depthwise::input_grad(&d, dy, weight, dx);
     }
     let each = g.of_block();
+    let of = |group| InputGrad::new(&each, &weight[g.weight(group)]);
+    let gradients: Vec<InputGrad> = (0..g.groups).map(of).collect();
+    let crew = Crew::of_each(g.each.lanes.blocks() * g.groups);
     let blocks = dx.par_chunks_exact_mut(each.input_len());
     blocks.zip(dy.par_chunks_exact(each.output_len())).enumerate().for_each(|(i, (dx, dy))| {
-        super::input_grad(&each, dy, &weight[g.weight(i % g.groups)], dx);
+        gradients[i % g.groups].run(dy, dx, crew);
     });
 }
 

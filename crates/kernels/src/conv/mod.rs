@@ -22,13 +22,40 @@ pub(crate) mod winograd;
 use rayon::prelude::*;
 
 pub use dense::Dense;
-use direct::Order;
+use dense::InputGrad;
 pub use epilogue::Epilogue;
 pub use sparse::Sparse;
-use stencil::Stencil;
-use winograd::{Crew, Tiles, Transformed};
 
 use crate::{LANES, Lanes, Size, Window, lanes};
+
+/// Which threads compute a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crew {
+    /// All of the pool.
+    Pool,
+    /// The caller's alone.
+    Caller,
+}
+
+impl Crew {
+    /// The threads of each convolution where so many `tasks` of them are computed at the same time.
+    pub(crate) fn of_each(tasks: usize) -> Self {
+        if tasks >= rayon::current_num_threads() { Self::Caller } else { Self::Pool }
+    }
+
+    /// The threads of one convolution that is split into so many `tasks`.
+    pub(crate) fn of(tasks: usize) -> Self {
+        if tasks > 1 { Self::Pool } else { Self::Caller }
+    }
+
+    /// Calls `f` with `0..count`.
+    pub(crate) fn each(self, count: usize, f: impl Fn(usize) + Send + Sync) {
+        match self {
+            Self::Pool => (0..count).into_par_iter().for_each(f),
+            Self::Caller => (0..count).for_each(f),
+        }
+    }
+}
 
 /// Sizes of a convolution over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,18 +142,7 @@ pub fn transforms(conv: &Conv) -> bool {
 
 /// `dx[n, i] = sum over (o, ky, kx) of weight[o, i, ky, kx] * dy[n, o, ..]`.
 pub fn input_grad(conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
-    conv.check((dx.len(), weight.len(), dy.len()));
-    let end = &Epilogue::default();
-    if winograd::fits(conv) {
-        let (tiles, order) =
-            (Tiles::input_grad(conv), Order { output: conv.taps(), channel: conv.row() });
-        let weights = winograd::transform_weights(&tiles, weight, order, true);
-        return winograd::run(&tiles, Transformed { weights: &weights, end }, dy, dx, Crew::Pool);
-    }
-    for s in Stencil::input_grad(conv) {
-        let packed = direct::pack(&s, weight, Order { output: conv.taps(), channel: conv.row() });
-        direct::run(&s, &packed, dy, end, dx);
-    }
+    InputGrad::new(conv, weight).run(dy, dx, Crew::Pool);
 }
 
 /// `dw[o, i, ky, kx] = sum over images and pixels of dy[n, o, y, x] * x[n, i, ..]`.

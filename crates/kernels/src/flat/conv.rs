@@ -1,12 +1,8 @@
-//! Sizes of a convolution of one image, and its source arranged so that windows lie in vectors.
-
-use std::ops::Range;
-
-use rayon::prelude::*;
+//! Sizes of a convolution of one image, and where its windows read.
 
 use super::Map;
 use crate::conv::Epilogue;
-use crate::{Kernel, LANES, Size, Window, simd};
+use crate::{LANES, Size, Window};
 
 /// Sizes of a convolution of one image. The output is no vector ([`Map::is_vector`]), and the input is
 /// none unless it is [arranged](Conv::arranged): that would be a [`super::Matrix`].
@@ -24,7 +20,7 @@ pub struct Conv {
 }
 
 /// Where a channel's windows read.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     /// Values between channels.
     pub channel: usize,
@@ -155,21 +151,22 @@ impl Conv {
     }
 
     /// Phases of the stride down and across that taps read: a map of the copy each.
-    fn phases(&self) -> Size {
+    pub(super) fn phases(&self) -> Size {
         let (cycle, kernel) = (self.cycle(), self.window.kernel);
         Size { h: cycle.h.min(kernel.h), w: cycle.w.min(kernel.w) }
     }
 
     /// Values of one of these maps; windows of the last vector reach behind its rows.
-    fn phase(&self) -> usize {
+    pub(super) fn phase(&self) -> usize {
         let (pitch, reach) = (self.output.pitch(), self.reach());
         let read = self.output.vectors() * LANES + reach.h * pitch + reach.w;
         read.max((self.output.h + reach.h) * pitch).next_multiple_of(LANES)
     }
 
-    /// Values of a channel of the copy.
-    fn channel(&self) -> usize {
-        self.phases().pixels() * self.phase()
+    /// Values of a channel of the copy, an odd number of vectors: otherwise the channels of a window would
+    /// compete for a few cache sets.
+    pub(super) fn channel(&self) -> usize {
+        ((self.phases().pixels() * self.phase() / LANES) | 1) * LANES
     }
 
     pub(super) fn check_epilogue(&self, end: &Epilogue) {
@@ -197,108 +194,4 @@ impl Conv {
         };
         assert!(end <= len, "a window reaches out of bounds");
     }
-
-    /// Copies `x` into `room` if need be; returns what is read.
-    pub(super) fn source<'a>(&self, x: &'a [f32], room: &'a mut [f32], tasks: usize) -> &'a [f32] {
-        if !self.arranged() || tasks <= 1 {
-            return self.source_of(x, 0..self.input.channels, room);
-        }
-        // Of the last channel the vectors reach behind it.
-        let channels = self.input.channels * self.channel();
-        let channels = room[..channels].par_chunks_exact_mut(self.channel());
-        channels.enumerate().for_each(|(c, to)| self.arrange(x, c, to));
-        room
-    }
-
-    /// As [`Self::source`], of some channels on this thread.
-    pub(super) fn source_of<'a>(
-        &self,
-        x: &'a [f32],
-        channels: Range<usize>,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        if !self.arranged() {
-            return &x[channels.start * self.input.plane()..];
-        }
-        for (c, to) in channels.zip(room.chunks_exact_mut(self.channel())) {
-            self.arrange(x, c, to);
-        }
-        room
-    }
-
-    /// Copies channel `c` of `x`.
-    fn arrange(&self, x: &[f32], c: usize, to: &mut [f32]) {
-        simd::<Arrange, _>((self, x, c, to));
-    }
-}
-
-/// One channel.
-struct Arrange;
-
-impl Kernel<(&Conv, &[f32], usize, &mut [f32])> for Arrange {
-    type Out = ();
-
-    #[inline(always)]
-    fn run((conv, x, c, to): (&Conv, &[f32], usize, &mut [f32])) {
-        // All at once: the few zeros of each row by themselves would take longer than the rows.
-        to.fill(0.0);
-        // Divisions, once each: they take longer than a row, too.
-        let Window { stride, dilation, padding, .. } = conv.window;
-        let (phases, rows) = (conv.phases(), conv.output.h + conv.reach().h);
-        let (pitch, h, width) = (conv.output.pitch(), conv.input.h, conv.input.w);
-        let row = conv.input.pitch();
-        let from = &x[conv.input.at(c, 0, 0)..];
-        for (i, to) in to.chunks_exact_mut(conv.phase()).enumerate() {
-            let py = i / phases.w * dilation.h % stride.h;
-            let px = i % phases.w * dilation.w % stride.w;
-            // The first pixel of a row that this phase takes, and its column there.
-            let first = (px + stride.w - padding.left % stride.w) % stride.w;
-            let column = (first + padding.left) / stride.w;
-            if first >= width || column >= pitch {
-                continue;
-            }
-            let count = (width - first).div_ceil(stride.w).min(pitch - column);
-            for (r, to) in to.chunks_exact_mut(pitch).take(rows).enumerate() {
-                let y = (r * stride.h + py).wrapping_sub(padding.top);
-                if y < h {
-                    let own = &from[y * row + first..y * row + width];
-                    pick(stride.w, own, &mut to[column..column + count]);
-                }
-            }
-        }
-    }
-}
-
-/// Every `stride`-th value of `from`.
-#[inline(always)]
-fn pick(stride: usize, from: &[f32], to: &mut [f32]) {
-    match stride {
-        1 => to.copy_from_slice(&from[..to.len()]),
-        // Rows are short: with a count that it does not know the compiler would leave most of each to
-        // a loop over single values.
-        2 => {
-            let at = evens::<LANES>(0, from, to);
-            let at = evens::<8>(at, from, to);
-            let at = evens::<4>(at, from, to);
-            evens::<1>(at, from, to);
-        }
-        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
-    }
-}
-
-/// Every second value of `from` as far as `N` at a time fit, from place `at` of `to` on; the first place
-/// that is left.
-#[inline(always)]
-fn evens<const N: usize>(at: usize, from: &[f32], to: &mut [f32]) -> usize {
-    let places = to[at..].as_chunks_mut::<N>().0;
-    let end = at + places.len() * N;
-    for (i, place) in places.iter_mut().enumerate() {
-        // The last may lack the odd value behind it.
-        let first = 2 * (at + i * N);
-        match from.get(first..first + 2 * N) {
-            Some(own) => (0..N).for_each(|i| place[i] = own[2 * i]),
-            None => (0..N).for_each(|i| place[i] = from[first + 2 * i]),
-        }
-    }
-    end
 }

@@ -2,19 +2,23 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::image::clear_around;
 use super::{Image, Map, Output};
 use crate::conv::transpose::transpose;
 use crate::{LANES, isa, lanes};
 
-/// Writes `image`, (channels, rows, columns), as `map`.
-pub fn from_plain(map: Map, image: &[f32], y: &mut [f32]) {
+/// Writes `image`, (channels, rows, columns).
+pub fn from_plain(image: &[f32], y: Output) {
+    let map = y.map;
     let pixels = map.h * map.w;
-    assert!(image.len() == map.channels * pixels && y.len() == map.len(), "sizes");
-    y.fill(0.0);
-    for (i, row) in image.chunks_exact(map.w).enumerate() {
-        let at = map.at(i / map.h, i % map.h, 0);
-        y[at..at + map.w].copy_from_slice(row);
-    }
+    assert_eq!(image.len(), map.channels * pixels, "values of the image");
+    y.each_channel(|c, y| {
+        let from = image[c * pixels..][..pixels].chunks_exact(map.w);
+        for (row, from) in y[map.lead()..].chunks_mut(map.pitch()).zip(from) {
+            row[..map.w].copy_from_slice(from);
+        }
+        clear_around(map, y);
+    });
 }
 
 /// Writes the pixels of `x` as (channels, rows, columns).

@@ -97,7 +97,9 @@ impl Map {
     pub(super) unsafe fn clear_margins(&self, c: usize, out: &Shared) {
         for margin in self.margins() {
             // SAFETY: the caller's promise.
-            unsafe { out.part(c * self.plane() + margin.start, margin.len()) }.fill(0.0);
+            let margin = unsafe { out.part(c * self.plane() + margin.start, margin.len()) };
+            // Margins are few vectors, and whole ones.
+            margin.as_chunks_mut().0.iter_mut().for_each(|vector| *vector = [0.0; LANES]);
         }
     }
 }

@@ -7,7 +7,7 @@ use pulp::NullaryFnOnce;
 use super::image::rows;
 use super::{Image, Map, Output};
 use crate::pool::{Average, Pooling, Taps, Windows, divisor, larger};
-use crate::{LANES, Size, Window, isa, scratch};
+use crate::{LANES, Size, Window, isa, pairs, scratch};
 
 /// `y = max over each window of x`, channel by channel.
 pub fn max_pool(pooling: &Pooling, x: Image, y: Output) {
@@ -87,29 +87,54 @@ impl NullaryFnOnce for Maxima<'_> {
     }
 }
 
+/// Calls `$f::<N>` for the most values at a time, up to sixteen, that `$len` has.
+macro_rules! by_width {
+    ($len:expr, $f:ident $arguments:tt) => {
+        match $len {
+            LANES.. => $f::<LANES> $arguments,
+            8.. => $f::<8> $arguments,
+            4.. => $f::<4> $arguments,
+            _ => $f::<1> $arguments,
+        }
+    };
+}
+
+/// Where vectors of `N` begin that cover `len` values; the last may overlap the one before it.
+#[inline(always)]
+fn starts<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(N).map(move |at| at.min(len - N))
+}
+
 /// Folds `rows` of a channel with `f`, from `start`, and writes the results to `line`.
-///
-/// Each vector stays in registers until it is complete: for a maximum updated in memory the compiler would
-/// emit masked stores, which take up to twice as long.
 #[inline(always)]
 fn over_rows(
+    (x, c): (Image, usize),
+    rows: Taps,
+    fold: (f32, impl Fn(f32, f32) -> f32 + Copy),
+    line: &mut [f32],
+) {
+    by_width!(line.len(), rows_of((x, c), rows, fold, line));
+}
+
+/// [`over_rows`] by vectors.
+///
+/// Each stays in registers until it is complete: for a maximum updated in memory the compiler would emit
+/// masked stores, which take up to twice as long.
+#[inline(always)]
+fn rows_of<const N: usize>(
     (x, c): (Image, usize),
     rows: Taps,
     (start, f): (f32, impl Fn(f32, f32) -> f32),
     line: &mut [f32],
 ) {
-    let (wide, rest) = line.as_chunks_mut::<LANES>();
-    let after = wide.len() * LANES;
-    for (i, to) in wide.iter_mut().enumerate() {
-        let mut all = [start; LANES];
+    let (x, pitch) = (&x.values[x.map.at(c, 0, 0)..], x.map.pitch());
+    for at in starts::<N>(line.len()) {
+        let mut all = [start; N];
         for row in rows {
-            let x = &x.row(c, row).as_chunks::<LANES>().0[i];
+            let x = &x[row * pitch + at..][..N];
             all = std::array::from_fn(|i| f(all[i], x[i]));
         }
-        *to = all;
-    }
-    for (i, to) in rest.iter_mut().enumerate() {
-        *to = rows.fold(start, |all, row| f(all, x.row(c, row)[after + i]));
+        line[at..at + N].copy_from_slice(&all);
     }
 }
 
@@ -118,33 +143,33 @@ fn over_rows(
 fn over_columns(
     window: &Window,
     line: &[f32],
+    fold: (f32, impl Fn(f32, f32) -> f32 + Copy),
+    out: &mut [f32],
+) {
+    by_width!(out.len(), columns_of(window, line, fold, out));
+}
+
+/// [`over_columns`] by vectors.
+#[inline(always)]
+fn columns_of<const N: usize>(
+    window: &Window,
+    line: &[f32],
     (start, f): (f32, impl Fn(f32, f32) -> f32),
     out: &mut [f32],
 ) {
-    let taps = || (0..window.kernel.w).map(|tap| tap * window.dilation.w);
     let step = window.stride.w;
-    let mut done = 0;
-    if let 1 | 2 = step {
-        for to in out.as_chunks_mut::<LANES>().0 {
-            let first = done * step;
-            // What lies between the last value of a span and the next is not always there.
-            if first + (window.kernel.w - 1) * window.dilation.w + step * LANES > line.len() {
-                break;
-            }
-            let mut all = [start; LANES];
-            for tap in taps() {
-                let x = &line[first + tap..][..step * LANES];
-                all = match step {
-                    1 => std::array::from_fn(|i| f(all[i], x[i])),
-                    _ => std::array::from_fn(|i| f(all[i], x[2 * i])),
-                };
-            }
-            *to = all;
-            done += LANES;
+    for at in starts::<N>(out.len()) {
+        let mut all = [start; N];
+        for tap in (0..window.kernel.w).map(|tap| tap * window.dilation.w) {
+            let line = &line[at * step + tap..];
+            let x: [f32; N] = match step {
+                1 => std::array::from_fn(|i| line[..N][i]),
+                2 => pairs::first(line),
+                _ => std::array::from_fn(|i| line[i * step]),
+            };
+            all = std::array::from_fn(|i| f(all[i], x[i]));
         }
-    }
-    for (i, to) in out.iter_mut().enumerate().skip(done) {
-        *to = taps().fold(start, |all, tap| f(all, line[i * step + tap]));
+        out[at..at + N].copy_from_slice(&all);
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::reader::Reader;
 use super::{Conv, Map, parts};
 use crate::conv::Epilogue;
 use crate::conv::epilogue::{Rectifier, activate};
@@ -44,8 +45,8 @@ pub struct Sparse {
     /// Where the entries of each (chunk, output) begin; one more than there are.
     starts: Vec<u32>,
     chunks: usize,
-    /// Where the first window's first tap reads.
-    first: usize,
+    reader: Reader,
+    tiles: Vec<Range<usize>>,
     keep: Vec<f32>,
 }
 
@@ -57,7 +58,7 @@ impl Sparse {
     pub fn new(conv: &Conv, weight: &[f32]) -> Self {
         assert!(!weight.is_empty() && weight.len() == conv.weight_len(), "weight");
         assert_eq!(conv.groups, 1, "a convolution of one group");
-        let (taps, source) = (conv.taps(), conv.source_layout());
+        let (taps, reader) = (conv.taps(), Reader::new(conv));
         let each = channels_of_chunk(conv);
         let chunks = conv.input.channels.div_ceil(each);
         let (mut entries, mut starts) = (Vec::new(), vec![0]);
@@ -66,14 +67,14 @@ impl Sparse {
                 for c in chunk * each..conv.input.channels.min((chunk + 1) * each) {
                     let values = &row[c * taps.len()..][..taps.len()];
                     for (tap, &value) in taps.iter().zip(values).filter(|(_, v)| **v != 0.0) {
-                        entries.push(Entry::new(c * source.channel + tap, value));
+                        entries.push(Entry::new(c * reader.layout.channel + tap, value));
                     }
                 }
                 starts.push(entries.len() as u32);
             }
         }
-        let (first, keep) = (source.first, conv.output.keep());
-        Self { conv: *conv, entries, starts, chunks, first, keep }
+        let (tiles, keep) = (tiles(conv.output), conv.output.keep());
+        Self { conv: *conv, entries, starts, chunks, reader, tiles, keep }
     }
 
     /// Weights kept.
@@ -93,7 +94,7 @@ impl Sparse {
         let conv = &self.conv;
         conv.check((x.len(), room.len(), y.len()));
         conv.check_epilogue(end);
-        let source = conv.source(x, room, tasks);
+        let source = self.reader.source(x, room, tasks);
         let out = Shared::new(y);
         parts(conv.output.channels, tasks, |outputs| {
             isa::dispatch(Task { sparse: self, source, end, outputs, out: &out });
@@ -106,8 +107,8 @@ impl Sparse {
     }
 }
 
-/// Most vectors of a tile.
-const MOST: usize = 16;
+/// Most registers of a tile.
+pub(super) const MOST: usize = 16;
 
 /// Input channels of which a tile's windows read about [`NEAR`] bytes.
 fn channels_of_chunk(conv: &Conv) -> usize {
@@ -124,15 +125,16 @@ struct Task<'a> {
     out: &'a Shared<'a>,
 }
 
-/// Calls `tile` for `$n` registers.
+/// Calls `$f` for `$n` registers.
 macro_rules! by_count {
-    ($n:expr, $S:ident, $arguments:tt, [$($count:literal)*]) => {
+    ($n:expr, $S:ident, $f:ident, $arguments:tt, [$($count:literal)*]) => {
         match $n {
-            $($count => tile::<$S, $count> $arguments,)*
+            $($count => $f::<$S, $count> $arguments,)*
             other => unreachable!("no tile has {other} registers"),
         }
     };
 }
+pub(super) use by_count;
 
 impl WithSimd for Task<'_> {
     type Output = ();
@@ -141,12 +143,13 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Task { sparse, source, end, outputs, out } = self;
         let map = sparse.conv.output;
-        let sums = Sums { map, keep: &sparse.keep, source: &source[sparse.first..], end, out };
+        let source = &source[sparse.reader.layout.first..];
+        let sums = Sums { map, keep: &sparse.keep, source, end, out };
         for o in outputs.clone() {
             // SAFETY: this output belongs to this task alone.
             unsafe { map.clear_margins(o, out) };
         }
-        for tile in tiles::<S>(map) {
+        for tile in &sparse.tiles {
             for chunk in 0..sparse.chunks {
                 let (begins, ends) = (chunk == 0, chunk + 1 == sparse.chunks);
                 for o in outputs.clone() {
@@ -164,11 +167,11 @@ impl WithSimd for Task<'_> {
 }
 
 /// Registers of a channel that are computed together, one range after the other.
-pub(super) fn tiles<S: Simd>(map: Map) -> impl Iterator<Item = Range<usize>> {
-    let registers = map.vectors() * LANES / S::F32_LANES;
+pub(super) fn tiles(map: Map) -> Vec<Range<usize>> {
+    let registers = map.vectors() * LANES / isa::width();
     // Half of what there are: AVX2 has 16, the others 32.
-    let tiles = registers.div_ceil(if S::F32_LANES == 8 { MOST / 2 } else { MOST });
-    (0..tiles).map(move |t| t * registers / tiles..(t + 1) * registers / tiles)
+    let tiles = registers.div_ceil(if isa::width() == 8 { MOST / 2 } else { MOST });
+    (0..tiles).map(|t| t * registers / tiles..(t + 1) * registers / tiles).collect()
 }
 
 /// What sums along lists are computed from, and where they go.
@@ -220,7 +223,7 @@ impl Sums<'_> {
         let sum = (stretch.entries, stretch.begins.then(|| end.bias_of(o)));
         // SAFETY: the caller's promise.
         unsafe {
-            by_count!(registers.len(), S, (simd, sum, (x, y), tail),
+            by_count!(registers.len(), S, tile, (simd, sum, (x, y), tail),
                 [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]);
         }
         if let Some(activation) = end.curve().filter(|_| stretch.ends) {

@@ -4,7 +4,7 @@
 
 use super::{Conv, Map, parts};
 use crate::activation::Applied;
-use crate::conv::{self, Epilogue};
+use crate::conv::{self, Crew, Epilogue};
 use crate::shared::Shared;
 use crate::{Activation, LANES, Lanes, Window, isa};
 
@@ -19,17 +19,18 @@ pub struct Unrolled {
     dense: conv::Dense,
     /// Where each (tap, window) reads in each channel; none beyond the pixels.
     from: Vec<Option<usize>>,
+    /// Where each window's value goes in each channel.
+    to: Vec<usize>,
 }
 
 impl Unrolled {
-    /// Whether windows in lanes take a quarter fewer vectors than the map does, and are worth the copy.
+    /// Whether windows in lanes take at least a quarter fewer vectors than the map does, and are worth the copy.
     ///
-    /// That is so in maps of 4x4 pixels, twice as fast where there are hundreds of channels; single pixels,
-    /// and maps of 7x7 and more, were as fast or faster where they lie.
+    /// That is so in maps of 4x4 pixels, twice as fast where there are hundreds of channels. Maps of 7x7
+    /// and more were as fast or faster without the copy.
     pub fn fits(conv: &Conv) -> bool {
-        let Conv { input, output, window, groups } = *conv;
+        let Conv { input, output, groups, .. } = *conv;
         groups == 1
-            && window.kernel.pixels() > 1
             && input.channels.min(output.channels) >= FEWEST
             && 4 * (output.h * output.w).div_ceil(LANES) <= 3 * output.vectors()
     }
@@ -45,7 +46,10 @@ impl Unrolled {
             outputs: conv.output.channels,
             window: Window::square(1, 1, 0),
         };
-        Self { conv: *conv, sizes, dense: conv::Dense::new(&sizes, weight), from: from(conv) }
+        let Map { h, w, .. } = conv.output;
+        let to = (0..h * w).map(|window| conv.output.at(0, window / w, window % w)).collect();
+        let dense = conv::Dense::new(&sizes, weight);
+        Self { conv: *conv, sizes, dense, from: from(conv), to }
     }
 
     /// Values of the room that it takes: those of all windows, and the sums.
@@ -66,8 +70,11 @@ impl Unrolled {
         self.conv.check_epilogue(end);
         let (windows, sums) = room[..self.room()].split_at_mut(self.sizes.input_len());
         self.unroll(x, windows, tasks);
-        let bias = Epilogue { bias: end.bias, ..Epilogue::default() };
-        self.dense.forward(&self.sizes, windows, &bias, sums);
+        // Without a summand the product ends with the activation, where the sums are in registers.
+        let (within, behind) =
+            if end.add.is_empty() { (end.activation, None) } else { (None, end.activation) };
+        let first = Epilogue { bias: end.bias, activation: within, ..Epilogue::default() };
+        self.dense.run(&self.sizes, windows, (&first, Crew::of(tasks)), sums);
         let (out, sums) = (Shared::new(y), &*sums);
         parts(output.channels, tasks, |outputs| {
             for o in outputs {
@@ -75,7 +82,7 @@ impl Unrolled {
                 let plane = unsafe { out.part(o * output.plane(), output.plane()) };
                 plane.fill(0.0);
                 let add = end.add.get(o * output.plane()..(o + 1) * output.plane());
-                self.finish(sums, o, (add, end.activation), plane);
+                self.finish(sums, o, (add, behind), plane);
             }
         });
     }
@@ -111,19 +118,17 @@ impl Unrolled {
         (add, activation): (Option<&[f32]>, Option<Activation>),
         plane: &mut [f32],
     ) {
-        let Map { channels, h, w, .. } = self.conv.output;
-        let at = |window: usize| self.conv.output.at(0, window / w, window % w);
-        for first in (0..h * w).step_by(LANES) {
-            let windows = first..(h * w).min(first + LANES);
+        let channels = self.conv.output.channels;
+        for (block, to) in self.to.chunks(LANES).enumerate() {
             let mut values = [0.0; LANES];
-            values.copy_from_slice(&sums[(first / LANES * channels + o) * LANES..][..LANES]);
+            values.copy_from_slice(&sums[(block * channels + o) * LANES..][..LANES]);
             if let Some(add) = add {
-                windows.clone().zip(&mut values).for_each(|(i, value)| *value += add[at(i)]);
+                to.iter().zip(&mut values).for_each(|(to, value)| *value += add[*to]);
             }
             if let Some(activation) = activation {
                 isa::dispatch(Applied { activation, y: &mut values });
             }
-            windows.zip(values).for_each(|(i, value)| plane[at(i)] = value);
+            to.iter().zip(values).for_each(|(to, value)| plane[*to] = value);
         }
     }
 }

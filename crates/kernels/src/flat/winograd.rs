@@ -3,15 +3,15 @@
 
 use pulp::Simd;
 
-use super::Conv;
-use crate::conv::Epilogue;
+use super::{Conv, parts};
 use crate::conv::direct::Order;
 use crate::conv::epilogue::activate;
 use crate::conv::micro::store;
 use crate::conv::transpose::transpose;
 use crate::conv::winograd::{
-    self, Crew, Ending, IN, OUT, Part, Places, Points, Square, Sums, Transformed,
+    self, Ending, IN, OUT, Part, Places, Points, Square, Sums, Transformed,
 };
+use crate::conv::{Crew, Epilogue};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, Sides, Size};
@@ -80,7 +80,8 @@ impl Winograd {
         let places = (0..h).step_by(OUT).flat_map(row).collect();
         let tiles = Tiles { conv: *conv, places };
         let order = Order { output: conv.row(), channel: conv.window.kernel.pixels() };
-        let weights = winograd::transform_weights(&tiles, weight, order, false);
+        let sizes = (conv.input.channels, conv.output.channels);
+        let weights = winograd::transform_weights(sizes, weight, order, false);
         Self { tiles, weights }
     }
 
@@ -89,9 +90,16 @@ impl Winograd {
         let Conv { input, output, .. } = self.tiles.conv;
         assert!(x.len() == input.len() && y.len() == output.len(), "sizes");
         self.tiles.conv.check_epilogue(end);
-        let crew = if tasks > 1 { Crew::Pool } else { Crew::Caller };
         let with = Transformed { weights: &self.weights, end };
-        winograd::run(&self.tiles, with, x, y, crew);
+        // Tiles write pixels alone.
+        let (plane, out) = (output.plane(), Shared::new(&mut *y));
+        parts(output.channels, tasks, |outputs| {
+            for o in outputs {
+                // SAFETY: this output belongs to this task alone.
+                unsafe { out.part(o * plane, plane) }.fill(0.0);
+            }
+        });
+        winograd::run(&self.tiles, with, x, y, Crew::of(tasks));
     }
 }
 
@@ -102,7 +110,8 @@ const FEWEST: usize = 64;
 const READ: usize = IN * IN;
 const WRITTEN: usize = OUT * OUT;
 
-/// Tiles that are read together: as many as values of a row, so that rows become lanes by transposing squares.
+/// Tiles that are read together, and values of a row that are: six count, but rows become lanes by transposing
+/// squares of eight.
 const GROUP: usize = 8;
 
 /// A vector for each pixel of sixteen tiles.
@@ -161,12 +170,6 @@ impl Places for Tiles {
         unsafe { square.points(simd, staged.0.as_flattened(), to) };
     }
 
-    unsafe fn begin(&self, output: usize, out: &Shared) {
-        let plane = self.conv.output.plane();
-        // SAFETY: the caller's promise.
-        unsafe { out.part(output * plane, plane) }.fill(0.0);
-    }
-
     #[inline(always)]
     unsafe fn write<S: Simd>(&self, simd: S, sums: Sums, end: Ending, out: &Shared) {
         let map = self.conv.output;
@@ -194,8 +197,6 @@ impl Places for Tiles {
         if let Some(activation) = end.epilogue.activation {
             activate(simd, activation, staged.0.as_flattened_mut());
         }
-        // SAFETY: these tiles of this output are this task's alone, by the caller's promise.
-        let plane = unsafe { out.part(first, map.plane()) };
         for row in 0..OUT {
             for (group, places) in places.chunks(OUT).enumerate() {
                 let mut columns = [[0.0; OUT]; OUT];
@@ -203,12 +204,15 @@ impl Places for Tiles {
                     columns[i].copy_from_slice(&staged.0[row * OUT + i][group * OUT..][..OUT]);
                 }
                 let rows = transpose(simd, &columns);
-                for (place, values) in places.iter().zip(&rows) {
-                    let at = place.to + row * map.pitch();
-                    if place.written.w == OUT && row < place.written.h {
-                        plane[at..at + OUT].copy_from_slice(values);
-                    } else if row < place.written.h {
-                        plane[at..at + place.written.w].copy_from_slice(&values[..place.written.w]);
+                for (place, values) in places.iter().zip(&rows).filter(|(p, _)| row < p.written.h) {
+                    let (at, width) = (first + place.to + row * map.pitch(), place.written.w);
+                    // SAFETY: these pixels are this task's alone, by the caller's promise.
+                    let to = unsafe { out.part(at, width) };
+                    if width == OUT {
+                        // Of known length, which is a single store.
+                        to.copy_from_slice(values);
+                    } else {
+                        to.copy_from_slice(&values[..width]);
                     }
                 }
             }

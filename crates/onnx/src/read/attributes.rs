@@ -44,6 +44,18 @@ impl<'a> Attributes<'a> {
         sizes.ok_or_else(|| format!("{name}={found:?}; expected {} sizes", usual.len()))
     }
 
+    /// Whether a batch norm is in training mode and normalises with the statistics of its input; below opset
+    /// 14 the sign of that is that it has further outputs.
+    pub fn is_training(self) -> bool {
+        let given = self.0.output.iter().filter(|name| !name.is_empty()).count();
+        self.int("training_mode") == Some(1) || given > 1
+    }
+
+    /// Whether a reduction over no dimensions gives what it reads, instead of reducing all.
+    pub fn keeps_all(self) -> bool {
+        self.int("noop_with_empty_axes") == Some(1)
+    }
+
     /// Whether it holds a network of its own.
     pub fn has_subgraph(self) -> bool {
         self.0.attribute.iter().any(|a| a.g.is_some())

@@ -16,12 +16,20 @@ pub fn clipped(call: &Call) -> Found<Step> {
         Ok(call.with.float(name).or(given).unwrap_or(open))
     };
     let low = bound(1, "min", f32::NEG_INFINITY)?;
-    Ok(Step::Clip { low, high: bound(2, "max", f32::INFINITY)? })
+    Ok(between(low, bound(2, "max", f32::INFINITY)?))
+}
+
+/// These bounds. As large as f32 is, which is what ONNX writes where there are none: no bounds.
+fn between(low: f32, high: f32) -> Step {
+    Step::Clip {
+        low: if low <= f32::MIN { f32::NEG_INFINITY } else { low },
+        high: if high >= f32::MAX { f32::INFINITY } else { high },
+    }
 }
 
 impl Walk<'_> {
     pub fn minus(&mut self, site: usize, node: usize) -> Found<usize> {
-        let minus = Operand::number(-1.0, self.shape(node).c);
+        let minus = self.number(-1.0, self.shape(node).c)?;
         self.scale(site, node, minus)
     }
 
@@ -43,14 +51,16 @@ impl Walk<'_> {
             (_, Some(high)) => (f32::NEG_INFINITY, high),
             (_, None) => return self.bounded_each(kind, site, x, by),
         };
-        Ok(self.push_part(site, Step::Clip { low, high }, &[x], self.shape(x)))
+        self.push_part(site, between(low, high), &[x], self.shape(x))
     }
 
+    /// `max(x, k)` as `x + max(k - x, 0)`, `min(x, k)` as `x + min(k - x, 0)`: that leaves what lies within the
+    /// bounds as it is, however large these are.
     fn bounded_each(&mut self, kind: &str, site: usize, x: usize, by: &Operand) -> Found<usize> {
-        let same = Operand { name: None, ..by.map(|v| v) };
-        let from = self.shift(site, x, by.map(|v| -v))?;
-        let kept = if kind == "Max" { self.relu(site, from)? } else { self.negative(site, from)? };
-        self.shift(site, kept, same)
+        let minus = self.minus(site, x)?;
+        let more = self.shift(site, minus, by.map(|v| v.clamp(f32::MIN, f32::MAX)))?;
+        let more = if kind == "Max" { self.relu(site, more)? } else { self.negative(site, more)? };
+        self.push(site, Op::Add, &[x, more])
     }
 
     /// `max(a, b)` as `a + max(b - a, 0)`, `min(a, b)` as `a + min(b - a, 0)`; the larger of a value and a part
@@ -102,10 +112,12 @@ impl Walk<'_> {
         let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
         let (mut node, channels) = (view.node, self.shape(view.node).c);
         if !near(alpha, 1.0 / 6.0) {
-            node = self.scale(site, node, Operand::number(6.0 * alpha, channels))?;
+            let by = self.number(6.0 * alpha, channels)?;
+            node = self.scale(site, node, by)?;
         }
         if !near(beta, 0.5) {
-            node = self.shift(site, node, Operand::number(6.0 * (beta - 0.5), channels))?;
+            let by = self.number(6.0 * (beta - 0.5), channels)?;
+            node = self.shift(site, node, by)?;
         }
         let node = self.push(site, Op::Activation(Activation::HardSigmoid), &[node])?;
         Ok(View { node, ..view })

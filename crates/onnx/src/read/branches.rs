@@ -10,6 +10,7 @@ use super::constant::{Constant, Found};
 use super::draft::Step;
 use super::fold::position;
 use super::layers::bias;
+use super::moves::MOST_RUNS;
 use super::names::module;
 use super::view::{Axis, Factor, View};
 use super::walk::{Call, Walk};
@@ -24,6 +25,10 @@ impl Walk<'_> {
     }
 
     fn parts(&mut self, site: usize, node: usize, branch: Factor) -> Found<Vec<usize>> {
+        let count = branch.size;
+        if count > MOST_RUNS {
+            return Err(format!("over {count} branches of channels; expected {MOST_RUNS} at most"));
+        }
         let part = |i: usize| Slice { start: i * branch.stride, end: (i + 1) * branch.stride };
         (0..branch.size).map(|i| self.push(site, Op::Slice(part(i)), &[node])).collect()
     }
@@ -66,19 +71,21 @@ impl Walk<'_> {
         let shape = self.shape(view.node);
         if !shape.is_vector() || axis == 0 || !view.has_channels_at(shape, axis - 1) {
             return Err(
-                "supported as the last operator alone, over the classes, and over two branches of channels"
+                "supported only over the classes, as the last operator, and over two branches of channels"
                     .into(),
             );
         }
         let log = kind == "LogSoftmax";
-        let node = self.push_part(call.site, Step::Softmax { log }, &[view.node], shape);
+        let node = self.push_part(call.site, Step::Softmax { log }, &[view.node], shape)?;
         Ok(View { node, ..view })
     }
 
     fn of_branches(&mut self, site: usize, view: View, branch: Factor) -> Found<View> {
-        let [a, b] = self.parts(site, view.node, branch)?[..] else {
-            return Err(format!("over {} branches of channels; supported are two", branch.size));
-        };
+        let refused = || format!("over {} branches of channels; supported are two", branch.size);
+        if branch.size != 2 {
+            return Err(refused());
+        }
+        let [a, b] = self.parts(site, view.node, branch)?[..] else { return Err(refused()) };
         let mut share = |of: usize, other: usize| {
             let minus = self.minus(site, other)?;
             let more = self.push(site, Op::Add, &[of, minus])?;
@@ -105,7 +112,7 @@ impl Walk<'_> {
             && self.shape(view.node) == Shape::vector(channels);
         let outputs = (channels + before + after + 1).checked_sub(width).filter(|n| *n > 0 && fits);
         let outputs = outputs.ok_or("not along the channels of a vector")?;
-        self.spend(channels.saturating_mul(outputs))?;
+        self.afford(channels.saturating_mul(outputs))?;
         let (band, offset) = (weight.real()?, bias(call, 2, 1)?);
         let mut values = vec![0.0; channels * outputs];
         for (i, row) in values.chunks_exact_mut(channels).enumerate() {
@@ -119,7 +126,7 @@ impl Walk<'_> {
         let name = path.as_deref().unwrap_or("without name");
         self.notes.push(format!(
             "the convolution {name} along channels becomes a linear layer of {channels} x {outputs}, zero but \
-             for {width} weights a row; training moves all of them"
+             for {width} weights a row; training changes the zeros too"
         ));
         let sizes = Linear { inputs: channels, outputs, bias: offset.is_some() };
         let offset = offset.map(|b| Rc::new(vec![b[0]; outputs]));

@@ -8,7 +8,7 @@ use artifact::{Error, Result};
 use graph::{Builder, Graph};
 
 use super::draft::{Draft, Step};
-use super::lower::lower;
+use super::lower::{LEAST_DISTANCE, lower};
 use super::names::names;
 use super::rewrite::rewrite;
 use super::walk::{File, refused};
@@ -34,8 +34,10 @@ impl Walked<'_> {
             self.notes
                 .push("the softmax at the end is left out: training and scores take logits".into());
         }
-        (self.drafts, self.output) = lower(std::mem::take(&mut self.drafts), self.output);
-        let used = self.used();
+        let needed = self.needed();
+        (self.drafts, self.output) = lower(std::mem::take(&mut self.drafts), &needed, self.output);
+        // All of them but the input, which is no node of its own.
+        let used: Vec<usize> = (1..self.drafts.len()).collect();
         for &i in &used {
             self.known(i)?;
         }
@@ -46,8 +48,8 @@ impl Walked<'_> {
         Ok(Imported { graph, tensors, notes: self.notes, ending, said: Said::default() })
     }
 
-    /// The drafts that the output needs, in order, but for the input.
-    fn used(&self) -> Vec<usize> {
+    /// Whether the output needs each draft.
+    fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.drafts.len()];
         needed[self.output] = true;
         for i in (0..self.drafts.len()).rev().filter(|i| *i <= self.output) {
@@ -55,7 +57,7 @@ impl Walked<'_> {
                 self.drafts[i].inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
-        (1..needed.len()).filter(|&i| needed[i]).collect()
+        needed
     }
 
     /// Refuses what remains of patterns that are none.
@@ -64,9 +66,12 @@ impl Walked<'_> {
         let what = match &draft.step {
             Step::Op(_) => return Ok(()),
             Step::Clip { low, high } => {
-                format!("bounds {low} and {high}; expected the first to be the smaller")
+                format!(
+                    "bounds {low} and {high}; expected the first to be the smaller, by {LEAST_DISTANCE:e} or more"
+                )
             }
-            Step::Erf | Step::Tanh => "supported as a part of GELU alone".into(),
+            Step::Tanh => unreachable!("lowered before"),
+            Step::Erf => "supported as a part of GELU alone".into(),
             Step::Power(n) => format!("to the power of {n}; supported are whole numbers from 2 to 8, and 0.5 in a layer norm"),
             Step::Sqrt | Step::Reciprocal | Step::Ratio | Step::Less | Step::ChannelMean => {
                 "supported as a part of a layer norm alone".into()

@@ -5,6 +5,26 @@ use std::rc::Rc;
 /// What does not fit, without the node that it is about.
 pub type Found<T> = std::result::Result<T, String>;
 
+/// The most dimensions of a tensor.
+pub const MOST_RANK: usize = 64;
+/// The most values of a tensor.
+pub const MOST_VALUES: usize = 1 << 31;
+
+/// How many values a tensor of these sizes holds, where a size of 0 counts as 1: lists are made as long as a
+/// dimension, whether or not another is empty. None where they are more than any tensor has.
+pub fn extent(dims: &[usize]) -> Option<usize> {
+    let count = dims.iter().try_fold(1_usize, |n, d| n.checked_mul((*d).max(1)))?;
+    (dims.len() <= MOST_RANK && count <= MOST_VALUES).then_some(count)
+}
+
+/// These axes, unless they are more than a tensor has.
+pub fn few_axes(axes: Vec<i64>) -> Found<Vec<i64>> {
+    if axes.len() <= MOST_RANK {
+        return Ok(axes);
+    }
+    Err(format!("{} axes; expected {MOST_RANK} at most", axes.len()))
+}
+
 /// A whole number, or so many times the batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dim {

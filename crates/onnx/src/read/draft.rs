@@ -40,6 +40,17 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The most tensors of one value a channel that the step may be lowered to.
+    pub fn most_weights(&self) -> usize {
+        match self {
+            Self::Clip { .. } => 5,
+            Self::Tanh => 3,
+            _ => 0,
+        }
+    }
+}
+
 /// A tensor of a draft: what stands behind its name, and the values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weight {

@@ -42,7 +42,7 @@ impl Walk<'_> {
         };
         let view = call.data(0)?;
         let shape = self.shape(view.node);
-        let node = self.push_part(call.site, step, &[view.node], shape);
+        let node = self.push_part(call.site, step, &[view.node], shape)?;
         Ok(View { node, ..view })
     }
 
@@ -85,7 +85,7 @@ impl Walk<'_> {
         let mut found = Call::viewed(0, inputs.first())?;
         for other in inputs.iter().skip(1) {
             let inputs = vec![Some(Value::Data(found)), other.clone()];
-            found = self.of_two(by, &Call { inputs, ..call.clone() })?;
+            found = self.of_two(by, &call.with_inputs(inputs))?;
         }
         if kind != "Mean" {
             return Ok(found);
@@ -114,7 +114,7 @@ impl Walk<'_> {
                     return Ok(View { node, ..a });
                 }
                 "Div" if y.c == 1 => {
-                    let node = self.push_part(site, Step::Ratio, &[a.node, b.node], x);
+                    let node = self.push_part(site, Step::Ratio, &[a.node, b.node], x)?;
                     return Ok(View { node, ..a });
                 }
                 _ => return Err("of two values that depend on the images".into()),
@@ -142,7 +142,7 @@ impl Walk<'_> {
                 ));
             }
         };
-        let node = self.push_part(site, step, &[a.node, b.node], x);
+        let node = self.push_part(site, step, &[a.node, b.node], x)?;
         Ok(View { node, ..a })
     }
 
@@ -160,7 +160,7 @@ impl Walk<'_> {
             "Pow" => {
                 let power = one(&by)?;
                 let step = if power == 0.5 { Step::Sqrt } else { Step::Power(power) };
-                self.push_part(site, step, &[node], shape)
+                self.push_part(site, step, &[node], shape)?
             }
             "Max" | "Min" => self.bounded(kind, site, node, &by)?,
             _ => return Err(unknown()),
@@ -179,7 +179,7 @@ impl Walk<'_> {
             }
             "Div" => {
                 let shape = self.shape(x.node);
-                let node = self.push_part(site, Step::Reciprocal, &[x.node], shape);
+                let node = self.push_part(site, Step::Reciprocal, &[x.node], shape)?;
                 self.with_constant("Mul", site, View { node, ..x }, c)
             }
             _ => Err("a constant to the power of what the images become".into()),
@@ -197,10 +197,9 @@ enum Broadcast {
 
 /// Whether `b` has the channels of `a` in the same dimensions, and no pixels.
 fn is_alike(a: &View, b: &View) -> bool {
-    let channels = |axis: &Vec<Factor>| -> Vec<Factor> {
-        axis.iter().copied().filter(|f| f.axis == Axis::Channel).collect()
-    };
-    a.axes.len() == b.axes.len() && a.axes.iter().zip(&b.axes).all(|(a, b)| channels(a) == *b)
+    let is_pixels = |axis: &[Factor]| axis.iter().all(|f| f.axis != Axis::Channel);
+    let fits = |(a, b): (&Vec<Factor>, &Vec<Factor>)| a == b || b.is_empty() && is_pixels(a);
+    a.axes.len() == b.axes.len() && a.axes.iter().zip(&b.axes).all(fits)
 }
 
 /// How `b` is broadcast to `a`, if a graph can do that.

@@ -6,14 +6,14 @@ mod moves;
 mod reduce;
 
 use super::attributes::Attributes;
-use super::constant::{Constant, Data, Dim, Found};
+use super::constant::{Constant, Data, Dim, Found, MOST_RANK, extent, few_axes};
 use super::tensor::is_real;
 use super::walk::Value;
 use crate::proto::Element;
 pub use arithmetic::of_two;
 pub use moves::{cuts, expand, transposed};
 
-/// The most values of a constant that is computed; one that is only moved may have more.
+/// The most values of a constant that is computed, or moved value by value.
 pub const MOST_VALUES: usize = 1 << 24;
 
 /// What an operator makes of constants; None where it is none of those that are known here.
@@ -24,8 +24,8 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
     let second = || input(1).ok_or("a second input is missing");
     let axes = || -> Found<Option<Vec<i64>>> {
         Ok(match (with.ints("axes"), input(1)) {
-            (Some(axes), _) => Some(axes.to_vec()),
-            (None, Some(axes)) => Some(axes.integers()?),
+            (Some(axes), _) => Some(few_axes(axes.to_vec())?),
+            (None, Some(axes)) => Some(few_axes(axes.integers()?)?),
             (None, None) => None,
         })
     };
@@ -43,8 +43,8 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
         "Flatten" => {
             let axis = position(with.int("axis").unwrap_or(1), first.dims.len() + 1)?;
             let (outer, inner) = first.dims.split_at(axis);
-            let dims = [outer.iter().product(), inner.iter().product()];
-            Constant { dims: dims.to_vec(), ..first.clone() }
+            let dims = vec![outer.iter().product(), inner.iter().product()];
+            Constant { dims, ..first.clone() }
         }
         "Unsqueeze" => moves::unsqueeze(first, &axes()?.ok_or("axes are missing")?)?,
         "Squeeze" => moves::squeeze(first, axes()?.as_deref())?,
@@ -66,16 +66,26 @@ pub fn fold(with: Attributes, inputs: &[Option<Constant>]) -> Found<Option<Const
         }
         "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => {
             let keep = with.int("keepdims").unwrap_or(1) == 1;
-            reduce::reduce(kind, first, axes()?.as_deref(), keep)?
+            match axes()?.filter(|axes| !axes.is_empty()) {
+                None if with.keeps_all() => first.clone(),
+                axes => reduce::reduce(kind, first, axes.as_deref(), keep)?,
+            }
         }
         "BatchNormalization" => {
-            let training = with.int("training_mode") == Some(1);
-            reduce::batch_norm(inputs, with.float("epsilon").unwrap_or(1e-5), training)?
+            let eps = with.float("epsilon").unwrap_or(1e-5);
+            reduce::batch_norm(inputs, eps, with.is_training())?
         }
         "Clip" => arithmetic::clip(with, inputs)?,
-        "ReduceProd" => arithmetic::product(first, with.int("keepdims").unwrap_or(1) == 1)?,
-        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater" | "Min"
-        | "Max" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
+        "ReduceProd" => {
+            let keep = with.int("keepdims").unwrap_or(1) == 1;
+            match axes()?.filter(|axes| !axes.is_empty()) {
+                None if with.keeps_all() => first.clone(),
+                axes => arithmetic::product(first, axes.as_deref(), keep)?,
+            }
+        }
+        "Max" | "Min" | "Sum" | "Mean" => arithmetic::of_many(kind, &all())?,
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Less" | "Greater"
+        | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" => {
             arithmetic::of_two(kind, first, second()?)?
         }
         "Neg" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil" | "Not" | "Abs" | "Exp" | "Relu"
@@ -96,6 +106,12 @@ pub fn sizes(with: Attributes, dims: &[Dim]) -> Constant {
 
 /// A tensor of one number, whose sizes may depend on the batch.
 pub fn filled(dims: &[Dim], value: Option<&Constant>) -> Found<Value> {
+    if dims.len() > MOST_RANK || dims.iter().any(|d| d.n < 0) {
+        let dims: Vec<i64> = dims.iter().take(MOST_RANK).map(|d| d.n).collect();
+        return Err(format!(
+            "a tensor of shape {dims:?}; expected sizes of 0 and more, of {MOST_RANK} dimensions at most"
+        ));
+    }
     let zero = Constant::floats(&[1], vec![0.0]);
     let value = value.unwrap_or(&zero);
     let known: Option<Vec<usize>> =
@@ -113,7 +129,7 @@ pub fn filled(dims: &[Dim], value: Option<&Constant>) -> Found<Value> {
 
 /// Whether a tensor of these sizes is small enough to be computed.
 fn few(dims: &[usize]) -> bool {
-    dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).is_some_and(|n| n <= MOST_VALUES)
+    extent(dims).is_some_and(|n| n <= MOST_VALUES)
 }
 
 fn cast(x: &Constant, to: i32) -> Found<Constant> {

@@ -83,7 +83,7 @@ impl Walk<'_> {
                 return Err(format!("a matrix of {n}x{size} times maps of {shape}"));
             }
             let shape = graph::Shape { h: n, ..shape };
-            let node = self.push_part(call.site, Step::Rows(matrix.real()?), &[node], shape);
+            let node = self.push_part(call.site, Step::Rows(matrix.real()?), &[node], shape)?;
             return Ok(View::map(node, shape, call.site));
         }
         let (view, weight) = (call.data(0)?, call.weights(1)?);
@@ -95,7 +95,7 @@ impl Walk<'_> {
             }
             let step = Step::Columns(weight.real()?);
             let shape = graph::Shape { w: outputs, ..shape };
-            let node = self.push_part(call.site, step, &[view.node], shape);
+            let node = self.push_part(call.site, step, &[view.node], shape)?;
             return Ok(View::map(node, shape, call.site));
         }
         let values = Rc::new(transposed(&weight.real()?, outputs));
@@ -123,7 +123,7 @@ impl Walk<'_> {
             }
             Err(what) => return Err(what),
         };
-        let last = view.axes.len() - 1;
+        let last = view.axes.len().checked_sub(1).ok_or("over numbers without a dimension")?;
         if !view.has_channels_at(self.shape(view.node), last) {
             let dims = view.dims();
             return Err(format!("over the last of batch x {dims:?}; expected the channels there"));
@@ -151,7 +151,7 @@ impl Walk<'_> {
             with.extend([("weight", weight.real()?), ("bias", bias.real()?)]);
         }
         with.extend([("running_mean", mean.real()?), ("running_var", var.real()?)]);
-        if call.with.int("training_mode") == Some(1) {
+        if call.with.is_training() {
             self.training_norms += 1;
         }
         let eps = call.with.float("epsilon").unwrap_or(1e-5);

@@ -3,8 +3,10 @@
 //! The file is run once, on shapes instead of values (`walk`): what follows from constants alone is computed
 //! (`fold`), with the batch size as a symbol; what is computed from the images becomes a list of
 //! drafts (`draft`). How the axes of a value lie in the map behind it is kept aside (`view`), so that most
-//! reshapes and transposes cost nothing. Patterns of several operators are then one operation
-//! (`rewrite`), what nothing reads is dropped, and names are given (`names`, `build`).
+//! reshapes and transposes cost nothing. Operators that a graph has no operation for are written with those that
+//! it has: bounds and absolute values (`bounds`), branches of channels (`branches`), pixels taken apart (`pixels`).
+//! Patterns of several operators are then one operation (`rewrite`), parts that are left of no pattern become
+//! operations (`lower`), what nothing reads is dropped, and names are given (`names`, `build`).
 
 mod attributes;
 mod bounds;
@@ -76,7 +78,7 @@ pub struct Imported {
     pub said: Said,
 }
 
-/// What an output is made of logits.
+/// How the file's output follows from the logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The logits as they are.

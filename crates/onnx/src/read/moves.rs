@@ -3,7 +3,9 @@
 mod cuts;
 mod joins;
 
-use super::constant::{Dim, Found};
+pub use cuts::MOST_RUNS;
+
+use super::constant::{Dim, Found, MOST_RANK};
 use super::fold::position;
 use super::tensor::{is_real, type_name};
 use super::view::View;
@@ -43,6 +45,9 @@ impl Walk<'_> {
         };
         let dims = view.dims();
         let (first, rest) = to.split_first().ok_or_else(refused)?;
+        if rest.len() > MOST_RANK {
+            return Err(format!("{} dimensions; expected {MOST_RANK} at most", to.len()));
+        }
         let stays = *first == self.batch() || *first == Dim { n: 1, batch: true };
         let open_first = *first == Dim::from(-1);
         let copied = first.n == 0 && !keeps_zero;
@@ -106,7 +111,7 @@ impl Walk<'_> {
 pub fn flatten(call: &Call) -> Found<View> {
     let view = call.data(0)?;
     let (axis, rank) = (call.with.int("axis").unwrap_or(1), view.axes.len() as i64 + 1);
-    if axis != 1 && axis + rank != 1 {
+    if axis != 1 && axis != 1 - rank {
         return Err(format!("axis {axis}; expected 1, a vector an image"));
     }
     view.reshape(&[view.dims().iter().product()], call.site)

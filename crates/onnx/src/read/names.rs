@@ -92,8 +92,9 @@ pub fn names(
     nodes: &[Node],
     notes: &mut Vec<String>,
 ) -> Vec<String> {
-    // The input's node, and the output's.
-    let mut taken = BTreeSet::from(["input".to_owned()]);
+    // The input's node.
+    let mut taken = Taken::default();
+    taken.unique("input");
     let mut names = vec![String::new(); drafts.len()];
     let scopes: Vec<Scope> = used.iter().map(|&i| scope(nodes.get(drafts[i].site))).collect();
     let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -109,7 +110,7 @@ pub fn names(
             }
             Scope::Module(_) | Scope::Own(_) | Scope::Nothing => path.clone(),
         };
-        names[i] = unique(&clean(&wanted), &mut taken);
+        names[i] = taken.unique(&clean(&wanted));
         if names[i] != *path {
             notes.push(format!("{} has a copy of the weights of {path}", names[i]));
         }
@@ -119,12 +120,12 @@ pub fn names(
         Scope::Own(_) | Scope::Nothing => None,
     };
     let mut paths: Vec<String> = scopes.iter().filter_map(module).collect();
-    paths.extend(taken.iter().cloned());
+    paths.extend(taken.names.iter().cloned());
     paths.sort_unstable();
     for (&i, scope) in used.iter().zip(&scopes) {
         if names[i].is_empty() {
             let wanted = wanted(scope, word(&drafts[i]), &paths);
-            names[i] = unique(&wanted, &mut taken);
+            names[i] = taken.unique(&wanted);
         }
     }
     names
@@ -162,15 +163,25 @@ fn wanted(scope: &Scope, word: &str, paths: &[String]) -> String {
     }
 }
 
-/// `name`, or with a number behind it.
-fn unique(name: &str, taken: &mut BTreeSet<String>) -> String {
-    let mut found = name.to_owned();
-    let mut number = 0;
-    while !taken.insert(found.clone()) {
-        number += 1;
-        found = format!("{name}_{number}");
+/// Names that are in use.
+#[derive(Default)]
+struct Taken {
+    names: BTreeSet<String>,
+    /// The last number that was put behind each.
+    numbers: BTreeMap<String, usize>,
+}
+
+impl Taken {
+    /// `name`, or with a number behind it.
+    fn unique(&mut self, name: &str) -> String {
+        let mut found = name.to_owned();
+        while !self.names.insert(found.clone()) {
+            let number = self.numbers.entry(name.to_owned()).or_default();
+            *number += 1;
+            found = format!("{name}_{number}");
+        }
+        found
     }
-    found
 }
 
 #[cfg(test)]

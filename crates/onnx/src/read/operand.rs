@@ -21,11 +21,6 @@ pub struct Operand {
 }
 
 impl Operand {
-    /// This number for each of `channels`.
-    pub fn number(value: f32, channels: usize) -> Self {
-        Self { values: Rc::new(vec![value; channels]), same: Some(value), name: None }
-    }
-
     pub fn map(&self, of: impl Fn(f32) -> f32) -> Self {
         let values = self.values.iter().map(|v| of(*v)).collect();
         Self { values: Rc::new(values), same: self.same.map(of), name: None }
@@ -33,11 +28,17 @@ impl Operand {
 }
 
 impl Walk<'_> {
+    /// This number for each of `channels`.
+    pub fn number(&self, value: f32, channels: usize) -> Found<Operand> {
+        self.afford(channels)?;
+        Ok(Operand { values: Rc::new(vec![value; channels]), same: Some(value), name: None })
+    }
+
     /// A constant that broadcasts to the channels of `view`.
     pub fn operand(&mut self, view: &View, c: &Constant) -> Found<Operand> {
         let shape = self.shape(view.node);
         // A number becomes one a channel.
-        self.spend(shape.c)?;
+        self.afford(shape.c)?;
         let values = c.real()?;
         let name = c.name.as_deref().and_then(parameter).map(str::to_owned);
         let refused = || {

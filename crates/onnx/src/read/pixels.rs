@@ -9,7 +9,7 @@ use graph::{Conv, Op, Shape};
 use super::constant::Found;
 use super::draft::weights;
 use super::view::{Axis, Factor, View, size};
-use super::walk::Walk;
+use super::walk::{Settled, Walk};
 
 /// The widest kernel that picks pixels.
 const MOST_KERNEL: usize = 16;
@@ -28,15 +28,16 @@ impl Walk<'_> {
         let width = count.checked_sub(1).and_then(|n| along.checked_sub(n * step));
         let width = width.filter(|w| *w > start && *w <= MOST_KERNEL).ok_or_else(|| {
             format!(
-                "{count} of {along} pixels from {start} on; supported are parts that leave out up to \
-                 {MOST_KERNEL} of them"
+                "{count} of {along} pixels from {start} on; supported are parts that leave out at most {} pixels, \
+                 those before the first and after the last together",
+                MOST_KERNEL - 1
             )
         })?;
         let side = |n: usize| if is_row { Size { h: n, w: 1 } } else { Size { h: 1, w: n } };
         let window = Window { kernel: side(width), stride: side(step), ..Window::square(1, 1, 0) };
+        self.afford(shape.c.saturating_mul(width))?;
         let mut values = vec![0.0; shape.c * width];
         values.iter_mut().skip(start).step_by(width).for_each(|v| *v = 1.0);
-        self.spend(values.len())?;
         let (inputs, outputs, groups) = (shape.c, shape.c, shape.c);
         let op = Op::Conv(Conv { inputs, outputs, window, groups, bias: false });
         self.told_of_picking(site);
@@ -65,9 +66,15 @@ impl Walk<'_> {
         if !fits {
             return Ok(None);
         }
+        self.once(view, Settled::Blocks, |walk| walk.cut_in_blocks(view, channels, block)).map(Some)
+    }
+
+    /// The convolution whose output `i` is the value `i` of the factors `channels` in a block.
+    fn cut_in_blocks(&mut self, view: &View, channels: &[Factor], block: Size) -> Found<usize> {
+        let shape = self.shape(view.node);
         let outputs = size(channels);
         let per_row = shape.c * block.pixels();
-        self.spend(outputs.saturating_mul(per_row))?;
+        self.afford(outputs.saturating_mul(per_row))?;
         let mut values = vec![0.0; outputs * per_row];
         for (i, row) in values.chunks_exact_mut(per_row).enumerate() {
             let [mut rest, mut at] = [i, 0];
@@ -86,15 +93,18 @@ impl Walk<'_> {
         let op = Op::Conv(Conv { inputs: shape.c, outputs, window, groups: 1, bias: false });
         self.told_of_picking(view.site);
         let with = (None, weights(vec![("weight", Rc::new(values))]));
-        self.push_with(view.site, op, &[view.node], with).map(Some)
+        self.push_with(view.site, op, &[view.node], with)
     }
 
     fn told_of_picking(&mut self, site: usize) {
         let node = &self.file.graph.node[site];
         let name = if node.name.is_empty() { &node.op_type } else { &node.name };
         let told = format!(
-            "{name}, which takes pixels apart, becomes a convolution of ones and zeros; training moves them"
+            "{name}, which picks or reorders pixels, becomes a convolution of ones and zeros; training changes these"
         );
-        self.notes.push(told);
+        // A part of rows and columns is two convolutions of one operator.
+        if self.notes.last() != Some(&told) {
+            self.notes.push(told);
+        }
     }
 }

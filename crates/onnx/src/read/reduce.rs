@@ -1,13 +1,11 @@
 //! Means, sums and maxima over dimensions.
 
-use std::rc::Rc;
-
 use geometry::{Size, Window};
-use graph::op::{AveragePool, MaxPool, Scale};
+use graph::op::{AveragePool, MaxPool};
 use graph::{Op, Shape};
 
 use super::constant::Found;
-use super::draft::{Step, weights};
+use super::draft::Step;
 use super::fold::position;
 use super::view::{Axis, Factor, View, whole};
 use super::walk::{Call, Walk};
@@ -18,7 +16,7 @@ impl Walk<'_> {
         let rank = view.axes.len() + 1;
         let axes = match call.axes()? {
             Some(axes) if !axes.is_empty() => axes,
-            _ if call.with.int("noop_with_empty_axes") == Some(1) => return Ok(view),
+            _ if call.with.keeps_all() => return Ok(view),
             _ => return Err("over all dimensions, the batch too".into()),
         };
         let mut over = vec![];
@@ -49,7 +47,7 @@ impl Walk<'_> {
             if over != channels || kind != "ReduceMean" {
                 return Err("over the channels; expected over pixels".into());
             }
-            return Ok(self.push_part(site, Step::ChannelMean, &[node], Shape { c: 1, ..shape }));
+            return self.push_part(site, Step::ChannelMean, &[node], Shape { c: 1, ..shape });
         }
         if over.is_empty() {
             return Ok(node);
@@ -76,8 +74,7 @@ impl Walk<'_> {
         if kind != "ReduceSum" {
             return Ok(found);
         }
-        let pixels = Rc::new(vec![kernel.pixels() as f32; shape.c]);
-        let with = (None, weights(vec![("", pixels)]));
-        self.push_with(site, Op::Scale(Scale { frozen: true }), &[found], with)
+        let pixels = self.number(kernel.pixels() as f32, shape.c)?;
+        self.scale(site, found, pixels)
     }
 }

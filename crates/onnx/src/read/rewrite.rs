@@ -198,8 +198,7 @@ fn bounds(step: &Step) -> Option<(f32, f32)> {
 fn known(low: f32, high: f32) -> Option<Activation> {
     match (low, high) {
         (0.0, 6.0) => Some(Activation::Relu6),
-        // As large as f32 is: no bound.
-        (0.0, high) if high >= f32::MAX => Some(Activation::Relu),
+        (0.0, f32::INFINITY) => Some(Activation::Relu),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use graph::op::StochasticDepth;
 
 use super::constant::{Constant, Dim, Found};
 use super::fold::position;
+use super::moves::MOST_RUNS;
 use super::view::View;
 use super::walk::{Call, Value, Walk};
 
@@ -76,7 +77,7 @@ impl Walk<'_> {
             ("Reshape", Some(Value::Joined(x)), _) => {
                 let x = Some(Value::Data(x.clone()));
                 let inputs = [vec![x], call.inputs[1..].to_vec()].concat();
-                Value::Data(self.reshape(&Call { inputs, ..call.clone() })?)
+                Value::Data(self.reshape(&call.with_inputs(inputs))?)
             }
             ("Expand", Some(Value::Data(x)), Some(Value::Constant(to))) => {
                 let dims = to.dims_of()?;
@@ -87,7 +88,7 @@ impl Walk<'_> {
             }
             ("Add" | "Mul", Some(a), Some(b)) => {
                 let Some(inputs) = together(a, b) else { return Ok(None) };
-                Value::Data(self.of_two(kind, &Call { inputs, ..call.clone() })?)
+                Value::Data(self.of_two(kind, &call.with_inputs(inputs))?)
             }
             ("SplitToSequence", Some(Value::Data(_)), _) => Value::Sequence(self.sequence(call)?),
             ("SequenceAt", Some(Value::Sequence(parts)), _) => {
@@ -169,13 +170,17 @@ impl Walk<'_> {
         let axis = position(call.with.int("axis").unwrap_or(0), view.axes.len() + 1)?;
         let at = axis.checked_sub(1).ok_or("a part of the batch")?;
         let (size, part) = (view.dims()[at] as i64, sizes.integers()?[0].max(1));
+        let count = (size as u64).div_ceil(part as u64);
+        if count > MOST_RUNS as u64 {
+            return Err(format!("{count} parts of {part} of {size}; expected {MOST_RUNS} at most"));
+        }
         let all: Vec<Dim> =
             (0..size).step_by(part as usize).map(|i| Dim::from(part.min(size - i))).collect();
         let inputs = vec![
             Some(Value::Data(view)),
             Some(Value::Constant(Constant::whole(&[all.len()], all))),
         ];
-        self.split(&Call { inputs, ..call.clone() })
+        self.split(&call.with_inputs(inputs))
     }
 }
 

@@ -3,12 +3,9 @@
 
 use artifact::{Error, Result};
 
-use super::constant::{Constant, Dim};
+use super::constant::{Constant, Dim, MOST_RANK, MOST_VALUES, extent};
 use super::{Place, external, float};
 use crate::proto::{Element, Tensor};
-
-/// The most values of a tensor.
-const MOST_VALUES: u64 = 1 << 31;
 
 /// The values of `tensor`, which errors call `what`.
 pub fn constant(tensor: &Tensor, what: &str, place: &Place) -> Result<Constant> {
@@ -35,15 +32,19 @@ pub fn constant(tensor: &Tensor, what: &str, place: &Place) -> Result<Constant> 
 
 /// Its shape, with a product that can be counted.
 fn dims(tensor: &Tensor) -> std::result::Result<Vec<usize>, String> {
-    let mut count: u64 = 1;
-    for &size in &tensor.dims {
-        let size = u64::try_from(size).map_err(|_| format!("shape {:?}", tensor.dims))?;
-        count = count
-            .checked_mul(size)
-            .filter(|n| *n <= MOST_VALUES)
-            .ok_or_else(|| format!("shape {:?} has more than {MOST_VALUES} values", tensor.dims))?;
+    let stated = &tensor.dims[..tensor.dims.len().min(MOST_RANK)];
+    if stated.len() < tensor.dims.len() {
+        let rank = tensor.dims.len();
+        return Err(format!("{rank} dimensions, {stated:?} and on; expected {MOST_RANK} at most"));
     }
-    Ok(tensor.dims.iter().map(|&n| n as usize).collect())
+    let sizes = stated.iter().map(|&n| usize::try_from(n).ok());
+    let dims: Vec<usize> = sizes
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("shape {stated:?}; expected sizes of 0 and more"))?;
+    match extent(&dims) {
+        Some(_) => Ok(dims),
+        None => Err(format!("shape {dims:?} has more than {MOST_VALUES} values")),
+    }
 }
 
 fn element(tensor: &Tensor) -> std::result::Result<Element, String> {

@@ -3,6 +3,7 @@
 mod call;
 mod finish;
 mod order;
+mod push;
 mod refusal;
 mod settle;
 
@@ -12,6 +13,7 @@ use artifact::{Error, Result};
 use graph::{Op, Shape};
 
 pub use refusal::{refused, unknown};
+pub use settle::Settled;
 
 use refusal::SUPPORTED;
 
@@ -19,7 +21,7 @@ use super::Place;
 use super::attributes::Attributes;
 use super::build::Walked;
 use super::constant::{Constant, Dim, Found};
-use super::draft::{Draft, Step, Weight};
+use super::draft::{Draft, Step};
 use super::fold::{filled, fold, sizes};
 use super::moves;
 use super::names::parameter;
@@ -79,7 +81,7 @@ pub struct Walk<'a> {
     pub drafts: Vec<Draft>,
     pub notes: Vec<String>,
     /// Drafts that put values in order, by what they read and the operator that they are of.
-    settled: BTreeMap<(usize, usize, bool), usize>,
+    settled: BTreeMap<(usize, usize, Settled), usize>,
     /// How many initializers of each other type were converted.
     converted: BTreeMap<String, usize>,
     /// Casts to 16 bits.
@@ -94,8 +96,6 @@ pub struct Walk<'a> {
 const MOST_MADE: usize = 1 << 26;
 /// How often the values of the weights may be made anew.
 const COPIES: usize = 6;
-/// The most values of an image at one place in the network.
-const MOST_VALUES: u128 = 1 << 31;
 
 /// Walks from the images to the output.
 pub fn walk<'a>(file: &'a File<'a>, input: &'a Input) -> Result<Walked<'a>> {
@@ -311,46 +311,6 @@ impl<'a> Walk<'a> {
 
     pub fn shape(&self, node: usize) -> Shape {
         self.drafts[node].shape
-    }
-
-    /// Refuses a file that makes many large values of few.
-    pub fn spend(&mut self, values: usize) -> Found<()> {
-        self.left = self.left.checked_sub(values).ok_or(
-            "more values are made than any network has; expected weights to be stored as they are",
-        )?;
-        Ok(())
-    }
-
-    /// Adds an operation of a graph.
-    pub fn push(&mut self, site: usize, op: Op, inputs: &[usize]) -> Found<usize> {
-        self.push_with(site, op, inputs, (None, vec![]))
-    }
-
-    /// Adds an operation with tensors, of the module that they name.
-    pub fn push_with(
-        &mut self,
-        site: usize,
-        op: Op,
-        inputs: &[usize],
-        (path, weights): (Option<String>, Vec<Weight>),
-    ) -> Found<usize> {
-        let shapes: Vec<Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
-        let shape = op.shape(&shapes)?;
-        let values = [shape.c, shape.h, shape.w].map(|n| n as u128).iter().product::<u128>();
-        if values > MOST_VALUES {
-            return Err(format!("makes {shape}; expected {MOST_VALUES} values an image at most"));
-        }
-        self.spend(weights.iter().map(|w| w.values.len()).sum())?;
-        let (step, inputs) = (Step::Op(op), inputs.to_vec());
-        self.drafts.push(Draft { step, inputs, shape, weights, path, site });
-        Ok(self.drafts.len() - 1)
-    }
-
-    /// Adds a part of an operation.
-    pub fn push_part(&mut self, site: usize, step: Step, inputs: &[usize], shape: Shape) -> usize {
-        let inputs = inputs.to_vec();
-        self.drafts.push(Draft { step, inputs, shape, weights: vec![], path: None, site });
-        self.drafts.len() - 1
     }
 }
 

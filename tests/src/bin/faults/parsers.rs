@@ -20,7 +20,7 @@ pub struct Parser {
 pub const INPUTS: u64 = 1000;
 
 /// Every parser.
-pub const PARSERS: [Parser; 12] = [
+pub const PARSERS: [Parser; 14] = [
     parser(
         "manifest",
         "dense/manifest.yaml",
@@ -44,6 +44,8 @@ pub const PARSERS: [Parser; 12] = [
         "legacy.pth",
         "models import legacy.pth --network vgg-lab@0.0625 --out x --dry-run",
     ),
+    parser("ONNX", "net.onnx", "models import net.onnx --out x --dry-run"),
+    parser("graph's text", "mine.net", "models summary mine.net"),
     parser("PNG", "picture.png", "deployer predict packed.safetensors picture.png"),
     parser("JPEG", "picture.jpg", "deployer predict packed.safetensors picture.jpg"),
     parser("tar", "photos.tar", "data-cifar import photos.tar --out x --dry-run"),

@@ -132,6 +132,12 @@ pub fn write(folder: &Path) {
     }
     put("plan.yaml", b"layers:\n  backbone.conv0.weight: 0.5\n  classifier.weight: 0.25\n");
     put(
+        "mine.net",
+        b"secateur-graph 1\nimage = input channels=3 height=32 width=32\n\
+          conv1 = conv(image) outputs=8 kernel=3 padding=1 bias=false\nbn1 = batch-norm(conv1)\n\
+          relu = relu(bn1)\naverage = adaptive-average(relu)\nfc = linear(average) outputs=10\n",
+    );
+    put(
         "recipe.yaml",
         b"about: a recipe\ntrainer:\n  network: vgg-lab@0.0625\n  epochs: 2\n  batch: 32\n",
     );

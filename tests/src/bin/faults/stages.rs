@@ -13,19 +13,21 @@ pub struct Stage {
 }
 
 /// Makes what the stages read, in order.
-pub const INPUTS: [&str; 6] = [
+pub const INPUTS: [&str; 7] = [
     "data-cifar synth --train 100 --test 20 --out data",
     "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 1 --out dense",
     "pruner --checkpoint dense --sparsity 0.8 --out pruned",
     "finetuner --checkpoint pruned --data data --batch 32 --epochs 1 --out tuned",
     "scanner --checkpoint dense --data data --ratios 0.5 --recalibration-images 64 --out scan",
     "deployer pack tuned --out packed.safetensors",
+    "models export dense --out net.onnx",
 ];
 
 /// Every stage that writes.
-pub const STAGES: [Stage; 10] = [
+pub const STAGES: [Stage; 13] = [
     folder("data-cifar synth", "data-cifar synth --train 100 --test 20"),
     folder("data-cifar import", "data-cifar import photos.tar.gz"),
+    folder("data-cifar import --side", "data-cifar import photos.tar.gz --side 24 --fit pad"),
     folder(
         "trainer",
         "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 3 --save-at 1epoch",
@@ -48,6 +50,13 @@ pub const STAGES: [Stage; 10] = [
     ),
     folder("reporter", "reporter tuned scan"),
     folder("models import", "models import weights.pth --network vgg-lab@0.0625"),
+    folder("models import, ONNX", "models import net.onnx"),
+    Stage {
+        name: "models predict",
+        line: "models predict dense --data data",
+        out: "out.safetensors",
+        other: "--part train",
+    },
 ];
 
 const fn folder(name: &'static str, line: &'static str) -> Stage {

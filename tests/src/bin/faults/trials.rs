@@ -135,10 +135,12 @@ fn limits(base: &Baseline, all: &mut Vec<Trial>) {
 
 fn damages(base: &Baseline, stream: &mut Stream, all: &mut Vec<Trial>) {
     let mut add = |kind, start, files: &[PathBuf]| {
-        let flips = (FLIPS / files.len().max(1)).clamp(6, 40);
+        let most = (FLIPS / files.len().max(1)).clamp(6, 40);
         // Times are not guarded: no digest covers them, and nothing but the report's times follows from them.
         for file in files.iter().filter(|f| !f.ends_with(names::TIMINGS)) {
             let lines = file.extension().is_some_and(|e| e == "jsonl");
+            // An ONNX file carries no check sums: a turned bit is another weight.
+            let flips = if file.extension().is_some_and(|e| e == "onnx") { 0 } else { most };
             for damage in Damage::all(flips, lines, stream) {
                 let detail = format!("{}-{damage}", file.display()).replace('/', "_");
                 all.push(Trial::new(kind, start, Fault::Damaged(file.clone(), damage), detail));

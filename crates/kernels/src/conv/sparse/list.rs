@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::Order;
+use super::super::direct::Order;
 use super::super::stencil::Stencil;
 use super::super::tiling::{Share, Tiling};
 

@@ -10,7 +10,9 @@ mod list;
 mod segment;
 mod weight_grad;
 
-use super::{Conv, Epilogue, Order, Stencil};
+use super::direct::Order;
+use super::stencil::Stencil;
+use super::{Conv, Epilogue};
 pub(super) use forward::window;
 pub(super) use list::Entry;
 use list::List;

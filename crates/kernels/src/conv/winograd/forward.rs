@@ -6,16 +6,14 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
-
-use super::super::Epilogue;
 use super::super::epilogue::Finish;
 use super::super::micro::{self, ROWS, Steps, Target, load};
+use super::super::{Crew, Epilogue};
 use super::{IN, OUT, POINTS, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa};
+use pulp::{Simd, WithSimd};
 
 /// Values of a chunk's points, before and after the products together: 16 MiB.
 const CHUNK: usize = 4 << 20;
@@ -45,12 +43,6 @@ pub(crate) trait Places: Sync {
     /// No other thread may touch these points.
     unsafe fn read<S: Simd>(&self, simd: S, source: &[f32], part: Part, to: Points);
 
-    /// Called for each output, before its first tile is written.
-    ///
-    /// # Safety
-    /// No other thread may touch this output.
-    unsafe fn begin(&self, output: usize, out: &Shared);
-
     /// Finishes the sums of a vector of tiles and writes them.
     ///
     /// # Safety
@@ -65,7 +57,7 @@ pub(crate) struct Part {
     pub tiles: usize,
     /// The channel.
     pub channel: usize,
-    /// The task goes on to the channel before this one.
+    /// The end of the channels that the task reads, exclusive.
     pub end: usize,
 }
 
@@ -131,15 +123,6 @@ pub(crate) struct Transformed<'a> {
     pub end: &'a Epilogue<'a>,
 }
 
-/// Which threads compute a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Crew {
-    /// All of the pool.
-    Pool,
-    /// The caller's alone.
-    Caller,
-}
-
 /// Writes the convolution of `source` to `y`.
 pub(crate) fn run<P: Places>(
     places: &P,
@@ -151,16 +134,17 @@ pub(crate) fn run<P: Places>(
     let (channels, outputs, count) = (places.channels(), places.outputs(), places.count());
     let panels = outputs.div_ceil(ROWS);
     assert_eq!(with.weights.len(), POINTS * panels * channels * ROWS, "weights");
-    let Plan { chunk, alone } = Plan::new(count, (channels, outputs), FEW);
+    let plan = Plan::new(count, (channels, outputs), FEW);
+    let chunk = plan.chunk;
     let of = |width: usize| (0..channels).map(|c| (c * width * LANES) as u32).collect();
     let taps: [Vec<u32>; micro::COLUMNS] = std::array::from_fn(|i| of(i + 1));
     let out = Shared::new(y);
-    let pool = crew == Crew::Pool;
-    each(pool && alone, count.div_ceil(chunk), |i| {
+    let (chunks, steps) = plan.crews(crew);
+    chunks.each(count.div_ceil(chunk), |i| {
         let mut first = Buffer::new(POINTS * (channels * chunk * LANES + SKEW));
         let mut second = Buffer::new(POINTS * (outputs * chunk * LANES + SKEW));
         let range = i * chunk..((i + 1) * chunk).min(count);
-        let job = Job { places, with, taps: &taps, range, alone: alone || !pool };
+        let job = Job { places, with, taps: &taps, range, crew: steps };
         job.sources(source, &mut first);
         job.products(&first, &mut second);
         job.outputs(&second, &out);
@@ -179,6 +163,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Which of `crew` take the chunks, and which the steps of each.
+    pub(super) fn crews(self, crew: Crew) -> (Crew, Crew) {
+        if self.alone { (crew, Crew::Caller) } else { (Crew::Caller, crew) }
+    }
+
     /// Of `tiles` with as many channels before and after; `few` tiles are a thread's own chunk.
     pub(super) fn new(tiles: usize, (before, after): (usize, usize), few: usize) -> Self {
         if before * after <= OWN_WEIGHTS && tiles >= TASKS * few {
@@ -190,15 +179,6 @@ impl Plan {
     }
 }
 
-/// Calls `f` with `0..count`, in parallel or in order.
-pub(super) fn each(parallel: bool, count: usize, f: impl Fn(usize) + Send + Sync) {
-    if parallel {
-        (0..count).into_par_iter().for_each(f);
-    } else {
-        (0..count).for_each(f);
-    }
-}
-
 struct Job<'a, P> {
     places: &'a P,
     with: Transformed<'a>,
@@ -206,8 +186,8 @@ struct Job<'a, P> {
     taps: &'a [Vec<u32>; micro::COLUMNS],
     /// The tiles of the chunk.
     range: Range<usize>,
-    /// Whether the steps stay on this thread.
-    alone: bool,
+    /// Which threads take the steps.
+    crew: Crew,
 }
 
 impl<P: Places> Job<'_, P> {
@@ -232,7 +212,7 @@ impl<P: Places> Job<'_, P> {
         let groups: Vec<_> = self.groups().collect();
         let splits = TASKS.div_ceil(groups.len()).min(self.places.channels());
         let out = Shared::new(points);
-        each(!self.alone, groups.len() * splits, |i| {
+        self.crew.each(groups.len() * splits, |i| {
             let (group, split) = (groups[i / splits].clone(), i % splits);
             let channels = self.places.channels();
             let channels = split * channels / splits..(split + 1) * channels / splits;
@@ -245,7 +225,7 @@ impl<P: Places> Job<'_, P> {
         let panels = self.places.outputs().div_ceil(ROWS);
         let splits = panels.div_ceil(8);
         let out = Shared::new(after);
-        each(!self.alone, POINTS * splits, |i| {
+        self.crew.each(POINTS * splits, |i| {
             let (point, split) = (i / splits, i % splits);
             let panels = split * panels / splits..(split + 1) * panels / splits;
             isa::dispatch(Products { job: self, point, panels, before, out: &out });
@@ -253,7 +233,7 @@ impl<P: Places> Job<'_, P> {
     }
 
     fn outputs(&self, points: &[f32], out: &Shared) {
-        each(!self.alone, self.places.outputs(), |output| {
+        self.crew.each(self.places.outputs(), |output| {
             isa::dispatch(Outputs { job: self, output, points, out });
         });
     }
@@ -344,10 +324,6 @@ impl<P: Places> WithSimd for Outputs<'_, P> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Outputs { job, output, points, out } = self;
         let end = Ending { epilogue: job.with.end, finish: Finish::new(job.with.end, out) };
-        if job.range.start == 0 {
-            // SAFETY: this output belongs to this task alone.
-            unsafe { job.places.begin(output, out) };
-        }
         for column in 0..job.range.len() {
             let sums = Sums {
                 tiles: job.range.start + column,
@@ -356,8 +332,8 @@ impl<P: Places> WithSimd for Outputs<'_, P> {
                 distance: job.after(),
                 bias: job.with.end.bias_of(output),
             };
-            // SAFETY: every point of this (output, column) is there, and this output belongs to this
-            // task alone.
+            // SAFETY: every point of this (output, column) is there, and these tiles of this output
+            // belong to this task alone.
             unsafe { job.places.write(simd, sums, end, out) };
         }
     }

@@ -13,7 +13,7 @@ mod transform;
 mod weight_grad;
 mod weights;
 
-pub(crate) use forward::{Crew, Ending, Part, Places, Points, Sums, Transformed, run};
+pub(crate) use forward::{Ending, Part, Places, Points, Sums, Transformed, run};
 pub(crate) use tiles::{Square, Tiles};
 pub(super) use weight_grad::weight_grad;
 pub(crate) use weights::transform as transform_weights;

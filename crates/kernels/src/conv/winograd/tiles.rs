@@ -135,8 +135,6 @@ impl Places for Tiles {
         unsafe { square.points(simd, &source[map..][..size], to) };
     }
 
-    unsafe fn begin(&self, _: usize, _: &Shared) {}
-
     #[inline(always)]
     unsafe fn write<S: Simd>(&self, simd: S, sums: Sums, end: Ending, out: &Shared) {
         let (start, square) = self.target(sums.tiles, sums.output);

@@ -8,9 +8,10 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::Conv;
+use super::super::Crew;
 use super::super::micro::{self, COLUMNS, Images, ROWS, load, store};
 use super::super::transpose::transpose;
-use super::forward::{Plan, SKEW, each};
+use super::forward::{Plan, SKEW};
 use super::{IN, OUT, POINTS, Points, Tiles, transform};
 use crate::scratch::Buffer;
 use crate::shared::Shared;
@@ -33,14 +34,15 @@ pub(in super::super) fn weight_grad(conv: &Conv, dy: &[f32], x: &[f32], dw: &mut
     let size = POINTS * tiles.channels * wide;
     let mut sums = Buffer::zeros(parts * size);
     let all = Shared::new(&mut sums);
-    each(plan.alone, parts, |part| {
+    let (whole, steps) = plan.crews(Crew::Pool);
+    whole.each(parts, |part| {
         // SAFETY: each part is one task's.
         let sums = unsafe { all.part(part * size, size) };
         let mut sources = Buffer::new(POINTS * (tiles.channels * plan.chunk * LANES + SKEW));
         let mut gradients = Buffer::new(POINTS * (wide * plan.chunk * LANES + SKEW));
         for i in part * chunks / parts..(part + 1) * chunks / parts {
             let range = i * plan.chunk..((i + 1) * plan.chunk).min(tiles.count());
-            let job = Job { tiles: &tiles, wide, range, alone: plan.alone };
+            let job = Job { tiles: &tiles, wide, range, crew: steps };
             job.sources(x, &mut sources);
             job.gradients(dy, &mut gradients);
             job.products((&sources, &gradients), sums);
@@ -61,8 +63,8 @@ struct Job<'a> {
     /// Outputs, filled up to whole vectors.
     wide: usize,
     range: Range<usize>,
-    /// Whether the steps stay on this thread.
-    alone: bool,
+    /// Which threads take the steps.
+    crew: Crew,
 }
 
 impl Job<'_> {
@@ -85,7 +87,7 @@ impl Job<'_> {
     /// Writes the source's points as `(point, channel, tile)`.
     fn sources(&self, x: &[f32], points: &mut [f32]) {
         let out = Shared::new(points);
-        each(!self.alone, self.tiles.channels, |channel| {
+        self.crew.each(self.tiles.channels, |channel| {
             isa::dispatch(Sources { job: self, channel, x, out: &out });
         });
     }
@@ -94,7 +96,7 @@ impl Job<'_> {
     fn gradients(&self, dy: &[f32], points: &mut [f32]) {
         let (groups, len) = (self.wide / LANES, self.range.len());
         let out = Shared::new(points);
-        each(!self.alone, groups * len, |i| {
+        self.crew.each(groups * len, |i| {
             let (tile, group) = (i / groups, i % groups);
             scratch::with(POINTS * LANES * LANES, |room| {
                 isa::dispatch(Gradients { job: self, tile, group, dy, room, out: &out });
@@ -106,7 +108,7 @@ impl Job<'_> {
     fn products(&self, (sources, gradients): (&[f32], &[f32]), sums: &mut [f32]) {
         let size = self.tiles.channels * self.wide;
         let out = Shared::new(sums);
-        each(!self.alone, POINTS, |p| {
+        self.crew.each(POINTS, |p| {
             // SAFETY: each point is one task's.
             let sums = unsafe { out.part(p * size, size) };
             let sources = &sources[p * self.before()..];
@@ -133,12 +135,11 @@ impl WithSimd for Sources<'_> {
         for tile in 0..len {
             let (map, square) = tiles.source(job.range.start + tile, channel);
             let map = &x[map..][..tiles.h * tiles.w * LANES];
-            let to = (channel * len + tile) * LANES;
+            let first = (channel * len + tile) * LANES;
+            let to = Points { all: out, first, distance: job.before() };
             // SAFETY: the map is the square's, and the points of this channel belong to this task
             // alone.
-            unsafe {
-                square.points(simd, map, Points { all: out, first: to, distance: job.before() })
-            };
+            unsafe { square.points(simd, map, to) };
         }
     }
 }

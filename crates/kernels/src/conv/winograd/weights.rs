@@ -6,21 +6,19 @@ use rayon::prelude::*;
 
 use super::super::direct::Order;
 use super::super::micro::{ROWS, load, store};
-use super::forward::Places;
 use super::{POINTS, transform};
 use crate::isa;
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 
 /// The weights as `(point, panel of eight outputs, channel, 8)`, zeros behind the last output;
-/// `turned` by half a turn for the input's gradient.
-pub(crate) fn transform<P: Places>(
-    places: &P,
+/// `turned` by half a turn for the input's gradient. `channels` are read and `outputs` written.
+pub(crate) fn transform(
+    (channels, outputs): (usize, usize),
     weight: &[f32],
     order: Order,
     turned: bool,
 ) -> Buffer {
-    let (channels, outputs) = (places.channels(), places.outputs());
     let panels = outputs.div_ceil(ROWS);
     let mut points = Buffer::new(POINTS * panels * channels * ROWS);
     let out = Shared::new(&mut points);

@@ -2,11 +2,25 @@
 
 use super::super::attributes::Attributes;
 use super::super::constant::{Constant, Data, Dim, Found};
-use super::few;
 use super::moves::{expand, joint};
+use super::{few, position};
 
 /// The batch size in arithmetic that would need to know it.
 const OPEN: &str = "arithmetic on the batch size, which is not known";
+
+/// What cannot be counted.
+const BEYOND: &str = "whole numbers beyond 64 bits";
+
+/// The sum, mean, largest or smallest of any number of constants.
+pub fn of_many(kind: &str, all: &[&Constant]) -> Found<Constant> {
+    let by = if matches!(kind, "Max" | "Min") { kind } else { "Add" };
+    let (first, others) = all.split_first().ok_or("an input is missing")?;
+    let found = others.iter().try_fold((*first).clone(), |a, b| of_two(by, &a, b))?;
+    if kind != "Mean" {
+        return Ok(found);
+    }
+    of_two("Div", &found, &Constant::floats(&[], vec![all.len() as f32]))
+}
 
 /// Elementwise, both broadcast.
 pub fn of_two(kind: &str, a: &Constant, b: &Constant) -> Found<Constant> {
@@ -51,7 +65,7 @@ fn real(kind: &str) -> Found<fn(f32, f32) -> f32> {
 }
 
 fn whole(kind: &str, a: Dim, b: Dim) -> Found<Dim> {
-    let overflow = || "whole numbers beyond 64 bits".to_owned();
+    let overflow = || BEYOND.to_owned();
     let product = |batch: bool| {
         let n = a.n.checked_mul(b.n).ok_or_else(overflow)?;
         Ok(Dim { n, batch })
@@ -59,8 +73,9 @@ fn whole(kind: &str, a: Dim, b: Dim) -> Found<Dim> {
     match (kind, a.batch, b.batch) {
         ("Mul", true, true) => Err(OPEN.into()),
         ("Mul", one, other) => product(one || other),
-        ("Div", true, true) if b.n != 0 && a.n % b.n == 0 => Ok((a.n / b.n).into()),
-        ("Div", true, false) if b.n != 0 && a.n % b.n == 0 => Ok(Dim { n: a.n / b.n, batch: true }),
+        ("Div", true, _) if a.n.checked_rem(b.n) == Some(0) => {
+            Ok(Dim { n: a.n / b.n, batch: !b.batch })
+        }
         ("Equal", true, true) if a == b => Ok(1.into()),
         // A batch has one image or more.
         ("Equal", true, false) if b.n <= 0 => Ok(0.into()),
@@ -100,10 +115,10 @@ pub fn of_one(kind: &str, x: &Constant) -> Found<Constant> {
     }
     if let Data::Whole(v) = &x.data {
         let of = |d: &Dim| match (kind, d.batch) {
-            ("Neg", batch) => Ok(Dim { n: -d.n, batch }),
+            ("Neg", batch) => Ok(Dim { n: d.n.checked_neg().ok_or(BEYOND)?, batch }),
             ("Not", false) => Ok(Dim::from(i64::from(d.n == 0))),
             ("Floor" | "Ceil", _) => Ok(*d),
-            ("Abs", false) => Ok(Dim::from(d.n.saturating_abs())),
+            ("Abs", false) => Ok(Dim::from(d.n.checked_abs().ok_or(BEYOND)?)),
             ("Relu", false) => Ok(Dim::from(d.n.max(0))),
             _ => Err(format!("{kind} of a whole number")),
         };
@@ -173,9 +188,36 @@ pub fn range(start: &Constant, end: &Constant, step: &Constant) -> Found<Constan
 }
 
 /// The product of all whole numbers.
-pub fn product(x: &Constant, keep: bool) -> Found<Constant> {
+pub fn product(x: &Constant, axes: Option<&[i64]>, keep: bool) -> Found<Constant> {
+    let rank = x.dims.len();
+    let over: Option<Vec<usize>> =
+        axes.map(|axes| axes.iter().map(|&a| position(a, rank)).collect()).transpose()?;
+    if over.is_some_and(|over| (0..rank).any(|i| x.dims[i] != 1 && !over.contains(&i))) {
+        return Err(format!("over a part of {:?}; supported is a product of all values", x.dims));
+    }
     let one = Constant::whole(&[], vec![Dim::from(1)]);
     let all = x.dims_of()?.into_iter().map(|d| Constant::whole(&[], vec![d]));
     let found = all.into_iter().try_fold(one, |a, b| of_two("Mul", &a, &b))?;
-    Ok(if keep { Constant { dims: vec![1; x.dims.len()], ..found } } else { found })
+    let left = if keep { rank } else { axes.map_or(0, |axes| rank - axes.len().min(rank)) };
+    Ok(Constant { dims: vec![1; left], ..found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_of_all_values() {
+        let x = Constant::whole(&[1, 3], [2, 3, 4].map(Dim::from).to_vec());
+        let check = |axes: Option<&[i64]>, keep, dims: &[usize]| {
+            let found = product(&x, axes, keep).expect("fits");
+            assert_eq!((&found.dims[..], found.integers()), (dims, Ok(vec![24])));
+        };
+        check(None, true, &[1, 1]);
+        check(None, false, &[]);
+        check(Some(&[-1]), true, &[1, 1]);
+        check(Some(&[1]), false, &[1]);
+        check(Some(&[0, 1]), false, &[]);
+        assert!(product(&x, Some(&[0]), true).is_err());
+    }
 }

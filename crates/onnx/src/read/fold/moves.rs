@@ -1,7 +1,7 @@
 //! Constants reshaped, cut, joined and broadcast.
 
-use super::super::constant::{Constant, Data, Found};
-use super::{few, position, span};
+use super::super::constant::{Constant, Data, Found, MOST_RANK, extent};
+use super::{MOST_VALUES, few, position, span};
 
 /// The shape that both are broadcast to.
 pub fn joint(a: &[usize], b: &[usize]) -> Found<Vec<usize>> {
@@ -25,9 +25,9 @@ fn pick(x: &Constant, dims: &[usize], places: &[usize]) -> Constant {
 }
 
 /// The places of a tensor of shape `dims` whose value at each index lies at the sum of index times stride.
-fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
+pub fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
     if !few(dims) {
-        return Err(format!("a constant of shape {dims:?} is moved; that is too large"));
+        return Err(format!("a constant of shape {dims:?}, which is too large to compute with"));
     }
     let mut all = vec![0];
     for (&size, &stride) in dims.iter().zip(strides) {
@@ -36,7 +36,7 @@ fn places(dims: &[usize], strides: &[usize]) -> Found<Vec<usize>> {
     Ok(all)
 }
 
-fn strides(dims: &[usize]) -> Vec<usize> {
+pub fn strides(dims: &[usize]) -> Vec<usize> {
     (0..dims.len()).map(|i| dims[i + 1..].iter().product()).collect()
 }
 
@@ -67,10 +67,10 @@ pub fn reshape(x: &Constant, to: &[i64]) -> Found<Constant> {
         });
     }
     if let Some(open) = to.iter().position(|n| *n == -1) {
-        let known: usize = dims.iter().product();
-        dims[open] = x.count().checked_div(known).unwrap_or(0);
+        let known = extent(&dims).map(|_| dims.iter().product());
+        dims[open] = known.and_then(|n| x.count().checked_div(n)).unwrap_or(0);
     }
-    if dims.iter().product::<usize>() == x.count() {
+    if extent(&dims).is_some() && dims.iter().product::<usize>() == x.count() {
         return Ok(Constant { dims, ..x.clone() });
     }
     Err(format!("reshapes a constant of shape {:?} to {to:?}", x.dims))
@@ -78,6 +78,9 @@ pub fn reshape(x: &Constant, to: &[i64]) -> Found<Constant> {
 
 pub fn unsqueeze(x: &Constant, axes: &[i64]) -> Found<Constant> {
     let rank = x.dims.len() + axes.len();
+    if rank > MOST_RANK {
+        return Err(format!("{rank} dimensions; expected {MOST_RANK} at most"));
+    }
     let axes: Vec<usize> = axes.iter().map(|&a| position(a, rank)).collect::<Found<_>>()?;
     let mut left = x.dims.iter();
     let size = |i| if axes.contains(&i) { Some(1) } else { left.next().copied() };
@@ -91,6 +94,9 @@ pub fn squeeze(x: &Constant, axes: Option<&[i64]>) -> Found<Constant> {
         Some(axes) => axes.iter().map(|&a| position(a, rank)).collect::<Found<_>>()?,
         None => (0..rank).filter(|&i| x.dims[i] == 1).collect(),
     };
+    if let Some(at) = axes.iter().find(|at| x.dims[**at] != 1) {
+        return Err(format!("dimension {at} of {:?} is squeezed; expected one of size 1", x.dims));
+    }
     let left = (0..rank).filter(|i| !axes.contains(i)).map(|i| x.dims[i]);
     Ok(Constant { dims: left.collect(), ..x.clone() })
 }
@@ -119,7 +125,7 @@ pub fn transpose(x: &Constant, order: Option<&[i64]>) -> Found<Constant> {
 
 /// The transpose of a matrix of `columns` columns.
 pub fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    if columns == 0 {
+    if matrix.is_empty() || columns == 0 {
         return vec![];
     }
     let rows = matrix.len() / columns;
@@ -159,6 +165,9 @@ pub fn gather(x: &Constant, indices: &Constant, axis: i64) -> Found<Constant> {
         indices.integers()?.into_iter().map(|i| position(i, size)).collect::<Found<_>>()?;
     let found = take(x, axis, &taken)?;
     let dims = [&x.dims[..axis], &indices.dims[..], &x.dims[axis + 1..]].concat();
+    if !few(&dims) {
+        return Err(format!("a constant of shape {dims:?}; that is too large"));
+    }
     Ok(Constant { dims, ..found })
 }
 
@@ -172,7 +181,8 @@ pub fn slice(x: &Constant, inputs: &[Option<Constant>]) -> Found<Constant> {
             backwards(size, start, end, step)
         } else {
             let (start, count, step) = span(size, start, end, step)?;
-            (0..count).map(|i| start + i * step).collect()
+            // One value more than there may be is refused like all.
+            (0..count.min(MOST_VALUES + 1)).map(|i| start + i * step).collect()
         };
         found = take(&found, axis, &taken)?;
     }
@@ -191,7 +201,7 @@ fn backwards(size: usize, start: i64, end: i64, step: i64) -> Vec<usize> {
         at = at.saturating_sub(down);
         found
     };
-    std::iter::from_fn(next).collect()
+    std::iter::from_fn(next).take(MOST_VALUES + 1).collect()
 }
 
 /// Axis, start, end and step of each cut of a slice of `rank` dimensions.
@@ -205,6 +215,12 @@ pub fn cuts(inputs: &[Option<Constant>], rank: usize) -> Found<Vec<[i64; 4]>> {
     let steps = list(4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()].iter().any(|n| *n != starts.len()) {
         return Err("lists of different length".into());
+    }
+    if starts.len() > rank {
+        return Err(format!(
+            "{} cuts of {rank} dimensions; expected one each at most",
+            starts.len()
+        ));
     }
     Ok((0..starts.len()).map(|i| [axes[i], starts[i], ends[i], steps[i]]).collect())
 }

@@ -1,18 +1,22 @@
 //! Constants summed up, and standardised: what weight standardisation does to the weights at each run.
 
 use super::super::constant::{Constant, Data, Found};
-use super::position;
+use super::{moves, position};
 
-/// Where the values of `dims` go when the dimensions `over` are left with one value each.
-fn places(dims: &[usize], over: &[usize]) -> (Vec<usize>, Vec<usize>) {
+/// Where the values of `x` go when the dimensions `over` are left with one value each.
+fn places(x: &Constant, over: &[usize]) -> Found<(Vec<usize>, Vec<usize>)> {
+    let dims = &x.dims[..];
+    if x.count() == 0 {
+        return Err(format!("over a constant of shape {dims:?}; expected one value or more"));
+    }
     let left: Vec<usize> =
         dims.iter().enumerate().map(|(i, &n)| if over.contains(&i) { 1 } else { n }).collect();
-    let mut all = vec![0];
-    for (i, &size) in dims.iter().enumerate() {
-        let step = if over.contains(&i) { 0 } else { left[i + 1..].iter().product::<usize>() };
-        all = all.iter().flat_map(|at| (0..size).map(move |k| at + k * step)).collect();
+    let mut steps = moves::strides(&left);
+    for &i in over {
+        steps[i] = 0;
     }
-    (left, all)
+    let all = moves::places(dims, &steps)?;
+    Ok((left, all))
 }
 
 /// The sum, mean, largest or smallest of real numbers over dimensions; over all of them without `axes`.
@@ -27,9 +31,9 @@ pub fn reduce(kind: &str, x: &Constant, axes: Option<&[i64]>, keep: bool) -> Fou
         }
         _ => (0..rank).collect(),
     };
-    let (left, to) = places(&x.dims, &over);
+    let (left, to) = places(x, &over)?;
     let count = left.iter().product::<usize>();
-    let each = values.len().checked_div(count).filter(|n| *n > 0).ok_or("over no values")? as f64;
+    let each = (values.len() / count) as f64;
     let (first, of): (f64, fn(f64, f64) -> f64) = match kind {
         "ReduceMean" | "ReduceSum" => (0.0, |a, b| a + b),
         "ReduceMax" => (f64::NEG_INFINITY, f64::max),
@@ -66,7 +70,7 @@ pub fn batch_norm(inputs: &[Option<Constant>], eps: f32, training: bool) -> Foun
         v if v.len() == channels => Ok(v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>()),
         v => Err(format!("input {i} has {} values; expected {channels}", v.len())),
     };
-    let (_, to) = places(&x.dims, &over);
+    let (_, to) = places(x, &over)?;
     let mean_of = |of: &dyn Fn(f64, usize) -> f64| {
         let mut sums = vec![0.0; channels];
         values.iter().zip(&to).for_each(|(v, &c)| sums[c] += of(f64::from(*v), c));

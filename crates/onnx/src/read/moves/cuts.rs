@@ -9,8 +9,8 @@ use super::super::fold::{cuts, position, span};
 use super::super::view::{View, whole};
 use super::super::walk::{Call, Value, Walk};
 
-/// The most runs of channels that a list of their numbers may have.
-const MOST_RUNS: usize = 256;
+/// The most parts that one operator may take its channels apart into.
+pub const MOST_RUNS: usize = 256;
 
 impl Walk<'_> {
     pub fn slice(&mut self, call: &Call) -> Found<View> {
@@ -162,9 +162,15 @@ impl Walk<'_> {
         let shape = self.shape(view.node);
         let at = axis.checked_sub(1).filter(|&at| view.has_channels_at(shape, at));
         let at = at.ok_or_else(|| format!("along dimension {axis}; expected the channels"))?;
+        let parts = parts(call, shape.c)?;
+        // Parts of a sequence have no names in the file, and may be any number.
+        let most = call.with.0.output.len().max(MOST_RUNS);
+        if parts.len() > most {
+            return Err(format!("{} parts of channels; expected {most} at most", parts.len()));
+        }
         let mut start = 0;
         let mut values = vec![];
-        for count in parts(call, shape.c)? {
+        for count in parts {
             let end = start + count;
             let node = self.push(call.site, Op::Slice(Slice { start, end }), &[view.node])?;
             let part = view.clone().with_channels(node, self.shape(node), at);

@@ -35,10 +35,14 @@ impl Walk<'_> {
         let mut ahead = 0;
         for part in parts {
             match part {
-                Part::Zeros(count) => match nodes.last_mut() {
-                    Some(last) => *last = self.padded(call.site, *last, 0, count)?,
-                    None => ahead += count,
-                },
+                Part::Zeros(count) => {
+                    if let Some(last) = nodes.last_mut() {
+                        *last = self.padded(call.site, *last, 0, count)?;
+                    } else {
+                        let all = usize::checked_add(ahead, count);
+                        ahead = all.ok_or("more channels than can be counted")?;
+                    }
+                }
                 Part::Data(view) => {
                     self.beside(&first, &view, at)?;
                     let node = self.padded(call.site, view.node, ahead, 0)?;
@@ -155,14 +159,16 @@ impl Walk<'_> {
     fn without_borders(&mut self, mut view: View, pads: &[i64], site: usize) -> Found<View> {
         let rank = pads.len() / 2;
         for at in 1..rank {
-            let less = |n: i64| usize::try_from(-n.min(0)).unwrap_or(usize::MAX);
+            let less = |n: i64| usize::try_from(n.min(0).unsigned_abs()).unwrap_or(usize::MAX);
             let (first, last) = (less(pads[at]), less(pads[rank + at]));
             if first == 0 && last == 0 {
                 continue;
             }
             let size = view.dims()[at - 1];
             let left = size.checked_sub(first).and_then(|n| n.checked_sub(last)).filter(|n| *n > 0);
-            let left = left.ok_or_else(|| format!("{first} and {last} of {size} cut off"))?;
+            let left = left.ok_or_else(|| {
+                format!("{first} and {last} of {size} cut off; expected one left at least")
+            })?;
             view = self.cut(view, at - 1, [first, left, 1], site)?;
         }
         Ok(view)
@@ -178,14 +184,15 @@ impl Walk<'_> {
     ) -> Found<View> {
         let shape = self.shape(view.node);
         let ([0, top, left], [0, bottom, right]) = (before, after) else {
-            return Err("minus infinity around something else than height and width".into());
+            return Err("minus infinity around anything other than height and width".into());
         };
         if !view.is_map(shape) {
             return Err(format!("minus infinity around batch x {:?}; expected a map", view.dims()));
         }
         let sides = Sides { top: *top, left: *left, bottom: *bottom, right: *right };
         let [h, w] = [shape.h.saturating_add(top + bottom), shape.w.saturating_add(left + right)];
-        let node = self.push_part(site, Step::Below(sides), &[view.node], Shape { h, w, ..shape });
+        let node =
+            self.push_part(site, Step::Below(sides), &[view.node], Shape { h, w, ..shape })?;
         Ok(View::map(node, self.shape(node), site))
     }
 

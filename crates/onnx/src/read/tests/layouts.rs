@@ -95,6 +95,19 @@ fn pixels_are_picked_by_a_convolution() {
     );
     assert_eq!(values(&found, "of_z.weight"), [0.0, 1.0].repeat(3));
     assert_eq!(values(&found, "of_z_1.weight"), [0.0, 1.0, 0.0].repeat(3));
+    assert_eq!(found.notes.len(), 1, "one operator is told of once: {:?}", found.notes);
+}
+
+#[test]
+fn parts_that_leave_out_many_pixels_are_refused() {
+    let net = |start: i64| {
+        let mut net = Net::new().whole("start", &[start]).whole("end", &[40]).whole("rows", &[2]);
+        net.graph.input[0] = crate::proto::ValueInfo::batch("x", &[3, 40, 4]);
+        net.nodes("Slice(x, start, end, rows) -> z")
+    };
+    check(net(15), 3, &["of_z = conv(input) outputs=3 kernel=16x1 groups=3 bias=false"]);
+    let many = net(16).classified("z", 3);
+    many.refused(3, &["of_z", "24 of 40 pixels from 16 on", "leave out at most 15 pixels"]);
 }
 
 #[test]
@@ -133,4 +146,36 @@ fn minus_infinity_around_a_maximum_is_its_padding() {
     );
     let alone = net().nodes("Pad(x, pads, low) -> z").classified("z", 3);
     alone.refused(3, &["of_z", "Pad", "before a max pooling alone"]);
+}
+
+#[test]
+fn blocks_that_several_read_are_cut_once() {
+    let found = check(
+        Net::new()
+            .whole("split", &[0, 3, 3, 2, 2, 2])
+            .whole("join", &[0, 12, 3, 2])
+            .weight("c.weight", &[2, 12, 1, 1])
+            .weight("d.weight", &[2, 12, 1, 1])
+            .nodes("Reshape(x, split) -> a")
+            .node("Transpose(a) -> b", vec![Attribute::ints("perm", &[0, 3, 5, 1, 2, 4])])
+            .nodes("Reshape(b, join) -> e\nConv(e, c.weight) -> c\nConv(e, d.weight) -> d")
+            .nodes("Add(c, d) -> z"),
+        2,
+        &[
+            "of_e = conv(input) outputs=12 kernel=2 stride=2 bias=false",
+            "c = conv(of_e) outputs=2 kernel=1 bias=false",
+            "d = conv(of_e) outputs=2 kernel=1 bias=false",
+            "of_z = add(c, d)",
+        ],
+    );
+    assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+}
+
+#[test]
+fn a_flattened_map_is_not_multiplied_by_its_channels() {
+    let net = Net::new().nodes(
+        "GlobalAveragePool(x) -> g\nFlatten(g) -> v\nFlatten(x) -> f\nMul(f, v) -> m\nReshape(m, map) -> z",
+    );
+    let net = net.whole("map", &[0, 3, 6, 4]).classified("z", 3);
+    net.refused(3, &["of_m", "batch x [72] and batch x [3]"]);
 }

@@ -1,7 +1,10 @@
 //! Files as exporters and others write them.
 
+mod bounds;
+mod folds;
 mod hostile;
 mod layouts;
+mod limits;
 mod patterns;
 mod rewrites;
 

@@ -1,10 +1,15 @@
 //! What an operator reads.
 
-use super::super::constant::{Constant, Data, Dim, Found};
+use super::super::constant::{Constant, Data, Dim, Found, few_axes};
 use super::super::view::View;
 use super::{Call, Value};
 
 impl Call<'_> {
+    /// The same operator with other inputs.
+    pub fn with_inputs(&self, inputs: Vec<Option<Value>>) -> Self {
+        Self { inputs, value: self.value.clone(), ..*self }
+    }
+
     /// Input `i`, which depends on the images.
     pub fn data(&self, i: usize) -> Found<View> {
         Self::viewed(i, self.inputs.get(i))
@@ -53,6 +58,10 @@ impl Call<'_> {
                 "input {i} ({}) holds whole numbers; expected real weights: quantised networks are not read",
                 name.as_deref().unwrap_or("without name")
             )),
+            Some(Constant { dims, name, .. }) if dims.contains(&0) => Err(format!(
+                "input {i} ({}) of shape {dims:?} holds no values; expected some",
+                name.as_deref().unwrap_or("without name")
+            )),
             _ => Ok(found),
         }
     }
@@ -65,8 +74,8 @@ impl Call<'_> {
     /// Axes, as an attribute or as input 1.
     pub fn axes(&self) -> Found<Option<Vec<i64>>> {
         match self.with.ints("axes") {
-            Some(axes) => Ok(Some(axes.to_vec())),
-            None => self.constant_if(1)?.map(|c| c.integers()).transpose(),
+            Some(axes) => few_axes(axes.to_vec()).map(Some),
+            None => self.constant_if(1)?.map(|c| few_axes(c.integers()?)).transpose(),
         }
     }
 

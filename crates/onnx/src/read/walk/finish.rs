@@ -35,7 +35,7 @@ impl<'a> Walk<'a> {
         if self.training_norms > 0 {
             let count = self.training_norms;
             self.notes.push(format!(
-                "{count} batch norms are in training mode; here they take their stored statistics when they answer"
+                "{count} batch norms are in training mode; here they use their stored statistics in inference"
             ));
         }
     }

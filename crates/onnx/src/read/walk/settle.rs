@@ -7,6 +7,17 @@ use super::super::constant::Found;
 use super::super::view::{Axis, Factor, View, merged, size, whole};
 use super::Walk;
 
+/// How a draft puts values in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Settled {
+    /// Channels are dealt out.
+    Shuffled,
+    /// All values are a vector.
+    Flat,
+    /// Blocks of pixels are channels.
+    Blocks,
+}
+
 impl Walk<'_> {
     /// The same values with all axes whole and in order, as far as operations can do that: channels are
     /// shuffled, and what is one dimension is flattened.
@@ -46,11 +57,22 @@ impl Walk<'_> {
 
     /// The draft `op` of a view, made once however many read it.
     pub fn settled(&mut self, view: &View, op: Op) -> Found<usize> {
-        let key = (view.node, view.site, op == Op::Flatten);
+        let how = if op == Op::Flatten { Settled::Flat } else { Settled::Shuffled };
+        self.once(view, how, |walk| walk.push(view.site, op, &[view.node]))
+    }
+
+    /// What `make` adds for a view, added once.
+    pub fn once(
+        &mut self,
+        view: &View,
+        how: Settled,
+        make: impl FnOnce(&mut Self) -> Found<usize>,
+    ) -> Found<usize> {
+        let key = (view.node, view.site, how);
         if let Some(&node) = self.settled.get(&key) {
             return Ok(node);
         }
-        let node = self.push(view.site, op, &[view.node])?;
+        let node = make(self)?;
         self.settled.insert(key, node);
         Ok(node)
     }
