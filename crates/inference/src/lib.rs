@@ -18,7 +18,7 @@
 //! #     checkpoint: "0".repeat(64),
 //! # };
 //! # let masks = sparsity::Masks::default();
-//! # let contents = packed::Contents { graph, tensors, masks, info };
+//! # let contents = packed::Contents { graph, tensors, masks, info, integers: None };
 //! # let (values, encode) = (packed::Values::F32, packed::Encode::Auto);
 //! # let options = packed::Options { values, encode, fold: true };
 //! # artifact::file::write(&path, &packed::pack(&contents, &options)?)?;

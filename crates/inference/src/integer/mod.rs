@@ -6,7 +6,9 @@
 //! same bits for any number of threads, any batch and any instructions.
 
 mod plan;
+mod ranges;
 mod weights;
 
-pub use plan::{IntegerPlan, Roundings};
+pub use plan::{How, IntegerPlan, Roundings};
+pub use ranges::roundings;
 pub use weights::{Integers, integers};

@@ -1,5 +1,8 @@
 //! What is run, in which order, on which buffers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use kernels::conv::depthwise;
 use kernels::integer::{
     Depthwise, Ending, Instructions, Method, Output, Rounding, Summand, Weights, Word, from_floats,
@@ -9,9 +12,9 @@ use kernels::{Activation, Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
 use super::{Integers, integers};
-use crate::block::{BlockLayer, BlockOperands, conv_sizes};
+use crate::block::{BlockLayer, BlockOperands};
 use crate::buffers::{self, Buffers};
-use crate::{Conv, Kind, Network, sizes};
+use crate::{Conv, Kind, LayerPlan, Network, sizes};
 
 /// What the integers of each layer's output stand for; of the last, which gives the logits, it is not used.
 pub type Roundings = Vec<Rounding>;
@@ -21,9 +24,20 @@ const TOGETHER: usize = 64;
 /// The share of quads of weights that are not zero from which on all are walked.
 const DENSE: f64 = 0.5;
 
+/// How a network in integers is run.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Which instructions multiply.
+    pub instructions: Instructions,
+    /// Whether quads of weights that are all zero are skipped.
+    pub skip: bool,
+}
+
 /// A network in integers, ready to run.
 pub struct IntegerPlan {
     steps: Vec<Step>,
+    /// Nanoseconds that each layer has taken.
+    spent: Vec<AtomicU64>,
     roundings: Roundings,
     buffers: Buffers,
     /// Values of each layer's output for one image, channels by themselves.
@@ -32,6 +46,7 @@ pub struct IntegerPlan {
 }
 
 struct Step {
+    name: String,
     inputs: Vec<usize>,
     add: Option<usize>,
     ready: Ready,
@@ -53,7 +68,7 @@ struct Convolution {
 }
 
 enum Products {
-    Full(kernels::conv::Conv, Weights),
+    Full { each: kernels::conv::Conv, weights: Weights, sparse: bool },
     Depthwise(depthwise::Depthwise, Depthwise),
 }
 
@@ -65,7 +80,7 @@ impl IntegerPlan {
     pub fn new(
         network: &Network,
         roundings: Roundings,
-        instructions: Instructions,
+        how: How,
     ) -> Result<Self, String> {
         let layers = &network.layers;
         assert_eq!(roundings.len(), layers.len(), "a rounding for each layer");
@@ -75,12 +90,13 @@ impl IntegerPlan {
                 Kind::Input => Ready::Input,
                 Kind::Conv(conv) => {
                     let from = roundings[layer.inputs[0]];
-                    let made = convolution(network, n, (conv, from), instructions);
+                    let made = convolution(network, n, (conv, from), how);
                     Ready::Conv(made.map_err(|what| format!("layer {}: {what}", layer.name))?)
                 }
                 _ => Ready::Floats(BlockLayer::new(network, n, false)),
             };
-            steps.push(Step { inputs: layer.inputs.clone(), add: layer.add, ready });
+            let (name, inputs) = (layer.name.clone(), layer.inputs.clone());
+            steps.push(Step { name, inputs, add: layer.add, ready });
         }
         let count = layers.len();
         let readers = |n: usize| -> Vec<usize> {
@@ -91,7 +107,8 @@ impl IntegerPlan {
         let buffers = buffers::assign(&words, &(0..count).map(readers).collect::<Vec<_>>());
         let shapes: Vec<graph::Shape> = layers.iter().map(|l| l.shape).collect();
         let classes = shapes[count - 1].count();
-        Ok(Self { steps, roundings, buffers, shapes, classes })
+        let spent = (0..count).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { steps, spent, roundings, buffers, shapes, classes })
     }
 
     /// The logits `(n, classes)` of `images`, which are `(n, channels, rows, columns)`.
@@ -117,6 +134,7 @@ impl IntegerPlan {
         let mut arena: Vec<Vec<Word>> = self.buffers.lens.iter().map(make).collect();
         let last = self.steps.len() - 1;
         for (n, step) in self.steps.iter().enumerate() {
+            let start = Instant::now();
             let mut y = std::mem::take(&mut arena[self.buffers.of[n]]);
             let read = |n: usize| &arena[self.buffers.of[n]][..self.words(n, blocks)];
             let to = self.roundings[n];
@@ -139,13 +157,13 @@ impl IntegerPlan {
                         activation: conv.activation,
                     };
                     match &conv.kernel {
-                        Products::Full(each, weights) if n == last => {
+                        Products::Full { each, weights, .. } if n == last => {
                             let each = kernels::conv::Conv { lanes, ..*each };
                             let mut floats = Buffer::zeros(each.output_len());
                             weights.forward(&each, x, &end, Output::Floats(&mut floats));
                             pack::from_blocks(&floats, self.classes, lanes, logits);
                         }
-                        Products::Full(each, weights) => {
+                        Products::Full { each, weights, .. } => {
                             let each = kernels::conv::Conv { lanes, ..*each };
                             weights.forward(&each, x, &end, Output::Words(&mut y[..words], to));
                         }
@@ -174,7 +192,39 @@ impl IntegerPlan {
                 }
             }
             arena[self.buffers.of[n]] = y;
+            let nanos = start.elapsed().as_nanos() as u64;
+            self.spent[n].fetch_add(nanos, Ordering::Relaxed);
         }
+    }
+
+    /// How each layer is run, the input first.
+    pub fn layers(&self) -> Vec<LayerPlan> {
+        let kernel = |step: &Step| match &step.ready {
+            Ready::Input => "rounded",
+            Ready::Conv(Convolution { kernel: Products::Full { sparse: true, .. }, .. }) => {
+                "sparse, in integers"
+            }
+            Ready::Conv(Convolution { kernel: Products::Full { sparse: false, .. }, .. }) => {
+                "dense, in integers"
+            }
+            Ready::Conv(Convolution { kernel: Products::Depthwise(..), .. }) => {
+                "depthwise, in integers"
+            }
+            Ready::Floats(_) => "of floats",
+        };
+        self.steps.iter().map(|s| LayerPlan { name: s.name.clone(), kernel: kernel(s) }).collect()
+    }
+
+    /// Seconds that each layer has taken since this was last asked, by the clock on the wall.
+    pub fn take_spent(&self) -> Vec<f64> {
+        let take = |nanos: &AtomicU64| nanos.swap(0, Ordering::Relaxed) as f64 * 1e-9;
+        self.spent.iter().map(take).collect()
+    }
+
+    /// Bytes of the activations of a batch of `images`.
+    pub fn activation_bytes(&self, images: usize) -> usize {
+        let blocks = images.min(TOGETHER).div_ceil(LANES);
+        4 * blocks * self.buffers.lens.iter().sum::<usize>()
     }
 
     /// Words of the output of layer `n`.
@@ -187,7 +237,7 @@ fn convolution(
     network: &Network,
     n: usize,
     (conv, from): (&Conv, Rounding),
-    instructions: Instructions,
+    how: How,
 ) -> Result<Convolution, String> {
     let layer = &network.layers[n];
     let x = network.layers[layer.inputs[0]].shape;
@@ -216,8 +266,9 @@ fn convolution(
             ));
         }
         let whole = ungrouped(conv, &weights, x.c);
-        let method = if density(&full, &whole) < DENSE { Method::Sparse } else { Method::Dense };
-        Products::Full(full, Weights::new(&full, &whole, method, instructions))
+        let sparse = how.skip && density(&full, &whole) < DENSE;
+        let method = if sparse { Method::Sparse } else { Method::Dense };
+        Products::Full { each: full, weights: Weights::new(&full, &whole, method, how.instructions), sparse }
     };
     Ok(Convolution { kernel, factors, bias: conv.bias.clone(), activation })
 }
