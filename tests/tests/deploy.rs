@@ -122,7 +122,7 @@ fn a_file_that_only_claims_to_be_of_the_checkpoint_is_doubted() {
         let whole = unpacked("f32.safetensors");
         let (tensors, masks) = (whole.tensors(), whole.masks());
         let (graph, info) = (whole.graph.clone(), whole.info.clone());
-        let mut contents = packed::Contents { graph, tensors, masks, info };
+        let mut contents = packed::Contents { graph, tensors, masks, info, integers: None };
         change(&mut contents);
         let bytes = packed::pack(&contents, &honest.options).expect("packs");
         place.write(name, &bytes);

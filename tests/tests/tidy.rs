@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("packed", 3),
     ("inference", 4),
     ("engine", 5),
+    ("quantise", 5),
     ("data-cifar", 6),
     ("models", 6),
     ("trainer", 6),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
+use inference::integer::IntegerPlan;
 use inference::{LayerPlan, Model, Network, Plan, Threads, Unknown, Use};
 use kernels::isa;
 use serde::Serialize;
@@ -43,6 +44,7 @@ pub struct Timing {
 struct Row {
     network: String,
     values: String,
+    activations: &'static str,
     #[serde(flatten)]
     speed: Speed,
     images_per_second: f64,
@@ -74,7 +76,7 @@ impl Bench {
     /// Times and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
         let model = Model::open(&self.file)?;
-        let (network, _) = model.network();
+        let network = Pair::network(&model);
         let rows: Vec<Row> =
             self.timing.batch.iter().map(|batch| self.row(&model, &network, *batch)).collect();
         if common.json {
@@ -86,7 +88,7 @@ impl Bench {
     }
 
     fn row(&self, model: &Model, network: &Network, batch: u32) -> Row {
-        let pair = Pair::new(network, batch as usize);
+        let pair = Pair::new((model, network), batch as usize);
         let times = pair.times(self.timing.repeat as usize);
         let speed = pair.speed(&times);
         Row {
@@ -94,9 +96,10 @@ impl Bench {
             dense_seconds: times.iter().map(|t| t[1]).collect(),
             network: model.network_name(),
             values: model.options().values.to_string(),
+            activations: if model.packed().integers.is_some() { "int8" } else { "f32" },
             images_per_second: 1e3 / speed.milliseconds,
             times_faster: speed.dense_milliseconds / speed.milliseconds,
-            activations_mib: artifact::size::mib(pair.sparse.activation_bytes() as u64),
+            activations_mib: artifact::size::mib(pair.sparse.activation_bytes(batch as usize) as u64),
             simd: isa::name().unwrap_or("unknown"),
             layers: if self.layers {
                 pair.layers((model, network), self.timing.repeat as usize)
@@ -108,22 +111,70 @@ impl Bench {
     }
 }
 
+/// A network that is ready to run.
+enum Ready {
+    Floats(Plan),
+    Integers(IntegerPlan),
+}
+
+impl Ready {
+    fn logits(&self, images: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Floats(plan) => plan.logits(images),
+            Self::Integers(plan) => plan.logits(images),
+        }
+    }
+
+    fn layers(&self) -> Vec<LayerPlan> {
+        match self {
+            Self::Floats(plan) => plan.layers(),
+            Self::Integers(plan) => plan.layers(),
+        }
+    }
+
+    fn take_spent(&self) -> Vec<f64> {
+        match self {
+            Self::Floats(plan) => plan.take_spent(),
+            Self::Integers(plan) => plan.take_spent(),
+        }
+    }
+
+    fn activation_bytes(&self, batch: usize) -> usize {
+        match self {
+            Self::Floats(plan) => plan.activation_bytes(),
+            Self::Integers(plan) => plan.activation_bytes(batch),
+        }
+    }
+}
+
 /// The packed network and the dense one, ready for batches of one size.
 pub struct Pair {
-    sparse: Plan,
-    dense: Plan,
+    sparse: Ready,
+    dense: Ready,
     batch: usize,
     images: Vec<f32>,
 }
 
 impl Pair {
+    /// The network of `model` as it is run.
+    pub fn network(model: &Model) -> Network {
+        match model.packed().integers {
+            // Every channel has its range: none is taken out.
+            Some(_) => Network::new(&model.packed().graph, model.packed()),
+            None => model.network().0,
+        }
+    }
+
     /// Makes both ready; kernels whose speed is not known yet are measured.
-    pub fn new(network: &Network, batch: usize) -> Self {
+    pub fn new((model, network): (&Model, &Network), batch: usize) -> Self {
         let (unknown, threads) = (Unknown::Measure, Threads::Present);
-        let plan = |skip| Plan::new(network, Use { batch, skip, unknown, threads });
+        let ready = |skip| match model.integer_plan(skip) {
+            Some(plan) => Ready::Integers(plan),
+            None => Ready::Floats(Plan::new(network, Use { batch, skip, unknown, threads })),
+        };
         let len = batch * network.layers[0].shape.count();
         let images = (0..len).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
-        Self { sparse: plan(true), dense: plan(false), batch, images }
+        Self { sparse: ready(true), dense: ready(false), batch, images }
     }
 
     /// Seconds of runs of both. They take turns of a few runs, each turn after one that does not
@@ -168,7 +219,7 @@ impl Pair {
         }
     }
 
-    fn seconds(&self, plan: &Plan) -> f64 {
+    fn seconds(&self, plan: &Ready) -> f64 {
         let start = Instant::now();
         std::hint::black_box(plan.logits(&self.images));
         start.elapsed().as_secs_f64()
@@ -208,8 +259,8 @@ impl Pair {
 fn text(rows: &[Row]) -> String {
     let first = rows.first().expect("clap requires a batch");
     let heading = format!(
-        "{}, values {}, {} threads, {} ({})",
-        first.network, first.values, first.speed.threads, first.speed.processor, first.simd
+        "{}, values {}, activations {}, {} threads, {} ({})",
+        first.network, first.values, first.activations, first.speed.threads, first.speed.processor, first.simd
     );
     let line = |r: &Row| {
         vec![

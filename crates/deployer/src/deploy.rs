@@ -14,6 +14,7 @@ use sparsity::Checkpoint;
 use stage::{Common, Job, Produce};
 
 use crate::bench::{Pair, Timing};
+use crate::calibrate::Activations;
 use crate::pack::{How, contents, weights_bytes};
 use crate::text::bytes;
 use crate::verify;
@@ -68,7 +69,11 @@ impl Deploy {
         let dense_bytes = weights_bytes(&checkpoint.manifest);
         let graph = checkpoint.graph.clone();
         let sparsity = sparsity::count(&graph, &checkpoint.tensors, &checkpoint.masks);
-        let contents = contents(checkpoint, matched.network.clone())?;
+        let mut contents = contents(checkpoint, matched.network.clone())?;
+        if self.how.integers.activations == Activations::Int8 {
+            let found = self.how.integers.integers(&contents, &matched.data.train)?;
+            contents.integers = Some(found);
+        }
         file::write(&path, &packed::pack(&contents, &self.how.options())?)?;
         drop(contents);
         // What is verified and timed is the file as it lies there.
@@ -77,9 +82,10 @@ impl Deploy {
         let verification =
             verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &matched, &path)?;
         tracing::info!("{}", verify::text(&verification));
-        let (lowered, removed) = model.network();
+        let (_, removed) = model.network();
+        let lowered = Pair::network(&model);
         let speed = |batch: &u32| {
-            let pair = Pair::new(&lowered, *batch as usize);
+            let pair = Pair::new((&model, &lowered), *batch as usize);
             pair.speed(&pair.times(self.timing.repeat as usize))
         };
         let speeds = self.timing.batch.iter().map(speed).collect();

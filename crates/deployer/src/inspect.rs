@@ -6,7 +6,7 @@ use anyhow::Result;
 use artifact::file;
 use artifact::size::thousands;
 use clap::Args;
-use packed::{Inspection, Row};
+use packed::{Calibration, Inspection, Integers, Range, Row};
 use serde::Serialize;
 use stage::Common;
 
@@ -41,6 +41,9 @@ struct Sizes {
     classes: Vec<String>,
     values: String,
     norms_folded: bool,
+    /// What activations in integers stand for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integers: Option<Integers>,
     tensors: Vec<Tensor>,
     header: u64,
     file: u64,
@@ -67,6 +70,7 @@ impl Inspect {
             classes: found.info.classes.clone(),
             values: found.options.values.to_string(),
             norms_folded: found.options.fold,
+            integers: found.integers.clone(),
             file: found.file,
             dense: found.dense,
             gzip: packed.0,
@@ -133,5 +137,26 @@ fn text(found: &Inspection, sizes: &Sizes) -> String {
         String::new(),
         table(&["", "size", "smaller than dense"], totals),
     ];
-    lines.join("\n")
+    lines.into_iter().chain(found.integers.as_ref().map(ranges)).collect::<Vec<_>>().join("\n")
+}
+
+/// The range of each layer's activations.
+fn ranges(integers: &Integers) -> String {
+    let Calibration { images, rule } = &integers.calibration;
+    let line = |(name, range): (&String, &Range)| {
+        let (low, high) = range.bounds();
+        vec![
+            shortened(name, 28),
+            format!("{low:.3}"),
+            format!("{high:.3}"),
+            format!("{:.3} %", range.saturated * 100.0),
+            format!("{:.2} %", range.error * 100.0),
+        ]
+    };
+    let headings = ["activations of", "least", "largest", "beyond", "error"];
+    let lines = integers.ranges.iter().map(line);
+    format!(
+        "\nactivations in 8 bits, ranges by {rule} on {images} training images:\n\n{}",
+        table(&headings, lines)
+    )
 }

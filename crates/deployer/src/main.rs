@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown, reason = "flags' texts are read in a terminal, without backticks")]
 
 mod bench;
+mod calibrate;
 mod command;
 mod deploy;
 mod inspect;

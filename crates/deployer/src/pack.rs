@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use artifact::manifest::{Network, Output};
 use artifact::{Error, Manifest, Normalisation, file, names};
-use cifar::origin;
+use cifar::{Dataset, origin};
 use clap::{Args, ValueEnum};
 use engine::ClassFlags;
 use packed::{Contents, Encode, Info, Options, Values};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::Common;
 
+use crate::calibrate::{self, Activations};
 use crate::text::bytes;
 
 /// Flags of `deployer pack`.
@@ -51,6 +52,9 @@ pub struct How {
     /// [default: keep with f32, else fold]
     #[arg(long, value_enum)]
     norms: Option<Norms>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub integers: calibrate::Flags,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -121,7 +125,11 @@ impl Pack {
         let checkpoint = Checkpoint::open(&self.checkpoint)?;
         let dense = weights_bytes(&checkpoint.manifest);
         let network = known(&checkpoint, self.data.as_deref(), self.classes)?;
-        let contents = contents(checkpoint, network)?;
+        let images = self.calibration(&checkpoint)?;
+        let mut contents = contents(checkpoint, network)?;
+        if let Some(data) = images {
+            contents.integers = Some(self.how.integers.integers(&contents, &data.train)?);
+        }
         let packed = packed::pack(&contents, &self.how.options())?;
         file::write(&self.out, &packed)?;
         let (size, ratio) = (packed.len() as u64, dense as f64 / packed.len() as f64);
@@ -138,6 +146,26 @@ impl Pack {
             stage::print(&out.display().to_string());
         }
         Ok(())
+    }
+}
+
+impl Pack {
+    /// The dataset on which ranges of activations are found, where these are to be integers.
+    fn calibration(&self, checkpoint: &Checkpoint) -> artifact::Result<Option<Dataset>> {
+        if self.how.integers.activations == Activations::F32 {
+            return Ok(None);
+        }
+        let named = self.data.clone();
+        let folder = named.map_or_else(|| origin::of(&checkpoint.folder), |d| Ok(Some(d)))?;
+        let Some(folder) = folder else {
+            return Err(Error::Config(format!(
+                "--activations int8: the history of {} leads to no dataset; name one with --data, whose \
+                 training images tell the ranges of activations",
+                checkpoint.folder.display()
+            )));
+        };
+        let (graph, known) = (&checkpoint.graph, checkpoint.network());
+        Ok(Some(self.classes.matched(graph, known, Dataset::open(&folder)?, &folder)?.data))
     }
 }
 
@@ -188,5 +216,5 @@ pub fn contents(checkpoint: Checkpoint, network: Network) -> artifact::Result<Co
     let digest = weights_digest(&checkpoint.manifest).to_owned();
     let info = Info { classes, mean, std, checkpoint: digest };
     let Checkpoint { graph, tensors, masks, .. } = checkpoint;
-    Ok(Contents { graph, tensors, masks, info })
+    Ok(Contents { graph, tensors, masks, info, integers: None })
 }

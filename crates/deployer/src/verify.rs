@@ -9,7 +9,7 @@ use cifar::{Dataset, Normalise, Part, Size, View};
 use clap::Args;
 use engine::{ClassFlags, Matched, Net, device};
 use inference::Model;
-use packed::{Contents, Values};
+use packed::{Contents, Integers, Packed, Values};
 use sparsity::Checkpoint;
 use stage::Common;
 
@@ -134,6 +134,7 @@ fn repacked(model: &Model, checkpoint: &Checkpoint, path: &Path) -> artifact::Re
         tensors: checkpoint.tensors.clone(),
         masks: checkpoint.masks.clone(),
         info: packed.info.clone(),
+        integers: packed.integers.clone().map(|integers| own_biases(packed, integers)),
     };
     let expected = packed::unpack(&packed::pack(&contents, &packed.options)?, path)?;
     if packed.tensors() == expected.tensors() && packed.masks() == expected.masks() {
@@ -143,6 +144,17 @@ fn repacked(model: &Model, checkpoint: &Checkpoint, path: &Path) -> artifact::Re
         packed.tensors().into_iter().find(|(name, t)| expected.tensor(name).as_ref() != Some(t));
     let name = differ.map_or("a mask".to_owned(), |(name, _)| format!("tensor {name}"));
     Err(doubt(path, &format!("{name} is not what the checkpoint packs to")))
+}
+
+/// `integers` with the biases that the file has: what they were corrected by depends on images. The test
+/// images tell whether they are right.
+fn own_biases(packed: &Packed, integers: Integers) -> Integers {
+    let bias = |layer: &String| {
+        let tensor = packed.tensor(&format!("{layer}.bias"))?;
+        Some((layer.clone(), tensor.as_f32()?.to_vec()))
+    };
+    let biases = integers.ranges.keys().filter_map(bias).collect();
+    Integers { biases, ..integers }
 }
 
 /// Images by which the accuracy of a network that answers as well may be off by chance, at most.

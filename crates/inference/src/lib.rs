@@ -18,7 +18,7 @@
 //! #     checkpoint: "0".repeat(64),
 //! # };
 //! # let masks = sparsity::Masks::default();
-//! # let contents = packed::Contents { graph, tensors, masks, info };
+//! # let contents = packed::Contents { graph, tensors, masks, info, integers: None };
 //! # let (values, encode) = (packed::Values::F32, packed::Encode::Auto);
 //! # let options = packed::Options { values, encode, fold: true };
 //! # artifact::file::write(&path, &packed::pack(&contents, &options)?)?;
@@ -42,6 +42,7 @@ mod buffers;
 mod dead;
 mod flat;
 mod gather;
+pub mod integer;
 mod model;
 mod network;
 mod plain;
@@ -56,4 +57,5 @@ pub use model::{Answer, Model};
 pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
 pub use plain::{plain, tell_plain};
 pub use plan::{LayerPlan, Plan, Threads, Use};
+pub use run::Shown;
 pub use times::Unknown;

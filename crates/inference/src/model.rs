@@ -10,8 +10,10 @@ use cifar::{ImageShape, Normalise};
 use graph::Shape;
 use graph::fold::Folded;
 use graph::group::Group;
+use kernels::integer::Instructions;
 use packed::{Options, Packed};
 
+use crate::integer::{How, IntegerPlan, roundings};
 use crate::network::Values;
 use crate::{Network, Plan, Removed, Threads, Unknown, Use};
 
@@ -25,6 +27,8 @@ const BATCH: usize = 64;
 pub struct Model {
     packed: Packed,
     normalise: Normalise,
+    /// The plan of a file whose activations are integers.
+    integers: Option<IntegerPlan>,
     one: OnceLock<Plan>,
     many: OnceLock<Plan>,
 }
@@ -50,6 +54,15 @@ pub struct Answer {
     pub probability: f64,
 }
 
+/// The plan of a file whose activations are integers; None where they are floats.
+fn in_integers(packed: &Packed, skip: bool) -> Option<Result<IntegerPlan, String>> {
+    let integers = packed.integers.as_ref()?;
+    let network = Network::new(&packed.graph, packed);
+    let how = How { instructions: Instructions::chosen(), skip };
+    let plan = |roundings| IntegerPlan::new(&network, roundings, how);
+    Some(roundings(&network, &integers.ranges).and_then(plan))
+}
+
 impl Model {
     /// Opens the packed file at `path`.
     ///
@@ -62,7 +75,7 @@ impl Model {
     /// The model of an unpacked file; `path` is named in errors.
     ///
     /// # Errors
-    /// [`Error::Integrity`] where class names or normalisation do not fit the network.
+    /// [`Error::Integrity`] where class names, normalisation or ranges do not fit the network.
     pub fn new(packed: Packed, path: &Path) -> Result<Self> {
         let (info, graph) = (&packed.info, &packed.graph);
         let bad = |what: String| Error::Integrity(format!("{}: {what}", path.display()));
@@ -72,7 +85,8 @@ impl Model {
             return Err(bad(format!("{names} class names for a network of {classes} classes")));
         }
         let normalise = Normalise::new(&info.mean, &info.std);
-        Ok(Self { packed, normalise, one: OnceLock::new(), many: OnceLock::new() })
+        let integers = in_integers(&packed, true).transpose().map_err(bad)?;
+        Ok(Self { packed, normalise, integers, one: OnceLock::new(), many: OnceLock::new() })
     }
 
     /// The name of each class, in the order of the logits.
@@ -105,7 +119,12 @@ impl Model {
         &self.packed
     }
 
-    /// The network as it is run, every weight laid out and channels without use taken out, and what
+    /// The plan of a file whose activations are integers, zeros skipped or not; None where they are floats.
+    pub fn integer_plan(&self, skip: bool) -> Option<IntegerPlan> {
+        in_integers(&self.packed, skip).map(|plan| plan.expect("it was made when the file was opened"))
+    }
+
+    /// The network as it is run where activations are floats, every weight laid out and channels without use taken out, and what
     /// was taken out.
     pub fn network(&self) -> (Network, Removed) {
         Network::new(&self.packed.graph, &self.packed).without_dead_channels()
@@ -119,6 +138,9 @@ impl Model {
         let n = images.len() / self.images().count();
         if n == 0 {
             return vec![];
+        }
+        if let Some(plan) = &self.integers {
+            return plan.logits(images);
         }
         let (plan, batch) = if n < MANY { (&self.one, 1) } else { (&self.many, BATCH) };
         let how = Use { batch, skip: true, unknown: Unknown::Guess, threads: Threads::Present };

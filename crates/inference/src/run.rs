@@ -97,9 +97,26 @@ impl Plan {
         }
         let chunks = images.chunks(self.together * each);
         for (images, y) in chunks.zip(logits.chunks_mut(self.together * self.classes)) {
-            self.batch(images, images.len() / each, y);
+            self.batch(images, images.len() / each, y, &mut |_| {});
         }
         logits
+    }
+
+    /// Runs `images` as [`Plan::logits`] does, and shows the output of each layer, the input first.
+    ///
+    /// # Panics
+    /// If layers are run image by image, which would show them in another order, or `images` holds a
+    /// part of an image.
+    pub fn shown(&self, images: &[f32], mut see: impl FnMut(Shown)) {
+        assert_eq!(self.split, 0, "a plan of blocks alone");
+        let input = self.maps[0];
+        let each = input.channels * input.h * input.w;
+        assert!(images.len().is_multiple_of(each), "whole images");
+        let mut logits = vec![0.0; self.together * self.classes];
+        for images in images.chunks(self.together * each) {
+            let n = images.len() / each;
+            self.batch(images, n, &mut logits[..n * self.classes], &mut see);
+        }
     }
 
     /// Runs one image up to the split and hands the buffers with what crosses it to `cross`.
@@ -138,7 +155,7 @@ impl Plan {
     }
 
     /// Runs a batch of at most `together` images.
-    fn batch(&self, images: &[f32], n: usize, logits: &mut [f32]) {
+    fn batch(&self, images: &[f32], n: usize, logits: &mut [f32], see: &mut dyn FnMut(Shown)) {
         let make = || {
             let lens = self.blocks.lens.iter().map(|pixels| pixels * self.together);
             // Images that are blocks from the beginning cross nothing.
@@ -150,6 +167,10 @@ impl Plan {
         let (mut arena, mut crossed) = taken(&self.rooms.blocks, make);
         let lanes = Lanes::of(n);
         self.cross(images, n, (&mut arena, &mut crossed));
+        if self.split == 0 {
+            let values = arena.read(self.buffer(0), self.block_len(0, lanes));
+            see(Shown { layer: 0, channels: self.maps[0].channels, lanes, values });
+        }
         for (i, step) in self.steps.iter().enumerate().skip(self.split + 1) {
             let Ready::Block(layer) = &step.ready else { unreachable!("blocks go to the end") };
             let start = Instant::now();
@@ -158,6 +179,7 @@ impl Plan {
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|n| read(*n)).collect();
             let (add, len) = (step.add.map_or(&[][..], read), self.block_len(i, lanes));
             layer.run(BlockOperands { lanes, inputs: &inputs, add, y: &mut y[..len] });
+            see(Shown { layer: i, channels: self.maps[i].channels, lanes, values: &y[..len] });
             arena.buffers[self.buffer(i)] = Some(y);
             self.spent(i, start, 1);
         }
@@ -237,6 +259,34 @@ fn to_block<'a>(map: Map, images: impl Iterator<Item = &'a Option<Buffer>>, y: &
         real += 1;
     }
     flat::to_block(map, &all[..real], y);
+}
+
+/// The output of a layer for some images.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Which of the network's layers.
+    pub layer: usize,
+    channels: usize,
+    lanes: Lanes,
+    /// In blocks of sixteen images, some of which may be empty.
+    values: &'a [f32],
+}
+
+impl Shown<'_> {
+    /// All values of the images, in any order.
+    pub fn values(&self) -> impl Iterator<Item = f32> {
+        (0..self.channels).flat_map(|channel| self.channel(channel))
+    }
+
+    /// The values of one channel.
+    pub fn channel(&self, channel: usize) -> impl Iterator<Item = f32> {
+        let plane = self.values.len() / (self.lanes.blocks() * self.channels);
+        (0..self.lanes.blocks()).flat_map(move |block| {
+            let values = &self.values[(block * self.channels + channel) * plane..][..plane];
+            let real = self.lanes.real(block);
+            values.chunks_exact(LANES).flat_map(move |vector| vector[..real].iter().copied())
+        })
+    }
 }
 
 /// How images share the threads.

@@ -27,6 +27,7 @@ pub mod clip;
 pub mod conv;
 pub mod elementwise;
 pub mod flat;
+pub mod integer;
 pub mod isa;
 mod lanes;
 pub mod loss;

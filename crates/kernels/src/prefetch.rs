@@ -4,7 +4,7 @@
 /// Fetches the cache line of `at`. The processor does so by itself for long sequential reads, but not for
 /// short pieces of channels that lie pages apart.
 #[inline(always)]
-pub(crate) fn prefetch(at: &f32) {
+pub(crate) fn prefetch<T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing that a program could see, at an address that is valid.
     unsafe {

@@ -95,3 +95,15 @@ pub(crate) fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
         f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) })
     })
 }
+
+/// `values` as words of as many bits; what they hold is not kept in any sense.
+pub(crate) fn words(values: &mut [f32]) -> &mut [u32] {
+    // SAFETY: of the same size and alignment, and any bits are a value of either.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
+/// `words` as integers with a sign.
+pub(crate) fn signed(words: &mut [u32]) -> &mut [i32] {
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+}

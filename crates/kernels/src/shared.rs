@@ -5,20 +5,20 @@ use std::marker::PhantomData;
 
 /// A slice whose parts are handed out to threads.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    start: *mut f32,
+pub(crate) struct Shared<'a, T = f32> {
+    start: *mut T,
     len: usize,
-    slice: PhantomData<&'a mut [f32]>,
+    slice: PhantomData<&'a mut [T]>,
 }
 
 // SAFETY: the pointer comes from an exclusive borrow that outlives `'a`, and `part` obliges its
 // callers to touch disjoint ranges only.
-unsafe impl Send for Shared<'_> {}
+unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as for Send; `Shared` itself has no interior state.
-unsafe impl Sync for Shared<'_> {}
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<'a> Shared<'a> {
-    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
+impl<'a, T> Shared<'a, T> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
@@ -30,7 +30,7 @@ impl<'a> Shared<'a> {
     /// # Panics
     /// If the range lies outside the slice.
     #[allow(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
-    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &'a mut [f32] {
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &'a mut [T] {
         assert!(start.checked_add(len).is_some_and(|end| end <= self.len), "part out of range");
         // SAFETY: in range by the assertion, unaliased by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
@@ -42,7 +42,7 @@ impl<'a> Shared<'a> {
     ///
     /// # Panics
     /// If the range lies outside the slice.
-    pub(crate) fn pointer(&self, start: usize, len: usize) -> *mut f32 {
+    pub(crate) fn pointer(&self, start: usize, len: usize) -> *mut T {
         assert!(start.checked_add(len).is_some_and(|end| end <= self.len), "part out of range");
         self.start.wrapping_add(start)
     }

@@ -9,6 +9,8 @@ use graph::Graph;
 use serde::{Deserialize, Serialize};
 use sparsity::Masks;
 
+use crate::Integers;
+
 /// A pruned checkpoint with what is needed to use it on its own.
 #[derive(Debug, Clone)]
 pub struct Contents {
@@ -20,6 +22,8 @@ pub struct Contents {
     pub masks: Masks,
     /// What the network was trained on.
     pub info: Info,
+    /// What activations in integers stand for; none where they stay floats.
+    pub integers: Option<Integers>,
 }
 
 /// What a checkpoint's tensors do not say.

@@ -33,7 +33,7 @@ fn small() -> Contents {
         std: vec![0.25; 3],
         checkpoint: "0".repeat(64),
     };
-    Contents { graph, tensors, masks, info }
+    Contents { graph, tensors, masks, info, integers: None }
 }
 
 fn packed(values: Values, fold: bool) -> Vec<u8> {

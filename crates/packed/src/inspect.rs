@@ -8,7 +8,7 @@ use artifact::tensors::{Tensor, Values as Numbers};
 use crate::file::{self, Names, Opened};
 use crate::record::Positions;
 use crate::stored::Slot;
-use crate::{Info, Options, Values};
+use crate::{Info, Integers, Options, Values};
 
 /// Bytes of one tensor of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Inspection {
     pub info: Info,
     /// How it was packed.
     pub options: Options,
+    /// What activations in integers stand for; none where they are floats.
+    pub integers: Option<Integers>,
     /// Each tensor, in the order of the network.
     pub rows: Vec<Row>,
     /// Bytes of the file.
@@ -93,6 +95,7 @@ pub fn inspect(bytes: &[u8], path: &Path) -> Result<Inspection> {
         network: opened.record.network.spec.clone(),
         info: opened.record.info.clone(),
         options: opened.record.options,
+        integers: opened.record.integers.clone(),
         rows,
         file: bytes.len() as u64,
         dense: opened.graph.params().iter().map(|p| 4 * p.count() as u64).sum(),

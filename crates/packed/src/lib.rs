@@ -12,6 +12,7 @@ mod file;
 #[cfg(test)]
 mod hostile;
 mod inspect;
+mod integers;
 mod pack;
 mod places;
 mod planes;
@@ -22,6 +23,7 @@ mod values;
 
 pub use contents::{Contents, Encode, Info, Options, Values};
 pub use inspect::{Inspection, Row, inspect};
+pub use integers::{Calibration, Integers, Range};
 pub use pack::pack;
 pub use record::{FORMAT, Positions};
 pub use unpack::{Packed, unpack};

@@ -21,12 +21,19 @@ use crate::{Contents, Options, Values, check};
 /// A pruned value of -0 comes back as +0: it has no effect, and nothing of ours leaves one.
 ///
 /// # Errors
-/// [`Error::Config`] where info or masks do not fit the network, or a weight is beyond f16;
+/// [`Error::Config`] where info, masks or ranges do not fit the network, a weight is beyond f16, or activations in
+/// integers come with other values than int8 or with norms that are kept;
 /// [`Error::Integrity`] where tensors do not fit it, disobey their masks or hold no numbers;
 /// [`Error::Resource`] where there are more values than 4 GiB hold.
 pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
     check::contents(contents)?;
-    let all = stored::tensors(contents, options.fold)?;
+    let mut all = stored::tensors(contents, options.fold)?;
+    if let Some(integers) = &contents.integers {
+        integers.check(&contents.graph, options).map_err(Error::Config)?;
+        for (layer, bias) in &integers.biases {
+            all.to_mut().insert(format!("{layer}.bias"), Tensor::f32(&[bias.len()], bias.clone()));
+        }
+    }
     let slots = stored::slots(&contents.graph, options.fold);
     let parts: Vec<Result<Part>> =
         slots.par_iter().map(|slot| part(slot, &all[&slot.name], contents, *options)).collect();
@@ -47,6 +54,7 @@ pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
         graph_bytes,
         info: contents.info.clone(),
         options: *options,
+        integers: contents.integers.clone(),
         tensors: entries,
     };
     file::sealed(&record.text(), tensors)

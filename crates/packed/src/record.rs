@@ -8,7 +8,7 @@ use artifact::manifest::Network;
 use artifact::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{Info, Options, Values};
+use crate::{Info, Integers, Options, Values};
 
 /// The format that this program writes.
 pub const FORMAT: u32 = 2;
@@ -32,6 +32,9 @@ pub(crate) struct Record {
     pub info: Info,
     /// How it was packed.
     pub options: Options,
+    /// What activations in integers stand for; none where they are floats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integers: Option<Integers>,
     /// The coded tensors; one that is not named here is plain f32 under its own name.
     pub tensors: BTreeMap<String, Entry>,
 }

@@ -13,10 +13,10 @@ use sparsity::{Masks, check_values};
 
 use crate::file::{self, Names, Opened};
 use crate::places::Places;
-use crate::record::{Entry, Positions};
+use crate::record::{Entry, Positions, Record};
 use crate::stored::{self, FoldedNames, Slot};
 use crate::values::{self, Coded};
-use crate::{Info, Options, planes};
+use crate::{Info, Integers, Options, planes};
 
 /// What was in a packed file.
 ///
@@ -29,6 +29,8 @@ pub struct Packed {
     pub info: Info,
     /// How it was packed.
     pub options: Options,
+    /// What activations in integers stand for; none where they are floats.
+    pub integers: Option<Integers>,
     parts: BTreeMap<String, Part>,
 }
 
@@ -112,7 +114,8 @@ pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
         parts.insert(slot.name.clone(), part);
     }
     let Opened { record, graph, .. } = opened;
-    Ok(Packed { graph, info: record.info, options: record.options, parts })
+    let Record { info, options, integers, .. } = record;
+    Ok(Packed { graph, info, options, integers, parts })
 }
 
 fn part(slot: &Slot, opened: &Opened) -> Result<Part, String> {

@@ -27,7 +27,7 @@ fn contents(spec: &str, density: f32) -> Contents {
     masks.apply(&mut tensors);
     let classes = (0..10).map(|i| format!("class {i}")).collect();
     let info = Info { classes, mean: vec![0.5; 3], std: vec![0.25; 3], checkpoint: "0".repeat(64) };
-    Contents { graph, tensors, masks, info }
+    Contents { graph, tensors, masks, info, integers: None }
 }
 
 fn options(values: Values, fold: bool) -> Options {

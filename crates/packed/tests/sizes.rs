@@ -62,7 +62,7 @@ fn pruned(ratio: f64, by: By) -> Contents {
         std: vec![0.247_0, 0.243_5, 0.261_6],
         checkpoint: "0".repeat(64),
     };
-    Contents { graph, tensors, masks, info }
+    Contents { graph, tensors, masks, info, integers: None }
 }
 
 /// Packs as every kind of values in its usual way (norms kept with f32, else folded) and holds each to

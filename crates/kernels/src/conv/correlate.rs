@@ -158,7 +158,7 @@ impl WithSimd for Task<'_> {
                 let channels = channel..(channel + tiling.chunk).min(s.channels);
                 let taps = &job.taps[..channels.len() * s.taps.len()];
                 let part = Part { item: &item, channels };
-                let source = tiling.read(s, part, job.x, source);
+                let source = tiling.read(s, part, (job.x, source), 0.0);
                 let sums = &mut sums[channel * s.taps.len() * OUTPUTS..];
                 for panel in &outputs {
                     let spread = &spread[panel.start * windows.len() * LANES..];

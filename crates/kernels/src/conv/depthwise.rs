@@ -9,7 +9,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::epilogue::{Finish, activate};
-use super::sparse::{Entry, Steps, Sum, dots, segments, total, walk, window};
+use super::segment;
+use super::sparse::{Entry, Steps, Sum, dots, total, walk, window};
 use super::stencil::{Stencil, Tap};
 use super::tiling::{Item, Part, Share, Tiling};
 use super::{Conv, Epilogue};
@@ -163,7 +164,7 @@ impl WithSimd for Run<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self(Task { s, tiling, taps, source, weight, end, item, channels, room }, out) = self;
         let kernel = weight.len() / s.channels;
-        let segments = segments(s, tiling, &item);
+        let segments = segment::of_floats(s, tiling, &item);
         let steps = Steps {
             pitch: tiling.pitch,
             down: s.grid.step.h * s.grid.w * LANES,
@@ -171,7 +172,7 @@ impl WithSimd for Run<'_> {
         };
         for channel in channels {
             let part = Part { item: &item, channels: channel..channel + 1 };
-            let read = tiling.read(s, part, source, room);
+            let read = tiling.read(s, part, (source, room), 0.0);
             let entries = entries(s, taps, &weight[channel * kernel..][..kernel]);
             let sum = Sum {
                 entries: &entries,
@@ -223,8 +224,8 @@ impl WithSimd for WeightGrad<'_> {
         sums.fill(0.0);
         for item in (0..tiling.items).map(|i| tiling.item(s, i)) {
             let part = Part { item: &item, channels: channel..channel + 1 };
-            let read = tiling.read(s, part, x, room);
-            for segment in &segments(s, tiling, &item) {
+            let read = tiling.read(s, part, (x, room), 0.0);
+            for segment in &segment::of_floats(s, tiling, &item) {
                 let last = (segment.rows - 1) * s.grid.w + segment.columns;
                 let dy = &dy[segment.to + channel * s.plane()..][..last * LANES];
                 let at = (read[segment.at..].as_ptr(), dy.as_ptr());

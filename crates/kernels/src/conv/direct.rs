@@ -125,7 +125,7 @@ impl WithSimd for Task<'_> {
         for first in (0..s.channels).step_by(tiling.chunk) {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let part = Part { item: &item, channels: channels.clone() };
-            let read = tiling.read(s, part, job.source, room);
+            let read = tiling.read(s, part, (job.source, room), 0.0);
             for panel in panels.clone() {
                 job.panel(simd, (&item, &channels, panel), read, out);
                 if channels.end == s.channels {

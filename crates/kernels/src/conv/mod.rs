@@ -12,9 +12,10 @@ pub(crate) mod direct;
 pub(crate) mod epilogue;
 pub mod grouped;
 pub(crate) mod micro;
+pub(crate) mod segment;
 mod sparse;
-mod stencil;
-mod tiling;
+pub(crate) mod stencil;
+pub(crate) mod tiling;
 pub(crate) mod transpose;
 pub(crate) mod winograd;
 

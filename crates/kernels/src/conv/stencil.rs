@@ -13,7 +13,7 @@ use crate::{LANES, Size};
 
 /// A weight of the window, and where it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     /// `ky * kernel.w + kx`.
     pub index: usize,
     /// Pixels below the window's first.
@@ -24,7 +24,7 @@ pub(super) struct Tap {
 
 /// Sums over windows of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stencil {
+pub(crate) struct Stencil {
     pub blocks: usize,
     /// Channels and size of the source.
     pub channels: usize,
@@ -47,7 +47,7 @@ pub(super) struct Stencil {
 
 /// Every `step`-th pixel of a map of `h` x `w`, from (`y`, `x`) on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     pub h: usize,
     pub w: usize,
     pub step: Size,
@@ -75,7 +75,7 @@ fn along(conv: &Conv, phase: usize, axis: fn(Size) -> usize, padding: usize) -> 
 
 impl Stencil {
     /// `y = conv(x)`.
-    pub(super) fn forward(conv: &Conv) -> Self {
+    pub(crate) fn forward(conv: &Conv) -> Self {
         let (window, Size { h: rows, w: columns }) = (conv.window, conv.output());
         let taps = (0..conv.taps()).map(|index| {
             let (ky, kx) = (index / window.kernel.w, index % window.kernel.w);
@@ -113,7 +113,7 @@ impl Stencil {
     }
 
     /// `dx` from `dy`: one stencil for the pixels of each phase of the stride. Some have no taps.
-    pub(super) fn input_grad(conv: &Conv) -> Vec<Self> {
+    pub(crate) fn input_grad(conv: &Conv) -> Vec<Self> {
         let stride = conv.window.stride;
         let of = |i: usize| Self::phase(conv, i / stride.w, i % stride.w);
         (0..stride.pixels()).map(of).filter(|s| s.rows > 0 && s.columns > 0).collect()
@@ -150,7 +150,7 @@ impl Stencil {
     }
 
     /// The farthest row and column of the taps.
-    pub(super) fn reach(&self) -> Size {
+    pub(crate) fn reach(&self) -> Size {
         let most = |of: fn(&Tap) -> usize| self.taps.iter().map(of).max().unwrap_or(0);
         Size { h: most(|t| t.row), w: most(|t| t.column) }
     }
@@ -158,7 +158,7 @@ impl Stencil {
     /// Whether windows can be read where the source lies, because none reaches beyond it, and are
     /// read as fast there as from a copy: channels whose distance is a multiple of sixteen cache
     /// lines share a few sets of the cache.
-    pub(super) fn lies_well(&self) -> bool {
+    pub(crate) fn lies_well(&self) -> bool {
         let reach = self.reach();
         (self.top, self.left, self.step) == (0, 0, Size::square(1))
             && self.rows + reach.h <= self.h
@@ -169,7 +169,7 @@ impl Stencil {
     /// Where the windows of `item` of `output` are written, a range a row.
     ///
     /// They lie one behind the other where the output has no stride, as in every forward pass.
-    pub(super) fn written(&self, item: &Item, output: usize) -> impl Iterator<Item = Range<usize>> {
+    pub(crate) fn written(&self, item: &Item, output: usize) -> impl Iterator<Item = Range<usize>> {
         let len = item.columns.len() * LANES;
         let places = item.blocks.clone().flat_map(|b| item.rows.clone().map(move |row| (b, row)));
         let first = move |(block, row)| self.target(block, row, item.columns.start);
@@ -179,14 +179,14 @@ impl Stencil {
     }
 
     /// Where window (`row`, `column`) of (`block`, output channel 0) is written.
-    pub(super) fn target(&self, block: usize, row: usize, column: usize) -> usize {
+    pub(crate) fn target(&self, block: usize, row: usize, column: usize) -> usize {
         let g = self.grid;
         let map = block * self.outputs * g.h + g.y + row * g.step.h;
         (map * g.w + g.x + column * g.step.w) * LANES
     }
 
     /// Values of one output channel of one block.
-    pub(super) fn plane(&self) -> usize {
+    pub(crate) fn plane(&self) -> usize {
         self.grid.h * self.grid.w * LANES
     }
 }

@@ -10,7 +10,7 @@ const AHEAD: usize = 2;
 
 /// How large items are to be, and where they are read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(crate) struct Share {
     /// Windows of an item, about.
     pub windows: usize,
     /// Values of its source that are in the room at the same time, about.
@@ -21,7 +21,7 @@ pub(super) struct Share {
 
 /// How windows are shared out, and how the source of some lies in a task's room.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tiling {
+pub(crate) struct Tiling {
     /// Blocks of an item.
     pub blocks: usize,
     /// Rows of windows of an item.
@@ -64,7 +64,7 @@ impl Phase {
 
 /// The windows of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     pub blocks: Range<usize>,
     pub rows: Range<usize>,
     pub columns: Range<usize>,
@@ -72,7 +72,7 @@ pub(super) struct Item {
 
 impl Item {
     /// Windows of one block.
-    pub(super) fn windows(&self) -> usize {
+    pub(crate) fn windows(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 }
@@ -81,7 +81,7 @@ impl Tiling {
     /// Items of `s` as `share` has it.
     ///
     /// Where a tap reads does not depend on the number of blocks.
-    pub(super) fn new(s: &Stencil, share: Share) -> Self {
+    pub(crate) fn new(s: &Stencil, share: Share) -> Self {
         let Share { windows, room, .. } = share;
         let columns = even(s.columns, windows);
         let rows = (windows / columns).clamp(1, s.rows);
@@ -125,7 +125,7 @@ impl Tiling {
         Self { pitch, map: plane, channel: plane, block, in_place: true, ..gathered }
     }
 
-    pub(super) fn item(&self, s: &Stencil, index: usize) -> Item {
+    pub(crate) fn item(&self, s: &Stencil, index: usize) -> Item {
         let (place, column) = (index / self.across, index % self.across * self.columns);
         let (block, row) = (place / self.down * self.blocks, place % self.down * self.rows);
         Item {
@@ -136,44 +136,44 @@ impl Tiling {
     }
 
     /// Where `tap` of a window reads, from where the window stands.
-    pub(super) fn tap(&self, s: &Stencil, tap: Tap) -> usize {
+    pub(crate) fn tap(&self, s: &Stencil, tap: Tap) -> usize {
         let phase = Phase::of(s, &tap);
         let map = self.phases.iter().position(|p| *p == phase).expect("a phase that a tap reads");
         map * self.map + tap.row / s.step.h * self.pitch + tap.column / s.step.w * LANES
     }
 
     /// Where each tap of each channel of a chunk reads, in the order (channel, tap).
-    pub(super) fn taps(&self, s: &Stencil) -> Vec<u32> {
+    pub(crate) fn taps(&self, s: &Stencil) -> Vec<u32> {
         let first: Vec<usize> = s.taps.iter().map(|t| self.tap(s, *t)).collect();
         let all = (0..self.chunk).flat_map(|c| first.iter().map(move |at| self.channel(c) + at));
         all.map(|at| u32::try_from(at).expect("a block has fewer than 2^32 values")).collect()
     }
 
     /// Where tap 0 of channel `channel` of the chunk reads.
-    pub(super) fn channel(&self, channel: usize) -> usize {
+    pub(crate) fn channel(&self, channel: usize) -> usize {
         channel * self.channel
     }
 
     /// Where window (`row`, `column`) of the item's block `block` stands in the room.
-    pub(super) fn window(&self, block: usize, row: usize, column: usize) -> usize {
+    pub(crate) fn window(&self, block: usize, row: usize, column: usize) -> usize {
         block * self.block + row * self.pitch + column * LANES
     }
 
     /// Values that the room of an item of `s` takes.
-    pub(super) fn room(&self, s: &Stencil) -> usize {
+    pub(crate) fn room(&self, s: &Stencil) -> usize {
         if self.in_place { 0 } else { self.blocks.min(s.blocks) * self.block }
     }
 
     /// Where the windows of `item` read `channels` of `source`: there, or in `room`, to which what
-    /// they read is copied with zeros around it.
+    /// they read is copied with `border` around it.
     #[inline(always)]
-    pub(super) fn read<'a>(
+    pub(crate) fn read<'a, T: Copy>(
         &self,
         s: &Stencil,
         part: Part,
-        source: &'a [f32],
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
+        (source, room): (&'a [T], &'a mut [T]),
+        border: T,
+    ) -> &'a [T] {
         let Part { item, channels } = part;
         if self.in_place {
             let channel = item.blocks.start * s.channels + channels.start;
@@ -187,7 +187,7 @@ impl Tiling {
                 let to = b * self.block + i * self.channel;
                 let to = &mut room[to..][..self.channel];
                 for (phase, to) in self.phases.iter().zip(to.chunks_exact_mut(self.map)) {
-                    self.gather(s, Map { item, phase: *phase }, from, to);
+                    self.gather(s, Map { item, phase: *phase }, (from, to), border);
                 }
             }
         }
@@ -196,7 +196,7 @@ impl Tiling {
 
     /// Copies a map of the channel that `from` begins with; other channels may follow it.
     #[inline(always)]
-    fn gather(&self, s: &Stencil, map: Map, from: &[f32], to: &mut [f32]) {
+    fn gather<T: Copy>(&self, s: &Stencil, map: Map, (from, to): (&[T], &mut [T]), border: T) {
         let Phase { y, x } = map.phase;
         // Column `c` of this map is column `c * step - skip` of the source.
         let skip = s.left - (x + map.item.columns.start * s.step.w) as isize;
@@ -210,8 +210,8 @@ impl Tiling {
                 (first.min(self.pitch / LANES), end.min(self.pitch / LANES))
             };
             let end = end.max(first);
-            to[..first * LANES].fill(0.0);
-            to[end * LANES..].fill(0.0);
+            to[..first * LANES].fill(border);
+            to[end * LANES..].fill(border);
             if first < end {
                 let column = (first * s.step.w) as isize - skip;
                 let at = (row as usize * s.w + column as usize) * LANES;
@@ -228,7 +228,7 @@ impl Tiling {
 }
 
 /// What is read at a time.
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub item: &'a Item,
     pub channels: Range<usize>,
 }
@@ -246,7 +246,7 @@ fn even(all: usize, most: usize) -> usize {
 }
 
 #[inline(always)]
-fn copy(step: usize, from: &[f32], to: &mut [f32]) {
+fn copy<T: Copy>(step: usize, from: &[T], to: &mut [T]) {
     if step == 1 {
         to.copy_from_slice(&from[..to.len()]);
         return;

@@ -18,6 +18,7 @@ mod flat;
 mod flat_operations;
 mod geometry;
 mod grouped;
+mod integer;
 mod isa;
 mod lanes;
 mod layer_norm;

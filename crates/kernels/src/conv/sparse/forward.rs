@@ -11,7 +11,8 @@ use super::super::epilogue::{Finish, activate};
 use super::super::stencil::Stencil;
 use super::super::tiling::{Item, Part, Tiling};
 use super::list::{List, tiling};
-use super::segment::{Segment, Steps, Sum, segments, walk};
+use super::segment::{Steps, Sum, walk};
+use crate::conv::segment::{self, Segment};
 use crate::shared::Shared;
 use crate::{LANES, Size, isa, scratch};
 
@@ -55,7 +56,7 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self(Task { s, list, tiling, source, end, item, outputs, room }, out) = self;
-        let segments = segments(s, tiling, &item);
+        let segments = segment::of_floats(s, tiling, &item);
         let steps = Steps {
             pitch: tiling.pitch,
             down: s.grid.step.h * s.grid.w * LANES,
@@ -65,7 +66,7 @@ impl WithSimd for Run<'_> {
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let last = channels.end == s.channels;
-            let read = tiling.read(s, Part { item: &item, channels }, source, room);
+            let read = tiling.read(s, Part { item: &item, channels }, (source, room), 0.0);
             for output in outputs.clone() {
                 let sum = Sum {
                     entries: list.entries(list.range(chunk, output)),

@@ -16,7 +16,7 @@ use super::{Conv, Epilogue};
 pub(super) use forward::window;
 pub(super) use list::Entry;
 use list::List;
-pub(super) use segment::{Steps, Sum, dots, segments, total, walk};
+pub(super) use segment::{Steps, Sum, dots, total, walk};
 
 /// The kept weights of one convolution, arranged for the three computations.
 ///

@@ -1,59 +1,13 @@
-//! Windows that are computed together, and the two walks along a list.
+//! The two walks along a list.
 #![allow(unsafe_code, reason = "operands are read through pointers at computed offsets")]
 
 use pulp::Simd;
 
 use super::super::epilogue::Finish;
 use super::super::micro::{load, store};
-use super::super::stencil::Stencil;
-use super::super::tiling::{Item, Tiling};
+use super::super::segment::Segment;
 use super::list::Entry;
-use crate::{LANES, isa};
-
-/// A few windows, `rows` x `columns`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Segment {
-    pub rows: usize,
-    pub columns: usize,
-    /// Where the first stands in what is read.
-    pub at: usize,
-    /// Where the first is written, for output 0.
-    pub to: usize,
-}
-
-/// Windows whose sums fit the registers: there are 32 of sixteen values, or 16 of eight.
-fn most() -> usize {
-    if isa::width() == LANES { 16 } else { 4 }
-}
-
-/// The windows of `item` in segments.
-pub(in super::super) fn segments(s: &Stencil, tiling: &Tiling, item: &Item) -> Vec<Segment> {
-    let (most, width) = (most(), item.columns.len());
-    let mut all = Vec::new();
-    for (b, block) in item.blocks.clone().enumerate() {
-        let mut row = 0;
-        while row < item.rows.len() {
-            let rows = match (most / width, item.rows.len() - row) {
-                (4.., 4..) if width * 4 == most => 4,
-                (2.., 2..) if width * 2 == most => 2,
-                _ => 1,
-            };
-            let mut column = 0;
-            while column < width {
-                let mut columns = most;
-                while columns > width - column {
-                    columns /= 2;
-                }
-                let at = tiling.window(b, row, column);
-                let to = s.target(block, item.rows.start + row, item.columns.start + column);
-                all.push(Segment { rows, columns, at, to });
-                column += columns;
-            }
-            row += rows;
-        }
-    }
-    all
-}
+use crate::LANES;
 
 /// Distances between the windows of a segment, in values.
 #[derive(Clone, Copy)]

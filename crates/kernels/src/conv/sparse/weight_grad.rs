@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::super::stencil::Stencil;
 use super::super::tiling::{Item, Part, Tiling};
 use super::list::{List, tiling};
-use super::segment::{Steps, dots, segments, total};
+use super::segment::{Steps, dots, total};
+use crate::conv::segment;
 use crate::scratch::Buffer;
 use crate::shared::Shared;
 use crate::{LANES, isa, scratch};
@@ -93,7 +94,7 @@ impl WithSimd for Run<'_> {
             for (i, item) in items.clone().enumerate() {
                 let item = tiling.item(s, item);
                 let part = Part { item: &item, channels: channels.clone() };
-                let read = tiling.read(s, part, x, room);
+                let read = tiling.read(s, part, (x, room), 0.0);
                 let visit = Visit { job, item: &item, chunk, read, first: i == 0 };
                 visit.add(simd, outputs.clone(), vectors);
             }
@@ -124,7 +125,7 @@ impl Visit<'_> {
         let Job { s, list, tiling, dy, .. } = *self.job;
         let start = list.range_of(self.chunk, outputs.clone()).start;
         let steps = Steps { pitch: tiling.pitch, down: s.grid.w * LANES, across: LANES };
-        let segments = segments(s, tiling, self.item);
+        let segments = segment::of_floats(s, tiling, self.item);
         for output in outputs {
             let range = list.range(self.chunk, output);
             let vectors = &mut vectors[(range.start - start) * LANES..];

@@ -1,0 +1,100 @@
+//! What the integers of a network's activations stand for, found on training images.
+
+use artifact::{Error, Result};
+use cifar::{Normalise, Part, Size, View};
+use clap::{Args, ValueEnum};
+use inference::{Checked, Kind, Network};
+use packed::{Contents, Integers, Range};
+use quantise::{Rule, calibrate, without_shift};
+use serde::Serialize;
+
+/// How activations are computed.
+#[derive(Debug, Clone, Copy, Args, Serialize)]
+pub struct Flags {
+    /// What activations are when the file is run
+    #[arg(long, value_enum, default_value_t = Activations::F32)]
+    pub activations: Activations,
+    /// Training images that ranges of activations are found on, spread over all
+    #[arg(long, value_name = "N", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    calibration_images: u32,
+    /// Which range of values the integers stand for
+    #[arg(long, value_enum, default_value_t = Ranges::SquaredError)]
+    ranges: Ranges,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activations {
+    /// 32 bit floats
+    F32,
+    /// 8 bit integers with a scale a layer, of int8 values and folded norms
+    Int8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Ranges {
+    /// The one with the least squared error
+    SquaredError,
+    /// All but one value in ten thousand
+    Percentile,
+}
+
+/// The share of values that [`Ranges::Percentile`] leaves out.
+const OUTSIDE: f64 = 1e-4;
+/// Images that are shown together.
+const BATCH: usize = 64;
+
+impl Ranges {
+    fn rule(self) -> Rule {
+        match self {
+            Self::SquaredError => Rule::SquaredError,
+            Self::Percentile => Rule::Percentile { outside: OUTSIDE },
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::SquaredError => "squared-error".into(),
+            Self::Percentile => format!("percentile, {OUTSIDE} outside"),
+        }
+    }
+}
+
+impl Flags {
+    /// What the integers of `contents` stand for, as the images of `part` have it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there are no images, or a layer gives values that are not finite; what reading
+    /// images does.
+    pub fn integers(&self, contents: &Contents, part: &Part) -> Result<Integers> {
+        let graph = &contents.graph;
+        let network = Network::new(graph, &Checked { graph, tensors: &contents.tensors });
+        let count = part.len().min(self.calibration_images as usize);
+        let all: Vec<usize> = (0..count).map(|i| i * part.len() / count).collect();
+        let normalise = Normalise::new(&contents.info.mean, &contents.info.std);
+        let shape = graph.images();
+        let size = Size { height: shape.h, width: shape.w };
+        let view = View { normalise: &normalise, size, augmented: None };
+        let batches = all.chunks(BATCH).map(|own| Ok(cifar::batch(part, own, &view)?.images));
+        let batches: Vec<Vec<f32>> = batches.collect::<Result<_>>()?;
+        let shown = batches.iter().map(Vec::as_slice);
+        let found = calibrate(&network, shown, self.ranges.rule()).map_err(Error::Config)?;
+        let corrected = without_shift(network, &found.means);
+        let layers = || corrected.layers.iter();
+        let range = |range: &quantise::Range| Range {
+            scale: range.rounding.scale,
+            zero: range.rounding.zero,
+            saturated: range.saturated,
+            error: range.error,
+        };
+        let ranges = layers().zip(&found.ranges).map(|(l, r)| (l.name.clone(), range(r))).collect();
+        let biases = layers().filter_map(|layer| match &layer.kind {
+            Kind::Conv(conv) => Some((layer.name.clone(), conv.bias.clone())),
+            _ => None,
+        });
+        let calibration = packed::Calibration { images: count, rule: self.ranges.words() };
+        Ok(Integers { calibration, ranges, biases: biases.collect() })
+    }
+}

@@ -1,0 +1,80 @@
+//! Which instructions multiply bytes.
+
+use std::sync::OnceLock;
+
+use crate::isa;
+
+/// Instructions for sums of products of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instructions {
+    /// Four products a lane, sixteen lanes: AVX-512 VNNI.
+    Vnni512,
+    /// Four products a lane, eight lanes: AVX-VNNI.
+    Vnni256,
+    /// Pairs of products in sixteen bits, which overflow where both weights are large, eight lanes.
+    Avx2,
+    /// One lane.
+    Scalar,
+}
+
+impl Instructions {
+    /// The fastest of this machine, or those that `SECATEUR_SIMD` stands for: of `avx512` those with
+    /// AVX-512 VNNI where the machine has it, of `avx2` those without VNNI.
+    pub fn chosen() -> Self {
+        static CHOSEN: OnceLock<Instructions> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let forced = std::env::var(isa::VARIABLE).is_ok();
+            let all = Self::available();
+            let fits = |own: &&Self| match (isa::name(), own) {
+                (Ok("avx512"), _) | (_, Self::Scalar) => true,
+                (Ok("avx2"), Self::Avx2) => true,
+                (Ok("avx2"), Self::Vnni256) => !forced,
+                _ => false,
+            };
+            *all.iter().find(fits).expect("there are always scalar ones")
+        })
+    }
+
+    /// What this machine has, fastest first.
+    pub fn available() -> Vec<Self> {
+        let mut all = vec![];
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni") {
+                all.push(Self::Vnni512);
+            }
+            if has!("avx2") && has!("fma") && has!("avxvnni") {
+                all.push(Self::Vnni256);
+            }
+            if has!("avx2") && has!("fma") {
+                all.push(Self::Avx2);
+            }
+        }
+        all.push(Self::Scalar);
+        all
+    }
+
+    /// Its word, for people and as a part of what measurements are kept by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vnni512 => "AVX-512 VNNI",
+            Self::Vnni256 => "AVX-VNNI",
+            Self::Avx2 => "AVX2",
+            Self::Scalar => "scalar",
+        }
+    }
+
+    /// Whether pairs of products must stay within sixteen bits.
+    pub(super) fn pairs(self) -> bool {
+        self == Self::Avx2
+    }
+
+    /// Windows whose sums fit the registers beside each other.
+    pub(super) fn windows(self) -> usize {
+        match self {
+            Self::Vnni512 => 16,
+            Self::Vnni256 | Self::Avx2 | Self::Scalar => 4,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Networks in integers beside themselves in f32.
+
+use artifact::tensors::Tensor;
+use graph::Graph;
+use inference::integer::{How, IntegerPlan};
+use inference::{Checked, Network, Plan};
+use kernels::integer::{Instructions, Rounding};
+use quantise::{Rule, calibrate, without_shift};
+
+const SIDE: usize = 32;
+
+fn network(spec: &str) -> Network {
+    let graph = Graph::build(spec, 10, SIDE).expect("in the zoo");
+    let values = graph::initial(&graph, 1);
+    let tensors = graph.params().iter().zip(values);
+    let tensors = tensors.map(|(p, v)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
+    Network::new(&graph, &Checked { graph: &graph, tensors: &tensors })
+}
+
+fn images(count: usize) -> Vec<f32> {
+    let mut random = seed::stream(3, "test/answers", 0);
+    (0..count * 3 * SIDE * SIDE).map(|_| (random.unit() * 4.0 - 2.0) as f32).collect()
+}
+
+fn plan(network: &Network, seen: &[f32], instructions: Instructions) -> IntegerPlan {
+    let each = 20 * 3 * SIDE * SIDE;
+    let found = calibrate(network, seen.chunks(each), Rule::SquaredError).expect("it can be");
+    let corrected = without_shift(network.clone(), &found.means);
+    let roundings: Vec<Rounding> = found.ranges.iter().map(|range| range.rounding).collect();
+    IntegerPlan::new(&corrected, roundings, How { instructions, skip: true }).expect("short sums")
+}
+
+fn apart(found: &[f32], expected: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f32>| {
+        values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+    };
+    let off = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+    off / norm(&mut expected.iter().copied())
+}
+
+#[test]
+fn answers_are_near_and_always_the_same_bits() {
+    for (spec, most) in
+        [("resnet18@0.125", 0.03), ("vgg-lab@0.25", 0.03), ("efficientnet-b0@0.25", 0.1)]
+    {
+        let network = network(spec);
+        let seen = images(40);
+        let exact = Plan::fixed(&network, (0, 40), false).logits(&seen);
+        let mut first = None;
+        for instructions in Instructions::available() {
+            let plan = plan(&network, &seen, instructions);
+            let found = plan.logits(&seen);
+            let off = apart(&found, &exact);
+            assert!(off < most, "{spec}: {off} from f32, {instructions:?}");
+            let each = SIDE * SIDE * 3;
+            let alone: Vec<f32> = seen.chunks(each).flat_map(|image| plan.logits(image)).collect();
+            assert_eq!(alone, found, "{spec}: image by image, {instructions:?}");
+            assert_eq!(first.get_or_insert(found.clone()), &found, "{spec}: {instructions:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_calibrate_with() {
+    let network = network("vgg-lab@0.125");
+    let none: [&[f32]; 0] = [];
+    let error = calibrate(&network, none.into_iter(), Rule::SquaredError).expect_err("no images");
+    assert!(error.contains("no images"), "{error}");
+    let mut odd = images(1);
+    odd[5] = f32::NAN;
+    let error = calibrate(&network, [&odd[..]].into_iter(), Rule::SquaredError).expect_err("NaN");
+    assert!(error.contains("is not finite"), "{error}");
+}
