@@ -6,8 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
-use inference::integer::IntegerPlan;
-use inference::{LayerPlan, Model, Network, Plan, Threads, Unknown, Use};
+use inference::{LayerPlan, Model, Network, Ready, Threads, Unknown, Use};
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -76,7 +75,7 @@ impl Bench {
     /// Times and prints.
     pub fn run(&self, common: &Common) -> Result<()> {
         let model = Model::open(&self.file)?;
-        let network = Pair::network(&model);
+        let network = model.network().0;
         let rows: Vec<Row> =
             self.timing.batch.iter().map(|batch| self.row(&model, &network, *batch)).collect();
         if common.json {
@@ -111,42 +110,6 @@ impl Bench {
     }
 }
 
-/// A network that is ready to run.
-enum Ready {
-    Floats(Plan),
-    Integers(IntegerPlan),
-}
-
-impl Ready {
-    fn logits(&self, images: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Floats(plan) => plan.logits(images),
-            Self::Integers(plan) => plan.logits(images),
-        }
-    }
-
-    fn layers(&self) -> Vec<LayerPlan> {
-        match self {
-            Self::Floats(plan) => plan.layers(),
-            Self::Integers(plan) => plan.layers(),
-        }
-    }
-
-    fn take_spent(&self) -> Vec<f64> {
-        match self {
-            Self::Floats(plan) => plan.take_spent(),
-            Self::Integers(plan) => plan.take_spent(),
-        }
-    }
-
-    fn activation_bytes(&self, batch: usize) -> usize {
-        match self {
-            Self::Floats(plan) => plan.activation_bytes(),
-            Self::Integers(plan) => plan.activation_bytes(batch),
-        }
-    }
-}
-
 /// The packed network and the dense one, ready for batches of one size.
 pub struct Pair {
     sparse: Ready,
@@ -156,22 +119,10 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The network of `model` as it is run.
-    pub fn network(model: &Model) -> Network {
-        match model.packed().integers {
-            // Every channel has its range: none is taken out.
-            Some(_) => Network::new(&model.packed().graph, model.packed()),
-            None => model.network().0,
-        }
-    }
-
     /// Makes both ready; kernels whose speed is not known yet are measured.
     pub fn new((model, network): (&Model, &Network), batch: usize) -> Self {
         let (unknown, threads) = (Unknown::Measure, Threads::Present);
-        let ready = |skip| match model.integer_plan(skip) {
-            Some(plan) => Ready::Integers(plan),
-            None => Ready::Floats(Plan::new(network, Use { batch, skip, unknown, threads })),
-        };
+        let ready = |skip| model.ready(network, Use { batch, skip, unknown, threads });
         let len = batch * network.layers[0].shape.count();
         let images = (0..len).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
         Self { sparse: ready(true), dense: ready(false), batch, images }

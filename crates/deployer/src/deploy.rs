@@ -83,7 +83,7 @@ impl Deploy {
             verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &matched, &path)?;
         tracing::info!("{}", verify::text(&verification));
         let (_, removed) = model.network();
-        let lowered = Pair::network(&model);
+        let lowered = model.network().0;
         let speed = |batch: &u32| {
             let pair = Pair::new((&model, &lowered), *batch as usize);
             pair.speed(&pair.times(self.timing.repeat as usize))

@@ -13,9 +13,9 @@ use graph::group::Group;
 use kernels::integer::Instructions;
 use packed::{Options, Packed};
 
-use crate::integer::{How, IntegerPlan, roundings};
+use crate::integer::{self, How, IntegerPlan, Roundings};
 use crate::network::Values;
-use crate::{Network, Plan, Removed, Threads, Unknown, Use};
+use crate::{LayerPlan, Network, Plan, Removed, Threads, Unknown, Use};
 
 /// Images from which on a plan for batches is the faster one: below, too many of the sixteen lanes
 /// of a block would be empty.
@@ -27,10 +27,55 @@ const BATCH: usize = 64;
 pub struct Model {
     packed: Packed,
     normalise: Normalise,
-    /// The plan of a file whose activations are integers.
-    integers: Option<IntegerPlan>,
-    one: OnceLock<Plan>,
-    many: OnceLock<Plan>,
+    /// Of a file whose activations are integers, what these stand for.
+    integers: Option<Roundings>,
+    one: OnceLock<Ready>,
+    many: OnceLock<Ready>,
+}
+
+/// A network that is ready to run.
+pub enum Ready {
+    /// Activations are floats.
+    Floats(Plan),
+    /// Activations are integers.
+    Integers(IntegerPlan),
+}
+
+impl Ready {
+    /// The logits `(n, classes)` of normalised images `(n, channels, height, width)`.
+    ///
+    /// # Panics
+    /// If `images` holds a part of an image.
+    pub fn logits(&self, images: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Floats(plan) => plan.logits(images),
+            Self::Integers(plan) => plan.logits(images),
+        }
+    }
+
+    /// How each layer is run, the input first.
+    pub fn layers(&self) -> Vec<LayerPlan> {
+        match self {
+            Self::Floats(plan) => plan.layers(),
+            Self::Integers(plan) => plan.layers(),
+        }
+    }
+
+    /// Seconds that each layer has taken since this was last asked, by the clock on the wall.
+    pub fn take_spent(&self) -> Vec<f64> {
+        match self {
+            Self::Floats(plan) => plan.take_spent(),
+            Self::Integers(plan) => plan.take_spent(),
+        }
+    }
+
+    /// Bytes of the activations of a batch of `images`.
+    pub fn activation_bytes(&self, images: usize) -> usize {
+        match self {
+            Self::Floats(plan) => plan.activation_bytes(),
+            Self::Integers(plan) => plan.activation_bytes(images),
+        }
+    }
 }
 
 impl Values for Packed {
@@ -52,15 +97,6 @@ pub struct Answer {
     pub class: String,
     /// Its softmax probability.
     pub probability: f64,
-}
-
-/// The plan of a file whose activations are integers; None where they are floats.
-fn in_integers(packed: &Packed, skip: bool) -> Option<Result<IntegerPlan, String>> {
-    let integers = packed.integers.as_ref()?;
-    let network = Network::new(&packed.graph, packed);
-    let how = How { instructions: Instructions::chosen(), skip };
-    let plan = |roundings| IntegerPlan::new(&network, roundings, how);
-    Some(roundings(&network, &integers.ranges).and_then(plan))
 }
 
 impl Model {
@@ -85,7 +121,12 @@ impl Model {
             return Err(bad(format!("{names} class names for a network of {classes} classes")));
         }
         let normalise = Normalise::new(&info.mean, &info.std);
-        let integers = in_integers(&packed, true).transpose().map_err(bad)?;
+        let integers = packed.integers.as_ref().map(|integers| {
+            let network = Network::new(graph, &packed);
+            integer::check(&network)?;
+            integer::roundings(&network, &integers.ranges)
+        });
+        let integers = integers.transpose().map_err(bad)?;
         Ok(Self { packed, normalise, integers, one: OnceLock::new(), many: OnceLock::new() })
     }
 
@@ -119,15 +160,25 @@ impl Model {
         &self.packed
     }
 
-    /// The plan of a file whose activations are integers, zeros skipped or not; None where they are floats.
-    pub fn integer_plan(&self, skip: bool) -> Option<IntegerPlan> {
-        in_integers(&self.packed, skip).map(|plan| plan.expect("it was made when the file was opened"))
+    /// The network as it is run, every weight laid out and channels without use taken out, and what was taken
+    /// out. Where activations are integers that is nothing: each channel is rounded as its layer.
+    pub fn network(&self) -> (Network, Removed) {
+        let network = Network::new(&self.packed.graph, &self.packed);
+        if self.integers.is_some() {
+            return (network, Removed::default());
+        }
+        network.without_dead_channels()
     }
 
-    /// The network as it is run where activations are floats, every weight laid out and channels without use taken out, and what
-    /// was taken out.
-    pub fn network(&self) -> (Network, Removed) {
-        Network::new(&self.packed.graph, &self.packed).without_dead_channels()
+    /// `network`, which is this model's, ready to run as `how` says.
+    pub fn ready(&self, network: &Network, how: Use) -> Ready {
+        let Some(roundings) = &self.integers else { return Ready::Floats(Plan::new(network, how)) };
+        let own = How {
+            instructions: Instructions::chosen(),
+            skip: how.skip,
+            tiles: how.batch < MANY,
+        };
+        Ready::Integers(IntegerPlan::new(network, roundings.clone(), own))
     }
 
     /// The logits `(n, classes)` of normalised images `(n, channels, height, width)`.
@@ -139,15 +190,12 @@ impl Model {
         if n == 0 {
             return vec![];
         }
-        if let Some(plan) = &self.integers {
-            return plan.logits(images);
-        }
         let (plan, batch) = if n < MANY { (&self.one, 1) } else { (&self.many, BATCH) };
         let how = Use { batch, skip: true, unknown: Unknown::Guess, threads: Threads::Present };
         if plan.get().is_none() {
             // Made outside of the lock: it takes the threads' help, and one of them may come back
             // here for another image meanwhile.
-            let made = Plan::new(&self.network().0, how);
+            let made = self.ready(&self.network().0, how);
             let _ = plan.set(made);
         }
         plan.get().expect("set above, or by another thread").logits(images)

@@ -28,7 +28,7 @@ const SMALL: usize = 1 << 10;
 
 impl Buffer {
     /// Room for `len` values, which hold anything.
-    pub(crate) fn new(len: usize) -> Self {
+    pub fn new(len: usize) -> Self {
         let needed = len.div_ceil(16);
         let mut free = FREE.lock().expect("no panic while held");
         // A large buffer is not used for a small one: whoever needs a large one next would have to allocate it.
@@ -39,6 +39,17 @@ impl Buffer {
         let found = best.map(|i| free.swap_remove(i));
         drop(free);
         Self { lines: found.unwrap_or_else(|| vec![Line([0.0; 16]); needed]), len }
+    }
+
+    /// What it holds as words of as many bits.
+    pub fn words(&self) -> &[u32] {
+        // SAFETY: of the same size and alignment, and any bits are a value of either.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// As [`Self::words`].
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        words(self)
     }
 
     /// Room for `len` zeros.

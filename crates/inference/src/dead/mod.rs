@@ -17,7 +17,7 @@ use cut::Cut;
 use facts::Facts;
 
 /// What [`Network::without_dead_channels`] took out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Output channels of convolutions and linear layers that went.
     pub channels: usize,

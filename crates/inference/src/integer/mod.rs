@@ -5,10 +5,12 @@
 //! values that the integers stand for, and rounded again. Every sum is exact, so that the answers are the
 //! same bits for any number of threads, any batch and any instructions.
 
+mod layer;
 mod plan;
 mod ranges;
 mod weights;
 
+pub use layer::check;
 pub use plan::{How, IntegerPlan, Roundings};
 pub use ranges::roundings;
 pub use weights::{Integers, integers};

@@ -76,7 +76,12 @@ fn along(conv: &Conv, phase: usize, axis: fn(Size) -> usize, padding: usize) -> 
 impl Stencil {
     /// `y = conv(x)`.
     pub(crate) fn forward(conv: &Conv) -> Self {
-        let (window, Size { h: rows, w: columns }) = (conv.window, conv.output());
+        Self::between(conv, Size { h: conv.h, w: conv.w }, conv.output())
+    }
+
+    /// The windows of `conv` over maps of another size: `source`, and `target` where the sums go.
+    pub(crate) fn between(conv: &Conv, source: Size, target: Size) -> Self {
+        let (window, Size { h: rows, w: columns }) = (conv.window, target);
         let taps = (0..conv.taps()).map(|index| {
             let (ky, kx) = (index / window.kernel.w, index % window.kernel.w);
             Tap { index, row: ky * window.dilation.h, column: kx * window.dilation.w }
@@ -84,8 +89,8 @@ impl Stencil {
         let stencil = Self {
             blocks: conv.lanes.blocks(),
             channels: conv.inputs,
-            h: conv.h,
-            w: conv.w,
+            h: source.h,
+            w: source.w,
             step: window.stride,
             top: window.padding.top as isize,
             left: window.padding.left as isize,

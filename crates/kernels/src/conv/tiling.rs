@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::stencil::{Stencil, Tap};
-use crate::{LANES, prefetch};
+use crate::{LANES, Size, prefetch};
 
 /// How many channels ahead of the one being copied data is prefetched.
 const AHEAD: usize = 2;
@@ -125,6 +125,12 @@ impl Tiling {
         Self { pitch, map: plane, channel: plane, block, in_place: true, ..gathered }
     }
 
+    /// The same for another number of blocks.
+    pub(crate) fn of_blocks(&self, s: &Stencil) -> Self {
+        let items = s.blocks.div_ceil(self.blocks) * self.down * self.across;
+        Self { items, ..self.clone() }
+    }
+
     pub(crate) fn item(&self, s: &Stencil, index: usize) -> Item {
         let (place, column) = (index / self.across, index % self.across * self.columns);
         let (block, row) = (place / self.down * self.blocks, place % self.down * self.rows);
@@ -157,6 +163,22 @@ impl Tiling {
     /// Where window (`row`, `column`) of the item's block `block` stands in the room.
     pub(crate) fn window(&self, block: usize, row: usize, column: usize) -> usize {
         block * self.block + row * self.pitch + column * LANES
+    }
+
+    /// The maps of a channel of `item` in the room, for those who fill it themselves.
+    pub(crate) fn phases(&self, s: &Stencil, item: &Item) -> impl Iterator<Item = RoomMap> {
+        let size = Size { h: self.map / self.pitch, w: self.pitch / LANES };
+        self.phases.iter().enumerate().map(move |(i, phase)| {
+            let along = |count: usize, first: usize, step: usize, skip: isize| {
+                (0..count).map(|n| ((n * step + first) as isize) - skip).collect()
+            };
+            let (row, column) = (item.rows.start * s.step.h, item.columns.start * s.step.w);
+            RoomMap {
+                at: i * self.map,
+                rows: along(size.h, row + phase.y, s.step.h, s.top),
+                columns: along(size.w, column + phase.x, s.step.w, s.left),
+            }
+        })
     }
 
     /// Values that the room of an item of `s` takes.
@@ -225,6 +247,16 @@ impl Tiling {
             }
         }
     }
+}
+
+/// A map of a channel in the room.
+pub(crate) struct RoomMap {
+    /// Where it begins, from the channel's beginning.
+    pub at: usize,
+    /// The source's row of each of its rows, which may lie outside of it.
+    pub rows: Vec<isize>,
+    /// The source's column of each of its columns.
+    pub columns: Vec<isize>,
 }
 
 /// What is read at a time.

@@ -1,112 +1,89 @@
 //! Convolution of bytes, each channel by itself.
 
-use rayon::prelude::*;
-
+use super::conv::Input;
+use super::ending::{BYTES, Rounder};
+use super::planes::{Each, Plane, Planes, bytes};
 use super::{Ending, Rounding, Word, quads};
+use crate::LANES;
 use crate::conv::depthwise::Depthwise as Sizes;
-use crate::{Kernel, LANES, Size, simd};
+use crate::Size;
 
 /// The weights of a convolution of each channel by itself.
 #[derive(Debug, Clone)]
 pub struct Depthwise {
-    sizes: Sizes,
+    channels: usize,
+    planes: Planes,
     /// By quad of channels, then by tap; zeros behind the last channel.
     weights: Vec<[i32; 4]>,
+    /// By quad of channels, the sum of each one's weights.
+    totals: Vec<[i32; 4]>,
+    taps: usize,
 }
 
 impl Depthwise {
-    /// Arranges `weights`, `channels x kernel`.
-    pub fn new(sizes: &Sizes, weights: &[i8]) -> Self {
+    /// Arranges `weights`, `channels x kernel`, for one image in `tiles` or for images that are lanes.
+    pub fn new(sizes: &Sizes, weights: &[i8], tiles: bool) -> Self {
         assert!(!weights.is_empty() && weights.len() == sizes.weight_len(), "weights");
         let taps = sizes.window.taps();
-        let of = |quad: usize, tap: usize| {
+        let of = |quad: usize, tap: usize| -> [i32; 4] {
             std::array::from_fn(|r| {
                 let weight = weights.get((quad * 4 + r) * taps + tap);
                 weight.map_or(0, |weight| i32::from(*weight))
             })
         };
-        let quad = |quad| (0..taps).map(move |tap| of(quad, tap));
-        Self { sizes: *sizes, weights: (0..quads(sizes.channels)).flat_map(quad).collect() }
-    }
-
-    /// `y = end(conv(x))`, where `x` holds words that stand for values as `from` says, and `y` is to hold
-    /// such as `to` says.
-    pub fn forward(
-        &self,
-        sizes: &Sizes,
-        (x, from): (&[Word], Rounding),
-        end: &Ending,
-        (y, to): (&mut [Word], Rounding),
-    ) {
-        assert_eq!(Sizes { lanes: sizes.lanes, ..self.sizes }, *sizes, "another convolution");
-        let all = sizes.lanes.blocks() * quads(sizes.channels);
-        let plane = sizes.h * sizes.w * LANES;
-        let written = sizes.oh() * sizes.ow() * LANES;
-        assert!(x.len() == all * plane && y.len() == all * written, "sizes");
-        assert!(end.factors.len() == sizes.channels && end.bias.len() == sizes.channels, "ending");
-        assert!(end.add.is_none_or(|add| add.words.len() == y.len()), "summand");
-        let planes = y.par_chunks_exact_mut(written).zip(x.par_chunks_exact(plane));
-        planes.enumerate().for_each(|(i, (y, x))| {
-            let quad = i % quads(sizes.channels);
-            let add = end.add.map(|add| &add.words[i * written..(i + 1) * written]);
-            simd::<Run, _>(Plane { own: self, quad, x, from, end, add, y, to });
+        let quads = 0..quads(sizes.channels);
+        let total = |quad| (0..taps).fold([0; 4], |sum, tap| {
+            let own = of(quad, tap);
+            std::array::from_fn(|r| sum[r] + own[r])
         });
+        let (size, output) = (Size { h: sizes.h, w: sizes.w }, Size { h: sizes.oh(), w: sizes.ow() });
+        Self {
+            channels: sizes.channels,
+            planes: Planes::new(sizes.window, size, output, tiles),
+            totals: quads.clone().map(total).collect(),
+            weights: quads.flat_map(|quad| (0..taps).map(move |tap| of(quad, tap))).collect(),
+            taps,
+        }
+    }
+
+    /// `y = end(conv(x))`, rounded as `to` has it.
+    pub fn forward(&self, x: Input, end: &Ending, (y, to): (&mut [Word], Rounding)) {
+        assert!(end.factors.len() == self.channels && end.bias.len() == self.channels, "ending");
+        assert!(end.add.is_none_or(|add| add.words.len() == y.len()), "summand");
+        let vectors = y.len() / LANES / (x.layout.blocks() * quads(self.channels));
+        let zero = i32::from(x.rounding.zero);
+        let each = Sums { own: self, end, zero, to: Rounder::new(to), vectors };
+        self.planes.run(x, self.channels, x.rounding.zero, &each, y);
     }
 }
 
-/// Four channels of a block.
-struct Plane<'a> {
+struct Sums<'a> {
     own: &'a Depthwise,
-    quad: usize,
-    x: &'a [Word],
-    from: Rounding,
     end: &'a Ending<'a>,
-    add: Option<&'a [Word]>,
-    y: &'a mut [Word],
-    to: Rounding,
+    zero: i32,
+    to: Rounder,
+    /// Vectors of a plane of the output.
+    vectors: usize,
 }
 
-struct Run;
-
-impl Kernel<Plane<'_>> for Run {
-    type Out = ();
-
+impl Each for Sums<'_> {
     #[inline(always)]
-    fn run(plane: Plane) {
-        let Plane { own, quad, x, from, end, add, y, to } = plane;
-        let Sizes { h, w, channels, window, .. } = own.sizes;
-        let (taps, width) = (window.taps(), own.sizes.ow());
-        let weights = &own.weights[quad * taps..(quad + 1) * taps];
-        let real = 4.min(channels - quad * 4);
-        let zero = i32::from(from.zero);
-        let Size { h: _, w: kernel } = window.kernel;
-        for (place, y) in y.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let (oy, ox) = (place / width, place % width);
-            let mut sums = [[0_i32; LANES]; 4];
-            for (tap, weights) in weights.iter().enumerate() {
-                let iy = oy * window.stride.h + tap / kernel * window.dilation.h;
-                let ix = ox * window.stride.w + tap % kernel * window.dilation.w;
-                let iy = iy.wrapping_sub(window.padding.top);
-                let ix = ix.wrapping_sub(window.padding.left);
-                if iy >= h || ix >= w {
-                    continue;
-                }
-                let words = &x[(iy * w + ix) * LANES..][..LANES];
-                for r in 0..4 {
-                    for lane in 0..LANES {
-                        let byte = (words[lane] >> (8 * r) & 255) as i32;
-                        sums[r][lane] += (byte - zero) * weights[r];
-                    }
-                }
-            }
-            let add = add.map(|add| add[place * LANES..].first_chunk().expect("a vector"));
-            *y = [0; LANES];
-            for r in 0..real {
-                let steps = to.steps(&end.values(quad * 4 + r, &sums[r], add));
-                for lane in 0..LANES {
-                    y[lane] |= steps[lane] << (8 * r);
-                }
+    fn bytes<'a>(
+        &self,
+        plane: Plane,
+        window: usize,
+        taps: impl Iterator<Item = &'a [u8; BYTES]>,
+    ) -> [u8; BYTES] {
+        let Self { own, end, zero, to, vectors } = self;
+        let weights = &own.weights[plane.quad * own.taps..][..own.taps];
+        let totals = own.totals[plane.quad];
+        let mut sums: [i32; BYTES] = std::array::from_fn(|i| -zero * totals[i % 4]);
+        for (x, weights) in taps.zip(weights) {
+            for i in 0..BYTES {
+                sums[i] += i32::from(x[i]) * weights[i % 4];
             }
         }
+        let at = (plane.index * vectors + window) * LANES;
+        end.bytes(plane.quad, &sums, end.add.map(|add| bytes(&add.words[at..])), *to)
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "instructions, and operands read through pointers")]
 
 use super::Word;
+use super::light::Quad;
 
 /// Registers of sums, one a lane, and what adds four products to each lane.
 pub(super) trait Dot {
@@ -9,8 +10,14 @@ pub(super) trait Dot {
     type Sums: Copy;
     /// Words of as many lanes.
     type Words: Copy;
+    /// What products need beside their operands, made once: a register that the compiler would else make
+    /// again at each of them.
+    type Aid: Copy;
     /// Lanes of a register.
     const LANES: usize;
+
+    /// See [`Self::Aid`].
+    unsafe fn aid() -> Self::Aid;
 
     /// All lanes `value`.
     unsafe fn splat(value: i32) -> Self::Sums;
@@ -23,30 +30,23 @@ pub(super) trait Dot {
     /// Four weights, in all lanes.
     unsafe fn weights(weights: i32) -> Self::Words;
     /// `sums + x[0] * w[0] + .. + x[3] * w[3]`, `x` without a sign and `w` with one.
-    unsafe fn add(sums: Self::Sums, x: Self::Words, w: Self::Words) -> Self::Sums;
-}
-
-/// Whether two products of any bytes with the weights `a` and `b` add up within sixteen bits.
-fn light(a: i8, b: i8) -> bool {
-    let (a, b) = (i32::from(a), i32::from(b));
-    255 * (a.max(0) + b.max(0)) <= i32::from(i16::MAX)
-        && 255 * (a.min(0) + b.min(0)) >= i32::from(i16::MIN)
-}
-
-/// Four weights as two summands in which each pair is [light](light); the second is zero where the
-/// weights are light themselves.
-pub(super) fn lightened(weights: [i8; 4]) -> [[i8; 4]; 2] {
-    let (mut kept, mut rest) = (weights, [0; 4]);
-    for pair in [0, 2] {
-        if !light(weights[pair], weights[pair + 1]) {
-            std::mem::swap(&mut kept[pair + 1], &mut rest[pair + 1]);
-        }
+    unsafe fn add(aid: Self::Aid, sums: Self::Sums, x: Self::Words, w: Self::Words) -> Self::Sums;
+    /// The same for two words of each; what their products add up to may have to
+    /// [fit sixteen bits](super::light::fit).
+    #[inline(always)]
+    unsafe fn add_both(
+        aid: Self::Aid,
+        sums: Self::Sums,
+        x: [Self::Words; 2],
+        w: [Self::Words; 2],
+    ) -> Self::Sums {
+        // SAFETY: the caller's promise.
+        unsafe { Self::add(aid, Self::add(aid, sums, x[0], w[0]), x[1], w[1]) }
     }
-    [kept, rest]
 }
 
 /// Four weights as they are read.
-pub(super) fn word(weights: [i8; 4]) -> i32 {
+pub(super) fn word(weights: Quad) -> i32 {
     i32::from_le_bytes(weights.map(|w| w as u8))
 }
 
@@ -56,7 +56,11 @@ pub(super) struct Scalar;
 impl Dot for Scalar {
     type Sums = i32;
     type Words = u32;
+    type Aid = ();
     const LANES: usize = 1;
+
+    #[inline(always)]
+    unsafe fn aid() {}
 
     #[inline(always)]
     unsafe fn splat(value: i32) -> i32 {
@@ -87,7 +91,7 @@ impl Dot for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn add(sums: i32, x: u32, w: u32) -> i32 {
+    unsafe fn add((): (), sums: i32, x: u32, w: u32) -> i32 {
         let product = |(x, w): (u8, u8)| i32::from(x) * i32::from(w as i8);
         x.to_le_bytes().into_iter().zip(w.to_le_bytes()).map(product).sum::<i32>() + sums
     }
@@ -99,7 +103,7 @@ pub(super) use x86::{Avx2, Vnni256, Vnni512};
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_loadu_si256,
+        __m256i, __m512i, _mm256_add_epi16, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_loadu_si256,
         _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_set1_epi32,
         _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
         _mm512_storeu_si512,
@@ -113,7 +117,11 @@ mod x86 {
     impl Dot for Vnni512 {
         type Sums = __m512i;
         type Words = __m512i;
+        type Aid = ();
         const LANES: usize = 16;
+
+        #[inline(always)]
+        unsafe fn aid() {}
 
         #[inline(always)]
         unsafe fn splat(value: i32) -> __m512i {
@@ -146,7 +154,7 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn add(sums: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        unsafe fn add((): (), sums: __m512i, x: __m512i, w: __m512i) -> __m512i {
             // SAFETY: as above.
             unsafe { _mm512_dpbusd_epi32(sums, x, w) }
         }
@@ -154,11 +162,20 @@ mod x86 {
 
     /// What the two sets of eight lanes share.
     macro_rules! eight_lanes {
-        ($name:ident, |$sums:ident, $x:ident, $w:ident| $add:expr) => {
+        (
+            $name:ident, $aid:ty = $make:expr,
+            |$own:ident, $sums:ident, $x:ident, $w:ident| $add:expr $(, $more:item)?
+        ) => {
             impl Dot for $name {
                 type Sums = __m256i;
                 type Words = __m256i;
+                type Aid = $aid;
                 const LANES: usize = 8;
+
+                #[inline(always)]
+                unsafe fn aid() -> $aid {
+                    $make
+                }
 
                 #[inline(always)]
                 unsafe fn splat(value: i32) -> __m256i {
@@ -191,10 +208,12 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                unsafe fn add($sums: __m256i, $x: __m256i, $w: __m256i) -> __m256i {
+                unsafe fn add($own: $aid, $sums: __m256i, $x: __m256i, $w: __m256i) -> __m256i {
                     // SAFETY: as above.
                     unsafe { $add }
                 }
+
+                $($more)?
             }
         };
     }
@@ -202,33 +221,34 @@ mod x86 {
     /// Eight lanes.
     pub(crate) struct Vnni256;
 
-    eight_lanes!(Vnni256, |sums, x, w| _mm256_dpbusd_avx_epi32(sums, x, w));
+    eight_lanes!(Vnni256, () = (), |_aid, sums, x, w| _mm256_dpbusd_avx_epi32(sums, x, w));
 
     /// Eight lanes, by way of pairs in sixteen bits.
     pub(crate) struct Avx2;
 
-    eight_lanes!(Avx2, |sums, x, w| {
-        let pairs = _mm256_maddubs_epi16(x, w);
-        _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heavy_pairs_are_split() {
-        let sum = |[a, b]: [[i8; 4]; 2]| std::array::from_fn(|i| a[i] + b[i]);
-        for weights in [[127, 127, 1, -1], [-128, -128, 64, 64], [127, -128, 65, 64], [0; 4]] {
-            let parts = lightened(weights);
-            assert_eq!(sum(parts), weights);
-            for [a, b, c, d] in parts {
-                assert!(light(a, b) && light(c, d), "{weights:?}: {parts:?}");
+    eight_lanes!(
+        Avx2,
+        __m256i = {
+            // SAFETY: the caller runs where these instructions are.
+            unsafe { _mm256_set1_epi16(std::hint::black_box(1)) }
+        },
+        |ones, sums, x, w| {
+            let pairs = _mm256_maddubs_epi16(x, w);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, ones))
+        },
+        #[inline(always)]
+        unsafe fn add_both(
+            ones: __m256i,
+            sums: __m256i,
+            x: [__m256i; 2],
+            w: [__m256i; 2],
+        ) -> __m256i {
+            // SAFETY: as above.
+            unsafe {
+                let [a, b] = [_mm256_maddubs_epi16(x[0], w[0]), _mm256_maddubs_epi16(x[1], w[1])];
+                let pairs = _mm256_add_epi16(a, b);
+                _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, ones))
             }
         }
-        assert_eq!(lightened([127, -127, 64, 64])[1], [0; 4], "light as it is");
-        assert_eq!(lightened([65, 64, 0, 0]), [[65, 0, 0, 0], [0, 64, 0, 0]]);
-        assert!(light(64, 64) && !light(65, 64) && light(-64, -64) && !light(-65, -64));
-    }
+    );
 }

@@ -1,8 +1,9 @@
 //! What follows a sum of integers: factor, bias, summand, activation, rounding.
+#![allow(unsafe_code, reason = "conversion of floats that are known to fit")]
 
 use super::{Rounding, Word};
-use crate::activation::specialised;
-use crate::{Activation, LANES};
+use crate::activation::Applied;
+use crate::{Activation, LANES, isa};
 
 /// What happens to the sums of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -40,9 +41,46 @@ impl Ending<'_> {
         self.activation.map_or(value, |activation| activation.of(value))
     }
 
-    /// [`Self::value`] of sixteen lanes, of which `summands` holds channel `output % 4`.
+    /// The integers of [`Self::value`] of sixteen lanes, of which `summands` holds channel `output % 4`.
     #[inline(always)]
+    pub(super) fn steps(
+        &self,
+        output: usize,
+        sums: &[i32; LANES],
+        summands: Option<&[Word; LANES]>,
+        to: Rounder,
+    ) -> [u32; LANES] {
+        // The usual ones are bounds; the others would make this function too large to be part of its caller.
+        let (low, high) = match self.activation {
+            None => (f32::NEG_INFINITY, f32::INFINITY),
+            Some(Activation::Relu) => (0.0, f32::INFINITY),
+            Some(Activation::Relu6) => (0.0, 6.0),
+            Some(_) => return to.steps(&self.values(output, sums, summands)),
+        };
+        let mut values = self.before_activation(output, sums, summands);
+        for value in &mut values {
+            let above = if *value > low { *value } else { low };
+            *value = if above < high { above } else { high };
+        }
+        to.steps(&values)
+    }
+
+    /// [`Self::value`] of sixteen lanes, of which `summands` holds channel `output % 4`.
     pub(super) fn values(
+        &self,
+        output: usize,
+        sums: &[i32; LANES],
+        summands: Option<&[Word; LANES]>,
+    ) -> [f32; LANES] {
+        let mut values = self.before_activation(output, sums, summands);
+        if let Some(activation) = self.activation {
+            isa::dispatch(Applied { activation, y: &mut values });
+        }
+        values
+    }
+
+    #[inline(always)]
+    fn before_activation(
         &self,
         output: usize,
         sums: &[i32; LANES],
@@ -60,26 +98,95 @@ impl Ending<'_> {
                 values[lane] += rounding.scale * (byte - zero) as f32;
             }
         }
-        if let Some(activation) = self.activation {
-            specialised!(activation, own => values.iter_mut().for_each(|v| *v = own.of(*v)));
-        }
         values
     }
 }
 
-impl Rounding {
-    /// [`Self::rounded`] of sixteen lanes, as integers.
+/// The bytes of a vector of words: four channels of each lane.
+pub(super) const BYTES: usize = 4 * LANES;
+
+impl Ending<'_> {
+    /// The integers of [`Self::value`] of the sums of a quad of channels, by lane and then by channel.
+    #[inline(always)]
+    pub(super) fn bytes(
+        &self,
+        quad: usize,
+        sums: &[i32; BYTES],
+        summands: Option<&[u8; BYTES]>,
+        to: Rounder,
+    ) -> [u8; BYTES] {
+        let four = |all: &[f32]| -> [f32; BYTES] {
+            std::array::from_fn(|i| all.get(quad * 4 + i % 4).copied().unwrap_or(0.0))
+        };
+        let (factors, bias) = (four(self.factors), four(self.bias));
+        let mut values = [0.0; BYTES];
+        for i in 0..BYTES {
+            values[i] = sums[i] as f32 * factors[i] + bias[i];
+        }
+        if let (Some(bytes), Some(Summand { rounding, .. })) = (summands, self.add) {
+            for i in 0..BYTES {
+                values[i] += rounding.scale * (i32::from(bytes[i]) - i32::from(rounding.zero)) as f32;
+            }
+        }
+        finished(&mut values, self.activation, to)
+    }
+}
+
+/// The integers of the activations of `values`.
+#[inline(always)]
+pub(super) fn finished(
+    values: &mut [f32; BYTES],
+    activation: Option<Activation>,
+    to: Rounder,
+) -> [u8; BYTES] {
+    match activation {
+        None => {}
+        Some(Activation::Relu) => values.iter_mut().for_each(|v| *v = Activation::Relu.of(*v)),
+        Some(Activation::Relu6) => values.iter_mut().for_each(|v| *v = Activation::Relu6.of(*v)),
+        Some(activation) => isa::dispatch(Applied { activation, y: values }),
+    }
+    let mut bytes = [0; BYTES];
+    for i in 0..BYTES {
+        bytes[i] = to.step(values[i]);
+    }
+    bytes
+}
+
+/// A rounding whose inverse is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounder {
+    inverse: f32,
+    zero: f32,
+}
+
+impl Rounder {
+    pub(super) fn new(rounding: Rounding) -> Self {
+        Self { inverse: rounding.inverse(), zero: f32::from(rounding.zero) }
+    }
+
+    /// [`Rounding::rounded`] of sixteen lanes, as integers.
     #[inline(always)]
     pub(super) fn steps(self, values: &[f32; LANES]) -> [u32; LANES] {
-        let (inverse, zero) = (1.0 / self.scale, f32::from(self.zero));
         let mut steps = [0; LANES];
         for lane in 0..LANES {
-            let value = (values[lane] * inverse).round_ties_even() + zero;
-            // What is no number becomes 0, as by `as u8`.
-            let value = if value > 0.0 { value } else { 0.0 };
-            let value = if value < 255.0 { value } else { 255.0 };
-            steps[lane] = value as i32 as u32;
+            steps[lane] = self.within(values[lane]) as u32;
         }
         steps
+    }
+
+    #[inline(always)]
+    fn within(self, value: f32) -> i32 {
+        let value = (value * self.inverse).round_ties_even() + self.zero;
+        // What is no number becomes 0, as by `as u8`.
+        let value = if value > 0.0 { value } else { 0.0 };
+        let value = if value < 255.0 { value } else { 255.0 };
+        // SAFETY: it is from 0 to 255. A saturating conversion is one lane at a time.
+        unsafe { value.to_int_unchecked() }
+    }
+
+    /// [`Rounding::rounded`].
+    #[inline(always)]
+    pub(super) fn step(self, value: f32) -> u8 {
+        self.within(value) as u8
     }
 }

@@ -1,24 +1,81 @@
-//! Between words and floats in blocks.
+//! Between words and floats.
 
 use rayon::prelude::*;
 
-use super::{Rounding, Word, quads};
-use crate::{Kernel, LANES, Lanes, simd};
+use super::ending::Rounder;
+use super::words::Maps;
+use super::{Layout, Rounding, Word, quads};
+use crate::{Kernel, LANES, Size, simd};
 
-/// The values of words, `(blocks, channels, pixels, 16)`.
+/// Rounds `images`, `(n, channels, height, width)`, to words that lie as `maps` say; what lies beside images and
+/// channels becomes 0.
+pub fn round_images(images: &[f32], maps: Maps, rounding: Rounding, words: &mut [Word]) {
+    assert_eq!(images.len(), maps.bytes(), "images");
+    assert_eq!(words.len(), maps.words(), "words");
+    let width = maps.layout.map(maps.size).w * LANES;
+    let rows = words.par_chunks_exact_mut(width).enumerate();
+    rows.for_each(|(row, words)| {
+        simd::<Round, _>((images, maps, row, Rounder::new(rounding), words));
+    });
+}
+
+struct Round;
+
+impl Kernel<(&[f32], Maps, usize, Rounder, &mut [Word])> for Round {
+    type Out = ();
+
+    #[inline(always)]
+    fn run((images, maps, row, to, words): (&[f32], Maps, usize, Rounder, &mut [Word])) {
+        let Maps { layout, channels, size } = maps;
+        let (map, row) = (row / layout.map(size).h, row % layout.map(size).h);
+        let (block, quad) = (map / quads(channels), map % quads(channels));
+        words.fill(0);
+        for lane in 0..LANES {
+            let Some(tile) = layout.tile(size, block, lane).filter(|tile| row < tile.size.h) else {
+                continue;
+            };
+            for place in 0..4.min(channels - quad * 4) {
+                let map = tile.image * channels + quad * 4 + place;
+                let at = (map * size.h + tile.row + row) * size.w + tile.column;
+                let values = &images[at..][..tile.size.w];
+                for (value, word) in values.iter().zip(words[lane..].iter_mut().step_by(LANES)) {
+                    *word |= Word::from(to.step(*value)) << (8 * place);
+                }
+            }
+        }
+    }
+}
+
+/// The values of words of maps of `size` pixels, as blocks `(blocks, channels, pixels, 16)` of images; lanes
+/// without an image hold anything.
 pub fn to_floats(
-    (words, rounding): (&[Word], Rounding),
-    channels: usize,
-    lanes: Lanes,
+    words: &[Word],
+    (maps, rounding): (Maps, Rounding),
     values: &mut [f32],
 ) {
-    let plane = values.len() / (lanes.blocks() * channels);
-    assert_eq!(words.len(), lanes.blocks() * quads(channels) * plane, "words");
+    let Maps { layout, channels, size } = maps;
+    let plane = size.pixels() * LANES;
+    assert_eq!(words.len(), maps.words(), "words");
+    assert_eq!(values.len(), layout.blocks() * channels * plane, "values");
+    let own = words.len() / (layout.blocks() * quads(channels));
     values.par_chunks_exact_mut(plane).enumerate().for_each(|(i, values)| {
         let (block, channel) = (i / channels, i % channels);
-        let words = &words[(block * quads(channels) + channel / 4) * plane..][..plane];
-        simd::<ToFloats, _>((words, rounding, channel % 4, values));
+        let words = &words[(block * quads(channels) + channel / 4) * own..][..own];
+        match layout {
+            Layout::Images(_) => simd::<ToFloats, _>((words, rounding, channel % 4, values)),
+            Layout::Tiles => each(size, |pixel, word| {
+                values[pixel * LANES] = rounding.value(words[word].to_le_bytes()[channel % 4]);
+            }),
+        }
     });
+}
+
+/// Calls `f` with each pixel of an image in tiles, and its word.
+fn each(size: Size, mut f: impl FnMut(usize, usize)) {
+    for pixel in 0..size.pixels() {
+        let place = Layout::Tiles.place(size, 0, pixel / size.w, pixel % size.w);
+        f(pixel, place.vector * LANES + place.lane);
+    }
 }
 
 struct ToFloats;
@@ -34,35 +91,45 @@ impl Kernel<(&[Word], Rounding, usize, &mut [f32])> for ToFloats {
     }
 }
 
-/// Rounds values, `(blocks, channels, pixels, 16)`, to words; zero bits where there is no channel.
+/// Rounds values, blocks as [`to_floats`] makes them, to words; zero bits where there is no channel.
 pub fn from_floats(
     values: &[f32],
-    channels: usize,
-    lanes: Lanes,
-    (words, rounding): (&mut [Word], Rounding),
+    (maps, rounding): (Maps, Rounding),
+    words: &mut [Word],
 ) {
-    let plane = values.len() / (lanes.blocks() * channels);
-    assert_eq!(words.len(), lanes.blocks() * quads(channels) * plane, "words");
-    words.par_chunks_exact_mut(plane).enumerate().for_each(|(i, words)| {
+    let Maps { layout, channels, size } = maps;
+    let plane = size.pixels() * LANES;
+    assert_eq!(words.len(), maps.words(), "words");
+    assert_eq!(values.len(), layout.blocks() * channels * plane, "values");
+    let own = words.len() / (layout.blocks() * quads(channels));
+    let to = Rounder::new(rounding);
+    words.par_chunks_exact_mut(own).enumerate().for_each(|(i, words)| {
         let (block, quad) = (i / quads(channels), i % quads(channels));
         let real = 4.min(channels - quad * 4);
         let values = &values[(block * channels + quad * 4) * plane..][..real * plane];
-        simd::<FromFloats, _>((values, rounding, words));
+        words.fill(0);
+        match layout {
+            Layout::Images(_) => simd::<FromFloats, _>((values, to, words)),
+            Layout::Tiles => each(size, |pixel, word| {
+                for (r, values) in values.chunks_exact(plane).enumerate() {
+                    words[word] |= Word::from(to.step(values[pixel * LANES])) << (8 * r);
+                }
+            }),
+        }
     });
 }
 
 struct FromFloats;
 
-impl Kernel<(&[f32], Rounding, &mut [Word])> for FromFloats {
+impl Kernel<(&[f32], Rounder, &mut [Word])> for FromFloats {
     type Out = ();
 
     #[inline(always)]
-    fn run((values, rounding, words): (&[f32], Rounding, &mut [Word])) {
-        words.fill(0);
+    fn run((values, to, words): (&[f32], Rounder, &mut [Word])) {
         for (r, values) in values.chunks_exact(words.len()).enumerate() {
             let vectors = words.as_chunks_mut::<LANES>().0.iter_mut();
             for (word, values) in vectors.zip(values.as_chunks::<LANES>().0) {
-                let steps = rounding.steps(values);
+                let steps = to.steps(values);
                 for lane in 0..LANES {
                     word[lane] |= steps[lane] << (8 * r);
                 }

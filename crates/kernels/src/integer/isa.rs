@@ -70,6 +70,14 @@ impl Instructions {
         self == Self::Avx2
     }
 
+    /// Windows whose sums for four outputs fit the registers beside each other.
+    pub(super) fn windows_of_four(self) -> usize {
+        match self {
+            Self::Vnni512 => 4,
+            Self::Vnni256 | Self::Avx2 | Self::Scalar => 1,
+        }
+    }
+
     /// Windows whose sums fit the registers beside each other.
     pub(super) fn windows(self) -> usize {
         match self {

@@ -1,25 +1,29 @@
 //! The weights that are kept, four at a time, in the order in which they are used.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::dot::{lightened, word};
+use rayon::prelude::*;
+
+use super::dot::word;
+use super::light::{Quad, fit, lightened};
 use crate::conv::stencil::Stencil;
 use crate::conv::tiling::Tiling;
 
-/// Four weights of a tap, one of them at least not zero.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+/// Two quads of weights, which may read anywhere; of a list of odd length the last one's second quad is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair {
     /// Where they read, from where the window stands, in words.
-    pub at: u32,
+    pub at: [u32; 2],
     /// The weights, the first in the lowest byte.
-    pub weights: i32,
+    pub weights: [i32; 2],
 }
 
-/// Entries by chunk of channels, then by output.
+/// Pairs by chunk of channels, then by output.
 #[derive(Debug, Clone)]
 pub(super) struct Lists {
-    entries: Vec<Entry>,
-    /// Where the entries of (chunk, output) begin; one more than there are.
+    pairs: Vec<Pair>,
+    /// Where the pairs of (chunk, output) begin; one more than there are.
     starts: Vec<u32>,
     outputs: usize,
 }
@@ -35,12 +39,13 @@ pub(super) struct Tensor<'a> {
 
 impl Tensor<'_> {
     /// The weights of `output` for a tap of four inputs; zeros where there is none.
-    pub fn quad(&self, output: usize, quad: usize, tap: usize) -> [i8; 4] {
-        std::array::from_fn(|i| {
-            let input = quad * 4 + i;
-            let there = output < self.outputs && input < self.inputs;
-            if there { self.weights[(output * self.inputs + input) * self.taps + tap] } else { 0 }
-        })
+    pub fn quad(&self, output: usize, quad: usize, tap: usize) -> Quad {
+        if output >= self.outputs {
+            return [0; 4];
+        }
+        let row = &self.weights[output * self.inputs * self.taps..][..self.inputs * self.taps];
+        let weight = |i: usize| row.get((quad * 4 + i) * self.taps + tap).copied().unwrap_or(0);
+        std::array::from_fn(weight)
     }
 
     /// The sum of an output's weights.
@@ -50,60 +55,108 @@ impl Tensor<'_> {
     }
 }
 
-/// Which part of each quad a list holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
-    /// All of it; as two entries where pairs must be light and are not.
-    All {
-        /// Whether pairs must be light.
-        pairs: bool,
-    },
-    /// What is left where pairs were made light.
-    Rest,
+/// Weights of one place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub at: u32,
+    pub weights: Quad,
 }
 
 impl Lists {
-    /// The quads of `tensor` that are not zero, for the windows of `s`.
-    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, share: Share) -> Self {
-        let outputs = tensor.outputs;
-        let mut lists = Self { entries: vec![], starts: vec![0], outputs };
+    /// Nothing but what `rest` says of each (chunk, output).
+    pub fn of(chunks: usize, outputs: usize, rest: impl Fn(usize, usize) -> Vec<Pair> + Sync) -> Self {
+        let each = (0..chunks * outputs).into_par_iter().map(|i| rest(i / outputs, i % outputs));
+        let each: Vec<Vec<Pair>> = each.collect();
+        let mut starts = vec![0];
+        for pairs in &each {
+            starts.push(starts[starts.len() - 1] + pairs.len() as u32);
+        }
+        Self { pairs: each.concat(), starts, outputs }
+    }
+
+    /// The quads of `tensor` that are not zero, for the windows of `s`; `light` if what a pair adds up to must
+    /// fit sixteen bits.
+    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, light: bool) -> Self {
         let places: Vec<usize> = s.taps.iter().map(|tap| tiling.tap(s, *tap)).collect();
-        for first in (0..s.channels).step_by(tiling.chunk) {
-            for output in 0..outputs {
-                for quad in first..(first + tiling.chunk).min(s.channels) {
-                    for (tap, place) in s.taps.iter().zip(&places) {
-                        let weights = tensor.quad(output, quad, tap.index);
-                        let at = tiling.channel(quad - first) + place;
-                        lists.push(at, weights, share);
+        Self::of(s.channels.div_ceil(tiling.chunk), tensor.outputs, |chunk, output| {
+            let first = chunk * tiling.chunk;
+            let mut entries = vec![];
+            for quad in first..(first + tiling.chunk).min(s.channels) {
+                for (tap, place) in s.taps.iter().zip(&places) {
+                    let weights = tensor.quad(output, quad, tap.index);
+                    if weights != [0; 4] {
+                        let at = (tiling.channel(quad - first) + place) as u32;
+                        entries.push(Entry { at, weights });
                     }
                 }
-                lists.starts.push(lists.entries.len() as u32);
             }
-        }
-        lists
+            paired(&entries, light)
+        })
     }
 
-    /// No entries.
-    pub fn none(s: &Stencil, tiling: &Tiling, outputs: usize) -> Self {
-        let starts = vec![0; s.channels.div_ceil(tiling.chunk) * outputs + 1];
-        Self { entries: vec![], starts, outputs }
-    }
-
-    fn push(&mut self, at: usize, weights: [i8; 4], share: Share) {
-        let parts = match share {
-            Share::All { pairs: false } => [weights, [0; 4]],
-            Share::All { pairs: true } => lightened(weights),
-            Share::Rest => [lightened(weights)[1], [0; 4]],
-        };
-        let at = u32::try_from(at).expect("a block has fewer than 2^32 words");
-        let some = parts.into_iter().filter(|weights| *weights != [0; 4]);
-        self.entries.extend(some.map(|weights| Entry { at, weights: word(weights) }));
-    }
-
-    /// The entries of `chunk` for `output`.
-    pub fn of(&self, chunk: usize, output: usize) -> &[Entry] {
+    /// The pairs of `chunk` for `output`.
+    pub fn pairs(&self, chunk: usize, output: usize) -> &[Pair] {
         let i = chunk * self.outputs + output;
         let range: Range<usize> = self.starts[i] as usize..self.starts[i + 1] as usize;
-        &self.entries[range]
+        &self.pairs[range]
+    }
+}
+
+/// Entries that wait for another one to fit, at most.
+const WAITING: usize = 16;
+
+/// All `entries`, two and two; `light` as for [`Lists::new`].
+pub(super) fn paired(entries: &[Entry], light: bool) -> Vec<Pair> {
+    let pair = |a: Entry, b: Entry| Pair {
+        at: [a.at, b.at],
+        weights: [word(a.weights), word(b.weights)],
+    };
+    let alone = |a: Entry| pair(a, Entry { weights: [0; 4], ..a });
+    if !light {
+        let of = |two: &[Entry]| two.get(1).map_or_else(|| alone(two[0]), |b| pair(two[0], *b));
+        return entries.chunks(2).map(of).collect();
+    }
+    let (mut pairs, mut waiting) = (vec![], VecDeque::<Entry>::new());
+    let parts = entries.iter().flat_map(|entry| {
+        let of = |[weights]: [Quad; 1]| Entry { weights, ..*entry };
+        lightened([entry.weights]).map(of).into_iter().filter(|part| part.weights != [0; 4])
+    });
+    for entry in parts {
+        let found = waiting.iter().position(|other| fit(&[other.weights, entry.weights]));
+        if let Some(other) = found.and_then(|i| waiting.remove(i)) {
+            pairs.push(pair(other, entry));
+            continue;
+        }
+        if waiting.len() == WAITING {
+            pairs.extend(waiting.pop_front().map(alone));
+        }
+        waiting.push_back(entry);
+    }
+    pairs.extend(waiting.into_iter().map(alone));
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(all: &[Quad]) -> Vec<Entry> {
+        all.iter().enumerate().map(|(i, w)| Entry { at: i as u32, weights: *w }).collect()
+    }
+
+    #[test]
+    fn two_and_two() {
+        let all = entries(&[[100, 0, 0, 0], [50, 0, 0, 0], [0, 0, 100, 0]]);
+        let at = |light| paired(&all, light).iter().map(|pair| pair.at).collect::<Vec<_>>();
+        assert_eq!(at(false), [[0, 1], [2, 2]]);
+        // The first two add up to more than sixteen bits hold.
+        assert_eq!(at(true), [[0, 2], [1, 1]]);
+    }
+
+    #[test]
+    fn a_heavy_quad_is_two() {
+        let pairs = paired(&entries(&[[127, 127, 0, 0]]), true);
+        let weights: Vec<[i32; 2]> = pairs.iter().map(|pair| pair.weights).collect();
+        assert_eq!(weights, [[127 << 8, 0], [127, 0]].map(|w: [i32; 2]| w), "{pairs:?}");
     }
 }

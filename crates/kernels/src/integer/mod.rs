@@ -15,16 +15,24 @@ mod dot;
 mod ending;
 mod floats;
 mod isa;
+mod layout;
+mod light;
 mod lists;
 mod panels;
+mod planes;
+mod pool;
+mod products;
+mod reader;
 mod words;
 
-pub use conv::{Method, Output, Weights};
+pub use conv::{How, Input, Method, Output, Weights};
 pub use depthwise::Depthwise;
 pub use ending::{Ending, Summand};
-pub use floats::{from_floats, to_floats};
+pub use floats::{from_floats, round_images, to_floats};
 pub use isa::Instructions;
-pub use words::{Word, from_words, quads, to_words};
+pub use layout::Layout;
+pub use pool::{Averages, Max, Rounded};
+pub use words::{Maps, Word, quads};
 
 /// What the integers of an activation stand for: `scale * (q - zero)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,9 +47,13 @@ impl Rounding {
     /// The integer of `value`: the nearest, of two equally near the even one, within 0 to 255.
     #[inline(always)]
     pub fn rounded(self, value: f32) -> u8 {
-        // The inverse of a scale is rounded once, whoever computes it.
-        let steps = (value * (1.0 / self.scale)).round_ties_even() + f32::from(self.zero);
+        let steps = (value * self.inverse()).round_ties_even() + f32::from(self.zero);
         steps.clamp(0.0, 255.0) as u8
+    }
+
+    /// One over the scale, rounded once, whoever computes it.
+    fn inverse(self) -> f32 {
+        1.0 / self.scale
     }
 
     /// What the integer `q` stands for.

@@ -1,8 +1,7 @@
 //! Activations as words of four channels.
 
-use rayon::prelude::*;
-
-use crate::{LANES, Lanes};
+use super::Layout;
+use crate::{LANES, Size};
 
 /// Four channels of a pixel of one image, the first in the lowest byte.
 pub type Word = u32;
@@ -12,59 +11,75 @@ pub fn quads(channels: usize) -> usize {
     channels.div_ceil(4)
 }
 
-/// Writes `images`, `(n, channels, pixels)`, as words; `rest` stands for channels and images that there are
-/// none of.
-pub fn to_words(images: &[u8], channels: usize, lanes: Lanes, rest: u8, words: &mut [Word]) {
-    let pixels = words.len() / (lanes.blocks() * quads(channels) * LANES);
-    assert_eq!(images.len(), lanes.images() * channels * pixels, "images");
-    let planes = words.par_chunks_exact_mut(pixels * LANES).enumerate();
-    planes.for_each(|(i, plane)| {
-        let (block, quad) = (i / quads(channels), i % quads(channels));
-        for (pixel, vector) in plane.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            for (lane, word) in vector.iter_mut().enumerate() {
-                let image = block * LANES + lane;
-                let byte = |k: usize| {
-                    let channel = quad * 4 + k;
-                    let real = image < lanes.images() && channel < channels;
-                    if real { images[(image * channels + channel) * pixels + pixel] } else { rest }
-                };
-                *word = Word::from_le_bytes(std::array::from_fn(byte));
-            }
-        }
-    });
+/// Maps of bytes, `(n, channels, height, width)` beside their words.
+#[derive(Debug, Clone, Copy)]
+pub struct Maps {
+    /// How the images lie in the words.
+    pub layout: Layout,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Pixels of a channel.
+    pub size: Size,
 }
 
-/// The images of `words` as `(n, channels, pixels)`.
-pub fn from_words(words: &[Word], channels: usize, lanes: Lanes) -> Vec<u8> {
-    let pixels = words.len() / (lanes.blocks() * quads(channels) * LANES);
-    let each = channels * pixels;
-    let mut images = vec![0; lanes.images() * each];
-    images.par_chunks_exact_mut(each).enumerate().for_each(|(n, image)| {
-        for (i, value) in image.iter_mut().enumerate() {
-            let (channel, pixel) = (i / pixels, i % pixels);
-            let quad = n / LANES * quads(channels) + channel / 4;
-            let word = words[(quad * pixels + pixel) * LANES + n % LANES];
-            *value = word.to_le_bytes()[channel % 4];
+impl Maps {
+    /// Words that they take.
+    pub fn words(&self) -> usize {
+        self.layout.words(self.channels, self.size)
+    }
+
+    /// Bytes of the images.
+    pub fn bytes(&self) -> usize {
+        self.layout.images() * self.channels * self.size.pixels()
+    }
+
+    /// Calls `f` with (byte, word, place in the word) of each byte.
+    fn each(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let (size, vectors) = (self.size, self.layout.map(self.size).pixels());
+        for i in 0..self.bytes() {
+            let (map, pixel) = (i / size.pixels(), i % size.pixels());
+            let (image, channel) = (map / self.channels, map % self.channels);
+            let place = self.layout.place(size, image, pixel / size.w, pixel % size.w);
+            let map = place.block * quads(self.channels) + channel / 4;
+            f(i, (map * vectors + place.vector) * LANES + place.lane, channel % 4);
         }
-    });
-    images
+    }
+
+    /// Their words; `rest` stands for channels and pixels that there are none of.
+    pub fn to_words(&self, images: &[u8], rest: u8) -> Vec<Word> {
+        assert_eq!(images.len(), self.bytes(), "images");
+        let mut words = vec![[rest; 4]; self.words()];
+        self.each(|byte, word, place| words[word][place] = images[byte]);
+        words.into_iter().map(Word::from_le_bytes).collect()
+    }
+
+    /// The images of `words`.
+    pub fn from_words(&self, words: &[Word]) -> Vec<u8> {
+        assert_eq!(words.len(), self.words(), "words");
+        let mut images = vec![0; self.bytes()];
+        self.each(|byte, word, place| images[byte] = words[word].to_le_bytes()[place]);
+        images
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lanes;
 
     #[test]
     fn there_and_back() {
-        for (images, channels) in [(1, 1), (3, 4), (16, 5), (17, 8), (33, 3)] {
-            let lanes = Lanes::of(images);
-            let bytes: Vec<u8> = (0..images * channels * 6).map(|i| (i % 251) as u8).collect();
-            let mut words = vec![7; lanes.blocks() * quads(channels) * 6 * LANES];
-            to_words(&bytes, channels, lanes, 9, &mut words);
-            assert_eq!(from_words(&words, channels, lanes), bytes);
+        let batch = |n| Layout::Images(Lanes::of(n));
+        for (layout, channels) in
+            [(batch(1), 1), (batch(3), 4), (batch(16), 5), (batch(33), 3), (Layout::Tiles, 5)]
+        {
+            let maps = Maps { layout, channels, size: Size { h: 2, w: 3 } };
+            let bytes: Vec<u8> = (0..maps.bytes()).map(|i| (i % 251) as u8).collect();
+            let words = maps.to_words(&bytes, 9);
+            assert_eq!(maps.from_words(&words), bytes);
             let last = words.last().expect("there are words").to_le_bytes()[3];
-            let real = channels % 4 == 0 && images % LANES == 0;
-            assert!(real || last == 9, "what is no channel is the rest");
+            let full = layout.images().is_multiple_of(LANES) && channels.is_multiple_of(4);
+            assert!(full || last == 9, "what is no channel is the rest");
         }
     }
 }

@@ -1,17 +1,20 @@
 //! Convolution of bytes, held to plain loops bit for bit on every set of instructions of the machine.
 
 use kernels::conv::Conv;
+use kernels::conv::depthwise;
 use kernels::integer::{
-    Ending, Instructions, Method, Output, Rounding, Summand, Weights, Word, from_words, quads,
-    to_words,
+    Averages, Depthwise, Ending, How, Input, Instructions, Layout, Maps, Max, Method, Output,
+    Rounded, Rounding, Summand, Weights, Word, from_floats, round_images, to_floats,
 };
-use kernels::{Activation, LANES};
+use kernels::pool::{Average, Pooling};
+use kernels::{Activation, LANES, Lanes, Size, Window};
 use proptest::prelude::*;
 use seed::stream;
 
 use crate::{check, shapes};
 
 /// A convolution with its operands.
+#[derive(Clone)]
 struct Case {
     conv: Conv,
     weights: Vec<i8>,
@@ -87,39 +90,85 @@ impl Case {
         values
     }
 
-    fn words(&self, bytes: &[u8], channels: usize, pixels: usize) -> Vec<Word> {
-        let blocks = self.conv.lanes.blocks();
-        let mut words = vec![0; blocks * quads(channels) * pixels * LANES];
-        // What is no channel and no image must not matter.
-        to_words(bytes, channels, self.conv.lanes, 77, &mut words);
-        words
+    fn maps(&self, layout: Layout, output: bool) -> Maps {
+        let c = &self.conv;
+        let (channels, size) =
+            if output { (c.outputs, c.output()) } else { (c.inputs, Size { h: c.h, w: c.w }) };
+        Maps { layout, channels, size }
+    }
+
+    /// All images as lanes, or the first one in tiles.
+    fn check(&self) {
+        let batch = Layout::Images(self.conv.lanes);
+        for layout in [batch, Layout::Tiles] {
+            for instructions in Instructions::available() {
+                for method in [Method::Dense, Method::Sparse] {
+                    let tiles = layout == Layout::Tiles;
+                    self.check_one(layout, How { method, tiles, instructions });
+                }
+            }
+        }
     }
 
     #[track_caller]
-    fn check(&self) {
+    fn check_one(&self, layout: Layout, how: How) {
         let c = &self.conv;
-        let pixels = c.output().pixels();
-        let x = self.words(&self.x, c.inputs, c.h * c.w);
-        let add = self.add.as_ref().map(|(all, r)| (self.words(all, c.outputs, pixels), *r));
+        let (maps, to) = (self.maps(layout, false), self.maps(layout, true));
+        // What is no channel and no image must not matter.
+        let words = maps.to_words(&self.x[..maps.bytes()], 77);
+        let x = Input { layout, words: &words, rounding: self.from };
+        let add = self.add.as_ref().map(|(all, r)| (to.to_words(&all[..to.bytes()], 78), *r));
         let add = add.as_ref().map(|(words, rounding)| Summand { words, rounding: *rounding });
         let end =
             Ending { factors: &self.factors, bias: &self.bias, add, activation: self.activation };
-        let expected = self.values();
+        let expected = &self.values()[..to.bytes()];
         let bytes: Vec<u8> = expected.iter().map(|v| self.to.rounded(*v)).collect();
-        for instructions in Instructions::available() {
-            for method in [Method::Dense, Method::Sparse] {
-                let weights = Weights::new(c, &self.weights, method, instructions);
-                let mut y = vec![0; c.lanes.blocks() * quads(c.outputs) * pixels * LANES];
-                weights.forward(c, (&x, self.from), &end, Output::Words(&mut y, self.to));
-                let found = from_words(&y, c.outputs, c.lanes);
-                assert!(found == bytes, "{instructions:?}, {method:?}: bytes differ");
-                let mut y = vec![f32::NAN; c.output_len()];
-                weights.forward(c, (&x, self.from), &end, Output::Floats(&mut y));
-                let mut found = vec![0.0; expected.len()];
-                kernels::pack::from_blocks(&y, c.outputs * pixels, c.lanes, &mut found);
-                let same = found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{instructions:?}, {method:?}: values differ");
-            }
+        let weights = Weights::new(c, &self.weights, how);
+        let mut y = vec![0; to.words()];
+        weights.forward(x, &end, Output::Words(&mut y, self.to));
+        assert!(to.from_words(&y) == bytes, "{how:?}: bytes differ");
+        if layout == Layout::Tiles {
+            return;
+        }
+        let mut y = vec![f32::NAN; c.output_len()];
+        weights.forward(x, &end, Output::Floats(&mut y));
+        let mut found = vec![0.0; expected.len()];
+        kernels::pack::from_blocks(&y, c.outputs * c.output().pixels(), c.lanes, &mut found);
+        let same = found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same, "{how:?}: values differ");
+    }
+
+    /// As a convolution of each channel by itself, of as many outputs as inputs.
+    #[track_caller]
+    fn check_depthwise(&self) {
+        let c = &self.conv;
+        let sizes = depthwise::Depthwise {
+            lanes: Lanes::of(1),
+            channels: c.inputs,
+            h: c.h,
+            w: c.w,
+            window: c.window,
+        };
+        // The same weights where all others are zero.
+        let (taps, mut full) = (c.window.taps(), vec![0; c.weight_len()]);
+        let own = &self.weights[..c.inputs * taps];
+        for (i, weights) in own.chunks_exact(taps).enumerate() {
+            full[(i * c.inputs + i) * taps..][..taps].copy_from_slice(weights);
+        }
+        let all = Self { weights: full, x: self.x.clone(), ..self.clone() };
+        for layout in [Layout::Images(c.lanes), Layout::Tiles] {
+            let (maps, to) = (self.maps(layout, false), self.maps(layout, true));
+            let words = maps.to_words(&self.x[..maps.bytes()], 77);
+            let x = Input { layout, words: &words, rounding: self.from };
+            let add = self.add.as_ref().map(|(all, r)| (to.to_words(&all[..to.bytes()], 78), *r));
+            let add = add.as_ref().map(|(words, rounding)| Summand { words, rounding: *rounding });
+            let activation = self.activation;
+            let end = Ending { factors: &self.factors, bias: &self.bias, add, activation };
+            let bytes: Vec<u8> = all.values().iter().map(|v| self.to.rounded(*v)).collect();
+            let mut y = vec![0; to.words()];
+            let kernel = Depthwise::new(&sizes, own, layout == Layout::Tiles);
+            kernel.forward(x, &end, (&mut y, self.to));
+            assert!(to.from_words(&y) == bytes[..to.bytes()], "{layout:?}");
         }
     }
 }
@@ -149,5 +198,127 @@ proptest! {
     #[test]
     fn more_channels(conv in shapes::large_conv(), seed in any::<u64>(), density in 0.0..1.0) {
         Case::new(conv, density, seed, Some(Activation::Relu)).check();
+    }
+}
+
+/// Some bytes.
+fn bytes(count: usize, seed: u64) -> Vec<u8> {
+    let mut random = stream(seed, "test/integer/bytes", count as u64);
+    (0..count).map(|_| (random.unit() * 256.0) as u8).collect()
+}
+
+/// The pixels of each window of a map, and how many are counted.
+fn windows(average: &Average) -> Vec<(Vec<usize>, usize)> {
+    let (size, output) = (average.input(), average.output());
+    let Average::Windows { pooling, count_padding } = average else {
+        return vec![((0..size.pixels()).collect(), size.pixels())];
+    };
+    let w = pooling.window;
+    let mut all = vec![];
+    for (oy, ox) in (0..output.h).flat_map(|y| (0..output.w).map(move |x| (y, x))) {
+        let (mut pixels, mut counted) = (vec![], 0);
+        for tap in 0..w.taps() {
+            let y = oy * w.stride.h + tap / w.kernel.w * w.dilation.h;
+            let x = ox * w.stride.w + tap % w.kernel.w * w.dilation.w;
+            let inside = (w.padding.top..w.padding.top + size.h).contains(&y)
+                && (w.padding.left..w.padding.left + size.w).contains(&x);
+            let padded = y < w.padding.top + size.h + w.padding.bottom
+                && x < w.padding.left + size.w + w.padding.right;
+            if inside {
+                pixels.push((y - w.padding.top) * size.w + x - w.padding.left);
+            }
+            counted += usize::from(inside || (padded && *count_padding));
+        }
+        all.push((pixels, counted));
+    }
+    all
+}
+
+fn pools(pooling: Pooling, channels: usize, images: usize, seed: u64) {
+    let output = pooling.output();
+    let (from, to) = (Rounding { scale: 0.02, zero: 31 }, Rounding { scale: 0.013, zero: 77 });
+    let grid = Average::Grid { input: pooling.size, output: Size::square(1) };
+    let averages = [false, true]
+        .map(|count_padding| Average::Windows { pooling, count_padding })
+        .into_iter()
+        .chain([grid]);
+    for layout in [Layout::Images(Lanes::of(images)), Layout::Tiles] {
+        let tiles = layout == Layout::Tiles;
+        let maps = Maps { layout, channels, size: pooling.size };
+        let all = bytes(maps.bytes(), seed);
+        let words = maps.to_words(&all, 77);
+        let x = Input { layout, words: &words, rounding: from };
+        let planes = || all.chunks_exact(pooling.size.pixels());
+        let maxima = Maps { layout, channels, size: output };
+        let mut y = vec![0; maxima.words()];
+        Max::new(&pooling, tiles).forward(x, channels, &mut y);
+        let some = windows(&Average::Windows { pooling, count_padding: false });
+        let most = |plane: &[u8]| -> Vec<u8> {
+            some.iter().map(|(w, _)| w.iter().map(|i| plane[*i]).max().unwrap_or(0)).collect()
+        };
+        assert_eq!(maxima.from_words(&y), planes().flat_map(most).collect::<Vec<u8>>());
+        for average in averages.clone() {
+            let activation = Some(Activation::Relu);
+            let kernel = Averages::new(&average, tiles).expect("windows of one size");
+            let means = Maps { layout, channels, size: average.output() };
+            let mut y = vec![0; means.words()];
+            kernel.forward(x, channels, Rounded { activation, to }, &mut y);
+            let some = windows(&average);
+            let mean = |plane: &[u8]| -> Vec<u8> {
+                let of = |(window, counted): &(Vec<usize>, usize)| {
+                    let zero = i32::from(from.zero);
+                    let sum: i32 = window.iter().map(|i| i32::from(plane[*i]) - zero).sum();
+                    let inverse = if *counted > 0 { 1.0 / *counted as f32 } else { 0.0 };
+                    to.rounded((sum as f32 * inverse * from.scale).max(0.0))
+                };
+                some.iter().map(of).collect()
+            };
+            let expected: Vec<u8> = planes().flat_map(mean).collect();
+            assert_eq!(means.from_words(&y), expected, "{average:?} {layout:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(check::cases())]
+
+    #[test]
+    fn each_channel_by_itself(
+        conv in shapes::conv(9, 9), seed in any::<u64>(), activation in activations(),
+    ) {
+        let conv = Conv { outputs: conv.inputs, ..conv };
+        Case::new(conv, 1.0, seed, activation).check_depthwise();
+    }
+
+    #[test]
+    fn any_pooling(
+        pooling in shapes::pooling(), channels in 1..=9_usize, images in 1..=20_usize,
+        seed in any::<u64>(),
+    ) {
+        pools(pooling, channels, images, seed);
+    }
+
+    #[test]
+    fn floats_there_and_back(
+        images in 1..=20_usize, channels in 1..=6_usize, h in 1..=9_usize, w in 1..=9_usize,
+    ) {
+        for layout in [Layout::Images(Lanes::of(images)), Layout::Tiles] {
+            let maps = Maps { layout, channels, size: Size { h, w } };
+            let rounding = Rounding { scale: 0.5, zero: 9 };
+            let all = bytes(maps.bytes(), 1);
+            let values: Vec<f32> = all.iter().map(|q| rounding.value(*q)).collect();
+            let mut words: Vec<Word> = vec![7; maps.words()];
+            round_images(&values, maps, rounding, &mut words);
+            prop_assert_eq!(maps.from_words(&words), all.clone());
+            let mut blocks = vec![0.0; layout.blocks() * channels * h * w * LANES];
+            to_floats(&words, (maps, rounding), &mut blocks);
+            let mut found = vec![0.0; values.len()];
+            let lanes = Lanes::of(layout.images());
+            kernels::pack::from_blocks(&blocks, channels * h * w, lanes, &mut found);
+            prop_assert_eq!(found, values);
+            words.fill(5);
+            from_floats(&blocks, (maps, rounding), &mut words);
+            prop_assert_eq!(maps.from_words(&words), all);
+        }
     }
 }

@@ -1,0 +1,256 @@
+//! Layers made ready to run in integers.
+
+use kernels::conv::depthwise;
+use kernels::integer::{
+    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Rounded, Rounding,
+    Summand, Weights, Word, from_floats, quads, to_floats,
+};
+use kernels::{Activation, Buffer, LANES, Lanes, pack};
+use rayon::prelude::*;
+
+use super::{How, Integers, integers};
+use crate::block::{BlockLayer, BlockOperands};
+use crate::{Conv, Kind, Network, sizes};
+
+/// The share of quads of weights that are not zero from which on all are walked.
+const DENSE: f64 = 0.5;
+
+/// A layer that is ready to run.
+pub(super) enum Ready {
+    Input,
+    Conv(Convolution),
+    Max(Max),
+    Average(Averages, Option<Activation>),
+    /// Computed from the values that the integers stand for.
+    Floats(BlockLayer),
+}
+
+/// A convolution with what follows its sums.
+pub(super) struct Convolution {
+    kernel: Products,
+    factors: Vec<f32>,
+    bias: Vec<f32>,
+    activation: Option<Activation>,
+}
+
+enum Products {
+    Full(Weights, Method),
+    Depthwise(Depthwise),
+}
+
+/// A layer's output: its maps, and what their words stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    pub maps: Maps,
+    pub rounding: Rounding,
+    pub words: &'a [Word],
+}
+
+/// What a layer reads and writes.
+pub(super) struct Operands<'a> {
+    pub inputs: &'a [Value<'a>],
+    pub add: Option<Value<'a>>,
+    pub to: Target<'a>,
+}
+
+/// Where a layer's output goes.
+pub(super) enum Target<'a> {
+    /// To words of these maps.
+    Words(Maps, Rounding, &'a mut [Word]),
+    /// As logits `(n, classes)`.
+    Logits(&'a mut [f32]),
+}
+
+impl Ready {
+    /// Layer `n`.
+    pub fn new(network: &Network, n: usize, from: Option<Rounding>, how: How) -> Self {
+        let layer = &network.layers[n];
+        let activation = layer.activation.map(sizes::activation);
+        let last = n + 1 == network.layers.len();
+        let x = layer.inputs.first().map(|input| network.layers[*input].shape);
+        let floats = || Self::Floats(BlockLayer::new(network, n, false));
+        let (Some(x), Some(from)) = (x, from) else { return Self::Input };
+        let average = |average| match Averages::new(&average, how.tiles) {
+            Some(kernel) if !last => Self::Average(kernel, activation),
+            _ => floats(),
+        };
+        match &layer.kind {
+            Kind::Conv(conv) => Self::Conv(convolution(network, n, (conv, from), how)),
+            Kind::MaxPool(pool) if !last && activation.is_none() => {
+                Self::Max(Max::new(&sizes::max_pool(x, *pool), how.tiles))
+            }
+            Kind::AveragePool(pool) => average(sizes::average_pool(x, *pool)),
+            Kind::AdaptiveAverage(pool) => average(sizes::adaptive_average(x, *pool)),
+            _ => floats(),
+        }
+    }
+
+    /// Which kernel it runs, for people.
+    pub fn kernel(&self) -> &'static str {
+        match self {
+            Self::Input => "rounded",
+            Self::Conv(Convolution { kernel: Products::Full(_, Method::Sparse), .. }) => "sparse, int8",
+            Self::Conv(Convolution { kernel: Products::Full(_, Method::Dense), .. }) => "dense, int8",
+            Self::Conv(Convolution { kernel: Products::Depthwise(_), .. }) => "depthwise, int8",
+            Self::Max(_) | Self::Average(..) => "int8",
+            Self::Floats(_) => "f32",
+        }
+    }
+
+    /// Computes the output of a layer that is not the input.
+    pub fn run(&self, operands: Operands) {
+        let x = operands.inputs[0];
+        let input =
+            Input { layout: x.maps.layout, words: x.words, rounding: x.rounding };
+        match (self, operands.to) {
+            (Self::Conv(conv), to) => conv.run(input, operands.add, to),
+            (Self::Max(max), Target::Words(_, _, y)) => max.forward(input, x.maps.channels, y),
+            (Self::Average(average, activation), Target::Words(_, to, y)) => {
+                let end = Rounded { activation: *activation, to };
+                average.forward(input, x.maps.channels, end, y);
+            }
+            (Self::Floats(layer), to) => in_floats(layer, operands.inputs, to),
+            (Self::Input | Self::Max(_) | Self::Average(..), _) => {
+                unreachable!("the input is rounded, and the last layer is not a pooling in integers")
+            }
+        }
+    }
+}
+
+impl Convolution {
+    fn run(&self, x: Input, add: Option<Value>, to: Target) {
+        let add = add.map(|add| Summand { words: add.words, rounding: add.rounding });
+        let end = Ending {
+            factors: &self.factors,
+            bias: &self.bias,
+            add,
+            activation: self.activation,
+        };
+        match (&self.kernel, to) {
+            (Products::Full(weights, _), Target::Words(_, rounding, y)) => {
+                weights.forward(x, &end, Output::Words(y, rounding));
+            }
+            (Products::Full(weights, _), Target::Logits(logits)) => {
+                let blocks = x.layout.blocks();
+                let mut floats = Buffer::new(blocks * self.bias.len() * LANES);
+                weights.forward(x, &end, Output::Floats(&mut floats));
+                // The one pixel of an image in tiles is its first lane.
+                pack::from_blocks(&floats, self.bias.len(), Lanes::of(x.layout.images()), logits);
+            }
+            (Products::Depthwise(weights), Target::Words(_, rounding, y)) => {
+                weights.forward(x, &end, (y, rounding));
+            }
+            (Products::Depthwise(_), Target::Logits(_)) => unreachable!("of one group instead"),
+        }
+    }
+}
+
+fn in_floats(layer: &BlockLayer, inputs: &[Value], to: Target) {
+    let layout = inputs[0].maps.layout;
+    let lanes = Lanes::of(layout.images());
+    let len = |maps: &Maps| layout.blocks() * maps.channels * maps.size.pixels() * LANES;
+    let floats = |x: &Value| {
+        let mut values = Buffer::zeros(len(&x.maps));
+        to_floats(x.words, (x.maps, x.rounding), &mut values);
+        values
+    };
+    let inputs: Vec<Buffer> = inputs.iter().map(floats).collect();
+    let inputs: Vec<&[f32]> = inputs.iter().map(|b| &b[..]).collect();
+    let run = |len: usize| {
+        let mut values = Buffer::zeros(len);
+        layer.run(BlockOperands { lanes, inputs: &inputs, add: &[], y: &mut values });
+        values
+    };
+    match to {
+        Target::Words(maps, rounding, y) => from_floats(&run(len(&maps)), (maps, rounding), y),
+        Target::Logits(logits) => {
+            let classes = logits.len() / layout.images();
+            pack::from_blocks(&run(layout.blocks() * classes * LANES), classes, lanes, logits);
+        }
+    }
+}
+
+/// Whether every sum of `network` fits 32 bits.
+///
+/// # Errors
+/// In words, the layer of which one may not.
+pub fn check(network: &Network) -> Result<(), String> {
+    for layer in &network.layers {
+        let Kind::Conv(conv) = &layer.kind else { continue };
+        let inputs = network.layers[layer.inputs[0]].shape.c;
+        let products = inputs * conv.taps();
+        if !Weights::fit(products) {
+            return Err(format!(
+                "layer {}: {products} products in a sum, which may not fit 32 bits; pack it with \
+                 --activations f32",
+                layer.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn convolution(
+    network: &Network,
+    n: usize,
+    (conv, from): (&Conv, Rounding),
+    how: How,
+) -> Convolution {
+    let layer = &network.layers[n];
+    let x = network.layers[layer.inputs[0]].shape;
+    let Integers { weights, scales } = integers(conv);
+    let factors = scales.iter().map(|scale| scale * from.scale).collect();
+    let activation = layer.activation.map(sizes::activation);
+    let last = n + 1 == network.layers.len();
+    let lanes = Lanes::of(1);
+    let kernel = if conv.groups == layer.shape.c && conv.groups == x.c && !last {
+        let sizes =
+            depthwise::Depthwise { lanes, channels: x.c, h: x.h, w: x.w, window: conv.window };
+        Products::Depthwise(Depthwise::new(&sizes, &weights, how.tiles))
+    } else {
+        let full = kernels::conv::Conv {
+            lanes,
+            inputs: x.c,
+            h: x.h,
+            w: x.w,
+            outputs: layer.shape.c,
+            window: conv.window,
+        };
+        let whole = ungrouped(conv, &weights, x.c);
+        let sparse = how.skip && density(&full, &whole) < DENSE;
+        let method = if sparse { Method::Sparse } else { Method::Dense };
+        let arranged = integer::How { method, tiles: how.tiles, instructions: how.instructions };
+        Products::Full(Weights::new(&full, &whole, arranged), method)
+    };
+    Convolution { kernel, factors, bias: conv.bias.clone(), activation }
+}
+
+/// The weights of a convolution in groups as those of one without, zero where outputs read nothing.
+fn ungrouped(conv: &Conv, weights: &[i8], inputs: usize) -> Vec<i8> {
+    if conv.groups == 1 {
+        return weights.to_vec();
+    }
+    let taps = conv.taps();
+    let (own, row) = (conv.row(), inputs * taps);
+    let outputs = conv.bias.len();
+    let mut whole = vec![0; outputs * row];
+    for (o, weights) in weights.chunks_exact(own).enumerate() {
+        let group = o / (outputs / conv.groups);
+        whole[o * row + group * own..][..own].copy_from_slice(weights);
+    }
+    whole
+}
+
+/// The share of quads of which a weight is not zero.
+fn density(conv: &kernels::conv::Conv, weights: &[i8]) -> f64 {
+    let taps = conv.window.taps();
+    let all = conv.outputs * quads(conv.inputs) * taps;
+    let kept = |row: &[i8]| -> usize {
+        let quads = row.chunks(4 * taps);
+        quads
+            .map(|q| (0..taps).filter(|t| q.iter().skip(*t).step_by(taps).any(|w| *w != 0)).count())
+            .sum()
+    };
+    let kept: usize = weights.par_chunks_exact(conv.inputs * taps).map(kept).sum();
+    kept as f64 / all as f64
+}

@@ -1,0 +1,177 @@
+//! Where the windows of a convolution read: near copies of words, borders included.
+
+use super::layout::{ACROSS, Layout};
+use super::{Word, quads};
+use crate::conv::Conv;
+use crate::conv::stencil::Stencil;
+use crate::conv::tiling::{Part, Share, Tiling};
+use crate::{LANES, Size, Window};
+
+/// The windows of a convolution over words, and how they are shared out.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    /// Its sizes are those of the words' maps, of tiles where an image is cut into tiles.
+    pub s: Stencil,
+    pub tiling: Tiling,
+    /// Whether each lane reads itself alone.
+    own_lanes: bool,
+    /// Pixels of a channel of the input.
+    real: Size,
+}
+
+impl Reader {
+    /// Of `conv`, whose channels are real ones, shared out as `share` has it.
+    pub fn new(conv: &Conv, layout: Layout, share: Share) -> Self {
+        Self::to(conv, conv.output(), layout, share)
+    }
+
+    /// The same with so many windows down and across.
+    pub fn to(conv: &Conv, output: Size, layout: Layout, share: Share) -> Self {
+        let words = Conv { inputs: quads(conv.inputs), outputs: quads(conv.outputs), ..*conv };
+        let real = Size { h: conv.h, w: conv.w };
+        let s = match layout {
+            Layout::Images(lanes) => Stencil::between(&Conv { lanes, ..words }, real, output),
+            Layout::Tiles => Stencil::between(&words, layout.map(real), layout.map(output)),
+        };
+        let single = Window::square(1, 1, 0);
+        let own_lanes = layout != Layout::Tiles || conv.window == single;
+        let in_place = share.in_place && own_lanes;
+        let tiling = Tiling::new(&s, Share { in_place, ..share });
+        Self { s, tiling, own_lanes, real }
+    }
+
+    /// The same over so many blocks.
+    pub fn of_blocks(&self, blocks: usize) -> Self {
+        let s = Stencil { blocks, ..self.s.clone() };
+        let tiling = self.tiling.of_blocks(&s);
+        Self { s, tiling, ..*self }
+    }
+
+    /// Words that the room of an item takes.
+    pub fn room(&self) -> usize {
+        self.tiling.room(&self.s)
+    }
+
+    /// Where the windows of `part` read `source`: there, or in `room`; `border` stands around maps.
+    #[inline(always)]
+    pub fn read<'a>(
+        &self,
+        part: Part,
+        (source, room): (&'a [Word], &'a mut [Word]),
+        border: Word,
+    ) -> &'a [Word] {
+        if self.own_lanes {
+            return self.tiling.read(&self.s, part, (source, room), border);
+        }
+        let plane = self.s.h * self.s.w * LANES;
+        let (channels, item) = (part.channels, part.item);
+        for phase in self.tiling.phases(&self.s, item) {
+            let vectors = self.vectors(&phase.rows, &phase.columns);
+            for (i, channel) in channels.clone().enumerate() {
+                let map = channel * plane;
+                let to = &mut room[self.tiling.channel(i) + phase.at..][..vectors.len() * LANES];
+                for (vector, to) in vectors.iter().zip(to.as_chunks_mut::<LANES>().0) {
+                    vector.copy((source, map), to, border);
+                }
+            }
+        }
+        room
+    }
+
+    /// Where the sixteen lanes of each vector of a room's map come from, of which `rows` and `columns` say
+    /// where the first tile's lie.
+    fn vectors(&self, rows: &[isize], columns: &[isize]) -> Vec<From> {
+        let Stencil { h, w, step, .. } = self.s;
+        let windows = Size { h: self.s.rows * step.h, w: self.s.columns * step.w };
+        let rows: Vec<Along> =
+            rows.iter().map(|row| Along::new(*row, windows.h, (h, self.real.h))).collect();
+        let columns: Vec<Along> =
+            columns.iter().map(|column| Along::new(*column, windows.w, (w, self.real.w))).collect();
+        let vector = |row: &Along, column: &Along| From::new(row, column, w);
+        rows.iter().flat_map(|row| columns.iter().map(move |column| vector(row, column))).collect()
+    }
+}
+
+/// Where one row (or column) of the four tiles along an axis comes from: a place in a tile, and which tile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Along([Option<(usize, usize)>; ACROSS]);
+
+impl Along {
+    /// Row `first` of the first tile's windows; those of the next tile lie `step` rows below. Tiles have
+    /// `tile` rows each, the image `all`.
+    fn new(first: isize, step: usize, (tile, all): (usize, usize)) -> Self {
+        let of = |i: usize| {
+            let row = usize::try_from(first + (i * step) as isize).ok()?;
+            (row < all).then_some((row % tile, row / tile))
+        };
+        Self(std::array::from_fn(of))
+    }
+
+    /// The place in a tile, where each tile's own lies there.
+    fn own(&self) -> Option<usize> {
+        let (place, _) = self.0[0]?;
+        (0..ACROSS).all(|i| self.0[i] == Some((place, i))).then_some(place)
+    }
+}
+
+/// Where the lanes of a vector come from, as places of words in a map.
+enum From {
+    /// A vector as it lies.
+    Whole(usize),
+    /// Four lanes that lie beside each other, for each row of tiles; where the mask has no bits stands the
+    /// border. A place may lie before the map where its first lane is masked.
+    Rows { at: [isize; ACROSS], mask: [Word; LANES] },
+    /// Each lane.
+    Lanes([Option<usize>; LANES]),
+}
+
+impl From {
+    /// The lanes at `row` and `column` of maps that are `width` vectors wide.
+    fn new(row: &Along, column: &Along, width: usize) -> Self {
+        let at = |(y, down): (usize, usize), (x, across): (usize, usize)| {
+            (y * width + x) * LANES + down * ACROSS + across
+        };
+        if let (Some(y), Some(x)) = (row.own(), column.own()) {
+            return Self::Whole(at((y, 0), (x, 0)));
+        }
+        let lanes: [Option<usize>; LANES] = std::array::from_fn(|lane| {
+            Some(at(row.0[lane / ACROSS]?, column.0[lane % ACROSS]?))
+        });
+        let mut first = [0; ACROSS];
+        for (first, four) in first.iter_mut().zip(lanes.as_chunks::<ACROSS>().0) {
+            let mut starts = (0..ACROSS).filter_map(|i| Some(four[i]? as isize - i as isize));
+            *first = starts.next().unwrap_or(0);
+            if starts.any(|start| start != *first) {
+                return Self::Lanes(lanes);
+            }
+        }
+        Self::Rows { at: first, mask: lanes.map(|lane| if lane.is_some() { Word::MAX } else { 0 }) }
+    }
+
+    /// Copies the vector of the map that begins at `map` of `source`.
+    #[inline(always)]
+    fn copy(&self, (source, map): (&[Word], usize), to: &mut [Word; LANES], border: Word) {
+        match self {
+            Self::Whole(at) => to.copy_from_slice(&source[map + at..][..LANES]),
+            Self::Rows { at, mask } => {
+                let rows = to.as_chunks_mut::<ACROSS>().0.iter_mut();
+                for ((at, mask), to) in at.iter().zip(mask.as_chunks::<ACROSS>().0).zip(rows) {
+                    let first = map.wrapping_add_signed(*at);
+                    let four: [Word; ACROSS] = match source.get(first..first.wrapping_add(ACROSS)) {
+                        Some(four) => *four.first_chunk().expect("four lanes"),
+                        // Beyond the source only what is masked is missing.
+                        None => std::array::from_fn(|i| {
+                            source.get(first.wrapping_add(i)).copied().unwrap_or(0)
+                        }),
+                    };
+                    *to = std::array::from_fn(|i| four[i] & mask[i] | border & !mask[i]);
+                }
+            }
+            Self::Lanes(lanes) => {
+                for (at, to) in lanes.iter().zip(to) {
+                    *to = at.map_or(border, |at| source[map + at]);
+                }
+            }
+        }
+    }
+}
