@@ -1,7 +1,11 @@
 """The networks of the comparison, as a user of PyTorch would write them, by the names of ours."""
 
+import copy
+import functools
 from collections import OrderedDict
+from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -104,16 +108,15 @@ class Net10(nn.Module):
         return self.classifier(self.res2(x) + x)
 
 
-def vgg16():
-    from torchvision.models import vgg16 as make
+def of_torchvision(name):
+    """A constructor of one of torchvision's networks, for ten classes."""
 
-    return make(num_classes=10)
+    def make():
+        from torchvision.models import get_model
 
+        return get_model(name, num_classes=10)
 
-def efficientnet_b0():
-    from torchvision.models import efficientnet_b0 as make
-
-    return make(num_classes=10)
+    return make
 
 
 NETWORKS = {
@@ -121,17 +124,77 @@ NETWORKS = {
     "vgg-lab": vgg_lab,
     "resnet-like": resnet_like,
     "net10": Net10,
-    "vgg16": vgg16,
-    "efficientnet-b0": efficientnet_b0,
+    "vgg16": of_torchvision("vgg16"),
+    "efficientnet-b0": of_torchvision("efficientnet_b0"),
 }
+# Networks that our zoo does not have: they come to us as ONNX files.
+IMPORTED = {name: of_torchvision(name) for name in ("mobilenet_v2", "resnet50")}
 # Height and width of the images where they are not 32.
-SIDES = {"efficientnet-b0": 224}
+SIDES = {"efficientnet-b0": 224, "mobilenet_v2": 224, "resnet50": 224}
 # Images of a batch where the command line does not say.
-BATCHES = {"efficientnet-b0": 32}
-# What is timed: everything, or the dense training step and inference.
+BATCHES = {"efficientnet-b0": 32, "mobilenet_v2": 16, "resnet50": 16}
+# What is timed.
 TIMED = {
     "resnet18": ("train", "finetune", "infer", "scaling"),
     "vgg-lab": ("train", "finetune", "infer", "scaling"),
     "resnet-like": ("train", "finetune", "infer", "scaling"),
     "efficientnet-b0": ("train",),
+    "mobilenet_v2": ("infer",),
+    "resnet50": ("infer",),
 }
+
+
+class Form(NamedTuple):
+    """What inference of ours runs: values in "f32" or "int8", and which weights are zero.
+
+    The structure is "dense", or as `magnitude_masks` has it.
+    """
+
+    precision: str
+    structure: str = "dense"
+    sparsity: float = 0.0
+
+
+# Structure and sparsity of the pruned forms of networks for 32 pixels, and of the others.
+SMALL = {
+    "f32": (("any", 0.9), ("global", 0.9), ("any", 0.95), ("global", 0.95)),
+    "int8": (("any", 0.9), ("any", 0.95), ("block4", 0.8), ("block4", 0.9), ("block4", 0.95)),
+}
+LARGE = dict.fromkeys(SMALL, (("any", 0.8), ("any", 0.9), ("block4", 0.8), ("block4", 0.9)))
+
+
+def forms(network):
+    """The forms in which a network's inference is timed."""
+    for precision, pruned in (LARGE if network in IMPORTED else SMALL).items():
+        yield Form(precision)
+        yield from (Form(precision, *zeros) for zeros in pruned)
+
+
+def images(network, batch):
+    side = SIDES.get(network, 32)
+    return torch.randn(batch, 3, side, side)
+
+
+@functools.cache
+def settled(network):
+    """A network in eval mode, its norms' statistics being those of some random images.
+
+    Convolutions are drawn as torchvision draws those of its ResNets.
+    """
+    torch.manual_seed(0)
+    model = (NETWORKS | IMPORTED)[network]().train()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        if isinstance(layer, nn.BatchNorm2d):
+            # All passes weigh the same.
+            layer.momentum = None
+    with torch.no_grad():
+        for _ in range(4):
+            model(images(network, 16))
+    return model.eval()
+
+
+def drawn(network):
+    """The network that every row of inference starts from, ours and the peers'; made once a run."""
+    return copy.deepcopy(settled(network))

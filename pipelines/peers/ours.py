@@ -1,15 +1,15 @@
 """Our side: steps of `models bench`, and packed files of `deployer bench`."""
 
+import functools
 import json
-import os
 import pathlib
 import statistics
 import subprocess
 
 import torch
 
-from networks import NETWORKS, SIDES
-from theirs import magnitude_masks
+from networks import IMPORTED, SIDES, drawn
+from theirs import export, magnitude_masks
 
 
 def run(command, **options):
@@ -53,14 +53,12 @@ class Steps:
 
 
 class Packed:
-    """The network as a user of PyTorch would bring it: pruned there, its state_dict imported and
-    packed here."""
+    """The network as a user of PyTorch would bring it: pruned there, imported and packed here."""
 
-    def __init__(self, folder, scratch, network, batch, sparsity, allocation, threads):
-        self.file = f"{scratch}/{network}-{sparsity}-{allocation}.safetensors"
-        if not os.path.exists(self.file):
-            pack(folder, scratch, network, sparsity, allocation, self.file)
-        self.command = [f"{folder}/deployer", "bench", self.file, "--json"]
+    def __init__(self, folder, scratch, network, batch, form, threads):
+        file = packed(folder, scratch, network, form)
+        self.form = form
+        self.command = [f"{folder}/deployer", "bench", file, "--json"]
         self.command += ["--batch", str(batch), "--threads", str(threads)]
         self.seconds, self.dense = [], []
 
@@ -73,18 +71,39 @@ class Packed:
         return statistics.median(self.seconds)
 
 
-def pack(folder, scratch, network, sparsity, allocation, file):
-    torch.manual_seed(0)
-    state = NETWORKS[network]()
+@functools.cache
+def dataset(folder, scratch):
+    """Images for calibration; a tenth is set apart, and 512 are needed."""
+    out = f"{scratch}/data"
+    run([f"{folder}/data-cifar", "synth", "--train", "600", "--test", "10", "--out", out])
+    return out
+
+
+@functools.cache
+def packed(folder, scratch, network, form):
+    """The packed file of a form."""
+    out = f"{scratch}/{'-'.join(map(str, (network, *form)))}.safetensors"
+    source = checkpoint(folder, scratch, network, form.structure, form.sparsity)
+    pack = [f"{folder}/deployer", "pack", source, "--data", dataset(folder, scratch)]
+    if form.precision == "int8":
+        pack += ["--values", "int8", "--activations", "int8"]
+    run(pack + ["--out", out])
+    return out
+
+
+@functools.cache
+def checkpoint(folder, scratch, network, structure, sparsity):
+    """The checkpoint of a pruned network, for all precisions."""
+    out = f"{scratch}/{network}-{structure}-{sparsity}"
+    model = drawn(network)
     if sparsity:
-        for weight, mask in magnitude_masks(state, sparsity, allocation):
+        for weight, mask in magnitude_masks(model, sparsity, structure):
             weight.data.mul_(mask)
-    named = f"{scratch}/{network}.pth"
-    torch.save(state.state_dict(), named)
-    data, checkpoint = f"{scratch}/data", f"{file}.checkpoint"
-    if not os.path.exists(data):
-        run([f"{folder}/data-cifar", "synth", "--train", "100", "--test", "10", "--out", data])
-    side = str(SIDES.get(network, 32))
-    models = [f"{folder}/models", "import", named, "--network", network, "--side", side]
-    run(models + ["--out", checkpoint])
-    run([f"{folder}/deployer", "pack", checkpoint, "--data", data, "--out", file])
+    if network in IMPORTED:
+        file, zoo = f"{out}.onnx", []
+        pathlib.Path(file).write_bytes(export(network, model))
+    else:
+        file, zoo = f"{out}.pth", ["--network", network, "--side", str(SIDES.get(network, 32))]
+        torch.save(model.state_dict(), file)
+    run([f"{folder}/models", "import", file, *zoo, "--out", out])
+    return out

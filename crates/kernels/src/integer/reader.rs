@@ -36,7 +36,12 @@ impl Reader {
         let single = Window::square(1, 1, 0);
         let own_lanes = layout != Layout::Tiles || conv.window == single;
         let in_place = share.in_place && own_lanes;
-        let tiling = Tiling::new(&s, Share { in_place, ..share });
+        // There is one block of tiles: no room for windows of others.
+        let windows = match layout {
+            Layout::Images(_) => share.windows,
+            Layout::Tiles => share.windows.min(s.rows * s.columns),
+        };
+        let tiling = Tiling::new(&s, Share { in_place, windows, ..share });
         Self { s, tiling, own_lanes, real }
     }
 

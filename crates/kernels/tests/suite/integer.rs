@@ -7,7 +7,7 @@ use kernels::integer::{
     Rounded, Rounding, Summand, Weights, Word, from_floats, round_images, to_floats,
 };
 use kernels::pool::{Average, Pooling};
-use kernels::{Activation, LANES, Lanes, Size, Window};
+use kernels::{Activation, LANES, Lanes, Size};
 use proptest::prelude::*;
 use seed::stream;
 
