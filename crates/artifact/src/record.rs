@@ -165,11 +165,19 @@ record!(
     }
 );
 
+fn single_weights() -> String {
+    "weight".to_owned()
+}
+
 record!(
     /// Result of `pruner`.
     Pruning {
         /// `magnitude` or `random`.
         score: String,
+        /// What goes as a whole: `weight`, or `block4` for four input channels; records made before there
+        /// were blocks do not say it.
+        #[serde(default = "single_weights")]
+        structure: String,
         /// `global`, `layer` or `plan`.
         scope: String,
         /// The sparsity over prunable weights that was asked for, where one was.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use artifact::{Error, Result};
 use graph::{Param, Role};
 use sparsity::select::{self, Candidates};
-use sparsity::{Checkpoint, Masks, Plan, schedule, weights};
+use sparsity::{Checkpoint, Masks, Plan, Structure, Units, schedule, weights};
 
 use crate::cli::{Scope, Score};
-use crate::reason;
+use crate::reason::{self, Reasons};
 
 /// What was decided.
 #[derive(Debug)]
@@ -21,11 +21,13 @@ pub struct Choice {
     pub round: Option<usize>,
 }
 
-/// What ranks weights.
+/// What is ranked, and by what.
 #[derive(Debug, Clone, Copy)]
 pub struct Ranking {
     /// The score.
     pub score: Score,
+    /// What goes as a whole.
+    pub structure: Structure,
     /// Seed of random scores.
     pub seed: u64,
 }
@@ -33,7 +35,7 @@ pub struct Ranking {
 /// A sparsity and how to get there.
 #[derive(Debug)]
 pub struct Target {
-    /// Share of the weights that is pruned at the end.
+    /// Share of the units that is pruned at the end.
     pub sparsity: f64,
     /// Share of what remains that this round prunes; all at once without.
     pub rate: Option<f64>,
@@ -43,12 +45,50 @@ pub struct Target {
     pub excluded: Vec<String>,
 }
 
+/// A parameter of which units may go.
+#[derive(Clone, Copy)]
+pub struct Open<'a> {
+    /// The parameter.
+    pub param: &'a Param,
+    /// How its weights fall into units.
+    pub units: Units,
+}
+
+impl Open<'_> {
+    /// Pruned and all units under `masks`.
+    pub fn tally(&self, masks: &Masks) -> (u64, u64) {
+        let mask = masks.get(&self.param.name).map(|mask| self.units.gathered(mask));
+        (mask.map_or(0, |mask| mask.pruned()), self.units.count() as u64)
+    }
+}
+
 impl Ranking {
-    fn scores(self, checkpoint: &Checkpoint, param: &Param) -> Vec<f32> {
+    fn scores(self, checkpoint: &Checkpoint, open: &Open) -> Vec<f32> {
+        let Open { param, units } = open;
         match self.score {
-            Score::Magnitude => sparsity::magnitude(checkpoint.values(&param.name)),
-            Score::Random => sparsity::random(&param.name, param.count(), self.seed),
+            Score::Magnitude => units.sums(&sparsity::magnitude(checkpoint.values(&param.name))),
+            Score::Random => sparsity::random(&param.name, units.count(), self.seed),
         }
+    }
+
+    /// `param`, if it has units.
+    fn open<'a>(self, checkpoint: &Checkpoint, param: &'a Param) -> Result<Open<'a>> {
+        let units = self.structure.units(&checkpoint.graph, param)?;
+        Ok(Open { param, units })
+    }
+
+    /// All prunable parameters that have units.
+    fn all(self, checkpoint: &Checkpoint) -> Result<Vec<Open<'_>>> {
+        let all = checkpoint.graph.prunable().filter_map(|p| self.open(checkpoint, p).ok());
+        let all: Vec<Open> = all.collect();
+        if all.is_empty() {
+            return Err(Error::Config(format!(
+                "no layer of {} has {}; prune single weights (--structure weight)",
+                checkpoint.graph.name(),
+                self.structure.plural()
+            )));
+        }
+        Ok(all)
     }
 }
 
@@ -72,31 +112,43 @@ impl Target {
 
 /// Prunes to `target`.
 pub fn by_target(checkpoint: &Checkpoint, target: &Target, ranking: Ranking) -> Result<Choice> {
-    let (fixed, open): (Vec<&Param>, Vec<&Param>) =
-        checkpoint.graph.prunable().partition(|p| target.excludes(p));
-    let all: Vec<&Param> = checkpoint.graph.prunable().collect();
+    let all = ranking.all(checkpoint)?;
+    let (fixed, open): (Vec<Open>, Vec<Open>) =
+        all.iter().copied().partition(|o| target.excludes(o.param));
     // A layer's sparsity is of the layers in play, a global one is of the whole network.
     let counted = if target.scope == Scope::Global { &all } else { &open };
-    let round = target.round(tally(checkpoint, counted));
     let mut masks = checkpoint.masks.clone();
+    let round = target.round(tally(&masks, counted));
     match target.scope {
         Scope::Global => {
-            let k = target.of(tally(checkpoint, &all));
-            global(checkpoint, &open, without(k, tally(checkpoint, &fixed).0)?, ranking, &mut masks)
+            let k = target.of(tally(&masks, &all));
+            let k = without(k, tally(&masks, &fixed).0, ranking.structure)?;
+            global(checkpoint, &open, k, ranking, &mut masks)
         }
-        Scope::Layer => open.iter().try_for_each(|p| {
-            one(checkpoint, p, target.of(tally(checkpoint, &[p])), ranking, &mut masks)
+        Scope::Layer => open.iter().try_for_each(|o| {
+            let k = target.of(tally(&masks, &[*o]));
+            global(checkpoint, &[*o], k, ranking, &mut masks)
         }),
     }?;
-    let reasons = reason::of_target(&all, target, ranking.score, round, &masks);
+    let reasons = Reasons { target, ranking, round, masks: &masks }.of(&checkpoint.graph, &all);
     Ok(Choice { masks, reasons, round })
 }
 
 /// Prunes each layer by its own ratio; a layer of which it prunes nothing stays as it came.
+///
+/// # Errors
+/// [`Error::Config`] where the plan prunes a layer that has no units.
 pub fn by_plan(checkpoint: &Checkpoint, plan: &Plan, ranking: Ranking) -> Result<Choice> {
     let mut masks = checkpoint.masks.clone();
-    for param in checkpoint.graph.prunable().filter(|p| plan.pruned(p) > 0) {
-        one(checkpoint, param, plan.pruned(param), ranking, &mut masks)?;
+    for param in checkpoint.graph.prunable() {
+        let Some(ratio) = plan.ratio(&param.name) else { continue };
+        if ratio > 0.0 {
+            let open = ranking.open(checkpoint, param)?;
+            let k = weights(ratio, open.units.count() as u64);
+            if k > 0 {
+                global(checkpoint, &[open], k, ranking, &mut masks)?;
+            }
+        }
     }
     let reason = |p: &Param| (p.name.clone(), reason::of_plan(plan.ratio(&p.name)));
     let reasons = checkpoint.graph.prunable().map(reason).collect();
@@ -110,64 +162,60 @@ pub fn biases(
     excluded: &[String],
     masks: &mut Masks,
 ) -> Result<()> {
-    let ranking = Ranking { score: Score::Magnitude, seed: 0 };
+    let structure = Structure::Weight;
+    let ranking = Ranking { score: Score::Magnitude, structure, seed: 0 };
     let open = |p: &&Param| p.role == Role::Bias && !excluded.contains(&p.name);
-    let mut params = checkpoint.graph.params().iter().filter(open);
-    match entries {
-        0 => Ok(()),
-        _ => params.try_for_each(|p| one(checkpoint, p, entries, ranking, masks)),
+    if entries == 0 {
+        return Ok(());
     }
+    for param in checkpoint.graph.params().iter().filter(open) {
+        let open = ranking.open(checkpoint, param)?;
+        global(checkpoint, &[open], entries, ranking, masks)?;
+    }
+    Ok(())
 }
 
-fn one(
-    checkpoint: &Checkpoint,
-    param: &Param,
-    k: u64,
-    ranking: Ranking,
-    masks: &mut Masks,
-) -> Result<()> {
-    global(checkpoint, &[param], k, ranking, masks)
-}
-
-/// Prunes exactly `k` of all `params` together.
+/// Prunes exactly `k` units of all `open` together.
 fn global(
     checkpoint: &Checkpoint,
-    params: &[&Param],
+    open: &[Open],
     k: u64,
     ranking: Ranking,
     masks: &mut Masks,
 ) -> Result<()> {
-    let scores: Vec<_> = params.iter().map(|p| ranking.scores(checkpoint, p)).collect();
-    let candidates: Vec<Candidates> = params
-        .iter()
-        .zip(&scores)
-        .map(|(p, scores)| Candidates {
-            name: &p.name,
-            scores,
-            before: checkpoint.masks.get(&p.name),
-        })
-        .collect();
-    for (param, mask) in params.iter().zip(select::global(&candidates, k)?) {
+    let scores: Vec<_> = open.iter().map(|o| ranking.scores(checkpoint, o)).collect();
+    let before = |o: &Open| {
+        checkpoint.masks.get(&o.param.name).map(|mask| o.units.gathered(mask))
+    };
+    let before: Vec<_> = open.iter().map(before).collect();
+    let candidates = open.iter().zip(&scores).zip(&before).map(|((o, scores), before)| Candidates {
+        name: &o.param.name,
+        scores,
+        before: before.as_ref(),
+    });
+    let chosen = select::global(&candidates.collect::<Vec<_>>(), k)?;
+    for (o, units) in open.iter().zip(chosen) {
+        let mask = o.units.spread(&units, checkpoint.masks.get(&o.param.name));
         if mask.pruned() > 0 {
-            masks.insert(&param.name, mask);
+            masks.insert(&o.param.name, mask);
         }
     }
     Ok(())
 }
 
-/// Pruned and all weights of `params`.
-fn tally(checkpoint: &Checkpoint, params: &[&Param]) -> (u64, u64) {
-    params.iter().fold((0, 0), |(pruned, total), p| {
-        (pruned + checkpoint.masks.pruned_of(&p.name), total + p.count() as u64)
-    })
+/// Pruned and all units of `open`.
+pub fn tally(masks: &Masks, open: &[Open]) -> (u64, u64) {
+    let each = open.iter().map(|o| o.tally(masks));
+    each.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
 }
 
-/// What is left of the target `k` for the others where `fixed` weights are pruned in excluded layers.
-fn without(k: u64, fixed: u64) -> Result<u64> {
+/// What is left of the target `k` for the others where `fixed` units are pruned in excluded layers.
+fn without(k: u64, fixed: u64, structure: Structure) -> Result<u64> {
     k.checked_sub(fixed).ok_or_else(|| {
         Error::Config(format!(
-            "{fixed} weights of excluded layers are pruned already, the target is {k} in all; ask \
-             for more sparsity"
+            "{fixed} {} of excluded layers are pruned already, the target is {k} in all; ask for more \
+             sparsity",
+            structure.plural()
         ))
     })
 }

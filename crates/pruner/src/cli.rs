@@ -64,8 +64,8 @@ pub struct Prune {
     /// Artifact of trainer, finetuner or pruner whose weights are pruned
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Share of the weights to prune, over 0 and below 1: of all prunable weights with scope
-    /// global, of each layer with scope layer
+    /// Share of the weights (with --structure block4 of the blocks) to prune, over 0 and below 1: of
+    /// all prunable ones with scope global, of each layer's with scope layer
     #[arg(
         long,
         value_name = "S",
@@ -83,6 +83,9 @@ pub struct Prune {
     /// What ranks the weights; the smallest go first
     #[arg(long, value_enum, default_value_t = Score::Magnitude)]
     pub score: Score,
+    /// What goes as a whole. With blocks, --sparsity, --rate and a plan's ratios are shares of blocks
+    #[arg(long, value_enum, default_value_t = Structure::Weight)]
+    pub structure: Structure,
     /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
     #[arg(long, value_name = "PATTERN,...", value_delimiter = ',', conflicts_with = "plan")]
     pub exclude: Vec<String>,
@@ -118,6 +121,35 @@ pub enum Score {
     Magnitude,
     /// A random number, as a baseline
     Random,
+}
+
+/// What goes as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Structure {
+    /// Each weight by itself
+    Weight,
+    /// Four consecutive input channels at a place of the kernel, ranked by the sum of their scores;
+    /// convolutions in groups stay as they are
+    Block4,
+}
+
+impl Structure {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Block4 => "block4",
+        }
+    }
+
+    /// As masks have it.
+    pub fn of_masks(self) -> sparsity::Structure {
+        match self {
+            Self::Weight => sparsity::Structure::Weight,
+            Self::Block4 => sparsity::Structure::Block4,
+        }
+    }
 }
 
 impl Score {

@@ -8,7 +8,7 @@ use sparsity::{Checkpoint, Plan};
 use stage::{Common, Job, Produce};
 
 use crate::choice::{self, Choice, Ranking, Target};
-use crate::cli::{Prune, Scope, Score};
+use crate::cli::{Prune, Scope, Score, Structure};
 use crate::{selector, table};
 
 /// The settings that change the result; a plan is an input.
@@ -17,6 +17,9 @@ struct Config<'a> {
     sparsity: Option<f64>,
     scope: Option<Scope>,
     score: Score,
+    /// Artifacts made before there were blocks do not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structure: Option<Structure>,
     exclude: &'a [String],
     bias_entries: u64,
     rate: Option<f64>,
@@ -48,6 +51,7 @@ fn config(flags: &Prune) -> Config<'_> {
         sparsity: flags.sparsity,
         scope: flags.plan.is_none().then_some(flags.scope),
         score: flags.score,
+        structure: Some(flags.structure).filter(|structure| *structure != Structure::Weight),
         exclude: &flags.exclude,
         bias_entries: flags.bias_entries,
         rate: flags.rate,
@@ -55,7 +59,8 @@ fn config(flags: &Prune) -> Config<'_> {
 }
 
 fn choose(flags: &Prune, seed: u64, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
-    let ranking = Ranking { score: flags.score, seed };
+    let structure = flags.structure.of_masks();
+    let ranking = Ranking { score: flags.score, structure, seed };
     let excluded = selector::named(&flags.exclude, &checkpoint.graph, flags.bias_entries > 0)?;
     let mut choice = match (&flags.plan, flags.sparsity) {
         (Some(path), _) => {
@@ -92,6 +97,7 @@ fn describe(
     let weights: u64 = layers.iter().map(|l| l.pruned).sum();
     Ok(Pruning {
         score: flags.score.name().into(),
+        structure: flags.structure.name().into(),
         scope: scope(flags).into(),
         target: flags.sparsity,
         round: choice.round,

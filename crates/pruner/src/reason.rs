@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use graph::Param;
+use graph::{Graph, Param};
 use sparsity::{Masks, schedule};
 
-use crate::choice::Target;
+use crate::choice::{Open, Ranking, Target, tally};
 use crate::cli::{Scope, Score};
 
 /// Of a layer whose plan says `ratio`, or nothing.
@@ -18,60 +18,72 @@ pub fn of_plan(ratio: Option<f64>) -> String {
     }
 }
 
-/// Of every layer of `params`, by name, after `masks` were made for `target`.
-pub fn of_target(
-    params: &[&Param],
-    target: &Target,
-    score: Score,
-    round: Option<usize>,
-    masks: &Masks,
-) -> BTreeMap<String, String> {
-    let open: Vec<&Param> =
-        params.iter().copied().filter(|p| !target.excluded.contains(&p.name)).collect();
-    let all = share(&open, masks);
-    let reason = |param: &Param| {
-        if target.excluded.contains(&param.name) {
-            return "excluded".to_owned();
-        }
-        format!("{}{}", prefix(target, round), ranked(target, score, (share(&[param], masks), all)))
-    };
-    params.iter().map(|p| (p.name.clone(), reason(p))).collect()
+/// The reasons of a target.
+#[derive(Clone, Copy)]
+pub struct Reasons<'a> {
+    /// What was asked for.
+    pub target: &'a Target,
+    /// What was ranked, and by what.
+    pub ranking: Ranking,
+    /// The round, where one of a schedule was asked for.
+    pub round: Option<usize>,
+    /// What was decided.
+    pub masks: &'a Masks,
 }
 
-fn prefix(target: &Target, round: Option<usize>) -> String {
-    match (round, target.rate) {
-        (Some(round), Some(rate)) => {
-            format!("round {round} of {}, ", schedule::rounds(rate, target.sparsity))
+impl Reasons<'_> {
+    /// That of every prunable weight, by name; `all` are those that have units.
+    pub fn of(&self, graph: &Graph, all: &[Open]) -> BTreeMap<String, String> {
+        let excluded = |p: &Param| self.target.excluded.contains(&p.name);
+        let open: Vec<Open> = all.iter().copied().filter(|o| !excluded(o.param)).collect();
+        let whole = share(self.masks, &open);
+        let reason = |param: &Param| {
+            if excluded(param) {
+                return "excluded".to_owned();
+            }
+            match all.iter().find(|o| o.param.name == param.name) {
+                None => format!("in groups: it has no {}", self.ranking.structure.plural()),
+                Some(own) => {
+                    format!("{}{}", self.prefix(), self.ranked(share(self.masks, &[*own]), whole))
+                }
+            }
+        };
+        graph.prunable().map(|p| (p.name.clone(), reason(p))).collect()
+    }
+
+    fn prefix(&self) -> String {
+        match (self.round, self.target.rate) {
+            (Some(round), Some(rate)) => {
+                format!("round {round} of {}, ", schedule::rounds(rate, self.target.sparsity))
+            }
+            _ => String::new(),
         }
-        _ => String::new(),
+    }
+
+    /// `own` is the pruned share of the layer, `all` that of the layers ranked together.
+    fn ranked(&self, own: f64, all: f64) -> String {
+        let (own, all) = (percent(own), percent(all));
+        let (target, units) = (self.target, self.ranking.structure.plural());
+        let whose = if target.excluded.is_empty() { "all" } else { "all not excluded" };
+        match (target.scope, self.ranking.score) {
+            (Scope::Global, Score::Magnitude) => format!(
+                "global magnitude: {own} of its {units} are among the smallest {all} of {whose}"
+            ),
+            (Scope::Global, Score::Random) => {
+                format!("global random: {own} of its {units} are among {all} of {whose} drawn by lot")
+            }
+            (Scope::Layer, Score::Magnitude) => {
+                format!("layer magnitude: the smallest {own} of its {units}")
+            }
+            (Scope::Layer, Score::Random) => {
+                format!("layer random: {own} of its {units} drawn by lot")
+            }
+        }
     }
 }
 
-/// `own` is the pruned share of the layer, `all` that of the layers ranked together.
-fn ranked(target: &Target, score: Score, (own, all): (f64, f64)) -> String {
-    let (own, all) = (percent(own), percent(all));
-    let whose = if target.excluded.is_empty() { "all" } else { "all not excluded" };
-    match (target.scope, score) {
-        (Scope::Global, Score::Magnitude) => {
-            format!(
-                "global magnitude: {own} of its weights are among the smallest {all} of {whose}"
-            )
-        }
-        (Scope::Global, Score::Random) => {
-            format!("global random: {own} of its weights are among {all} of {whose} drawn by lot")
-        }
-        (Scope::Layer, Score::Magnitude) => {
-            format!("layer magnitude: the smallest {own} of its weights")
-        }
-        (Scope::Layer, Score::Random) => {
-            format!("layer random: {own} of its weights drawn by lot")
-        }
-    }
-}
-
-fn share(params: &[&Param], masks: &Masks) -> f64 {
-    let pruned: u64 = params.iter().map(|p| masks.pruned_of(&p.name)).sum();
-    let total: usize = params.iter().map(|p| p.count()).sum();
+fn share(masks: &Masks, open: &[Open]) -> f64 {
+    let (pruned, total) = tally(masks, open);
     pruned as f64 / total.max(1) as f64
 }
 
@@ -84,44 +96,53 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use graph::Graph;
-    use sparsity::Mask;
+    use sparsity::{Mask, Structure};
 
-    fn check(target: &Target, score: Score, round: Option<usize>, expected: &str) {
+    fn check(target: &Target, ranking: Ranking, round: Option<usize>, expected: &str) {
         let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
-        let params: Vec<&Param> = graph.prunable().take(2).collect();
+        let open = |param| Open { param, units: ranking.structure.units(&graph, param).expect("some") };
+        let all: Vec<Open> = graph.prunable().take(2).map(open).collect();
         let mut masks = Masks::default();
-        masks.insert(&params[0].name, Mask::new((0..54).map(|i| i >= 27).collect()));
-        let reasons = of_target(&params, target, score, round, &masks);
-        assert_eq!(reasons[&params[0].name], expected);
+        masks.insert(&all[0].param.name, Mask::new((0..54).map(|i| i >= 27).collect()));
+        let reasons = Reasons { target, ranking, round, masks: &masks }.of(&graph, &all);
+        assert_eq!(reasons[&all[0].param.name], expected);
     }
 
     #[test]
-    fn reasons_name_scope_score_and_round() {
+    fn reasons_name_scope_score_structure_and_round() {
         let target = |scope, rate, excluded: &[&str]| Target {
             sparsity: 0.9,
             rate,
             scope,
             excluded: excluded.iter().map(|&e| e.to_owned()).collect(),
         };
+        let by = |score| Ranking { score, structure: Structure::Weight, seed: 0 };
         check(
             &target(Scope::Global, None, &[]),
-            Score::Magnitude,
+            by(Score::Magnitude),
             None,
             "global magnitude: 50 % of its weights are among the smallest 21.4 % of all",
         );
         check(
             &target(Scope::Global, Some(0.11), &["backbone.conv1.weight"]),
-            Score::Random,
+            by(Score::Random),
             Some(3),
             "round 3 of 20, global random: 50 % of its weights are among 50 % of all not excluded \
              drawn by lot",
         );
         let layer = target(Scope::Layer, None, &[]);
-        check(&layer, Score::Magnitude, None, "layer magnitude: the smallest 50 % of its weights");
+        check(
+            &layer,
+            by(Score::Magnitude),
+            None,
+            "layer magnitude: the smallest 50 % of its weights",
+        );
+        let blocks = Ranking { structure: Structure::Block4, ..by(Score::Magnitude) };
+        // The first output's weights are gone, one block a place of the kernel.
+        check(&layer, blocks, None, "layer magnitude: the smallest 50 % of its blocks of four");
         check(
             &target(Scope::Layer, None, &["backbone.conv0.weight"]),
-            Score::Random,
+            by(Score::Random),
             None,
             "excluded",
         );

@@ -32,6 +32,52 @@ fn global_pruning_takes_exactly_the_smallest() {
 }
 
 #[test]
+fn blocks_go_as_a_whole_and_exactly_k_of_them() {
+    let place = Place::new();
+    let dense = place.dense("dense", "efficientnet-b0@0.1");
+    let line = "--checkpoint dense --sparsity 0.7 --structure block4";
+    let (checkpoint, result) = place.pruned(line, "out");
+    assert_eq!((result.structure.as_str(), result.scope.as_str()), ("block4", "global"));
+    let (mut norms, mut gone, mut grouped): (Vec<f32>, Vec<bool>, usize) = (vec![], vec![], 0);
+    for (param, layer) in checkpoint.graph.prunable().zip(&result.layers) {
+        let (outputs, inputs) = (param.shape[0], param.shape[1]);
+        let taps = param.fan_in() / inputs;
+        let values = dense.values(&param.name);
+        if layer.reason.starts_with("in groups") {
+            // Depthwise convolutions stay whole.
+            assert!(inputs == 1 && layer.pruned == 0, "{}", layer.reason);
+            grouped += 1;
+            continue;
+        }
+        let mask = checkpoint.masks.get(&param.name);
+        for (o, i, t) in blocks(outputs, inputs, taps) {
+            let own = (i..(i + 4).min(inputs)).map(|i| (o * inputs + i) * taps + t);
+            let pruned = own.clone().filter(|at| mask.is_some_and(|m| !m.kept()[*at])).count();
+            assert!(pruned == 0 || pruned == own.len(), "{}: part of a block", param.name);
+            norms.push(own.map(|at| values[at].abs()).sum::<f32>());
+            gone.push(pruned > 0);
+        }
+    }
+    assert_eq!(grouped, 16);
+    let mut order: Vec<usize> = (0..norms.len()).collect();
+    order.sort_by(|a, b| norms[*a].total_cmp(&norms[*b]).then(a.cmp(b)));
+    let k = (0.7_f64 * norms.len() as f64).round() as usize;
+    for (rank, block) in order.into_iter().enumerate() {
+        assert_eq!(gone[block], rank < k, "block {block}, rank {rank}");
+    }
+    // A plan that prunes a layer without blocks is refused.
+    let named = checkpoint.graph.prunable().find(|p| p.shape[1] == 1).expect("depthwise");
+    place.write("plan.yaml", &format!("layers: {{{}: 0.5}}", named.name));
+    let line = "--checkpoint dense --out new --plan plan.yaml --structure block4";
+    place.refuses(line, 3, "groups has no blocks of four input channels");
+}
+
+fn blocks(outputs: usize, inputs: usize, taps: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let rows = (0..outputs).flat_map(move |o| (0..inputs).step_by(4).map(move |i| (o, i)));
+    rows.flat_map(move |(o, i)| (0..taps).map(move |t| (o, i, t)))
+}
+
+#[test]
 fn a_second_run_does_nothing_and_another_target_is_refused() {
     let place = Place::new();
     place.dense("dense", SMALL);

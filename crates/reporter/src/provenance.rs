@@ -110,7 +110,8 @@ fn summary(stage: &Stage) -> String {
         Record::Pruning(p) => {
             let round = p.round.map_or(String::new(), |r| format!(", round {r}"));
             let left = percent(p.sparsity.of_prunable, 2);
-            format!("{left} of the weights pruned by {} ({}){round}", p.score, p.scope)
+            let blocks = if p.structure == "block4" { ", in blocks of four" } else { "" };
+            format!("{left} of the weights pruned by {} ({}{blocks}){round}", p.score, p.scope)
         }
         Record::Finetuning(f) => trained(f.epochs, f.best_epoch, took),
         Record::Scan(s) => {

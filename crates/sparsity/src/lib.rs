@@ -15,6 +15,7 @@ pub mod schedule;
 mod score;
 pub mod select;
 mod sound;
+mod structure;
 
 pub use allocation::weights;
 pub use checkpoint::Checkpoint;
@@ -24,3 +25,4 @@ pub use masks::Masks;
 pub use plan::Plan;
 pub use score::{magnitude, random};
 pub use sound::{check_sound, check_values};
+pub use structure::{BLOCK, Structure, Units};

@@ -103,6 +103,7 @@ impl World {
     pub fn pruner(&self, name: &str, from: &str, sparsity: f64) {
         let left = self.sparsity(sparsity);
         let result = Pruning {
+            structure: "weight".into(),
             score: "magnitude".into(),
             scope: "global".into(),
             target: Some(sparsity),

@@ -1,0 +1,144 @@
+//! Which weights are pruned together.
+
+use artifact::{Error, Result};
+use graph::{Graph, Op, Param};
+
+use crate::Mask;
+
+/// Input channels of a block.
+pub const BLOCK: usize = 4;
+
+/// What goes as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// Each weight by itself.
+    Weight,
+    /// The weights of an output at one place of the kernel for four consecutive input channels; the last
+    /// block of an output may be narrower. A convolution in groups has none.
+    Block4,
+}
+
+/// How the weights of a parameter fall into units that are pruned as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Input channels of a unit.
+    width: usize,
+    outputs: usize,
+    inputs: usize,
+    /// Places of the kernel.
+    taps: usize,
+}
+
+impl Structure {
+    /// Its units, for people.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Weight => "weights",
+            Self::Block4 => "blocks of four",
+        }
+    }
+
+    /// The units of `param`, a weight of `graph`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it has none.
+    pub fn units(self, graph: &Graph, param: &Param) -> Result<Units> {
+        let outputs = param.shape.first().copied().unwrap_or(1);
+        if self == Self::Weight {
+            // A row of single weights, whatever the shape.
+            return Ok(Units { width: 1, outputs, inputs: param.fan_in(), taps: 1 });
+        }
+        if let Op::Conv(conv) = &graph.nodes()[param.node].op
+            && conv.groups > 1
+        {
+            return Err(Error::Config(format!(
+                "{}: a convolution in {} groups has no blocks of four input channels; leave it as it is, or \
+                 prune single weights (--structure weight)",
+                param.name, conv.groups
+            )));
+        }
+        let inputs = param.shape[1];
+        Ok(Units { width: BLOCK, outputs, inputs, taps: param.fan_in() / inputs })
+    }
+}
+
+impl Units {
+    /// Blocks of input channels.
+    fn blocks(&self) -> usize {
+        self.inputs.div_ceil(self.width)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.outputs * self.blocks() * self.taps
+    }
+
+    /// The unit of the weight `i`. Units are in the order (output, block of inputs, place of the kernel).
+    fn of(&self, i: usize) -> usize {
+        let (row, tap) = (i / self.taps, i % self.taps);
+        let (output, input) = (row / self.inputs, row % self.inputs);
+        (output * self.blocks() + input / self.width) * self.taps + tap
+    }
+
+    /// The sum over each unit of `scores`, one a weight: its L1 norm where these are absolute values.
+    pub fn sums(&self, scores: &[f32]) -> Vec<f32> {
+        if self.width == 1 {
+            return scores.to_vec();
+        }
+        let mut sums = vec![0.0; self.count()];
+        scores.iter().enumerate().for_each(|(i, score)| sums[self.of(i)] += score);
+        sums
+    }
+
+    /// A mask of units: those of which `weights` keeps any.
+    pub fn gathered(&self, weights: &Mask) -> Mask {
+        let mut kept = vec![false; self.count()];
+        weights.kept().iter().enumerate().for_each(|(i, keeps)| kept[self.of(i)] |= keeps);
+        Mask::new(kept)
+    }
+
+    /// A mask of weights: those of kept units that `before` keeps.
+    pub fn spread(&self, units: &Mask, before: Option<&Mask>) -> Mask {
+        let weights = 0..self.outputs * self.inputs * self.taps;
+        let open = |i: usize| before.is_none_or(|mask| mask.kept()[i]);
+        Mask::new(weights.map(|i| units.kept()[self.of(i)] && open(i)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_block_may_be_narrower() {
+        let units = Units { width: 4, outputs: 2, inputs: 5, taps: 2 };
+        assert_eq!(units.count(), 8);
+        // Weights are (output, input, tap): those of output 0 count from 0, of output 1 from 100.
+        let scores: Vec<f32> = (0..10).chain(100..110).map(|v| v as f32).collect();
+        let sums = units.sums(&scores);
+        assert_eq!(sums, [12.0, 16.0, 8.0, 9.0, 412.0, 416.0, 108.0, 109.0]);
+    }
+
+    #[test]
+    fn masks_there_and_back() {
+        let units = Units { width: 4, outputs: 1, inputs: 5, taps: 2 };
+        let of = |places: &[usize]| Mask::new((0..10).map(|i| !places.contains(&i)).collect());
+        // A unit is gone when all its weights are: inputs 0 to 3 at tap 0, and input 4 at tap 1.
+        let before = of(&[0, 2, 4, 6, 9, 1]);
+        assert_eq!(units.gathered(&before).kept(), [false, true, true, false]);
+        let units_kept = Mask::new(vec![false, true, false, false]);
+        assert_eq!(units.spread(&units_kept, Some(&before)), of(&[0, 2, 4, 6, 9, 1, 8]));
+        assert_eq!(units.spread(&units_kept, None), of(&[0, 2, 4, 6, 8, 9]));
+    }
+
+    #[test]
+    fn groups_have_no_blocks() {
+        let graph = Graph::build("efficientnet-b0@0.25", 10, 32).expect("in the zoo");
+        let refused = graph.prunable().filter_map(|p| Structure::Block4.units(&graph, p).err());
+        let refused: Vec<String> = refused.map(|e| e.to_string()).collect();
+        assert_eq!(refused.len(), 16, "one a block of the network: {refused:?}");
+        assert!(refused[0].contains("groups has no blocks of four input channels"), "{}", refused[0]);
+        let all = graph.prunable().map(|p| Structure::Weight.units(&graph, p).expect("any").count());
+        assert_eq!(all.sum::<usize>(), graph.prunable().map(Param::count).sum::<usize>());
+    }
+}
