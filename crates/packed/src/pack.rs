@@ -87,7 +87,7 @@ fn coded(
 ) -> Result<Part, String> {
     let places = Places::of(mask, floats.len());
     let (positions, bytes) = match mask {
-        Some(_) => places.encoded(options.encode),
+        Some(mask) => places.encoded(options.encode, mask, &slot.shape),
         None => (Positions::None, vec![]),
     };
     let mut coded =
@@ -100,7 +100,10 @@ fn coded(
         values: options.values,
         planes: coded.planes.iter().map(Vec::len).collect(),
     };
-    let stored = matches!(positions, Positions::Bitmask | Positions::Entropy).then_some(bytes);
+    let stored = match positions {
+        Positions::None | Positions::All => None,
+        Positions::Bitmask | Positions::Entropy | Positions::Blocks => Some(bytes),
+    };
     let tensors = tensors(&slot.name, stored, coded);
     Ok(Part { entry: Some((slot.name.clone(), entry)), tensors })
 }

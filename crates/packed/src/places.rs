@@ -1,6 +1,6 @@
 //! Where the kept values of a tensor stand, and how that is stored.
 
-use sparsity::Mask;
+use sparsity::{Mask, Units};
 
 use crate::record::Positions;
 use crate::{Encode, planes};
@@ -92,40 +92,72 @@ impl Places {
         }
     }
 
-    /// How they are stored, and the bytes: none where everything is kept.
-    pub fn encoded(&self, encode: Encode) -> (Positions, Vec<u8>) {
+    /// How they are stored, and the bytes: none where everything is kept. They are those that `mask` keeps
+    /// of a tensor of this shape.
+    pub fn encoded(&self, encode: Encode, mask: &Mask, shape: &[usize]) -> (Positions, Vec<u8>) {
         let Self::Some { at, len } = self else { return (Positions::All, vec![]) };
-        let gaps = || (Positions::Entropy, entropy(at));
+        let gaps = || {
+            let blocks = Units::blocks_of(shape);
+            let whole = shape.len() > 1 && blocks.whole(mask);
+            let blocks = whole.then(|| {
+                let kept = blocks.gathered(mask);
+                let kept = kept.kept().iter().zip(0..).filter(|(kept, _)| **kept);
+                (Positions::Blocks, entropy(&kept.map(|(_, i)| i).collect::<Vec<u32>>()))
+            });
+            smallest([Some((Positions::Entropy, entropy(at))), blocks])
+        };
         let bits = || (Positions::Bitmask, bitmask(at, *len));
         match encode {
             Encode::Bitmask => bits(),
             Encode::Entropy => gaps(),
-            Encode::Auto => [gaps(), bits()].into_iter().min_by_key(|p| p.1.len()).expect("two"),
+            Encode::Auto => smallest([Some(gaps()), Some(bits())]),
         }
     }
 
-    /// The `kept` places of a tensor of `len` values that were stored as `positions` in `bytes`.
+    /// The `kept` places of a tensor of this shape that were stored as `positions` in `bytes`.
     ///
     /// # Errors
     /// In words, where the bytes do not say exactly so many places.
     pub fn decoded(
         positions: Positions,
         bytes: &[u8],
-        (kept, len): (usize, usize),
+        kept: usize,
+        shape: &[usize],
     ) -> Result<Self, String> {
+        let len: usize = shape.iter().product();
+        let frame = || planes::frame(bytes, kept + len / 255);
         let at = match positions {
             Positions::None | Positions::All if kept == len => return Ok(Self::All(len)),
             Positions::None | Positions::All => {
                 return Err(format!("{kept} of {len} values are kept; without positions all are"));
             }
             Positions::Bitmask => of_bitmask(bytes, len)?,
-            Positions::Entropy => of_gaps(&planes::frame(bytes, kept + len / 255)?, len)?,
+            Positions::Entropy => of_gaps(&frame()?, len)?,
+            Positions::Blocks if shape.len() < 2 => {
+                return Err(format!("blocks of a tensor of shape {shape:?}; it has no inputs"));
+            }
+            Positions::Blocks => of_blocks(&frame()?, &Units::blocks_of(shape))?,
         };
         if at.len() == kept {
             return Ok(Self::Some { at, len });
         }
         Err(format!("{} positions; expected {kept}", at.len()))
     }
+}
+
+/// The one of fewest bytes, of equals the first.
+fn smallest(all: [Option<(Positions, Vec<u8>)>; 2]) -> (Positions, Vec<u8>) {
+    all.into_iter().flatten().min_by_key(|coded| coded.1.len()).expect("one at least")
+}
+
+/// The weights of the blocks that `gaps` lead to.
+fn of_blocks(gaps: &[u8], blocks: &Units) -> Result<Vec<u32>, String> {
+    let mut kept = vec![false; blocks.count()];
+    for block in of_gaps(gaps, kept.len())? {
+        kept[block as usize] = true;
+    }
+    let weights = blocks.spread(&Mask::new(kept), None);
+    Ok(weights.kept().iter().zip(0..).filter(|(kept, _)| **kept).map(|(_, i)| i).collect())
 }
 
 fn bitmask(at: &[u32], len: usize) -> Vec<u8> {
@@ -192,8 +224,8 @@ mod tests {
         assert_eq!(places.mask(), mask);
         let mut sizes = vec![];
         for encode in Encode::ALL {
-            let (positions, bytes) = places.encoded(encode);
-            let back = Places::decoded(positions, &bytes, (places.kept(), len));
+            let (positions, bytes) = places.encoded(encode, &mask, &[len]);
+            let back = Places::decoded(positions, &bytes, places.kept(), &[len]);
             assert_eq!(back.expect("its own"), places);
             sizes.push(bytes.len());
         }
@@ -220,6 +252,32 @@ mod tests {
     }
 
     #[test]
+    fn whole_blocks_cost_less() {
+        let mut random = seed::stream(1, "test/places", 0);
+        let (shape, blocks) = ([32, 30, 3, 3], Units::blocks_of(&[32, 30, 3, 3]));
+        let units = Mask::new((0..blocks.count()).map(|_| random.chance(0.1)).collect());
+        let mask = blocks.spread(&units, None);
+        let places = Places::of(Some(&mask), mask.len());
+        let size = |encode, expected| {
+            let (positions, bytes) = places.encoded(encode, &mask, &shape);
+            assert_eq!(positions, expected);
+            let back = Places::decoded(positions, &bytes, places.kept(), &shape);
+            assert_eq!(back.expect("its own"), places);
+            bytes.len()
+        };
+        let (auto, bits) =
+            (size(Encode::Auto, Positions::Blocks), size(Encode::Bitmask, Positions::Bitmask));
+        assert!(auto * 5 < bits, "{auto} of {bits}");
+        // One weight less, and it is a mask of single weights.
+        let mut kept = mask.kept().to_vec();
+        let first = kept.iter().position(|k| *k).expect("some are kept");
+        kept[first] = false;
+        let mask = Mask::new(kept);
+        let places = Places::of(Some(&mask), mask.len());
+        assert_eq!(places.encoded(Encode::Entropy, &mask, &shape).0, Positions::Entropy);
+    }
+
+    #[test]
     fn gaps_of_any_length() {
         for gap in [0, 1, 254, 255, 256, 509, 510, 511, 765, 766, 5000] {
             let mut kept = vec![false; gap];
@@ -235,8 +293,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let check = |positions, bytes: &[u8], sizes, expected: &str| {
-            let found = Places::decoded(positions, bytes, sizes).expect_err("does not fit");
+        let check = |positions, bytes: &[u8], (kept, len): (usize, usize), expected: &str| {
+            let found = Places::decoded(positions, bytes, kept, &[len]).expect_err("does not fit");
             assert!(found.contains(expected), "{found} lacks {expected}");
         };
         let frame = |gaps: &[u8]| zstd::bulk::compress(gaps, 1).expect("fits");
@@ -249,5 +307,11 @@ mod tests {
         check(Positions::Entropy, &frame(&[7, 0]), (2, 8), "lead to value 8; there are 8");
         check(Positions::Entropy, &frame(&[7]), (2, 8), "1 positions; expected 2");
         check(Positions::Entropy, &frame(&[1, 255]), (2, 300), "end within one");
+        check(Positions::Blocks, &frame(&[0]), (2, 8), "blocks of a tensor of shape [8]");
+        // Of two outputs and five inputs: four blocks.
+        let found = Places::decoded(Positions::Blocks, &frame(&[4]), 4, &[2, 5, 1, 1]);
+        assert!(found.expect_err("beyond").contains("lead to value 4; there are 4"));
+        let found = Places::decoded(Positions::Blocks, &frame(&[1]), 4, &[2, 5, 1, 1]);
+        assert!(found.expect_err("narrower").contains("1 positions; expected 4"));
     }
 }

@@ -75,6 +75,8 @@ pub enum Positions {
     Bitmask,
     /// Gaps as bytes in a zstd frame.
     Entropy,
+    /// The same between blocks of four input channels, which are kept as a whole.
+    Blocks,
 }
 
 impl fmt::Display for Positions {
@@ -84,6 +86,7 @@ impl fmt::Display for Positions {
             Self::All => "all",
             Self::Bitmask => "bitmask",
             Self::Entropy => "entropy",
+            Self::Blocks => "blocks",
         })
     }
 }

@@ -153,7 +153,7 @@ fn coded(slot: &Slot, entry: &Entry, all: &Tensors) -> Result<Part, String> {
     }
     let names = Names::of(&slot.name);
     let positions = bytes(all, &names.positions).unwrap_or_default();
-    let places = Places::decoded(entry.positions, positions, (entry.kept, len))?;
+    let places = Places::decoded(entry.positions, positions, entry.kept, &slot.shape)?;
     let coded = parts(entry, &names, all)?;
     let kept = values::decoded(entry.values, &coded, &places.rows(slot.shape[0]))?;
     let masked = entry.positions != Positions::None;

@@ -57,12 +57,17 @@ impl Structure {
                 param.name, conv.groups
             )));
         }
-        let inputs = param.shape[1];
-        Ok(Units { width: BLOCK, outputs, inputs, taps: param.fan_in() / inputs })
+        Ok(Units::blocks_of(&param.shape))
     }
 }
 
 impl Units {
+    /// The [blocks](Structure::Block4) of a weight of this shape, `outputs x inputs x kernel`.
+    pub fn blocks_of(shape: &[usize]) -> Self {
+        let (outputs, inputs) = (shape[0], shape.get(1).copied().unwrap_or(1));
+        Self { width: BLOCK, outputs, inputs, taps: shape.iter().skip(2).product() }
+    }
+
     /// Blocks of input channels.
     fn blocks(&self) -> usize {
         self.inputs.div_ceil(self.width)
@@ -88,6 +93,12 @@ impl Units {
         let mut sums = vec![0.0; self.count()];
         scores.iter().enumerate().for_each(|(i, score)| sums[self.of(i)] += score);
         sums
+    }
+
+    /// Whether `weights` keeps all of each unit or nothing.
+    pub fn whole(&self, weights: &Mask) -> bool {
+        let units = self.gathered(weights);
+        weights.kept().iter().enumerate().all(|(i, kept)| *kept == units.kept()[self.of(i)])
     }
 
     /// A mask of units: those of which `weights` keeps any.
