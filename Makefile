@@ -33,7 +33,7 @@ prune: $(PRUNED)/manifest.yaml ## Prune the dense network to SPARSITY in one go
 
 finetune: $(TUNED)/manifest.yaml ## ... and train what is left
 
-deploy: $(DEPLOYED)/manifest.yaml ## ... and pack, verify and time that
+deploy: $(DEPLOYED:%=%/manifest.yaml) ## ... and pack, verify and time that
 
 one-shot: $(ONE_SHOT)/report$(PACKED_SUFFIX)/manifest.yaml ## Train, prune to SPARSITY, fine-tune, deploy, report
 

@@ -1,13 +1,18 @@
 # Pack what a pipeline left, verify it and time it.
 
 PACKED_SUFFIX := $(addprefix -,$(filter-out f32,$(VALUES)))
+# $(call packed-as,ARTIFACT): that of VALUES; integers stand beside the file that they are to beat.
+packed-as = $(if $(filter int8,$(VALUES)),$(1)) $(1)$(PACKED_SUFFIX)
 # $(call deployed,FOLDER...): the artifacts beside tuned checkpoints, one folder of values each.
-deployed = $(patsubst %/tuned,%/deployed$(PACKED_SUFFIX),$(1))
+deployed = $(foreach tuned,$(1),$(call packed-as,$(patsubst %/tuned,%/deployed,$(tuned))))
 
-# $(call deploy-rules,CHECKPOINT,ARTIFACT)
-define deploy-rules
+# $(call packing,ARTIFACT): how it is packed.
+packing = $(if $(filter int8,$(VALUES)),$(if $(filter %-int8,$(1)),--values int8 --activations int8),$(VALUES_FLAG))
+# $(call deploy-rules,CHECKPOINT,ARTIFACTS)
+deploy-rules = $(foreach artifact,$(2),$(eval $(call deploy-rule,$(1),$(artifact))))
+define deploy-rule
 $(2)/manifest.yaml: $(1)/manifest.yaml | build
-	$$(BIN)/deployer deploy $$(COMMON) --checkpoint $(1) --data $(DATA) --out $$(@D) $$(VALUES_FLAG)
+	$$(BIN)/deployer deploy $$(COMMON) --checkpoint $(1) --data $(DATA) --out $$(@D) $(call packing,$(2))
 endef
 
 # Milliseconds are those of a machine that does nothing else, under -j too.

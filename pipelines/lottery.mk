@@ -14,7 +14,7 @@ drawn-anew := --reinit
 $(LOTTERY)/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
 	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D)
 
-ticket-deployed = $(LOTTERY)/$(1)-deployed$(PACKED_SUFFIX)
+ticket-deployed = $(call packed-as,$(LOTTERY)/$(1)-deployed)
 LOTTERY_DEPLOYED := $(foreach t,$(TICKETS),$(call ticket-deployed,$(t)))
 
 # $(call ticket-rules,NAME)

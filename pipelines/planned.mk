@@ -37,8 +37,8 @@ $(if $(AFTER),$(eval $(call scan-rules,$(SCAN_BEFORE),$(call planned-at,$(AFTER)
 $(eval $(call scan-rules,$(SCAN_PRUNED),$(PLANNED)/pruned))
 $(eval $(call scan-rules,$(SCAN_TUNED),$(PLANNED)/tuned))
 
-$(eval $(call deploy-rules,$(PLANNED)/tuned,$(PLANNED_DEPLOYED)))
+$(call deploy-rules,$(PLANNED)/tuned,$(PLANNED_DEPLOYED))
 $(call timed-alone,$(PLANNED_DEPLOYED),$(PLANNED_SCANS))
 
-$(PLANNED_REPORT)/manifest.yaml: $(PLANNED_DEPLOYED)/manifest.yaml $(PLANNED_SCANS:%=%/manifest.yaml) | build
+$(PLANNED_REPORT)/manifest.yaml: $(PLANNED_DEPLOYED:%=%/manifest.yaml) $(PLANNED_SCANS:%=%/manifest.yaml) | build
 	$(BIN)/reporter $(COMMON) --out $(@D) $(PLANNED)/tuned $(PLANNED_SCANS) $(PLANNED_DEPLOYED)

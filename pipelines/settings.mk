@@ -24,7 +24,9 @@
 #: WEIGHTS     a PyTorch state_dict that training starts from (its head is replaced)
 #: SAVE_AT     steps or epochs (1epoch) after which early weights are kept, for make lottery
 #: SCAN_RATIOS ratios of a scan, with commas (default: the recipe's)
-#: VALUES      how a deployed file stores weights: f32, f16, int8 or codebook4 (default: the recipe's, or f32)
+#: VALUES      how a deployed file stores weights: f32, f16, int8 (which then runs in integers) or codebook4
+#:             (default: the recipe's, or f32)
+#: STRUCTURE   what is pruned as a whole: weight, or block4 for four input channels (default: the recipe's, or weight)
 #: PLAN        ratios a layer, for make planned: a file, or scan
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
 #: AFTER       plan whose run the scan before pruning is made on, for make planned
@@ -54,6 +56,7 @@ WEIGHTS ?=
 SAVE_AT ?=
 SCAN_RATIOS ?=
 VALUES ?=
+STRUCTURE ?=
 PLAN ?=
 NAME ?=
 SCALE ?=
@@ -80,6 +83,7 @@ $(call checked,SEED,$(SEED),$(whole),a whole number)
 $(foreach n,BATCH EPOCHS STEP_EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
+$(if $(STRUCTURE),$(call checked,STRUCTURE,$(STRUCTURE),v ~ /^(weight|block4)$$/,weight or block4))
 $(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
 $(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/,f32$(comma) tf32 or bf16))
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
@@ -106,6 +110,8 @@ SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 VALUES_FLAG := $(addprefix --values ,$(VALUES))
+STRUCTURE_FLAG := $(addprefix --structure ,$(STRUCTURE))
+STRUCTURE_SUFFIX := $(addprefix -,$(filter-out weight,$(STRUCTURE)))
 ON_DEVICE := --device $(DEVICE) $(addprefix --precision ,$(PRECISION))
 BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
 RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))

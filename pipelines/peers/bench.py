@@ -3,12 +3,12 @@
 usage: bench.py BIN [--out FILE] [--rounds 3] [--steps 3] [--threads 2] [--batch N] [--only WORD]
        [--engine f32|int8|both] [--without-openvino]
 
-BIN is the folder of our binaries. Everything is measured in rounds; a round runs ours and then every
+BIN is the folder of our binaries. Everything is measured in rounds; a round runs ours, then every
 configuration that a user of the peers would try: PyTorch with its memory formats and torch.compile,
-in f32 and bf16, and for inference ONNX Runtime in f32 and int8, and OpenVINO in f32, bf16 and int8.
-The median of all steps counts, and each precision's best configuration. All forms of ours in which a
-network infers a batch (f32 or int8, dense or pruned) share their rounds and their peers. Rows go to
-FILE as JSON lines.
+in f32 and bf16, and for inference ONNX Runtime in f32 and int8, and OpenVINO in f32, int8 and bf16
+(where the processor has it). The median of all steps counts, and each precision's best
+configuration. All forms of ours in which a network infers a batch (f32 or int8, dense or pruned)
+share their rounds and their peers. Rows go to FILE as JSON lines.
 """
 
 import argparse
@@ -43,18 +43,19 @@ def measure(everything, steps, options):
 
 
 def best(peers, precision):
-    """The fastest configuration of a precision, or nothing."""
-    return min((p for p in peers if p.precision == precision), key=Peer.median, default=None)
+    """The fastest configuration of a precision."""
+    return min((p for p in peers if p.precision == precision), key=Peer.median)
+
+
+def speed(batch, one):
+    return round(batch / one.median(), 2)
 
 
 def against(batch, mine, peer):
-    """What a row says of ours and a peer."""
-    speed, other = batch / mine.median(), batch / peer.median()
+    """What a row says of a peer."""
     return {
-        "ours": round(speed, 2),
-        "peer": round(other, 2),
-        "ratio": round(speed / other, 3),
-        "unit": "images/s",
+        "peer": speed(batch, peer),
+        "ratio": round(peer.median() / mine.median(), 3),
         "peer_is": f"{peer.name} {peer.precision}",
     }
 
@@ -69,8 +70,9 @@ def trained(network, what, batch, sparsity, options):
     row = {"what": what, "model": network, "batch": batch, "sparsity": sparsity}
     for precision in ("f32", "bf16"):
         for allocation, mine in zip(allocations, ours):
+            own = {"allocation": allocation, "ours": speed(batch, mine)}
             found = against(batch, mine, best(peers, precision))
-            yield row | {"allocation": allocation} | found | {"threads": options.threads}
+            yield row | own | found | {"unit": "images/s", "threads": options.threads}
 
 
 def inferred(network, batch, scratch, options):
@@ -85,10 +87,11 @@ def inferred(network, batch, scratch, options):
     fastest = [best(peers, precision) for precision in ("f32", "bf16", "int8")]
     for form, mine in zip(wanted, ours):
         row = {"what": "infer", "model": network, "batch": batch} | form._asdict()
+        row |= {"ours": speed(batch, mine), "unit": "images/s", "threads": options.threads}
         row |= against(batch, mine, min(fastest, key=Peer.median))
         row["peers"] = {peer.precision: against(batch, mine, peer) for peer in fastest}
         row["dense"] = round(batch / statistics.median(mine.dense), 2)
-        yield row | {"openvino": not options.without_openvino, "threads": options.threads}
+        yield row | {"openvino": not options.without_openvino}
 
 
 def is_wanted(network, batch, form, options):
@@ -142,7 +145,7 @@ def inference_text(line):
 
 
 class Report:
-    """Prints lines, under a head wherever another kind of them begins, and writes them to a file."""
+    """Prints lines, with a head before each kind of them, and writes them to a file."""
 
     def __init__(self, out):
         self.out, self.head = out, None
@@ -177,10 +180,10 @@ def settings():
     parser.add_argument("binaries")
     parser.add_argument("--out")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=3, help="of training; of inference twice as many")
+    parser.add_argument("--steps", type=int, default=3, help="of training; inference runs more")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, help="default 64, or what the network is usually given")
-    parser.add_argument("--only", default="", help="rows in whose name (network, work, batch) this is")
+    parser.add_argument("--batch", type=int, help="default 64, or the network's usual one")
+    parser.add_argument("--only", default="", help="rows whose name holds it: network, work, batch")
     engines = ("f32", "int8", "both")
     parser.add_argument("--engine", choices=engines, default="both", help="ours, in inference")
     parser.add_argument("--without-openvino", action="store_true", help="leave these peers out")

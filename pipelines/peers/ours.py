@@ -57,7 +57,6 @@ class Packed:
 
     def __init__(self, folder, scratch, network, batch, form, threads):
         file = packed(folder, scratch, network, form)
-        self.form = form
         self.command = [f"{folder}/deployer", "bench", file, "--json"]
         self.command += ["--batch", str(batch), "--threads", str(threads)]
         self.seconds, self.dense = [], []

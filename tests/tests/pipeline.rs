@@ -142,6 +142,24 @@ fn values_stored_otherwise_stand_beside_the_others() {
 }
 
 #[test]
+fn integers_of_blocks_stand_beside_floats_in_one_report() {
+    let house = House::new();
+    let settings = ["SPARSITY=0.8", "VALUES=int8", "STRUCTURE=block4"];
+    house.made("one-shot", &settings);
+    let folder = "out/one-shot-0.8-block4";
+    let bytes = |name: &str| {
+        house.place.bytes(&format!("{folder}/{name}/packed.safetensors")).len()
+    };
+    assert!(2 * bytes("deployed-int8") < bytes("deployed"));
+    let page = house.place.bytes(&format!("{folder}/report-int8/report.html"));
+    let page = String::from_utf8(page).expect("UTF-8");
+    for words in ["packed, f32", "packed, int8, activations int8", "in blocks of four"] {
+        assert!(page.contains(words), "the page lacks {words}");
+    }
+    house.nothing_to_do("one-shot", &settings);
+}
+
+#[test]
 fn another_sparsity_shares_the_dense_run() {
     let house = House::new();
     house.made("dense", &[]);
@@ -217,6 +235,7 @@ fn bad_settings_are_refused_at_once() {
     check("SPARSITY=0.5 0.9", "expected one fraction");
     check("SEED=-1", "SEED=-1: expected a whole number");
     check("VALUES=f8", "VALUES=f8: expected one of f32 f16 int8 codebook4");
+    check("STRUCTURE=rows", "STRUCTURE=rows: expected weight or block4");
     check("EPOCHS=0", "EPOCHS=0: expected a whole number over 0");
     check("RECIPE=cifar", "no file pipelines/recipes/cifar.yaml; there are:");
     for name in ["my run", "a:b", "it's", "a;b"] {

@@ -270,6 +270,10 @@ record!(
     Deployment {
         /// How kept weights are stored: `f32`, `f16`, `int8` or `codebook4`.
         values: String,
+        /// What activations are when it is run: `f32`, or `int8`; records made before there were integers do
+        /// not say it.
+        #[serde(default = "floats")]
+        activations: String,
         /// Bytes of the packed file.
         bytes: u64,
         /// Bytes of the dense checkpoint's weights file.
@@ -282,6 +286,18 @@ record!(
         verification: Verification,
     }
 );
+
+fn floats() -> String {
+    "f32".to_owned()
+}
+
+impl Deployment {
+    /// How it is stored and run, in words.
+    pub fn kind(&self) -> String {
+        let Self { values, activations, .. } = self;
+        if activations == "f32" { values.clone() } else { format!("{values}, activations {activations}") }
+    }
+}
 
 record!(
     /// A packed network compared with its checkpoint, on test images.

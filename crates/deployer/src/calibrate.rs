@@ -32,6 +32,16 @@ pub enum Activations {
     Int8,
 }
 
+impl Activations {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Ranges {
@@ -63,6 +73,11 @@ impl Ranges {
 }
 
 impl Flags {
+    /// Whether activations are floats; what else is said then has no effect.
+    pub fn is_floats(&self) -> bool {
+        self.activations == Activations::F32
+    }
+
     /// What the integers of `contents` stand for, as the images of `part` have it.
     ///
     /// # Errors

@@ -92,6 +92,7 @@ impl Deploy {
         let timings = Timings { speeds, ..Timings::default() };
         let result = Deployment {
             values: model.options().values.to_string(),
+            activations: self.how.integers.activations.name().into(),
             bytes: written.len() as u64,
             dense_bytes,
             sparsity,

@@ -53,7 +53,7 @@ pub struct How {
     #[arg(long, value_enum)]
     norms: Option<Norms>,
     #[command(flatten)]
-    #[serde(flatten)]
+    #[serde(flatten, skip_serializing_if = "calibrate::Flags::is_floats")]
     pub integers: calibrate::Flags,
 }
 

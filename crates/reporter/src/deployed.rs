@@ -45,7 +45,7 @@ impl Row {
         let whole = d.dense_bytes;
         Self {
             label: packed.run.label.clone(),
-            values: d.values.clone(),
+            values: d.kind(),
             sparsity: percent(d.sparsity.of_prunable, 2),
             bytes: thousands(d.bytes),
             dense: thousands(whole),
@@ -103,7 +103,7 @@ pub fn line(packed: &Packed) -> String {
             (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));
         format!(", {against}: {now} ms an image, dense {dense}")
     });
-    let rest = format!(", {}: {} smaller{speed}", d.values, times(d.dense_bytes, d.bytes));
+    let rest = format!(", {}: {} smaller{speed}", d.kind(), times(d.dense_bytes, d.bytes));
     let room = 80_usize.saturating_sub(rest.chars().count()).max(8);
     format!("{}{rest}", middle(&packed.run.label, room))
 }

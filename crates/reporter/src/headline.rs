@@ -2,6 +2,7 @@
 
 use artifact::record::{Deployment, Finetuning, Sparsity, Training};
 use artifact::size::thousands;
+use artifact::timings::Speed;
 use serde::Serialize;
 
 use crate::chain::Record;
@@ -53,9 +54,9 @@ pub fn tiles(view: &View) -> Vec<Tile> {
     }
     let of_all = format!("{} of all parameters are zero", percent(left.of_all, 1));
     tiles.push(tile("Weights pruned", percent(left.of_prunable, 1), of_all));
-    let packed = view.packed_of(run).next();
+    let packed = view.fastest_of(run);
     tiles.push(packed.map_or_else(|| ideal_tile(dense, ideal), |p| file_tile(p.of, ideal)));
-    tiles.extend(packed.as_ref().and_then(time_tile));
+    tiles.extend(packed.and_then(|packed| time_tile(view, packed)));
     let (full, some) = (left.macs_dense, left.macs_sparse);
     let note = format!("MACs of {}, {} fewer", short(full as f64), times(full, some));
     tiles.push(tile("Work an image", short(some as f64), note));
@@ -70,16 +71,49 @@ fn ideal_tile(dense: u64, ideal: u64) -> Tile {
 fn file_tile(packed: &Deployment, ideal: u64) -> Tile {
     let (now, dense) = (packed.bytes, packed.dense_bytes);
     let ideal = bytes_like(ideal, dense);
-    let note = format!("of {}, {} smaller; ideal {ideal}", bytes(dense), times(dense, now));
+    let kind = packed.kind();
+    let note = format!("{kind}; of {}, {} smaller; ideal {ideal}", bytes(dense), times(dense, now));
     tile("Packed file", bytes_like(now, dense), note)
 }
 
-fn time_tile(packed: &Packed) -> Option<Tile> {
-    let speed = throughput(packed)?;
-    let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
+fn time_tile(view: &View, packed: Packed) -> Option<Tile> {
+    let Compared { now, dense, values, batch } = compared(view, packed)?;
     let against = format!("{}, {}", milliseconds(dense, dense), faster(dense, now));
-    let note = format!("dense {against}; batch {}", speed.batch);
+    let note = format!("dense {values}{against}; batch {batch}");
     Some(tile("Time an image", format!("{} ms", milliseconds(now, now)), note))
+}
+
+/// Milliseconds of a packed network beside those of a dense one.
+struct Compared {
+    now: f64,
+    dense: f64,
+    /// What the dense one computes with, where it is not what the packed one does.
+    values: &'static str,
+    batch: usize,
+}
+
+/// `packed` beside what is dense in floats, where that was timed too on the same machine; else beside its own
+/// network without skipping.
+fn compared(view: &View, packed: Packed) -> Option<Compared> {
+    let speed = throughput(&packed)?;
+    let own = Compared {
+        now: speed.milliseconds,
+        dense: speed.dense_milliseconds,
+        values: "",
+        batch: speed.batch,
+    };
+    let floats = view.packed_of(packed.run).filter(|p| p.of.activations == "f32");
+    let same = |other: &&Speed| {
+        let key = |s: &Speed| (s.batch, s.threads, s.processor.clone());
+        key(other) == key(speed)
+    };
+    let mut dense = floats.filter_map(|p| p.speeds.iter().find(same));
+    Some(match dense.next() {
+        Some(dense) if packed.of.activations != "f32" => {
+            Compared { dense: dense.dense_milliseconds, values: "f32 ", ..own }
+        }
+        _ => own,
+    })
 }
 
 fn tile(label: &'static str, value: String, note: String) -> Tile {
@@ -89,18 +123,26 @@ fn tile(label: &'static str, value: String, note: String) -> Tile {
 fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
     let dense = view.training(run);
     let (value, note) = match (finetuning(view, run), dense) {
-        (Some(tuned), Some(dense)) => (tuned.tuned, against(tuned, dense)),
-        (Some(tuned), None) => (tuned.tuned, "fine-tuned".to_owned()),
-        (None, Some(dense)) => (dense.scores, "dense".to_owned()),
+        (Some(tuned), dense) => {
+            let value = answered(view, run, tuned);
+            (value, dense.map_or("fine-tuned".to_owned(), |dense| against(value, dense)))
+        }
+        (None, Some(dense)) => (dense.scores.test.accuracy, "dense".to_owned()),
         (None, None) => return vec![],
     };
-    vec![tile("Test accuracy", percent(value.test.accuracy, 1), note)]
+    vec![tile("Test accuracy", percent(value, 1), note)]
 }
 
-fn against(tuned: &Finetuning, dense: &Training) -> String {
+/// The test accuracy of what the figures speak of: the packed network's where it computes with rounded
+/// values, else the checkpoint's.
+fn answered(view: &View, run: &Run, tuned: &Finetuning) -> f64 {
+    let rounded = view.fastest_of(run).filter(|p| p.of.values != "f32");
+    rounded.map_or(tuned.tuned.test.accuracy, |p| p.of.verification.packed)
+}
+
+fn against(accuracy: f64, dense: &Training) -> String {
     let dense = dense.scores.test.accuracy;
-    let change = signed_points(tuned.tuned.test.accuracy - dense, 1);
-    format!("{change} points against {}", percent(dense, 1))
+    format!("{} points against {}", signed_points(accuracy - dense, 1), percent(dense, 1))
 }
 
 fn finetuning<'a>(view: &'a View, run: &Run) -> Option<&'a Finetuning> {
@@ -142,10 +184,10 @@ fn of_run(view: &View, run: &Run) -> String {
         return String::new();
     };
     let (pruned, dense) = (pruned(view, run, left), view.training(run));
-    let size = view.packed_of(run).next().map_or_else(|| ideal(left), |p| measured(&p));
+    let size = view.fastest_of(run).map_or_else(|| ideal(left), |p| measured(view, p));
     match (&view.stage(run).record, dense) {
         (Record::Finetuning(tuned), Some(dense)) => {
-            let (before, after) = (dense.scores.test.accuracy, tuned.tuned.test.accuracy);
+            let (before, after) = (dense.scores.test.accuracy, answered(view, run, tuned));
             format!(
                 "{pruned}; {} → {} test accuracy ({} points); {size}",
                 percent(before, 1),
@@ -154,7 +196,7 @@ fn of_run(view: &View, run: &Run) -> String {
             )
         }
         (Record::Finetuning(tuned), None) => {
-            let after = percent(tuned.tuned.test.accuracy, 1);
+            let after = percent(answered(view, run, tuned), 1);
             format!("{pruned}; {after} test accuracy; {size}")
         }
         (Record::Pruning(_), _) => {
@@ -169,13 +211,13 @@ fn ideal(left: &Sparsity) -> String {
     format!("ideal size {} → {}", bytes(full), bytes_like(ideal, full))
 }
 
-fn measured(packed: &Packed) -> String {
+fn measured(view: &View, packed: Packed) -> String {
     let dense = packed.of.dense_bytes;
     let size = format!("file {} → {}", bytes(dense), bytes_like(packed.of.bytes, dense));
-    throughput(packed).map_or(size.clone(), |speed| {
-        let (now, dense) = (speed.milliseconds, speed.dense_milliseconds);
+    compared(view, packed).map_or(size.clone(), |Compared { now, dense, values, .. }| {
         let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));
-        format!("{size}; {dense} → {now} ms an image")
+        let kind = if values.is_empty() { String::new() } else { format!(" ({})", packed.of.kind()) };
+        format!("{size}; {values}{dense} → {now} ms an image{kind}")
     })
 }
 

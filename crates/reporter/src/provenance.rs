@@ -119,7 +119,7 @@ fn summary(stage: &Stage) -> String {
         }
         Record::Deployment(d) => format!(
             "{} values, {} of {}, held against its checkpoint on {} test images",
-            d.values,
+            d.kind(),
             bytes_like(d.bytes, d.dense_bytes),
             bytes(d.dense_bytes),
             thousands(d.verification.images as u64)

@@ -134,7 +134,7 @@ fn scored<'a>(
 /// A file that answers by itself; what gzip would make of it is beside the point.
 fn packed_row(packed: &Deployment, dense: Option<Score>) -> Row<'_> {
     let drop = dense.map(|d| d.accuracy - packed.verification.packed);
-    let state = format!("packed, {}", packed.values);
+    let state = format!("packed, {}", packed.kind());
     Row { drop, packed: Some(packed), ..bare(&state, &packed.sparsity) }
 }
 

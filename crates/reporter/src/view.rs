@@ -7,6 +7,7 @@ use graph::Graph;
 use sparsity::Masks;
 
 use crate::chain::{Chain, Record, Stage};
+use crate::deployed::throughput;
 
 /// The chain seen as runs.
 pub struct View {
@@ -112,6 +113,13 @@ impl View {
             }
         };
         run.packed.iter().filter_map(deployment)
+    }
+
+    /// Of what was packed of `run`, the one that answers large batches fastest; the first where they were
+    /// not timed.
+    pub fn fastest_of<'a>(&'a self, run: &'a Run) -> Option<Packed<'a>> {
+        let time = |p: &Packed| throughput(p).map_or(f64::INFINITY, |speed| speed.milliseconds);
+        self.packed_of(run).min_by(|a, b| time(a).total_cmp(&time(b)))
     }
 
     /// The network's name of the report: that of the first run or scan that has one.

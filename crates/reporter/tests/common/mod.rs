@@ -159,6 +159,7 @@ impl World {
             processor: "Made-up 9000".into(),
         };
         let result = Deployment {
+            activations: "f32".into(),
             values: values.into(),
             bytes: packed.len() as u64,
             dense_bytes: left.parameters * 4 + 9000,
