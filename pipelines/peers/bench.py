@@ -30,8 +30,8 @@ TRAINING_HEAD = (
     f"{'network':15} {'what':13} {'':3} {'':4} {'':8}{'ours':>8} {'peer':>8} {'ratio':>6}  peer is"
 )
 INFERENCE_HEAD = (
-    f"{'inference':12} {'':3} {'ours':4} {'zeros':11} {'ours':>7} "
-    f"{'f32':>7} {'bf16':>7} {'int8':>7} {'best':>7} {'ratio':>5}  best is"
+    f"{'inference':12} {'':3} {'ours':4} {'zeros':11} {'ours':>6} "
+    f"{'f32':>6} {'bf16':>6} {'int8':>6} {'best':>6} {'ratio':>5}  best is"
 )
 
 
@@ -136,10 +136,10 @@ def training_text(line):
 
 
 def inference_text(line):
-    peers = " ".join(f"{peer['peer']:7.1f}" for peer in line["peers"].values())
+    peers = " ".join(f"{peer['peer']:6.1f}" for peer in line["peers"].values())
     return (
         f"{line['model']:12} {line['batch']:3} {line['precision']:4} {line['structure']:6} "
-        f"{line['sparsity']:4} {line['ours']:7.1f} {peers} {line['peer']:7.1f} "
+        f"{line['sparsity']:4} {line['ours']:6.1f} {peers} {line['peer']:6.1f} "
         f"{line['ratio']:5.2f}  {line['peer_is']}"
     )
 

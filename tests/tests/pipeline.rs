@@ -153,7 +153,7 @@ fn integers_of_blocks_stand_beside_floats_in_one_report() {
     assert!(2 * bytes("deployed-int8") < bytes("deployed"));
     let page = house.place.bytes(&format!("{folder}/report-int8/report.html"));
     let page = String::from_utf8(page).expect("UTF-8");
-    for words in ["packed, f32", "packed, int8, activations int8", "in blocks of four"] {
+    for words in ["packed, f32", "packed, int8 (W8A8)", "in blocks of four"] {
         assert!(page.contains(words), "the page lacks {words}");
     }
     house.nothing_to_do("one-shot", &settings);

@@ -292,10 +292,10 @@ fn floats() -> String {
 }
 
 impl Deployment {
-    /// How it is stored and run, in words.
+    /// How it is stored and run: its values, and W8A8 where activations have eight bits too.
     pub fn kind(&self) -> String {
         let Self { values, activations, .. } = self;
-        if activations == "f32" { values.clone() } else { format!("{values}, activations {activations}") }
+        if activations == "f32" { values.clone() } else { format!("{values} (W8A8)") }
     }
 }
 

@@ -210,8 +210,13 @@ impl Pair {
 fn text(rows: &[Row]) -> String {
     let first = rows.first().expect("clap requires a batch");
     let heading = format!(
-        "{}, values {}, activations {}, {} threads, {} ({})",
-        first.network, first.values, first.activations, first.speed.threads, first.speed.processor, first.simd
+        "{}, values {}{}, {} threads, {} ({})",
+        first.network,
+        first.values,
+        if first.activations == "f32" { "" } else { " (W8A8)" },
+        first.speed.threads,
+        first.speed.processor,
+        first.simd
     );
     let line = |r: &Row| {
         vec![

@@ -176,6 +176,7 @@ impl Model {
         let own = How {
             instructions: Instructions::chosen(),
             skip: how.skip,
+            unknown: how.unknown,
             tiles: how.batch < MANY,
         };
         Ready::Integers(IntegerPlan::new(network, roundings.clone(), own))

@@ -53,7 +53,7 @@ pub(crate) struct Best {
 }
 
 /// Seconds an image, by what is run.
-static TIMES: Table<f64> = Table::new("layers.yaml");
+pub(crate) static TIMES: Table<f64> = Table::new("layers.yaml");
 
 /// How layer `n` is best run.
 pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, Use)) -> Best {
@@ -122,7 +122,7 @@ fn converted(map: Map) -> f64 {
 }
 
 /// Images that are measured together where the largest activation has `values` an image.
-fn batch(values: usize) -> usize {
+pub(crate) fn batch(values: usize) -> usize {
     if values < LARGE { BATCH } else { FEW }
 }
 
@@ -132,10 +132,12 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
     conv.groups == 1 || way != Way::Blocks
 }
 
+/// The kernels' version, which is to be raised when they become faster.
+pub(crate) const VERSION: u32 = 5;
+
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
-/// algorithms were forced, and their version, which is to be raised when they become faster.
+/// algorithms were forced, and their version.
 fn machine() -> String {
-    const VERSION: u32 = 5;
     let plain = if isa::plain() == Ok(true) { " plain" } else { "" };
     format!("kernels {VERSION}, {}{plain}", isa::name().unwrap_or("unknown"))
 }

@@ -3,7 +3,7 @@
 use artifact::tensors::Tensor;
 use graph::Graph;
 use inference::integer::{How, IntegerPlan};
-use inference::{Checked, Network, Plan};
+use inference::{Checked, Network, Plan, Unknown};
 use kernels::integer::{Instructions, Rounding};
 use quantise::{Rule, calibrate, without_shift};
 
@@ -48,7 +48,7 @@ fn answers_are_near_and_always_the_same_bits() {
         let exact = Plan::fixed(&network, (0, 40), false).logits(&seen);
         let mut first = None;
         for instructions in Instructions::available() {
-            let how = How { instructions, skip: true, tiles: false };
+            let how = How { instructions, skip: true, unknown: Unknown::Guess, tiles: false };
             let plan = |how| plan(&network, &seen, how);
             let (many, one) = (plan(how), plan(How { tiles: true, ..how }));
             let found = many.logits(&seen);

@@ -8,12 +8,9 @@ use kernels::integer::{
 use kernels::{Activation, Buffer, LANES, Lanes, pack};
 use rayon::prelude::*;
 
-use super::{How, Integers, integers};
+use super::{How, Integers, integers, times};
 use crate::block::{BlockLayer, BlockOperands};
 use crate::{Conv, Kind, Network, sizes};
-
-/// The share of quads of weights that are not zero from which on all are walked.
-const DENSE: f64 = 0.5;
 
 /// A layer that is ready to run.
 pub(super) enum Ready {
@@ -217,8 +214,10 @@ fn convolution(
             window: conv.window,
         };
         let whole = ungrouped(conv, &weights, x.c);
-        let sparse = how.skip && density(&full, &whole) < DENSE;
-        let method = if sparse { Method::Sparse } else { Method::Dense };
+        let method = match density(&full, &whole) {
+            density if how.skip => times::method(&full, density, how),
+            _ => Method::Dense,
+        };
         let arranged = integer::How { method, tiles: how.tiles, instructions: how.instructions };
         Products::Full(Weights::new(&full, &whole, arranged), method)
     };

@@ -8,6 +8,7 @@
 mod layer;
 mod plan;
 mod ranges;
+mod times;
 mod weights;
 
 pub use layer::check;

@@ -8,7 +8,7 @@ use kernels::{Buffer, Lanes};
 
 use super::layer::{Operands, Ready, Target, Value};
 use crate::buffers::{self, Buffers};
-use crate::{LayerPlan, Network, awake};
+use crate::{LayerPlan, Network, Unknown, awake};
 
 /// What the integers of each layer's output stand for; of the last, which gives the logits, it is not used.
 pub type Roundings = Vec<Rounding>;
@@ -21,8 +21,10 @@ const TOGETHER: usize = 64;
 pub struct How {
     /// Which instructions multiply.
     pub instructions: Instructions,
-    /// Whether quads of weights that are all zero are skipped.
+    /// Whether quads of weights that are all zero may be skipped.
     pub skip: bool,
+    /// What to do where nothing is known of a layer's speed.
+    pub unknown: Unknown,
     /// Whether images are run one by one, each cut into tiles; else many at a time, as lanes.
     pub tiles: bool,
 }
