@@ -72,9 +72,9 @@ class Packed:
 
 @functools.cache
 def dataset(folder, scratch):
-    """Images for calibration; a tenth is set apart, and 512 are needed."""
+    """Images for calibration."""
     out = f"{scratch}/data"
-    run([f"{folder}/data-cifar", "synth", "--train", "600", "--test", "10", "--out", out])
+    run([f"{folder}/data-cifar", "synth", "--train", "100", "--test", "10", "--out", out])
     return out
 
 
@@ -85,7 +85,8 @@ def packed(folder, scratch, network, form):
     source = checkpoint(folder, scratch, network, form.structure, form.sparsity)
     pack = [f"{folder}/deployer", "pack", source, "--data", dataset(folder, scratch)]
     if form.precision == "int8":
-        pack += ["--values", "int8", "--activations", "int8"]
+        # As many images as the peers are calibrated with.
+        pack += ["--values", "int8", "--activations", "int8", "--calibration-images", "64"]
     run(pack + ["--out", out])
     return out
 

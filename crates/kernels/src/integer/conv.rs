@@ -222,12 +222,13 @@ impl Task<'_> {
         let of = |most: usize| segments(tiling, item, most, place);
         let listed = of(weights.how.instructions.windows());
         let dense = of(weights.how.instructions.windows_of_four());
+        let gather = reader.gather(item);
         let each = 4 * self.windows * LANES;
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let last = channels.end == s.channels;
             let part = Part { item, channels: channels.clone() };
-            let read = reader.read(part, (self.source, rooms.source), self.border);
+            let read = reader.read(part, &gather, (self.source, rooms.source), self.border);
             for (i, quad) in self.quads.clone().enumerate() {
                 let kept = i.min(self.kept() - 1);
                 let sums = &mut rooms.sums[kept * each..(kept + 1) * each];

@@ -2,7 +2,7 @@
 
 use super::conv::Input;
 use super::ending::{BYTES, Rounder};
-use super::planes::{Each, Plane, Planes, bytes};
+use super::planes::{Each, Plane, Planes, Read, bytes};
 use super::{Ending, Rounding, Word, quads};
 use crate::LANES;
 use crate::conv::depthwise::Depthwise as Sizes;
@@ -13,10 +13,10 @@ use crate::Size;
 pub struct Depthwise {
     channels: usize,
     planes: Planes,
-    /// By quad of channels, then by tap; zeros behind the last channel.
-    weights: Vec<[i32; 4]>,
-    /// By quad of channels, the sum of each one's weights.
-    totals: Vec<[i32; 4]>,
+    /// By quad of channels, then by tap, for each lane; zeros behind the last channel.
+    weights: Vec<[i32; BYTES]>,
+    /// By quad of channels, the sum of each one's weights, for each lane.
+    totals: Vec<[i32; BYTES]>,
     taps: usize,
 }
 
@@ -25,17 +25,19 @@ impl Depthwise {
     pub fn new(sizes: &Sizes, weights: &[i8], tiles: bool) -> Self {
         assert!(!weights.is_empty() && weights.len() == sizes.weight_len(), "weights");
         let taps = sizes.window.taps();
-        let of = |quad: usize, tap: usize| -> [i32; 4] {
-            std::array::from_fn(|r| {
-                let weight = weights.get((quad * 4 + r) * taps + tap);
+        let of = |quad: usize, tap: usize| -> [i32; BYTES] {
+            std::array::from_fn(|i| {
+                let weight = weights.get((quad * 4 + i % 4) * taps + tap);
                 weight.map_or(0, |weight| i32::from(*weight))
             })
         };
         let quads = 0..quads(sizes.channels);
-        let total = |quad| (0..taps).fold([0; 4], |sum, tap| {
-            let own = of(quad, tap);
-            std::array::from_fn(|r| sum[r] + own[r])
-        });
+        let total = |quad| {
+            (0..taps).fold([0; BYTES], |sum, tap| {
+                let own = of(quad, tap);
+                std::array::from_fn(|i| sum[i] + own[i])
+            })
+        };
         let (size, output) = (Size { h: sizes.h, w: sizes.w }, Size { h: sizes.oh(), w: sizes.ow() });
         Self {
             channels: sizes.channels,
@@ -68,19 +70,18 @@ struct Sums<'a> {
 
 impl Each for Sums<'_> {
     #[inline(always)]
-    fn bytes<'a>(
-        &self,
-        plane: Plane,
-        window: usize,
-        taps: impl Iterator<Item = &'a [u8; BYTES]>,
-    ) -> [u8; BYTES] {
+    fn bytes(&self, plane: Plane, window: usize, read: Read) -> [u8; BYTES] {
         let Self { own, end, zero, to, vectors } = self;
         let weights = &own.weights[plane.quad * own.taps..][..own.taps];
-        let totals = own.totals[plane.quad];
-        let mut sums: [i32; BYTES] = std::array::from_fn(|i| -zero * totals[i % 4]);
-        for (x, weights) in taps.zip(weights) {
+        let totals = &own.totals[plane.quad];
+        let mut sums = [0; BYTES];
+        for i in 0..BYTES {
+            sums[i] = -zero * totals[i];
+        }
+        for (tap, weights) in weights.iter().enumerate() {
+            let x = read.tap(tap);
             for i in 0..BYTES {
-                sums[i] += i32::from(x[i]) * weights[i % 4];
+                sums[i] += i32::from(x[i]) * weights[i];
             }
         }
         let at = (plane.index * vectors + window) * LANES;

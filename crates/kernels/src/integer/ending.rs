@@ -50,12 +50,8 @@ impl Ending<'_> {
         summands: Option<&[Word; LANES]>,
         to: Rounder,
     ) -> [u32; LANES] {
-        // The usual ones are bounds; the others would make this function too large to be part of its caller.
-        let (low, high) = match self.activation {
-            None => (f32::NEG_INFINITY, f32::INFINITY),
-            Some(Activation::Relu) => (0.0, f32::INFINITY),
-            Some(Activation::Relu6) => (0.0, 6.0),
-            Some(_) => return to.steps(&self.values(output, sums, summands)),
+        let Some((low, high)) = bounds(self.activation) else {
+            return to.steps(&self.values(output, sums, summands));
         };
         let mut values = self.before_activation(output, sums, summands);
         for value in &mut values {
@@ -73,9 +69,7 @@ impl Ending<'_> {
         summands: Option<&[Word; LANES]>,
     ) -> [f32; LANES] {
         let mut values = self.before_activation(output, sums, summands);
-        if let Some(activation) = self.activation {
-            isa::dispatch(Applied { activation, y: &mut values });
-        }
+        activated(&mut values, self.activation);
         values
     }
 
@@ -102,6 +96,24 @@ impl Ending<'_> {
     }
 }
 
+/// The bounds that the usual activations are; the others would make a function too large to be part of its
+/// caller.
+#[inline(always)]
+fn bounds(activation: Option<Activation>) -> Option<(f32, f32)> {
+    match activation {
+        None => Some((f32::NEG_INFINITY, f32::INFINITY)),
+        Some(Activation::Relu) => Some((0.0, f32::INFINITY)),
+        Some(Activation::Relu6) => Some((0.0, 6.0)),
+        Some(_) => None,
+    }
+}
+
+fn activated(values: &mut [f32], activation: Option<Activation>) {
+    if let Some(activation) = activation {
+        isa::dispatch(Applied { activation, y: values });
+    }
+}
+
 /// The bytes of a vector of words: four channels of each lane.
 pub(super) const BYTES: usize = 4 * LANES;
 
@@ -115,10 +127,7 @@ impl Ending<'_> {
         summands: Option<&[u8; BYTES]>,
         to: Rounder,
     ) -> [u8; BYTES] {
-        let four = |all: &[f32]| -> [f32; BYTES] {
-            std::array::from_fn(|i| all.get(quad * 4 + i % 4).copied().unwrap_or(0.0))
-        };
-        let (factors, bias) = (four(self.factors), four(self.bias));
+        let (factors, bias) = (repeated(self.factors, quad), repeated(self.bias, quad));
         let mut values = [0.0; BYTES];
         for i in 0..BYTES {
             values[i] = sums[i] as f32 * factors[i] + bias[i];
@@ -132,6 +141,19 @@ impl Ending<'_> {
     }
 }
 
+/// The values of a quad of channels, 0 behind the last, for each lane: where the place of a channel had to be
+/// computed, compilers would take values one by one.
+#[inline(always)]
+fn repeated(all: &[f32], quad: usize) -> [f32; BYTES] {
+    let mut four = [0.0; 4];
+    for (to, value) in four.iter_mut().zip(&all[quad * 4..]) {
+        *to = *value;
+    }
+    let mut all = [0.0; BYTES];
+    all.as_chunks_mut().0.fill(four);
+    all
+}
+
 /// The integers of the activations of `values`.
 #[inline(always)]
 pub(super) fn finished(
@@ -139,11 +161,14 @@ pub(super) fn finished(
     activation: Option<Activation>,
     to: Rounder,
 ) -> [u8; BYTES] {
-    match activation {
-        None => {}
-        Some(Activation::Relu) => values.iter_mut().for_each(|v| *v = Activation::Relu.of(*v)),
-        Some(Activation::Relu6) => values.iter_mut().for_each(|v| *v = Activation::Relu6.of(*v)),
-        Some(activation) => isa::dispatch(Applied { activation, y: values }),
+    match bounds(activation) {
+        Some((low, high)) => {
+            for value in values.iter_mut() {
+                let above = if *value > low { *value } else { low };
+                *value = if above < high { above } else { high };
+            }
+        }
+        None => activated(values, activation),
     }
     let mut bytes = [0; BYTES];
     for i in 0..BYTES {

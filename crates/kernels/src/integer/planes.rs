@@ -5,16 +5,17 @@ use rayon::prelude::*;
 
 use super::conv::Input;
 use super::ending::BYTES;
-use super::reader::Reader;
+use super::reader::{Gather, Reader};
 use super::{Layout, Word, quads};
 use crate::conv::Conv;
-use crate::conv::tiling::{Part, Share};
+use crate::conv::tiling::{Item, Part, Share};
 use crate::{Kernel, LANES, Lanes, Size, Window, scratch, simd};
 
 /// Windows of one quad of channels.
 #[derive(Debug, Clone)]
 pub(super) struct Planes {
     reader: Reader,
+    items: Vec<(Item, Gather)>,
     taps: Vec<u32>,
     /// Pixels of a channel of the input.
     size: Size,
@@ -31,15 +32,32 @@ pub(super) struct Plane {
     pub quad: usize,
 }
 
+/// What a window reads: a vector for each tap.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'a> {
+    /// From where the window stands.
+    words: &'a [Word],
+    taps: &'a [u32],
+}
+
+impl Read<'_> {
+    /// How many vectors.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.taps.len()
+    }
+
+    /// That of `tap`.
+    #[inline(always)]
+    pub fn tap(&self, tap: usize) -> &[u8; BYTES] {
+        bytes(&self.words[self.taps[tap] as usize..])
+    }
+}
+
 /// What is computed of each window.
 pub(super) trait Each: Sync {
-    /// The bytes of the `window`-th vector of `plane`, by those that its taps read.
-    fn bytes<'a>(
-        &self,
-        plane: Plane,
-        window: usize,
-        taps: impl Iterator<Item = &'a [u8; BYTES]>,
-    ) -> [u8; BYTES];
+    /// The bytes of the `window`-th vector of `plane`.
+    fn bytes(&self, plane: Plane, window: usize, read: Read) -> [u8; BYTES];
 }
 
 impl Planes {
@@ -51,7 +69,13 @@ impl Planes {
         // One chunk of one quad.
         let share = Share { windows: 256, room: 0, in_place: true };
         let reader = Reader::to(&conv, output, layout, share);
-        Self { taps: reader.tiling.taps(&reader.s), reader, size, output }
+        let item = |i| {
+            let item = reader.tiling.item(&reader.s, i);
+            let gather = reader.gather(&item);
+            (item, gather)
+        };
+        let items = (0..reader.tiling.items).map(item).collect();
+        Self { taps: reader.tiling.taps(&reader.s), items, reader, size, output }
     }
 
     /// Computes `each` window of `channels` channels of `x`, around which `border` stands.
@@ -89,18 +113,18 @@ impl<E: Each> Kernel<Operands<'_, E>> for Run {
 
     #[inline(always)]
     fn run(operands: Operands<E>) {
-        let Operands { own: Planes { reader, taps, .. }, plane, x, room, border, each, y } = operands;
+        let Operands { own, plane, x, room, border, each, y } = operands;
+        let Planes { reader, items, taps, .. } = own;
         let (s, tiling) = (&reader.s, &reader.tiling);
-        for i in 0..tiling.items {
-            let item = tiling.item(s, i);
-            let part = Part { item: &item, channels: 0..1 };
-            let read = reader.read(part, (x, room), border);
+        for (item, gather) in items {
+            let part = Part { item, channels: 0..1 };
+            let read = reader.read(part, gather, (x, room), border);
             for (row, down) in item.rows.clone().enumerate() {
                 for (column, across) in item.columns.clone().enumerate() {
                     let at = tiling.window(0, row, column);
-                    let taps = taps.iter().map(|tap| bytes(&read[at + *tap as usize..]));
+                    let window = Read { words: &read[at..], taps };
                     let to = s.target(0, down, across);
-                    *bytes_mut(&mut y[to..]) = each.bytes(plane, to / LANES, taps);
+                    *bytes_mut(&mut y[to..]) = each.bytes(plane, to / LANES, window);
                 }
             }
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::conv::Input;
 use super::ending::{BYTES, Rounder, finished};
-use super::planes::{Each, Plane, Planes, bytes, bytes_mut};
+use super::planes::{Each, Plane, Planes, Read, bytes, bytes_mut};
 use super::{Layout, Rounding, Word, quads};
 use crate::pool::{Average, Pooling};
 use crate::{Activation, Kernel, LANES, Lanes, Size, simd};
@@ -32,14 +32,10 @@ struct Largest;
 
 impl Each for Largest {
     #[inline(always)]
-    fn bytes<'a>(
-        &self,
-        _: Plane,
-        _: usize,
-        taps: impl Iterator<Item = &'a [u8; BYTES]>,
-    ) -> [u8; BYTES] {
+    fn bytes(&self, _: Plane, _: usize, read: Read) -> [u8; BYTES] {
         let mut most = [0; BYTES];
-        for x in taps {
+        for tap in 0..read.len() {
+            let x = read.tap(tap);
             for i in 0..BYTES {
                 most[i] = most[i].max(x[i]);
             }
@@ -166,14 +162,11 @@ impl Means<'_> {
 
 impl Each for Means<'_> {
     #[inline(always)]
-    fn bytes<'a>(
-        &self,
-        _: Plane,
-        window: usize,
-        taps: impl Iterator<Item = &'a [u8; BYTES]>,
-    ) -> [u8; BYTES] {
+    fn bytes(&self, _: Plane, window: usize, read: Read) -> [u8; BYTES] {
         let mut sums = [0; BYTES];
-        taps.for_each(|x| add(&mut sums, x));
+        for tap in 0..read.len() {
+            add(&mut sums, read.tap(tap));
+        }
         self.of(window, &sums)
     }
 }

@@ -4,7 +4,7 @@ use super::layout::{ACROSS, Layout};
 use super::{Word, quads};
 use crate::conv::Conv;
 use crate::conv::stencil::Stencil;
-use crate::conv::tiling::{Part, Share, Tiling};
+use crate::conv::tiling::{Item, Part, Share, Tiling};
 use crate::{LANES, Size, Window};
 
 /// The windows of a convolution over words, and how they are shared out.
@@ -57,11 +57,24 @@ impl Reader {
         self.tiling.room(&self.s)
     }
 
+    /// How what `item` reads is brought near, the same for all channels.
+    pub fn gather(&self, item: &Item) -> Gather {
+        let mut maps = vec![];
+        if !self.own_lanes {
+            for phase in self.tiling.phases(&self.s, item) {
+                let vectors = self.vectors(&phase.rows, &phase.columns);
+                maps.push(RoomMap { at: phase.at, vectors });
+            }
+        }
+        Gather { maps }
+    }
+
     /// Where the windows of `part` read `source`: there, or in `room`; `border` stands around maps.
     #[inline(always)]
     pub fn read<'a>(
         &self,
         part: Part,
+        gather: &Gather,
         (source, room): (&'a [Word], &'a mut [Word]),
         border: Word,
     ) -> &'a [Word] {
@@ -69,14 +82,11 @@ impl Reader {
             return self.tiling.read(&self.s, part, (source, room), border);
         }
         let plane = self.s.h * self.s.w * LANES;
-        let (channels, item) = (part.channels, part.item);
-        for phase in self.tiling.phases(&self.s, item) {
-            let vectors = self.vectors(&phase.rows, &phase.columns);
-            for (i, channel) in channels.clone().enumerate() {
-                let map = channel * plane;
-                let to = &mut room[self.tiling.channel(i) + phase.at..][..vectors.len() * LANES];
+        for (i, channel) in part.channels.enumerate() {
+            for RoomMap { at, vectors } in &gather.maps {
+                let to = &mut room[self.tiling.channel(i) + at..][..vectors.len() * LANES];
                 for (vector, to) in vectors.iter().zip(to.as_chunks_mut::<LANES>().0) {
-                    vector.copy((source, map), to, border);
+                    vector.copy((source, channel * plane), to, border);
                 }
             }
         }
@@ -95,6 +105,20 @@ impl Reader {
         let vector = |row: &Along, column: &Along| From::new(row, column, w);
         rows.iter().flat_map(|row| columns.iter().map(move |column| vector(row, column))).collect()
     }
+}
+
+/// How the lanes of what an item reads are brought near; empty where each lane reads itself alone.
+#[derive(Debug, Clone)]
+pub(super) struct Gather {
+    maps: Vec<RoomMap>,
+}
+
+/// A map of a channel in the room.
+#[derive(Debug, Clone)]
+struct RoomMap {
+    /// Where it begins.
+    at: usize,
+    vectors: Vec<From>,
 }
 
 /// Where one row (or column) of the four tiles along an axis comes from: a place in a tile, and which tile.
@@ -120,6 +144,7 @@ impl Along {
 }
 
 /// Where the lanes of a vector come from, as places of words in a map.
+#[derive(Debug, Clone)]
 enum From {
     /// A vector as it lies.
     Whole(usize),
