@@ -92,6 +92,53 @@ fn a_deployment_is_an_artifact() {
 }
 
 #[test]
+fn a_network_in_integers_answers_as_its_checkpoint_does() {
+    let place = house();
+    place.succeeds("pruner --checkpoint dense --sparsity 0.8 --structure block4 --out blocks");
+    for (from, most) in [("pruned", 30_000), ("blocks", 50_000)] {
+        let line = format!("deployer pack {from} --values int8 --activations int8 --out {from}.st");
+        place.succeeds(&line);
+        let bytes = place.bytes(&format!("{from}.st")).len();
+        assert!(bytes < most, "{from}: {bytes} bytes");
+        let line = format!("deployer verify {from}.st --against {from} --data data");
+        let said = place.succeeds(&line);
+        assert!(said.out.starts_with("60 test images: the same class on "), "{}", said.out);
+        let line = format!("deployer bench {from}.st --batch 1,16 --repeat 1 --layers");
+        let table = place.succeeds(&line).out;
+        assert!(table.contains("values int8 (W8A8)") && table.contains("sparse, int8"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let table = place.succeeds(&format!("deployer inspect {from}.st")).out;
+        for words in ["ranges by squared-error on 180 training images", "layer4.1.conv2   "] {
+            assert!(table.contains(words), "{table} lacks {words}");
+        }
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    }
+    // The same network, ranges and bits, by another rule and fewer images.
+    let line = "deployer pack pruned --values int8 --activations int8 --ranges percentile \
+                --calibration-images 20 --out other.st";
+    place.succeeds(line);
+    place.succeeds("deployer verify other.st --against pruned --data data");
+    let sizes = json(&place.succeeds("deployer inspect other.st --json").out);
+    assert_eq!(sizes["integers"]["calibration"]["images"], 20, "{sizes}");
+    place.write("photos/red.png", &png(40, 30, [200, 10, 10]));
+    assert!(place.succeeds("deployer predict pruned.st photos").out.contains('%'));
+    let line = "deployer deploy --checkpoint blocks --data data --values int8 --activations int8 \
+                --batch 16 --repeat 1 --out deployed";
+    place.succeeds(line);
+    let result: Deployment =
+        place.manifest("deployed").result(&place.path("deployed")).expect("a result");
+    assert_eq!(result.kind(), "int8 (W8A8)");
+    let integers = "deployer pack pruned --activations int8 --out x.st";
+    place.refuses(integers, 3, "activations in integers: values are f32; expected int8");
+    let line = format!("{integers} --values int8 --norms keep");
+    place.refuses(&line, 3, "norms are kept; expected them folded");
+    place.refuses(&format!("{integers} --values int8 --calibration-images 0"), 2, "0 is not in 1..");
+    copy(&place.path("data"), &place.path("moved"));
+    std::fs::remove_dir_all(place.path("data")).expect("goes");
+    place.refuses(&format!("{integers} --values int8"), 3, "name one with --data");
+}
+
+#[test]
 fn pictures_of_any_size_are_named() {
     let place = house();
     place.write("photos/red.png", &png(40, 30, [200, 10, 10]));

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::check;
 use crate::planes::expanded;
-use crate::record::{Entry, Positions, Record};
+use crate::record::{Entry, Record};
 use crate::stored::{Slot, slots};
 use crate::values::side_sizes;
 
@@ -87,10 +87,9 @@ impl Names {
     pub fn needed(self, entry: &Entry) -> Vec<String> {
         let (scales, codebook) =
             side_sizes(entry.values, entry.shape.first().copied().unwrap_or(1));
-        let coded = matches!(entry.positions, Positions::Bitmask | Positions::Entropy);
         let all = [
             Some(self.values),
-            coded.then_some(self.positions),
+            entry.positions.are_stored().then_some(self.positions),
             scales.map(|_| self.scales),
             codebook.map(|_| self.codebook),
         ];

@@ -6,11 +6,13 @@ use artifact::Result;
 use artifact::manifest::Network;
 use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
 use graph::Graph;
-use sparsity::{Mask, Masks, random};
+use sparsity::{Mask, Masks, Units, random};
 
 use crate::file::{self, GRAPH};
 use crate::record::Record;
-use crate::{Contents, Encode, Info, Options, Packed, Values, pack, unpack};
+use crate::{
+    Calibration, Contents, Encode, Info, Integers, Options, Packed, Range, Values, pack, unpack,
+};
 
 const WEIGHT: &str = "backbone.conv1.weight";
 
@@ -40,14 +42,35 @@ fn packed(values: Values, fold: bool) -> Vec<u8> {
     pack(&small(), &Options { values, encode: Encode::Auto, fold }).expect("packs")
 }
 
+/// The same network in integers, pruned in blocks of four.
+fn in_integers() -> Vec<u8> {
+    let mut contents = small();
+    for p in contents.graph.prunable() {
+        let blocks = Units::blocks_of(&p.shape);
+        let kept = random(&p.name, blocks.count(), 2).iter().map(|s| *s > 0.8).collect();
+        contents.masks.insert(&p.name, blocks.spread(&Mask::new(kept), None));
+    }
+    let values = graph::initial(&contents.graph, 1).into_iter().zip(contents.graph.params());
+    contents.tensors = values.map(|(v, p)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
+    contents.masks.apply(&mut contents.tensors);
+    let range = |i: usize| Range { scale: 0.01 * (i + 1) as f32, zero: 3, saturated: 0.001, error: 0.01 };
+    let names = contents.graph.nodes().iter().enumerate();
+    contents.integers = Some(Integers {
+        calibration: Calibration { images: 64, rule: "squared-error".into() },
+        ranges: names.map(|(i, node)| (node.name.clone(), range(i))).collect(),
+        biases: [("classifier".to_owned(), vec![0.5; 10])].into(),
+    });
+    let options = Options { values: Values::Int8, encode: Encode::Auto, fold: true };
+    pack(&contents, &options).expect("packs")
+}
+
 fn read(bytes: &[u8]) -> Result<Packed> {
     unpack(bytes, Path::new("p"))
 }
 
 #[test]
 fn every_changed_byte_is_refused_or_harmless() {
-    for (values, fold) in [(Values::F32, false), (Values::Codebook4, true)] {
-        let bytes = packed(values, fold);
+    for bytes in [packed(Values::F32, false), packed(Values::Codebook4, true), in_integers()] {
         let whole = read(&bytes).expect("its own");
         for at in 0..bytes.len() {
             for flip in [1 << (at % 8), 0xFF] {
@@ -75,8 +98,8 @@ fn every_shorter_or_longer_file_is_refused() {
 /// As someone who computes the digest anew would change it.
 #[test]
 fn every_changed_byte_under_a_true_digest_is_read_without_harm() {
-    for (values, fold) in [(Values::Int8, false), (Values::F16, true)] {
-        let (all, text) = tensors::decode(&packed(values, fold), Path::new("p")).expect("whole");
+    for bytes in [packed(Values::Int8, false), packed(Values::F16, true), in_integers()] {
+        let (all, text) = tensors::decode(&bytes, Path::new("p")).expect("whole");
         let text = text.expect("there");
         for at in 0..text.len() {
             let mut changed = text.clone().into_bytes();

@@ -100,10 +100,7 @@ fn coded(
         values: options.values,
         planes: coded.planes.iter().map(Vec::len).collect(),
     };
-    let stored = match positions {
-        Positions::None | Positions::All => None,
-        Positions::Bitmask | Positions::Entropy | Positions::Blocks => Some(bytes),
-    };
+    let stored = positions.are_stored().then_some(bytes);
     let tensors = tensors(&slot.name, stored, coded);
     Ok(Part { entry: Some((slot.name.clone(), entry)), tensors })
 }

@@ -152,12 +152,7 @@ fn smallest(all: [Option<(Positions, Vec<u8>)>; 2]) -> (Positions, Vec<u8>) {
 
 /// The weights of the blocks that `gaps` lead to.
 fn of_blocks(gaps: &[u8], blocks: &Units) -> Result<Vec<u32>, String> {
-    let mut kept = vec![false; blocks.count()];
-    for block in of_gaps(gaps, kept.len())? {
-        kept[block as usize] = true;
-    }
-    let weights = blocks.spread(&Mask::new(kept), None);
-    Ok(weights.kept().iter().zip(0..).filter(|(kept, _)| **kept).map(|(_, i)| i).collect())
+    Ok(blocks.weights(&of_gaps(gaps, blocks.count())?))
 }
 
 fn bitmask(at: &[u32], len: usize) -> Vec<u8> {

@@ -79,6 +79,16 @@ pub enum Positions {
     Blocks,
 }
 
+impl Positions {
+    /// Whether there is a tensor of them.
+    pub(crate) fn are_stored(self) -> bool {
+        match self {
+            Self::None | Self::All => false,
+            Self::Bitmask | Self::Entropy | Self::Blocks => true,
+        }
+    }
+}
+
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(match self {

@@ -3,7 +3,7 @@
 use artifact::tensors::Tensor;
 use graph::Graph;
 use inference::integer::{How, IntegerPlan};
-use inference::{Checked, Network, Plan, Unknown};
+use inference::{Checked, Kind, Network, Plan, Unknown};
 use kernels::integer::{Instructions, Rounding};
 use quantise::{Rule, calibrate, without_shift};
 
@@ -58,6 +58,41 @@ fn answers_are_near_and_always_the_same_bits() {
             assert_eq!(first.get_or_insert(found.clone()), &found, "{spec}: {instructions:?}");
         }
     }
+}
+
+/// Weights that are all zero in a channel, and in a layer; channels that never change; images of one colour.
+#[test]
+fn what_is_constant_stays_what_it_is() {
+    let mut network = network("resnet18@0.125");
+    let (mut first, mut all) = (true, 0);
+    for layer in &mut network.layers {
+        let Kind::Conv(conv) = &mut layer.kind else { continue };
+        let row = conv.row();
+        if std::mem::take(&mut first) {
+            conv.weight[..row].fill(0.0);
+            conv.bias[0] = 0.75;
+            continue;
+        }
+        all += 1;
+        if all == 3 {
+            conv.weight.fill(0.0);
+        }
+    }
+    let seen = vec![0.5; 4 * 3 * SIDE * SIDE];
+    let exact = Plan::fixed(&network, (0, 4), false).logits(&seen);
+    for instructions in Instructions::available() {
+        for skip in [false, true] {
+            let how = How { instructions, skip, unknown: Unknown::Guess, tiles: skip };
+            let found = plan(&network, &seen, how).logits(&seen);
+            let off = apart(&found, &exact);
+            assert!(off < 0.05, "{off} from f32, {how:?}");
+        }
+    }
+    // Black images: every activation of the input is zero.
+    let black = vec![0.0; 2 * 3 * SIDE * SIDE];
+    let how = How { instructions: Instructions::Scalar, skip: true, unknown: Unknown::Guess, tiles: true };
+    let found = plan(&network, &black, how).logits(&black);
+    assert!(found.iter().all(|v| v.is_finite()), "{found:?}");
 }
 
 #[test]

@@ -78,11 +78,32 @@ impl Units {
         self.outputs * self.blocks() * self.taps
     }
 
-    /// The unit of the weight `i`. Units are in the order (output, block of inputs, place of the kernel).
-    fn of(&self, i: usize) -> usize {
-        let (row, tap) = (i / self.taps, i % self.taps);
-        let (output, input) = (row / self.inputs, row % self.inputs);
-        (output * self.blocks() + input / self.width) * self.taps + tap
+    /// The unit of each weight in turn. Units are in the order (output, block of inputs, place of the kernel).
+    fn of_each(&self) -> impl Iterator<Item = usize> {
+        let Self { width, outputs, inputs, taps } = *self;
+        let rows = (0..outputs).flat_map(move |o| (0..inputs).map(move |i| (o, i)));
+        let first = self.blocks();
+        rows.flat_map(move |(o, i)| {
+            let unit = (o * first + i / width) * taps;
+            unit..unit + taps
+        })
+    }
+
+    /// The flat indices of the weights of `units`, which ascend as they do.
+    pub fn weights(&self, units: &[u32]) -> Vec<u32> {
+        let taps = self.taps as u32;
+        let row = |unit: u32| (unit / taps) as usize;
+        let mut all = Vec::with_capacity(units.len() * self.width);
+        // Those of one output and block lie in the same rows of the kernel.
+        for units in units.chunk_by(|a, b| row(*a) == row(*b)) {
+            let (output, block) = (row(units[0]) / self.blocks(), row(units[0]) % self.blocks());
+            let inputs = block * self.width..self.inputs.min((block + 1) * self.width);
+            for input in inputs {
+                let first = ((output * self.inputs + input) * self.taps) as u32;
+                all.extend(units.iter().map(|unit| first + unit % taps));
+            }
+        }
+        all
     }
 
     /// The sum over each unit of `scores`, one a weight: its L1 norm where these are absolute values.
@@ -91,28 +112,28 @@ impl Units {
             return scores.to_vec();
         }
         let mut sums = vec![0.0; self.count()];
-        scores.iter().enumerate().for_each(|(i, score)| sums[self.of(i)] += score);
+        scores.iter().zip(self.of_each()).for_each(|(score, unit)| sums[unit] += score);
         sums
     }
 
     /// Whether `weights` keeps all of each unit or nothing.
     pub fn whole(&self, weights: &Mask) -> bool {
         let units = self.gathered(weights);
-        weights.kept().iter().enumerate().all(|(i, kept)| *kept == units.kept()[self.of(i)])
+        weights.kept().iter().zip(self.of_each()).all(|(kept, unit)| *kept == units.kept()[unit])
     }
 
     /// A mask of units: those of which `weights` keeps any.
     pub fn gathered(&self, weights: &Mask) -> Mask {
         let mut kept = vec![false; self.count()];
-        weights.kept().iter().enumerate().for_each(|(i, keeps)| kept[self.of(i)] |= keeps);
+        weights.kept().iter().zip(self.of_each()).for_each(|(keeps, unit)| kept[unit] |= keeps);
         Mask::new(kept)
     }
 
     /// A mask of weights: those of kept units that `before` keeps.
     pub fn spread(&self, units: &Mask, before: Option<&Mask>) -> Mask {
-        let weights = 0..self.outputs * self.inputs * self.taps;
         let open = |i: usize| before.is_none_or(|mask| mask.kept()[i]);
-        Mask::new(weights.map(|i| units.kept()[self.of(i)] && open(i)).collect())
+        let weights = self.of_each().enumerate();
+        Mask::new(weights.map(|(i, unit)| units.kept()[unit] && open(i)).collect())
     }
 }
 
@@ -140,6 +161,8 @@ mod tests {
         let units_kept = Mask::new(vec![false, true, false, false]);
         assert_eq!(units.spread(&units_kept, Some(&before)), of(&[0, 2, 4, 6, 9, 1, 8]));
         assert_eq!(units.spread(&units_kept, None), of(&[0, 2, 4, 6, 8, 9]));
+        assert_eq!(units.weights(&[1]), [1, 3, 5, 7]);
+        assert_eq!(units.weights(&[0, 1, 3]), [0, 1, 2, 3, 4, 5, 6, 7, 9]);
     }
 
     #[test]
