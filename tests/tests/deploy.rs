@@ -132,7 +132,11 @@ fn a_network_in_integers_answers_as_its_checkpoint_does() {
     place.refuses(integers, 3, "activations in integers: values are f32; expected int8");
     let line = format!("{integers} --values int8 --norms keep");
     place.refuses(&line, 3, "norms are kept; expected them folded");
-    place.refuses(&format!("{integers} --values int8 --calibration-images 0"), 2, "0 is not in 1..");
+    place.refuses(
+        &format!("{integers} --values int8 --calibration-images 0"),
+        2,
+        "0 is not in 1..",
+    );
     copy(&place.path("data"), &place.path("moved"));
     std::fs::remove_dir_all(place.path("data")).expect("goes");
     place.refuses(&format!("{integers} --values int8"), 3, "name one with --data");

@@ -147,9 +147,8 @@ fn integers_of_blocks_stand_beside_floats_in_one_report() {
     let settings = ["SPARSITY=0.8", "VALUES=int8", "STRUCTURE=block4"];
     house.made("one-shot", &settings);
     let folder = "out/one-shot-0.8-block4";
-    let bytes = |name: &str| {
-        house.place.bytes(&format!("{folder}/{name}/packed.safetensors")).len()
-    };
+    let bytes =
+        |name: &str| house.place.bytes(&format!("{folder}/{name}/packed.safetensors")).len();
     assert!(2 * bytes("deployed-int8") < bytes("deployed"));
     let page = house.place.bytes(&format!("{folder}/report-int8/report.html"));
     let page = String::from_utf8(page).expect("UTF-8");

@@ -98,7 +98,9 @@ impl Bench {
             activations: if model.packed().integers.is_some() { "int8" } else { "f32" },
             images_per_second: 1e3 / speed.milliseconds,
             times_faster: speed.dense_milliseconds / speed.milliseconds,
-            activations_mib: artifact::size::mib(pair.sparse.activation_bytes(batch as usize) as u64),
+            activations_mib: artifact::size::mib(
+                pair.sparse.activation_bytes(batch as usize) as u64
+            ),
             simd: isa::name().unwrap_or("unknown"),
             layers: if self.layers {
                 pair.layers((model, network), self.timing.repeat as usize)

@@ -74,6 +74,7 @@ impl Ranges {
 
 impl Flags {
     /// Whether activations are floats; what else is said then has no effect.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub fn is_floats(&self) -> bool {
         self.activations == Activations::F32
     }
@@ -83,7 +84,7 @@ impl Flags {
     /// # Errors
     /// [`Error::Config`] where there are no images, or a layer gives values that are not finite; what reading
     /// images does.
-    pub fn integers(&self, contents: &Contents, part: &Part) -> Result<Integers> {
+    pub fn integers(self, contents: &Contents, part: &Part) -> Result<Integers> {
         let graph = &contents.graph;
         let network = Network::new(graph, &Checked { graph, tensors: &contents.tensors });
         let count = part.len().min(self.calibration_images as usize);

@@ -126,7 +126,7 @@ pub(crate) fn open(bytes: &[u8], path: &Path) -> Result<Opened> {
     check::size(&graph).map_err(|e| within(path, e))?;
     check::info(&record.info, &graph).map_err(bad)?;
     if let Some(integers) = &record.integers {
-        integers.check(&graph, &record.options).map_err(bad)?;
+        integers.check(&graph, record.options).map_err(bad)?;
     }
     let slots = slots(&graph, record.options.fold);
     complete(&record, &slots, &tensors).map_err(bad)?;

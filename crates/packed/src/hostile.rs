@@ -53,7 +53,8 @@ fn in_integers() -> Vec<u8> {
     let values = graph::initial(&contents.graph, 1).into_iter().zip(contents.graph.params());
     contents.tensors = values.map(|(v, p)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
     contents.masks.apply(&mut contents.tensors);
-    let range = |i: usize| Range { scale: 0.01 * (i + 1) as f32, zero: 3, saturated: 0.001, error: 0.01 };
+    let range =
+        |i: usize| Range { scale: 0.01 * (i + 1) as f32, zero: 3, saturated: 0.001, error: 0.01 };
     let names = contents.graph.nodes().iter().enumerate();
     contents.integers = Some(Integers {
         calibration: Calibration { images: 64, rule: "squared-error".into() },

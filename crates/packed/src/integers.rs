@@ -55,7 +55,7 @@ impl Range {
 
 impl Integers {
     /// Whether they can be those of `graph`, packed with `options`; if not, why.
-    pub(crate) fn check(&self, graph: &Graph, options: &Options) -> Result<(), String> {
+    pub(crate) fn check(&self, graph: &Graph, options: Options) -> Result<(), String> {
         match options {
             Options { values: Values::Int8, fold: true, .. } => {}
             Options { values: Values::Int8, fold: false, .. } => {
@@ -72,7 +72,9 @@ impl Integers {
                 return Err(format!("a range of layer {name}, which the network has not"));
             }
             if !scale.is_normal() || scale < 0.0 {
-                return Err(format!("the range of layer {name} has scale {scale}; expected a positive number"));
+                return Err(format!(
+                    "the range of layer {name} has scale {scale}; expected a positive number"
+                ));
             }
             if !(0.0..=1.0).contains(&saturated) || !error.is_finite() || error < 0.0 {
                 return Err(format!(

@@ -29,7 +29,7 @@ pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
     check::contents(contents)?;
     let mut all = stored::tensors(contents, options.fold)?;
     if let Some(integers) = &contents.integers {
-        integers.check(&contents.graph, options).map_err(Error::Config)?;
+        integers.check(&contents.graph, *options).map_err(Error::Config)?;
         for (layer, bias) in &integers.biases {
             all.to_mut().insert(format!("{layer}.bias"), Tensor::f32(&[bias.len()], bias.clone()));
         }

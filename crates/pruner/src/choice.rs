@@ -184,14 +184,10 @@ fn global(
     masks: &mut Masks,
 ) -> Result<()> {
     let scores: Vec<_> = open.iter().map(|o| ranking.scores(checkpoint, o)).collect();
-    let before = |o: &Open| {
-        checkpoint.masks.get(&o.param.name).map(|mask| o.units.gathered(mask))
-    };
+    let before = |o: &Open| checkpoint.masks.get(&o.param.name).map(|mask| o.units.gathered(mask));
     let before: Vec<_> = open.iter().map(before).collect();
-    let candidates = open.iter().zip(&scores).zip(&before).map(|((o, scores), before)| Candidates {
-        name: &o.param.name,
-        scores,
-        before: before.as_ref(),
+    let candidates = open.iter().zip(&scores).zip(&before).map(|((o, scores), before)| {
+        Candidates { name: &o.param.name, scores, before: before.as_ref() }
     });
     let chosen = select::global(&candidates.collect::<Vec<_>>(), k)?;
     for (o, units) in open.iter().zip(chosen) {

@@ -70,7 +70,9 @@ impl Reasons<'_> {
                 "global magnitude: {own} of its {units} are among the smallest {all} of {whose}"
             ),
             (Scope::Global, Score::Random) => {
-                format!("global random: {own} of its {units} are among {all} of {whose} drawn by lot")
+                format!(
+                    "global random: {own} of its {units} are among {all} of {whose} drawn by lot"
+                )
             }
             (Scope::Layer, Score::Magnitude) => {
                 format!("layer magnitude: the smallest {own} of its {units}")
@@ -100,7 +102,8 @@ mod tests {
 
     fn check(target: &Target, ranking: Ranking, round: Option<usize>, expected: &str) {
         let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
-        let open = |param| Open { param, units: ranking.structure.units(&graph, param).expect("some") };
+        let open =
+            |param| Open { param, units: ranking.structure.units(&graph, param).expect("some") };
         let all: Vec<Open> = graph.prunable().take(2).map(open).collect();
         let mut masks = Masks::default();
         masks.insert(&all[0].param.name, Mask::new((0..54).map(|i| i >= 27).collect()));

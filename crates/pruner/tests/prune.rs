@@ -72,7 +72,11 @@ fn blocks_go_as_a_whole_and_exactly_k_of_them() {
     place.refuses(line, 3, "groups has no blocks of four input channels");
 }
 
-fn blocks(outputs: usize, inputs: usize, taps: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+fn blocks(
+    outputs: usize,
+    inputs: usize,
+    taps: usize,
+) -> impl Iterator<Item = (usize, usize, usize)> {
     let rows = (0..outputs).flat_map(move |o| (0..inputs).step_by(4).map(move |i| (o, i)));
     rows.flat_map(move |(o, i)| (0..taps).map(move |t| (o, i, t)))
 }

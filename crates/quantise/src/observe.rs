@@ -62,7 +62,9 @@ pub fn calibrate<'a>(
     }
     if let Some((layer, value)) = odd {
         let name = &layers[layer].name;
-        return Err(format!("layer {name} gives {value} on a calibration image, which is not finite"));
+        return Err(format!(
+            "layer {name} gives {value} on a calibration image, which is not finite"
+        ));
     }
     let mut histograms: Vec<Histogram> =
         extents.iter().map(|e| Histogram::new(e.low, e.high)).collect();
@@ -77,7 +79,9 @@ pub fn calibrate<'a>(
     }
     for (means, layer) in means.iter_mut().zip(layers) {
         let count = (images * layer.shape.pixels()) as f64;
-        means.iter_mut().for_each(|mean| *mean /= count);
+        for mean in means {
+            *mean /= count;
+        }
     }
     let ranges: Vec<Range> = histograms.iter().map(|h| Range::new(h, rule)).collect();
     Ok(Calibration { ranges: ties.iter().map(|first| ranges[*first]).collect(), means })

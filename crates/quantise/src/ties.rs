@@ -19,7 +19,9 @@ pub fn ties(network: &Network) -> Vec<usize> {
 /// Whether each value of a layer's output is one that it reads, or a constant.
 fn moves(layer: &Layer) -> bool {
     let moved = match layer.kind {
-        Kind::MaxPool(_) | Kind::Gather(_) | Kind::PadBorders(_) | Kind::Flatten | Kind::Copy => true,
+        Kind::MaxPool(_) | Kind::Gather(_) | Kind::PadBorders(_) | Kind::Flatten | Kind::Copy => {
+            true
+        }
         Kind::Input
         | Kind::Conv(_)
         | Kind::LayerNorm(_)

@@ -90,7 +90,12 @@ fn what_is_constant_stays_what_it_is() {
     }
     // Black images: every activation of the input is zero.
     let black = vec![0.0; 2 * 3 * SIDE * SIDE];
-    let how = How { instructions: Instructions::Scalar, skip: true, unknown: Unknown::Guess, tiles: true };
+    let how = How {
+        instructions: Instructions::Scalar,
+        skip: true,
+        unknown: Unknown::Guess,
+        tiles: true,
+    };
     let found = plan(&network, &black, how).logits(&black);
     assert!(found.iter().all(|v| v.is_finite()), "{found:?}");
 }

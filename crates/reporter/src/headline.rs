@@ -216,7 +216,8 @@ fn measured(view: &View, packed: Packed) -> String {
     let size = format!("file {} → {}", bytes(dense), bytes_like(packed.of.bytes, dense));
     compared(view, packed).map_or(size.clone(), |Compared { now, dense, values, .. }| {
         let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));
-        let kind = if values.is_empty() { String::new() } else { format!(" ({})", packed.of.kind()) };
+        let kind =
+            if values.is_empty() { String::new() } else { format!(" ({})", packed.of.kind()) };
         format!("{size}; {values}{dense} → {now} ms an image{kind}")
     })
 }

@@ -171,8 +171,13 @@ mod tests {
         let refused = graph.prunable().filter_map(|p| Structure::Block4.units(&graph, p).err());
         let refused: Vec<String> = refused.map(|e| e.to_string()).collect();
         assert_eq!(refused.len(), 16, "one a block of the network: {refused:?}");
-        assert!(refused[0].contains("groups has no blocks of four input channels"), "{}", refused[0]);
-        let all = graph.prunable().map(|p| Structure::Weight.units(&graph, p).expect("any").count());
+        assert!(
+            refused[0].contains("groups has no blocks of four input channels"),
+            "{}",
+            refused[0]
+        );
+        let all =
+            graph.prunable().map(|p| Structure::Weight.units(&graph, p).expect("any").count());
         assert_eq!(all.sum::<usize>(), graph.prunable().map(Param::count).sum::<usize>());
     }
 }

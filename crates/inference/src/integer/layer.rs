@@ -15,7 +15,7 @@ use crate::{Conv, Kind, Network, sizes};
 /// A layer that is ready to run.
 pub(super) enum Ready {
     Input,
-    Conv(Convolution),
+    Conv(Box<Convolution>),
     Max(Max),
     Average(Averages, Option<Activation>),
     /// Computed from the values that the integers stand for.
@@ -67,14 +67,14 @@ impl Ready {
         let x = layer.inputs.first().map(|input| network.layers[*input].shape);
         let floats = || Self::Floats(BlockLayer::new(network, n, false));
         let (Some(x), Some(from)) = (x, from) else { return Self::Input };
-        let average = |average| match Averages::new(&average, how.tiles) {
+        let average = |average| match Averages::new(&average, x.c, how.tiles) {
             Some(kernel) if !last => Self::Average(kernel, activation),
             _ => floats(),
         };
         match &layer.kind {
-            Kind::Conv(conv) => Self::Conv(convolution(network, n, (conv, from), how)),
+            Kind::Conv(conv) => Self::Conv(Box::new(convolution(network, n, (conv, from), how))),
             Kind::MaxPool(pool) if !last && activation.is_none() => {
-                Self::Max(Max::new(&sizes::max_pool(x, *pool), how.tiles))
+                Self::Max(Max::new(&sizes::max_pool(x, *pool), x.c, how.tiles))
             }
             Kind::AveragePool(pool) => average(sizes::average_pool(x, *pool)),
             Kind::AdaptiveAverage(pool) => average(sizes::adaptive_average(x, *pool)),
@@ -86,9 +86,11 @@ impl Ready {
     pub fn kernel(&self) -> &'static str {
         match self {
             Self::Input => "rounded",
-            Self::Conv(Convolution { kernel: Products::Full(_, Method::Sparse), .. }) => "sparse, int8",
-            Self::Conv(Convolution { kernel: Products::Full(_, Method::Dense), .. }) => "dense, int8",
-            Self::Conv(Convolution { kernel: Products::Depthwise(_), .. }) => "depthwise, int8",
+            Self::Conv(conv) => match conv.kernel {
+                Products::Full(_, Method::Sparse) => "sparse, int8",
+                Products::Full(_, Method::Dense) => "dense, int8",
+                Products::Depthwise(_) => "depthwise, int8",
+            },
             Self::Max(_) | Self::Average(..) => "int8",
             Self::Floats(_) => "f32",
         }
@@ -97,18 +99,19 @@ impl Ready {
     /// Computes the output of a layer that is not the input.
     pub fn run(&self, operands: Operands) {
         let x = operands.inputs[0];
-        let input =
-            Input { layout: x.maps.layout, words: x.words, rounding: x.rounding };
+        let input = Input { layout: x.maps.layout, words: x.words, rounding: x.rounding };
         match (self, operands.to) {
             (Self::Conv(conv), to) => conv.run(input, operands.add, to),
-            (Self::Max(max), Target::Words(_, _, y)) => max.forward(input, x.maps.channels, y),
+            (Self::Max(max), Target::Words(_, _, y)) => max.forward(input, y),
             (Self::Average(average, activation), Target::Words(_, to, y)) => {
                 let end = Rounded { activation: *activation, to };
-                average.forward(input, x.maps.channels, end, y);
+                average.forward(input, end, y);
             }
             (Self::Floats(layer), to) => in_floats(layer, operands.inputs, to),
             (Self::Input | Self::Max(_) | Self::Average(..), _) => {
-                unreachable!("the input is rounded, and the last layer is not a pooling in integers")
+                unreachable!(
+                    "the input is rounded, and the last layer is not a pooling in integers"
+                )
             }
         }
     }
@@ -117,12 +120,8 @@ impl Ready {
 impl Convolution {
     fn run(&self, x: Input, add: Option<Value>, to: Target) {
         let add = add.map(|add| Summand { words: add.words, rounding: add.rounding });
-        let end = Ending {
-            factors: &self.factors,
-            bias: &self.bias,
-            add,
-            activation: self.activation,
-        };
+        let end =
+            Ending { factors: &self.factors, bias: &self.bias, add, activation: self.activation };
         match (&self.kernel, to) {
             (Products::Full(weights, _), Target::Words(_, rounding, y)) => {
                 weights.forward(x, &end, Output::Words(y, rounding));

@@ -92,7 +92,11 @@ impl IntegerPlan {
         let mut run = || {
             for (images, y) in batches.clone().zip(logits.chunks_mut(together * self.classes)) {
                 let lanes = Lanes::of(images.len() / each);
-                self.batch(images, if self.tiles { Layout::Tiles } else { Layout::Images(lanes) }, y);
+                self.batch(
+                    images,
+                    if self.tiles { Layout::Tiles } else { Layout::Images(lanes) },
+                    y,
+                );
             }
         };
         // On a thread of the pool: entered from outside, each layer would wait for a thread to wake up.

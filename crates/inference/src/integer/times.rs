@@ -11,8 +11,8 @@ use kernels::{Lanes, Size};
 use tuning::seconds;
 
 use super::How;
-use crate::times::{TIMES, Unknown, VERSION, batch};
 use crate::awake;
+use crate::times::{TIMES, Unknown, VERSION, batch};
 
 /// Shares of quads at which the sparse kernel is timed.
 const DENSITIES: [f64; 2] = [0.05, 0.3];
@@ -69,11 +69,14 @@ fn measure(conv: &Conv, density: Option<f64>, how: How) -> f64 {
     let ones = vec![1.0; conv.outputs];
     let end = Ending { factors: &ones, bias: &ones, add: None, activation: None };
     let run = || {
-        weights.forward(Input { layout, words: &x, rounding }, &end, Output::Words(&mut y, rounding));
+        weights.forward(
+            Input { layout, words: &x, rounding },
+            &end,
+            Output::Words(&mut y, rounding),
+        );
     };
-    let seconds = rayon::scope(|_| {
-        if how.tiles { awake::with(|| seconds(run)) } else { seconds(run) }
-    });
+    let seconds =
+        rayon::scope(|_| if how.tiles { awake::with(|| seconds(run)) } else { seconds(run) });
     seconds / layout.images() as f64
 }
 

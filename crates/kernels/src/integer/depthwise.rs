@@ -5,8 +5,8 @@ use super::ending::{BYTES, Rounder};
 use super::planes::{Each, Plane, Planes, Read, bytes};
 use super::{Ending, Rounding, Word, quads};
 use crate::LANES;
-use crate::conv::depthwise::Depthwise as Sizes;
 use crate::Size;
+use crate::conv::depthwise::Depthwise as Sizes;
 
 /// The weights of a convolution of each channel by itself.
 #[derive(Debug, Clone)]
@@ -38,10 +38,11 @@ impl Depthwise {
                 std::array::from_fn(|i| sum[i] + own[i])
             })
         };
-        let (size, output) = (Size { h: sizes.h, w: sizes.w }, Size { h: sizes.oh(), w: sizes.ow() });
+        let (size, output) =
+            (Size { h: sizes.h, w: sizes.w }, Size { h: sizes.oh(), w: sizes.ow() });
         Self {
             channels: sizes.channels,
-            planes: Planes::new(sizes.window, size, output, tiles),
+            planes: Planes::new(sizes.window, sizes.channels, (size, output), tiles),
             totals: quads.clone().map(total).collect(),
             weights: quads.flat_map(|quad| (0..taps).map(move |tap| of(quad, tap))).collect(),
             taps,
@@ -55,7 +56,7 @@ impl Depthwise {
         let vectors = y.len() / LANES / (x.layout.blocks() * quads(self.channels));
         let zero = i32::from(x.rounding.zero);
         let each = Sums { own: self, end, zero, to: Rounder::new(to), vectors };
-        self.planes.run(x, self.channels, x.rounding.zero, &each, y);
+        self.planes.run(x, x.rounding.zero, &each, y);
     }
 }
 

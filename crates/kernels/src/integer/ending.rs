@@ -134,7 +134,8 @@ impl Ending<'_> {
         }
         if let (Some(bytes), Some(Summand { rounding, .. })) = (summands, self.add) {
             for i in 0..BYTES {
-                values[i] += rounding.scale * (i32::from(bytes[i]) - i32::from(rounding.zero)) as f32;
+                values[i] +=
+                    rounding.scale * (i32::from(bytes[i]) - i32::from(rounding.zero)) as f32;
             }
         }
         finished(&mut values, self.activation, to)

@@ -48,11 +48,7 @@ impl Kernel<(&[f32], Maps, usize, Rounder, &mut [Word])> for Round {
 
 /// The values of words of maps of `size` pixels, as blocks `(blocks, channels, pixels, 16)` of images; lanes
 /// without an image hold anything.
-pub fn to_floats(
-    words: &[Word],
-    (maps, rounding): (Maps, Rounding),
-    values: &mut [f32],
-) {
+pub fn to_floats(words: &[Word], (maps, rounding): (Maps, Rounding), values: &mut [f32]) {
     let Maps { layout, channels, size } = maps;
     let plane = size.pixels() * LANES;
     assert_eq!(words.len(), maps.words(), "words");
@@ -92,11 +88,7 @@ impl Kernel<(&[Word], Rounding, usize, &mut [f32])> for ToFloats {
 }
 
 /// Rounds values, blocks as [`to_floats`] makes them, to words; zero bits where there is no channel.
-pub fn from_floats(
-    values: &[f32],
-    (maps, rounding): (Maps, Rounding),
-    words: &mut [Word],
-) {
+pub fn from_floats(values: &[f32], (maps, rounding): (Maps, Rounding), words: &mut [Word]) {
     let Maps { layout, channels, size } = maps;
     let plane = size.pixels() * LANES;
     assert_eq!(words.len(), maps.words(), "words");

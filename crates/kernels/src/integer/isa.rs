@@ -26,8 +26,7 @@ impl Instructions {
             let forced = std::env::var(isa::VARIABLE).is_ok();
             let all = Self::available();
             let fits = |own: &&Self| match (isa::name(), own) {
-                (Ok("avx512"), _) | (_, Self::Scalar) => true,
-                (Ok("avx2"), Self::Avx2) => true,
+                (Ok("avx512"), _) | (Ok("avx2"), Self::Avx2) | (_, Self::Scalar) => true,
                 (Ok("avx2"), Self::Vnni256) => !forced,
                 _ => false,
             };

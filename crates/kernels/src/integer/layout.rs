@@ -63,11 +63,9 @@ impl Layout {
     pub(super) fn place(self, size: Size, image: usize, row: usize, column: usize) -> Place {
         let map = self.map(size);
         match self {
-            Self::Images(_) => Place {
-                block: image / LANES,
-                vector: row * map.w + column,
-                lane: image % LANES,
-            },
+            Self::Images(_) => {
+                Place { block: image / LANES, vector: row * map.w + column, lane: image % LANES }
+            }
             Self::Tiles => Place {
                 block: 0,
                 vector: row % map.h * map.w + column % map.w,

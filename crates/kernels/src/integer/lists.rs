@@ -64,7 +64,11 @@ pub(super) struct Entry {
 
 impl Lists {
     /// Nothing but what `rest` says of each (chunk, output).
-    pub fn of(chunks: usize, outputs: usize, rest: impl Fn(usize, usize) -> Vec<Pair> + Sync) -> Self {
+    pub fn of(
+        chunks: usize,
+        outputs: usize,
+        rest: impl Fn(usize, usize) -> Vec<Pair> + Sync,
+    ) -> Self {
         let each = (0..chunks * outputs).into_par_iter().map(|i| rest(i / outputs, i % outputs));
         let each: Vec<Vec<Pair>> = each.collect();
         let mut starts = vec![0];
@@ -107,10 +111,8 @@ const WAITING: usize = 16;
 
 /// All `entries`, two and two; `light` as for [`Lists::new`].
 pub(super) fn paired(entries: &[Entry], light: bool) -> Vec<Pair> {
-    let pair = |a: Entry, b: Entry| Pair {
-        at: [a.at, b.at],
-        weights: [word(a.weights), word(b.weights)],
-    };
+    let pair =
+        |a: Entry, b: Entry| Pair { at: [a.at, b.at], weights: [word(a.weights), word(b.weights)] };
     let alone = |a: Entry| pair(a, Entry { weights: [0; 4], ..a });
     if !light {
         let of = |two: &[Entry]| two.get(1).map_or_else(|| alone(two[0]), |b| pair(two[0], *b));

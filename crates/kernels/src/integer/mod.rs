@@ -23,6 +23,7 @@ mod planes;
 mod pool;
 mod products;
 mod reader;
+mod task;
 mod words;
 
 pub use conv::{How, Input, Method, Output, Weights};

@@ -67,7 +67,8 @@ impl Panels {
         let rest = Lists::of(chunks.len(), tensor.outputs, |chunk, output| {
             let chunk = &chunks[chunk];
             let left = |pair: usize| {
-                let quads = if light { lightened(quads(output, chunk, pair))[1] } else { [[0; 4]; 2] };
+                let quads =
+                    if light { lightened(quads(output, chunk, pair))[1] } else { [[0; 4]; 2] };
                 let entry = move |k: usize| Entry { at: at[2 * pair + k], weights: quads[k] };
                 (0..2).filter(move |k| quads[*k] != [0; 4]).map(entry).collect::<Vec<_>>()
             };

@@ -17,6 +17,7 @@ pub(super) struct Planes {
     reader: Reader,
     items: Vec<(Item, Gather)>,
     taps: Vec<u32>,
+    channels: usize,
     /// Pixels of a channel of the input.
     size: Size,
     /// Windows down and across.
@@ -61,8 +62,8 @@ pub(super) trait Each: Sync {
 }
 
 impl Planes {
-    /// Those of `window` over maps of `size` pixels that give maps of `output` pixels.
-    pub fn new(window: Window, size: Size, output: Size, tiles: bool) -> Self {
+    /// Those of `window` over `channels` maps of `size` pixels that give maps of `output` pixels.
+    pub fn new(window: Window, channels: usize, (size, output): (Size, Size), tiles: bool) -> Self {
         let layout = if tiles { Layout::Tiles } else { Layout::Images(Lanes::of(1)) };
         let lanes = Lanes::of(1);
         let conv = Conv { lanes, inputs: 4, h: size.h, w: size.w, outputs: 4, window };
@@ -75,24 +76,26 @@ impl Planes {
             (item, gather)
         };
         let items = (0..reader.tiling.items).map(item).collect();
-        Self { taps: reader.tiling.taps(&reader.s), items, reader, size, output }
+        Self { taps: reader.tiling.taps(&reader.s), items, reader, channels, size, output }
     }
 
-    /// Computes `each` window of `channels` channels of `x`, around which `border` stands.
-    pub fn run(&self, x: Input, channels: usize, border: u8, each: &impl Each, y: &mut [Word]) {
-        let (layout, quads) = (x.layout, quads(channels));
-        assert_eq!(x.words.len(), layout.words(channels, self.size), "input");
-        assert_eq!(y.len(), layout.words(channels, self.output), "output");
+    /// Computes `each` window of `x`, around which `border` stands.
+    pub fn run(&self, x: Input, border: u8, each: &impl Each, y: &mut [Word]) {
+        let (layout, quads) = (x.layout, quads(self.channels));
+        assert_eq!(x.words.len(), layout.words(self.channels, self.size), "input");
+        assert_eq!(y.len(), layout.words(self.channels, self.output), "output");
         let of = |size: Size| layout.map(size).pixels() * LANES;
         let border = Word::from_le_bytes([border; 4]);
         let planes = y.par_chunks_exact_mut(of(self.output));
-        planes.zip(x.words.par_chunks_exact(of(self.size))).enumerate().for_each(|(index, (y, x))| {
-            let plane = Plane { index, quad: index % quads };
-            scratch::with(self.reader.room(), |room| {
-                let room = scratch::words(room);
-                simd::<Run, _>(Operands { own: self, plane, x, room, border, each, y });
-            });
-        });
+        planes.zip(x.words.par_chunks_exact(of(self.size))).enumerate().for_each(
+            |(index, (y, x))| {
+                let plane = Plane { index, quad: index % quads };
+                scratch::with(self.reader.room(), |room| {
+                    let room = scratch::words(room);
+                    simd::<Run, _>(Operands { own: self, plane, x, room, border, each, y });
+                });
+            },
+        );
     }
 }
 

@@ -16,15 +16,16 @@ pub struct Max {
 }
 
 impl Max {
-    /// Those of `pooling`, of one image in `tiles` or of images that are lanes.
-    pub fn new(pooling: &Pooling, tiles: bool) -> Self {
-        Self { planes: Planes::new(pooling.window, pooling.size, pooling.output(), tiles) }
+    /// Those of `pooling` of so many channels, of one image in `tiles` or of images that are lanes.
+    pub fn new(pooling: &Pooling, channels: usize, tiles: bool) -> Self {
+        let sizes = (pooling.size, pooling.output());
+        Self { planes: Planes::new(pooling.window, channels, sizes, tiles) }
     }
 
-    /// `y = maxima of x`, which has so many channels.
-    pub fn forward(&self, x: Input, channels: usize, y: &mut [Word]) {
+    /// `y = maxima of x`.
+    pub fn forward(&self, x: Input, y: &mut [Word]) {
         // No byte is less; a window without a pixel, minus infinity in floats, gets the least.
-        self.planes.run(x, channels, 0, &Largest, y);
+        self.planes.run(x, 0, &Largest, y);
     }
 }
 
@@ -48,13 +49,14 @@ impl Each for Largest {
 #[derive(Debug, Clone)]
 pub struct Averages {
     kind: Kind,
+    channels: usize,
     size: Size,
 }
 
 #[derive(Debug, Clone)]
 enum Kind {
     /// With one over the number of pixels of each lane of each vector of a plane.
-    Windows { planes: Planes, inverses: Vec<[f32; LANES]>, taps: i32 },
+    Windows { planes: Box<Planes>, inverses: Vec<[f32; LANES]>, taps: i32 },
     /// One window that is all of the input.
     Global,
 }
@@ -69,41 +71,41 @@ pub struct Rounded {
 }
 
 impl Averages {
-    /// Those of `average`, of one image in `tiles` or of images that are lanes; None for a grid of windows of
-    /// several sizes.
-    pub fn new(average: &Average, tiles: bool) -> Option<Self> {
+    /// Those of `average` of so many channels, of one image in `tiles` or of images that are lanes; None for a
+    /// grid of windows of several sizes.
+    pub fn new(average: &Average, channels: usize, tiles: bool) -> Option<Self> {
         let size = average.input();
         let kind = match average {
             _ if average.is_global() => Kind::Global,
             Average::Grid { .. } => return None,
             Average::Windows { pooling, .. } => {
-                let output = pooling.output();
-                let planes = Planes::new(pooling.window, size, output, tiles);
+                let sizes = (size, pooling.output());
+                let planes = Box::new(Planes::new(pooling.window, channels, sizes, tiles));
                 let inverses = inverses(average, tiles);
                 Kind::Windows { planes, inverses, taps: pooling.window.taps() as i32 }
             }
         };
-        Some(Self { kind, size })
+        Some(Self { kind, channels, size })
     }
 
-    /// `y = averages of x`, which has so many channels.
+    /// `y = averages of x`.
     ///
     /// An average is the exact sum of the differences of bytes and zero point, times one over the number of
     /// pixels, times the scale, each rounded once.
-    pub fn forward(&self, x: Input, channels: usize, end: Rounded, y: &mut [Word]) {
+    pub fn forward(&self, x: Input, end: Rounded, y: &mut [Word]) {
         let zero = i32::from(x.rounding.zero);
         let (scale, to) = (x.rounding.scale, Rounder::new(end.to));
         match &self.kind {
             Kind::Windows { planes, inverses, taps } => {
                 let taps = zero * taps;
                 let each = Means { inverses, zeros: taps, scale, activation: end.activation, to };
-                planes.run(x, channels, x.rounding.zero, &each, y);
+                planes.run(x, x.rounding.zero, &each, y);
             }
             Kind::Global => {
                 let plane = x.layout.map(self.size).pixels() * LANES;
-                assert_eq!(x.words.len(), x.layout.words(channels, self.size), "input");
+                assert_eq!(x.words.len(), x.layout.words(self.channels, self.size), "input");
                 let one = Size::square(1);
-                assert_eq!(y.len(), x.layout.words(channels, one), "output");
+                assert_eq!(y.len(), x.layout.words(self.channels, one), "output");
                 let pixels = self.size.pixels();
                 let means = Means {
                     inverses: &[[1.0 / pixels as f32; LANES]],
@@ -112,7 +114,7 @@ impl Averages {
                     activation: end.activation,
                     to,
                 };
-                let quads = quads(channels);
+                let quads = quads(self.channels);
                 let each = y.par_chunks_exact_mut(LANES).zip(x.words.par_chunks_exact(plane));
                 each.enumerate().for_each(|(i, (y, words))| {
                     let block = i / quads;

@@ -125,7 +125,8 @@ impl Windows {
                         for c in 0..C {
                             for v in 0..V {
                                 let both = [x[r][c][v], z[r][c][v]];
-                                sums[o][r][c][v] = D::add_both(aid, sums[o][r][c][v], both, weights);
+                                sums[o][r][c][v] =
+                                    D::add_both(aid, sums[o][r][c][v], both, weights);
                             }
                         }
                     }

@@ -41,7 +41,7 @@ impl Reader {
             Layout::Images(_) => share.windows,
             Layout::Tiles => share.windows.min(s.rows * s.columns),
         };
-        let tiling = Tiling::new(&s, Share { in_place, windows, ..share });
+        let tiling = Tiling::new(&s, Share { windows, in_place, ..share });
         Self { s, tiling, own_lanes, real }
     }
 
@@ -164,9 +164,8 @@ impl From {
         if let (Some(y), Some(x)) = (row.own(), column.own()) {
             return Self::Whole(at((y, 0), (x, 0)));
         }
-        let lanes: [Option<usize>; LANES] = std::array::from_fn(|lane| {
-            Some(at(row.0[lane / ACROSS]?, column.0[lane % ACROSS]?))
-        });
+        let lanes: [Option<usize>; LANES] =
+            std::array::from_fn(|lane| Some(at(row.0[lane / ACROSS]?, column.0[lane % ACROSS]?)));
         let mut first = [0; ACROSS];
         for (first, four) in first.iter_mut().zip(lanes.as_chunks::<ACROSS>().0) {
             let mut starts = (0..ACROSS).filter_map(|i| Some(four[i]? as isize - i as isize));

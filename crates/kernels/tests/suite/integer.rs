@@ -251,7 +251,7 @@ fn pools(pooling: Pooling, channels: usize, images: usize, seed: u64) {
         let planes = || all.chunks_exact(pooling.size.pixels());
         let maxima = Maps { layout, channels, size: output };
         let mut y = vec![0; maxima.words()];
-        Max::new(&pooling, tiles).forward(x, channels, &mut y);
+        Max::new(&pooling, channels, tiles).forward(x, &mut y);
         let some = windows(&Average::Windows { pooling, count_padding: false });
         let most = |plane: &[u8]| -> Vec<u8> {
             some.iter().map(|(w, _)| w.iter().map(|i| plane[*i]).max().unwrap_or(0)).collect()
@@ -259,10 +259,10 @@ fn pools(pooling: Pooling, channels: usize, images: usize, seed: u64) {
         assert_eq!(maxima.from_words(&y), planes().flat_map(most).collect::<Vec<u8>>());
         for average in averages.clone() {
             let activation = Some(Activation::Relu);
-            let kernel = Averages::new(&average, tiles).expect("windows of one size");
+            let kernel = Averages::new(&average, channels, tiles).expect("windows of one size");
             let means = Maps { layout, channels, size: average.output() };
             let mut y = vec![0; means.words()];
-            kernel.forward(x, channels, Rounded { activation, to }, &mut y);
+            kernel.forward(x, Rounded { activation, to }, &mut y);
             let some = windows(&average);
             let mean = |plane: &[u8]| -> Vec<u8> {
                 let of = |(window, counted): &(Vec<usize>, usize)| {
