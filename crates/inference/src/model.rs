@@ -1,7 +1,7 @@
 //! A packed file, opened and ready to answer.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use artifact::tensors::Tensor;
 use artifact::{Error, Result, file};
@@ -29,6 +29,8 @@ pub struct Model {
     normalise: Normalise,
     /// Of a file whose activations are integers, what these stand for.
     integers: Option<Roundings>,
+    /// The network as opening made it to check these: the first plan takes it.
+    checked: Mutex<Option<Network>>,
     one: OnceLock<Ready>,
     many: OnceLock<Ready>,
 }
@@ -121,13 +123,21 @@ impl Model {
             return Err(bad(format!("{names} class names for a network of {classes} classes")));
         }
         let normalise = Normalise::new(&info.mean, &info.std);
-        let integers = packed.integers.as_ref().map(|integers| {
+        let checked = packed.integers.as_ref().map(|integers| {
             let network = Network::new(graph, &packed);
             integer::check(&network)?;
-            integer::roundings(&network, &integers.ranges)
+            Ok((integer::roundings(&network, &integers.ranges)?, network))
         });
-        let integers = integers.transpose().map_err(bad)?;
-        Ok(Self { packed, normalise, integers, one: OnceLock::new(), many: OnceLock::new() })
+        let (integers, checked) = checked.transpose().map_err(bad)?.unzip();
+        let checked = Mutex::new(checked);
+        Ok(Self {
+            packed,
+            normalise,
+            integers,
+            checked,
+            one: OnceLock::new(),
+            many: OnceLock::new(),
+        })
     }
 
     /// The name of each class, in the order of the logits.
@@ -196,7 +206,8 @@ impl Model {
         if plan.get().is_none() {
             // Made outside of the lock: it takes the threads' help, and one of them may come back
             // here for another image meanwhile.
-            let made = self.ready(&self.network().0, how);
+            let checked = self.checked.lock().expect("no panic while held").take();
+            let made = self.ready(&checked.unwrap_or_else(|| self.network().0), how);
             let _ = plan.set(made);
         }
         plan.get().expect("set above, or by another thread").logits(images)

@@ -14,7 +14,8 @@ pub enum Structure {
     /// Each weight by itself.
     Weight,
     /// The weights of an output at one place of the kernel for four consecutive input channels; the last
-    /// block of an output may be narrower. A convolution in groups has none.
+    /// block of an output may be narrower. A convolution in groups has none. In a linear layer that reads a
+    /// flattened map a block is four neighbouring values of that.
     Block4,
 }
 

@@ -59,21 +59,24 @@ pub(super) enum Target<'a> {
 }
 
 impl Ready {
-    /// Layer `n`.
-    pub fn new(network: &Network, n: usize, from: Option<Rounding>, how: How) -> Self {
+    /// Layer `n`, whose input and output are rounded as `roundings` say of each layer.
+    pub fn new(network: &Network, n: usize, roundings: &[Rounding], how: How) -> Self {
         let layer = &network.layers[n];
         let activation = layer.activation.map(sizes::activation);
         let last = n + 1 == network.layers.len();
         let x = layer.inputs.first().map(|input| network.layers[*input].shape);
         let floats = || Self::Floats(BlockLayer::new(network, n, false));
-        let (Some(x), Some(from)) = (x, from) else { return Self::Input };
+        let Some(x) = x else { return Self::Input };
+        let from = roundings[layer.inputs[0]];
         let average = |average| match Averages::new(&average, x.c, how.tiles) {
             Some(kernel) if !last => Self::Average(kernel, activation),
             _ => floats(),
         };
         match &layer.kind {
+            Kind::Conv(_) if Runs::of(network, n) == Runs::Floats => floats(),
             Kind::Conv(conv) => Self::Conv(Box::new(convolution(network, n, (conv, from), how))),
-            Kind::MaxPool(pool) if !last && activation.is_none() => {
+            // Bytes are copied: they must stand for the same values.
+            Kind::MaxPool(pool) if !last && activation.is_none() && roundings[n] == from => {
                 Self::Max(Max::new(&sizes::max_pool(x, *pool), x.c, how.tiles))
             }
             Kind::AveragePool(pool) => average(sizes::average_pool(x, *pool)),
@@ -107,7 +110,7 @@ impl Ready {
                 let end = Rounded { activation: *activation, to };
                 average.forward(input, end, y);
             }
-            (Self::Floats(layer), to) => in_floats(layer, operands.inputs, to),
+            (Self::Floats(layer), to) => in_floats(layer, operands.inputs, operands.add, to),
             (Self::Input | Self::Max(_) | Self::Average(..), _) => {
                 unreachable!(
                     "the input is rounded, and the last layer is not a pooling in integers"
@@ -141,7 +144,7 @@ impl Convolution {
     }
 }
 
-fn in_floats(layer: &BlockLayer, inputs: &[Value], to: Target) {
+fn in_floats(layer: &BlockLayer, inputs: &[Value], add: Option<Value>, to: Target) {
     let layout = inputs[0].maps.layout;
     let lanes = Lanes::of(layout.images());
     let len = |maps: &Maps| layout.blocks() * maps.channels * maps.size.pixels() * LANES;
@@ -151,10 +154,12 @@ fn in_floats(layer: &BlockLayer, inputs: &[Value], to: Target) {
         values
     };
     let inputs: Vec<Buffer> = inputs.iter().map(floats).collect();
+    let add = add.as_ref().map(floats);
+    let add = add.as_ref().map_or(&[][..], |add| add);
     let inputs: Vec<&[f32]> = inputs.iter().map(|b| &b[..]).collect();
     let run = |len: usize| {
         let mut values = Buffer::zeros(len);
-        layer.run(BlockOperands { lanes, inputs: &inputs, add: &[], y: &mut values });
+        layer.run(BlockOperands { lanes, inputs: &inputs, add, y: &mut values });
         values
     };
     match to {
@@ -166,18 +171,59 @@ fn in_floats(layer: &BlockLayer, inputs: &[Value], to: Target) {
     }
 }
 
-/// Whether every sum of `network` fits 32 bits.
+/// How a convolution is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// Each channel by itself.
+    Depthwise,
+    /// In one group, with zeros where outputs read nothing.
+    Full,
+    /// In floats: in groups, and so wide that most of the weights of one group would be such zeros.
+    Floats,
+}
+
+impl Runs {
+    /// The most weights that a convolution in groups is laid out with as one of a single group.
+    const MOST: usize = 1 << 24;
+
+    /// Layer `n`, a convolution.
+    fn of(network: &Network, n: usize) -> Self {
+        let layer = &network.layers[n];
+        let Kind::Conv(conv) = &layer.kind else { unreachable!("a convolution") };
+        let (inputs, outputs) = (network.layers[layer.inputs[0]].shape.c, layer.shape.c);
+        let last = n + 1 == network.layers.len();
+        let whole = inputs.saturating_mul(outputs).saturating_mul(conv.taps());
+        match conv.groups {
+            groups if groups == inputs && groups == outputs && !last => Self::Depthwise,
+            2.. if whole > Self::MOST => Self::Floats,
+            _ => Self::Full,
+        }
+    }
+}
+
+/// Whether `network` can be run in integers: it computes something, and every sum fits 32 bits.
 ///
 /// # Errors
-/// In words, the layer of which one may not.
+/// In words, the layer of which a sum may not fit.
 pub fn check(network: &Network) -> Result<(), String> {
-    for layer in &network.layers {
-        let Kind::Conv(conv) = &layer.kind else { continue };
-        let inputs = network.layers[layer.inputs[0]].shape.c;
-        let products = inputs * conv.taps();
-        if !Weights::fit(products) {
+    if network.layers.len() == 1 {
+        return Err("the network is its input; pack it with --activations f32".into());
+    }
+    for (n, layer) in network.layers.iter().enumerate().skip(1) {
+        let x = network.layers[layer.inputs[0]].shape;
+        let terms = match &layer.kind {
+            Kind::Conv(conv) => match Runs::of(network, n) {
+                Runs::Full => x.c * conv.taps(),
+                Runs::Depthwise => conv.taps(),
+                Runs::Floats => 0,
+            },
+            Kind::AveragePool(pool) => pool.window.taps().div_ceil(WEIGHT),
+            Kind::AdaptiveAverage(_) => x.pixels().div_ceil(WEIGHT),
+            _ => 0,
+        };
+        if !Weights::fit(terms) {
             return Err(format!(
-                "layer {}: {products} products in a sum, which may not fit 32 bits; pack it with \
+                "layer {}: sums of so many terms that they may not fit 32 bits; pack it with \
                  --activations f32",
                 layer.name
             ));
@@ -185,6 +231,9 @@ pub fn check(network: &Network) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The size of a weight: terms of an average, which have none, are as many times smaller than products.
+const WEIGHT: usize = 128;
 
 fn convolution(
     network: &Network,
@@ -197,9 +246,8 @@ fn convolution(
     let Integers { weights, scales } = integers(conv);
     let factors = scales.iter().map(|scale| scale * from.scale).collect();
     let activation = layer.activation.map(sizes::activation);
-    let last = n + 1 == network.layers.len();
     let lanes = Lanes::of(1);
-    let kernel = if conv.groups == layer.shape.c && conv.groups == x.c && !last {
+    let kernel = if Runs::of(network, n) == Runs::Depthwise {
         let sizes =
             depthwise::Depthwise { lanes, channels: x.c, h: x.h, w: x.w, window: conv.window };
         Products::Depthwise(Depthwise::new(&sizes, &weights, how.tiles))

@@ -60,8 +60,7 @@ impl IntegerPlan {
         assert_eq!(roundings.len(), layers.len(), "a rounding for each layer");
         let mut steps = vec![];
         for (n, layer) in layers.iter().enumerate() {
-            let from = layer.inputs.first().map(|input| roundings[*input]);
-            let ready = Ready::new(network, n, from, how);
+            let ready = Ready::new(network, n, &roundings, how);
             let (name, inputs) = (layer.name.clone(), layer.inputs.clone());
             steps.push(Step { name, inputs, add: layer.add, ready });
         }

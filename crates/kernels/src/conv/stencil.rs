@@ -76,7 +76,7 @@ fn along(conv: &Conv, phase: usize, axis: fn(Size) -> usize, padding: usize) -> 
 impl Stencil {
     /// `y = conv(x)`.
     pub(crate) fn forward(conv: &Conv) -> Self {
-        Self::between(conv, Size { h: conv.h, w: conv.w }, conv.output())
+        Self::between(conv, Size { h: conv.h, w: conv.w }, conv.output()).in_a_row()
     }
 
     /// The windows of `conv` over maps of another size: `source`, and `target` where the sums go.
@@ -86,7 +86,7 @@ impl Stencil {
             let (ky, kx) = (index / window.kernel.w, index % window.kernel.w);
             Tap { index, row: ky * window.dilation.h, column: kx * window.dilation.w }
         });
-        let stencil = Self {
+        Self {
             blocks: conv.lanes.blocks(),
             channels: conv.inputs,
             h: source.h,
@@ -99,12 +99,11 @@ impl Stencil {
             rows,
             columns,
             grid: Grid { h: rows, w: columns, step: Size::square(1), y: 0, x: 0 },
-        };
-        stencil.in_a_row()
+        }
     }
 
     /// A stencil of single pixels has them all in one row, which is shared out as one likes.
-    fn in_a_row(self) -> Self {
+    pub(crate) fn in_a_row(self) -> Self {
         let Self { h, w, taps, grid, .. } = &self;
         let alone = taps.len() == 1 && (taps[0].row, taps[0].column) == (0, 0);
         let all = (self.rows, self.columns) == (*h, *w) && (grid.h, grid.w) == (*h, *w);

@@ -55,8 +55,7 @@ impl Ending<'_> {
         };
         let mut values = self.before_activation(output, sums, summands);
         for value in &mut values {
-            let above = if *value > low { *value } else { low };
-            *value = if above < high { above } else { high };
+            *value = bounded(*value, low, high);
         }
         to.steps(&values)
     }
@@ -106,6 +105,13 @@ fn bounds(activation: Option<Activation>) -> Option<(f32, f32)> {
         Some(Activation::Relu6) => Some((0.0, 6.0)),
         Some(_) => None,
     }
+}
+
+/// `value` within bounds; NaN stays NaN.
+#[inline(always)]
+fn bounded(value: f32, low: f32, high: f32) -> f32 {
+    let above = if value < low { low } else { value };
+    if above > high { high } else { above }
 }
 
 fn activated(values: &mut [f32], activation: Option<Activation>) {
@@ -165,8 +171,7 @@ pub(super) fn finished(
     match bounds(activation) {
         Some((low, high)) => {
             for value in values.iter_mut() {
-                let above = if *value > low { *value } else { low };
-                *value = if above < high { above } else { high };
+                *value = bounded(*value, low, high);
             }
         }
         None => activated(values, activation),

@@ -29,12 +29,18 @@ impl Reader {
     pub fn to(conv: &Conv, output: Size, layout: Layout, share: Share) -> Self {
         let words = Conv { inputs: quads(conv.inputs), outputs: quads(conv.outputs), ..*conv };
         let real = Size { h: conv.h, w: conv.w };
-        let s = match layout {
-            Layout::Images(lanes) => Stencil::between(&Conv { lanes, ..words }, real, output),
-            Layout::Tiles => Stencil::between(&words, layout.map(real), layout.map(output)),
-        };
         let single = Window::square(1, 1, 0);
         let own_lanes = layout != Layout::Tiles || conv.window == single;
+        let s = match layout {
+            Layout::Images(lanes) => {
+                Stencil::between(&Conv { lanes, ..words }, real, output).in_a_row()
+            }
+            Layout::Tiles => {
+                let s = Stencil::between(&words, layout.map(real), layout.map(output));
+                // What is gathered is found by its rows and columns.
+                if own_lanes { s.in_a_row() } else { s }
+            }
+        };
         let in_place = share.in_place && own_lanes;
         // There is one block of tiles: no room for windows of others.
         let windows = match layout {
@@ -95,14 +101,14 @@ impl Reader {
 
     /// Where the sixteen lanes of each vector of a room's map come from, of which `rows` and `columns` say
     /// where the first tile's lie.
-    fn vectors(&self, rows: &[isize], columns: &[isize]) -> Vec<From> {
+    fn vectors(&self, rows: &[isize], columns: &[isize]) -> Vec<Origin> {
         let Stencil { h, w, step, .. } = self.s;
         let windows = Size { h: self.s.rows * step.h, w: self.s.columns * step.w };
         let rows: Vec<Along> =
             rows.iter().map(|row| Along::new(*row, windows.h, (h, self.real.h))).collect();
         let columns: Vec<Along> =
             columns.iter().map(|column| Along::new(*column, windows.w, (w, self.real.w))).collect();
-        let vector = |row: &Along, column: &Along| From::new(row, column, w);
+        let vector = |row: &Along, column: &Along| Origin::new(row, column, w);
         rows.iter().flat_map(|row| columns.iter().map(move |column| vector(row, column))).collect()
     }
 }
@@ -118,7 +124,7 @@ pub(super) struct Gather {
 struct RoomMap {
     /// Where it begins.
     at: usize,
-    vectors: Vec<From>,
+    vectors: Vec<Origin>,
 }
 
 /// Where one row (or column) of the four tiles along an axis comes from: a place in a tile, and which tile.
@@ -143,19 +149,22 @@ impl Along {
     }
 }
 
+/// No place in a map: those have fewer words.
+const BORDER: u32 = u32::MAX;
+
 /// Where the lanes of a vector come from, as places of words in a map.
 #[derive(Debug, Clone)]
-enum From {
+enum Origin {
     /// A vector as it lies.
     Whole(usize),
     /// Four lanes that lie beside each other, for each row of tiles; where the mask has no bits stands the
     /// border. A place may lie before the map where its first lane is masked.
     Rows { at: [isize; ACROSS], mask: [Word; LANES] },
-    /// Each lane.
-    Lanes([Option<usize>; LANES]),
+    /// Each lane; [`BORDER`] where there is none.
+    Lanes([u32; LANES]),
 }
 
-impl From {
+impl Origin {
     /// The lanes at `row` and `column` of maps that are `width` vectors wide.
     fn new(row: &Along, column: &Along, width: usize) -> Self {
         let at = |(y, down): (usize, usize), (x, across): (usize, usize)| {
@@ -171,7 +180,7 @@ impl From {
             let mut starts = (0..ACROSS).filter_map(|i| Some(four[i]? as isize - i as isize));
             *first = starts.next().unwrap_or(0);
             if starts.any(|start| start != *first) {
-                return Self::Lanes(lanes);
+                return Self::Lanes(lanes.map(|lane| lane.map_or(BORDER, |at| at as u32)));
             }
         }
         Self::Rows { at: first, mask: lanes.map(|lane| if lane.is_some() { Word::MAX } else { 0 }) }
@@ -198,7 +207,7 @@ impl From {
             }
             Self::Lanes(lanes) => {
                 for (at, to) in lanes.iter().zip(to) {
-                    *to = at.map_or(border, |at| source[map + at]);
+                    *to = if *at == BORDER { border } else { source[map + *at as usize] };
                 }
             }
         }

@@ -7,7 +7,7 @@ use kernels::integer::{
     Rounded, Rounding, Summand, Weights, Word, from_floats, round_images, to_floats,
 };
 use kernels::pool::{Average, Pooling};
-use kernels::{Activation, LANES, Lanes, Size};
+use kernels::{Activation, LANES, Lanes, Sides, Size, Window};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -275,6 +275,26 @@ fn pools(pooling: Pooling, channels: usize, images: usize, seed: u64) {
             };
             let expected: Vec<u8> = planes().flat_map(mean).collect();
             assert_eq!(means.from_words(&y), expected, "{average:?} {layout:?}");
+        }
+    }
+}
+
+/// Single pixels that lie apart from where their windows stand, or beyond the map.
+#[test]
+fn single_pixels_beside_others() {
+    let one = Window::square(1, 1, 0);
+    let below = Sides { top: 0, left: 0, bottom: 1, right: 1 };
+    let windows = [
+        Window { dilation: Size::square(2), ..one },
+        Window { padding: below, ..one },
+        Window::square(1, 2, 0),
+    ];
+    for window in windows {
+        for side in [3, 5, 8, 9] {
+            let lanes = Lanes::of(2);
+            let conv = Conv { lanes, inputs: 5, h: side, w: side, outputs: 6, window };
+            Case::new(conv, 0.7, side as u64, None).check();
+            Case::new(Conv { outputs: 5, ..conv }, 1.0, 1, None).check_depthwise();
         }
     }
 }
