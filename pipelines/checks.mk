@@ -38,7 +38,7 @@ faults: build ## Every stage under kills, failing calls, full disks, limits and 
 
 .PHONY: bench-peers bench-layers parity
 
-bench-peers: build ## Time ours against PyTorch and ONNX Runtime: PYTHON=... [OUT=rows.jsonl]
+bench-peers: build ## Time ours against PyTorch, ONNX Runtime and OpenVINO: PYTHON=... [OUT=rows.jsonl]
 	$(PYTHON) pipelines/peers/bench.py $(BIN) $(if $(filter command line environment,$(origin OUT)),--out $(OUT))
 
 parity: build ## Checkpoints to PyTorch and back, bit for bit; its networks through all stages: PYTHON=... [NETS=...]

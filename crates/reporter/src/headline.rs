@@ -217,7 +217,7 @@ fn measured(view: &View, packed: Packed) -> String {
     compared(view, packed).map_or(size.clone(), |Compared { now, dense, values, .. }| {
         let (now, dense) = (milliseconds(now, now), milliseconds(dense, dense));
         let kind =
-            if values.is_empty() { String::new() } else { format!(" ({})", packed.of.kind()) };
+            if values.is_empty() { String::new() } else { format!(" in {}", packed.of.kind()) };
         format!("{size}; {values}{dense} → {now} ms an image{kind}")
     })
 }
