@@ -195,6 +195,29 @@ fn network(text: &str) -> impl Fn(&mut Record, &mut Tensors) {
 }
 
 #[test]
+fn ranges_that_stand_for_nothing_are_refused() {
+    let (all, text) = tensors::decode(&in_integers(), Path::new("p")).expect("whole");
+    let text = text.expect("there");
+    let refused = |from: &str, to: &str, expected: &str| {
+        assert!(text.contains(from), "{text} lacks {from}");
+        let changed = text.replacen(from, to, 1);
+        let bytes = file::sealed(&changed, all.clone()).expect("encodes");
+        let error = read(&bytes).expect_err("does not fit");
+        assert_eq!(error.exit_code(), 5, "{error}");
+        assert!(error.to_string().contains(expected), "{error} lacks {expected}");
+    };
+    let scale = "\"scale\":0.01,";
+    for (bad, said) in [("0.0", "scale 0;"), ("-0.5", "scale -0.5;"), ("1e39", "scale inf;")] {
+        refused(scale, &format!("\"scale\":{bad},"), said);
+    }
+    refused(scale, "\"scale\":1e-40,", "expected a positive number");
+    refused("\"zero\":3", "\"zero\":256", "bad metadata");
+    refused("\"saturated\":0.001", "\"saturated\":1.5", "a saturated share of 1.5");
+    refused("\"input\":{\"scale\"", "\"output\":{\"scale\"", "which the network has not");
+    refused("\"fold\":true", "\"fold\":false", "expected");
+}
+
+#[test]
 fn padding_beyond_memory_is_refused() {
     let text = "secateur-graph 1\nx = input channels=3 height=32 width=32\n\
                 a = conv(x) outputs=3 kernel=3 padding=16384 dilation=16384\n\
@@ -230,6 +253,8 @@ fn sizes_that_cannot_be_are_refused() {
     };
     check(put(":scales", Tensor::f32(&[4], vec![f32::NAN; 4])), 5, "value 0 is NaN");
     check(put(":scales", Tensor::f32(&[4], vec![3e38; 4])), 5, "inf; expected a number");
+    check(put(":scales", Tensor::f32(&[4], vec![-1.0; 4])), 5, "output 0 is -1; expected a number that");
+    check(put(":scales", Tensor::f32(&[4], vec![0.0; 4])), 5, "output 0 is 0; its integers are not");
     check(put(":scales", Tensor::f32(&[3], vec![1.0; 3])), 5, "are no F32 of 4 values");
     check(put(":values", Tensor::f32(&[1], vec![1.0])), 5, "the values are not U8");
     check(put(":values", Tensor::u8(&[0], vec![])), 5, "end too early");

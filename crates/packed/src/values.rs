@@ -45,7 +45,7 @@ pub(crate) fn encoded(values: Values, kept: &[f32], rows: &[usize]) -> Result<Co
 /// The values of `coded`, whose planes, scales and codebook have the right sizes.
 ///
 /// # Errors
-/// In words, where a value is no number.
+/// In words, where a value is not finite, or a scale is none that [`encoded`] writes.
 pub(crate) fn decoded(values: Values, coded: &Coded, rows: &[usize]) -> Result<Vec<f32>, String> {
     let scales = coded.scales.as_deref().unwrap_or_default();
     let kept: Vec<f32> = match values {
@@ -58,10 +58,30 @@ pub(crate) fn decoded(values: Values, coded: &Coded, rows: &[usize]) -> Result<V
             scaled(scales, rows, nibbles.map(|n| book[usize::from(n)]))
         }
     };
-    match kept.iter().position(|v| !v.is_finite()) {
-        None => Ok(kept),
-        Some(i) => Err(format!("kept value {i} is {}; expected a number", kept[i])),
+    if let Some(i) = kept.iter().position(|v| !v.is_finite()) {
+        return Err(format!("kept value {i} is {}; expected a number", kept[i]));
     }
+    check_scales(values, coded, rows)?;
+    Ok(kept)
+}
+
+/// Scales are 0 or positive; integers whose scale is 0 are 0.
+fn check_scales(values: Values, coded: &Coded, rows: &[usize]) -> Result<(), String> {
+    let mut first = 0;
+    for (output, (scale, count)) in coded.scales.iter().flatten().zip(rows).enumerate() {
+        if !scale.is_finite() || *scale < 0.0 {
+            return Err(format!(
+                "the scale of output {output} is {scale}; expected a number that is not negative"
+            ));
+        }
+        let own = first..first + count;
+        let zeros = || coded.planes[0][own.clone()].iter().all(|byte| *byte == 0);
+        if values == Values::Int8 && *scale == 0.0 && !zeros() {
+            return Err(format!("the scale of output {output} is 0; its integers are not"));
+        }
+        first += count;
+    }
+    Ok(())
 }
 
 fn halves(kept: &[f32]) -> Result<Coded, String> {

@@ -7,6 +7,8 @@ use inference::{Checked, Kind, Network, Plan, Unknown};
 use kernels::integer::{Instructions, Rounding};
 use quantise::{Rule, calibrate, without_shift};
 
+mod plain;
+
 const SIDE: usize = 32;
 
 fn network(spec: &str) -> Network {
@@ -36,6 +38,53 @@ fn apart(found: &[f32], expected: &[f32]) -> f64 {
     };
     let off = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
     off / norm(&mut expected.iter().copied())
+}
+
+/// Every kind of layer of these networks, every bit of every logit.
+#[test]
+fn answers_are_those_of_the_plain_interpreter() {
+    for spec in ["resnet18@0.125", "vgg-lab@0.25", "efficientnet-b0@0.25"] {
+        let network = network(spec);
+        let seen = images(17);
+        let found = calibrate(&network, [&seen[..]].into_iter(), Rule::SquaredError);
+        let found = found.expect("it can be");
+        let corrected = without_shift(pruned(network), &found.means);
+        let roundings: Vec<Rounding> = found.ranges.iter().map(|r| r.rounding).collect();
+        let image = SIDE * SIDE * 3;
+        let expected: Vec<u32> = seen
+            .chunks(image)
+            .flat_map(|image| plain::logits(&corrected, &roundings, image))
+            .map(f32::to_bits)
+            .collect();
+        for instructions in Instructions::available() {
+            for (tiles, skip) in [(false, true), (true, true), (false, false)] {
+                let how = How { instructions, skip, unknown: Unknown::Guess, tiles };
+                let plan = IntegerPlan::new(&corrected, roundings.clone(), how);
+                let logits: Vec<u32> = plan.logits(&seen).into_iter().map(f32::to_bits).collect();
+                assert_eq!(logits, expected, "{spec}, {how:?}");
+            }
+        }
+    }
+}
+
+/// `network` with most weights of its later layers gone, in every second one four input channels at a time.
+fn pruned(mut network: Network) -> Network {
+    let mut random = seed::stream(5, "test/pruned", 0);
+    for (n, layer) in network.layers.iter_mut().enumerate().skip(3) {
+        let Kind::Conv(conv) = &mut layer.kind else { continue };
+        let (row, taps) = (conv.row(), conv.taps());
+        for weights in conv.weight.chunks_exact_mut(row) {
+            for first in (0..row).step_by(4 * taps) {
+                let whole = random.chance(0.8);
+                for weight in &mut weights[first..row.min(first + 4 * taps)] {
+                    if if n % 2 == 0 { whole } else { random.chance(0.8) } {
+                        *weight = 0.0;
+                    }
+                }
+            }
+        }
+    }
+    network
 }
 
 #[test]
