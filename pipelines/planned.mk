@@ -5,7 +5,7 @@ $(if $(PLAN),,$(error make planned: expected PLAN=FILE, such as pipelines/plans/
 endif
 
 # A file, or `scan`: the largest ratios of the dense network's scan that cost little.
-planned-at = $(OUT)/planned-$(1)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
+planned-at = $(OUT)/planned-$(1)$(STRUCTURE_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 BY_SCAN := $(filter scan,$(PLAN))
 PLANNED := $(call planned-at,$(if $(BY_SCAN),scan$(RATIO_SUFFIX),$(subst /,_,$(basename $(patsubst pipelines/plans/%,%,$(or $(PLAN),none))))))
 PLAN_FILE := $(if $(BY_SCAN),$(PLANNED).yaml,$(PLAN))
@@ -23,7 +23,7 @@ $(PLAN_FILE): $(SCAN)/manifest.yaml | build
 endif
 
 $(PLANNED)/pruned/manifest.yaml: $(DENSE)/manifest.yaml $(PLAN_FILE) | build
-	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --plan $(PLAN_FILE) --out $(@D)
+	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --plan $(PLAN_FILE) --out $(@D) $(STRUCTURE_FLAG)
 
 $(PLANNED)/tuned/manifest.yaml: $(PLANNED)/pruned/manifest.yaml | build
 	$(BIN)/finetuner $(COMMON) --checkpoint $(PLANNED)/pruned --data $(DATA) --out $(@D) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $(BATCH_FLAG) $(ON_DEVICE)

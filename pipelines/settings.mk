@@ -17,7 +17,8 @@
 #: DEVICE      cpu, cuda, cuda:N or auto; all but cpu build with --features cuda
 #: PRECISION   on a GPU: f32, tf32 or bf16 (default)
 #: OUT         folder of the run
-#: PYTHON      a Python with torch, torchvision, onnxruntime (openvino, nncf), for make bench-peers and parity
+#: PYTHON      a Python with torch, torchvision, onnx, onnxruntime, for make parity and bench-peers (which needs
+#:             openvino and nncf too)
 #: NETS        folder of the networks that make parity takes through all stages; what it lacks is exported to it
 #: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
 #: SIDE        height and width that images are resized to (default: the recipe's, or their own)

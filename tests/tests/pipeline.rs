@@ -149,8 +149,8 @@ fn integers_of_blocks_stand_beside_floats_in_one_report() {
     let folder = "out/one-shot-0.8-block4";
     let bytes =
         |name: &str| house.place.bytes(&format!("{folder}/{name}/packed.safetensors")).len();
-    assert!(2 * bytes("deployed-int8") < bytes("deployed"));
-    let page = house.place.bytes(&format!("{folder}/report-int8/report.html"));
+    assert!(2 * bytes("deployed-w8a8") < bytes("deployed"));
+    let page = house.place.bytes(&format!("{folder}/report-w8a8/report.html"));
     let page = String::from_utf8(page).expect("UTF-8");
     for words in ["packed, f32", "packed, int8 (W8A8)", "in blocks of four"] {
         assert!(page.contains(words), "the page lacks {words}");

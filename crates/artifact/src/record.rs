@@ -174,8 +174,7 @@ record!(
     Pruning {
         /// `magnitude` or `random`.
         score: String,
-        /// What goes as a whole: `weight`, or `block4` for four input channels; records made before there
-        /// were blocks do not say it.
+        /// Unit of pruning: `weight`, or `block4` for four input channels; older records do not have it.
         #[serde(default = "single_weights")]
         structure: String,
         /// `global`, `layer` or `plan`.
@@ -270,8 +269,7 @@ record!(
     Deployment {
         /// How kept weights are stored: `f32`, `f16`, `int8` or `codebook4`.
         values: String,
-        /// What activations are when it is run: `f32`, or `int8`; records made before there were integers do
-        /// not say it.
+        /// Activations at run time: `f32` or `int8`; older records do not have it.
         #[serde(default = "floats")]
         activations: String,
         /// Bytes of the packed file.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
-use inference::{LayerPlan, Model, Network, Ready, Threads, Unknown, Use};
+use inference::{LayerPlan, Model, ModelPlan, Network, Threads, Unknown, Use};
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -114,8 +114,8 @@ impl Bench {
 
 /// The packed network and the dense one, ready for batches of one size.
 pub struct Pair {
-    sparse: Ready,
-    dense: Ready,
+    sparse: ModelPlan,
+    dense: ModelPlan,
     batch: usize,
     images: Vec<f32>,
 }
@@ -124,7 +124,7 @@ impl Pair {
     /// Makes both ready; kernels whose speed is not known yet are measured.
     pub fn new((model, network): (&Model, &Network), batch: usize) -> Self {
         let (unknown, threads) = (Unknown::Measure, Threads::Present);
-        let ready = |skip| model.ready(network, Use { batch, skip, unknown, threads });
+        let ready = |skip| model.plan(network, Use { batch, skip, unknown, threads });
         let len = batch * network.layers[0].shape.count();
         let images = (0..len).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
         Self { sparse: ready(true), dense: ready(false), batch, images }
@@ -172,7 +172,7 @@ impl Pair {
         }
     }
 
-    fn seconds(&self, plan: &Ready) -> f64 {
+    fn seconds(&self, plan: &ModelPlan) -> f64 {
         let start = Instant::now();
         std::hint::black_box(plan.logits(&self.images));
         start.elapsed().as_secs_f64()

@@ -73,7 +73,7 @@ impl Ranges {
 }
 
 impl Flags {
-    /// Whether activations are floats; what else is said then has no effect.
+    /// Whether activations are f32; the other flags then have no effect.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub fn is_floats(&self) -> bool {
         self.activations == Activations::F32

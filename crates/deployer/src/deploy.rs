@@ -82,8 +82,7 @@ impl Deploy {
         let verification =
             verify::compare(&model, &Checkpoint::open(&self.checkpoint)?, &matched, &path)?;
         tracing::info!("{}", verify::text(&verification));
-        let (_, removed) = model.network();
-        let lowered = model.network().0;
+        let (lowered, removed) = model.network();
         let speed = |batch: &u32| {
             let pair = Pair::new((&model, &lowered), *batch as usize);
             pair.speed(&pair.times(self.timing.repeat as usize))

@@ -73,11 +73,11 @@ enum Kind {
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Places {
-    /// The smaller of the two, tensor by tensor
+    /// The smallest, tensor by tensor
     Auto,
     /// A bit a weight
     Bitmask,
-    /// Distances, entropy-coded
+    /// Distances of kept weights, or of blocks that are kept as a whole, entropy-coded
     Entropy,
 }
 

@@ -53,7 +53,7 @@ mod times;
 
 pub use dead::Removed;
 pub use kernels::channels::Source;
-pub use model::{Answer, Model, Ready};
+pub use model::{Answer, Model, ModelPlan};
 pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
 pub use plain::{plain, tell_plain};
 pub use plan::{LayerPlan, Plan, Threads, Use};

@@ -27,23 +27,23 @@ const BATCH: usize = 64;
 pub struct Model {
     packed: Packed,
     normalise: Normalise,
-    /// Of a file whose activations are integers, what these stand for.
+    /// What the integers of each layer's output stand for, if the file has int8 activations.
     integers: Option<Roundings>,
-    /// The network as opening made it to check these: the first plan takes it.
+    /// The network that was built to check `integers` on opening; who asks for it first takes it.
     checked: Mutex<Option<Network>>,
-    one: OnceLock<Ready>,
-    many: OnceLock<Ready>,
+    one: OnceLock<ModelPlan>,
+    many: OnceLock<ModelPlan>,
 }
 
 /// A network that is ready to run.
-pub enum Ready {
+pub enum ModelPlan {
     /// Activations are floats.
     Floats(Plan),
     /// Activations are integers.
     Integers(IntegerPlan),
 }
 
-impl Ready {
+impl ModelPlan {
     /// The logits `(n, classes)` of normalised images `(n, channels, height, width)`.
     ///
     /// # Panics
@@ -63,7 +63,7 @@ impl Ready {
         }
     }
 
-    /// Seconds that each layer has taken since this was last asked, by the clock on the wall.
+    /// Seconds that each layer has taken since this was last asked, in wall-clock time.
     pub fn take_spent(&self) -> Vec<f64> {
         match self {
             Self::Floats(plan) => plan.take_spent(),
@@ -170,10 +170,11 @@ impl Model {
         &self.packed
     }
 
-    /// The network as it is run, every weight laid out and channels without use taken out, and what was taken
-    /// out. Where activations are integers that is nothing: each channel is rounded as its layer.
+    /// The network as it is run, with every weight laid out and unused channels removed, and what was removed:
+    /// nothing with int8 activations, where a layer's channels share one rounding.
     pub fn network(&self) -> (Network, Removed) {
-        let network = Network::new(&self.packed.graph, &self.packed);
+        let checked = self.checked.lock().expect("no panic while held").take();
+        let network = checked.unwrap_or_else(|| Network::new(&self.packed.graph, &self.packed));
         if self.integers.is_some() {
             return (network, Removed::default());
         }
@@ -181,15 +182,17 @@ impl Model {
     }
 
     /// `network`, which is this model's, ready to run as `how` says.
-    pub fn ready(&self, network: &Network, how: Use) -> Ready {
-        let Some(roundings) = &self.integers else { return Ready::Floats(Plan::new(network, how)) };
+    pub fn plan(&self, network: &Network, how: Use) -> ModelPlan {
+        let Some(roundings) = &self.integers else {
+            return ModelPlan::Floats(Plan::new(network, how));
+        };
         let own = How {
             instructions: Instructions::chosen(),
             skip: how.skip,
             unknown: how.unknown,
             tiles: how.batch < MANY,
         };
-        Ready::Integers(IntegerPlan::new(network, roundings.clone(), own))
+        ModelPlan::Integers(IntegerPlan::new(network, roundings.clone(), own))
     }
 
     /// The logits `(n, classes)` of normalised images `(n, channels, height, width)`.
@@ -206,8 +209,7 @@ impl Model {
         if plan.get().is_none() {
             // Made outside of the lock: it takes the threads' help, and one of them may come back
             // here for another image meanwhile.
-            let checked = self.checked.lock().expect("no panic while held").take();
-            let made = self.ready(&checked.unwrap_or_else(|| self.network().0), how);
+            let made = self.plan(&self.network().0, how);
             let _ = plan.set(made);
         }
         plan.get().expect("set above, or by another thread").logits(images)

@@ -244,7 +244,7 @@ impl Plan {
         self.spent[n].fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Seconds that each layer has taken since this was last asked, by the clock on the wall.
+    /// Seconds that each layer has taken since this was last asked, in wall-clock time.
     pub fn take_spent(&self) -> Vec<f64> {
         let take = |nanos: &AtomicU64| nanos.swap(0, Ordering::Relaxed) as f64 * 1e-9;
         self.spent.iter().map(take).collect()

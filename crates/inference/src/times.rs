@@ -36,7 +36,7 @@ const DENSITIES: [f64; 2] = [0.05, 0.2];
 /// The density below which skipping zeros is usually faster.
 const USUAL: f64 = 0.3;
 /// The density from which on zeros are never skipped: the line was not measured that far out.
-const MOST: f64 = 0.6;
+pub(crate) const MOST: f64 = 0.6;
 /// Images of the batch that [`Way::Blocks`] is measured with, and of large maps.
 const BATCH: usize = 64;
 const FEW: usize = 16;
@@ -53,7 +53,7 @@ pub(crate) struct Best {
 }
 
 /// Seconds an image, by what is run.
-pub(crate) static TIMES: Table<f64> = Table::new("layers.yaml");
+pub(crate) static TIMES: Table<f64> = Table::new(FILE);
 
 /// How layer `n` is best run.
 pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, Use)) -> Best {
@@ -81,11 +81,16 @@ pub(crate) fn best(network: &Network, maps: &[Map], n: usize, (way, how): (Way, 
     let [Some(low), Some(high)] = DENSITIES.map(|density| seconds(Some(density))) else {
         return guess;
     };
-    let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
-    // Never 0, which stands for a guess, however the two points lie.
-    let sparse = (low + slope * (density - DENSITIES[0])).max(low / 4.0);
+    let sparse = on_line(DENSITIES, [low, high], density);
     let faster = sparse < dense;
     Best { sparse: faster, seconds: if faster { sparse } else { dense } }
+}
+
+/// The seconds at `density` on the line through those at two densities. Never 0, which stands for a guess,
+/// however the two points lie.
+pub(crate) fn on_line(densities: [f64; 2], seconds: [f64; 2], density: f64) -> f64 {
+    let slope = (seconds[1] - seconds[0]).max(0.0) / (densities[1] - densities[0]);
+    (seconds[0] + slope * (density - densities[0])).max(seconds[0] / 4.0)
 }
 
 /// Seconds an image that making blocks of values that lie as `map` takes; 0 where it was guessed.
@@ -134,6 +139,8 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 
 /// The kernels' version, which is to be raised when they become faster.
 pub(crate) const VERSION: u32 = 5;
+/// Times of one version: a file of many would be read whole by every program that answers.
+const FILE: &str = "layers-5.yaml";
 
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version.

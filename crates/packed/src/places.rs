@@ -92,15 +92,15 @@ impl Places {
         }
     }
 
-    /// How they are stored, and the bytes: none where everything is kept. They are those that `mask` keeps
-    /// of a tensor of this shape.
+    /// How these places are stored, and the bytes (none where everything is kept); `mask` is the mask that
+    /// keeps them, of a tensor of this shape.
     pub fn encoded(&self, encode: Encode, mask: &Mask, shape: &[usize]) -> (Positions, Vec<u8>) {
         let Self::Some { at, len } = self else { return (Positions::All, vec![]) };
         let gaps = || {
             let blocks = Units::blocks_of(shape);
-            let whole = shape.len() > 1 && blocks.whole(mask);
+            let whole = shape.len() > 1 && blocks.keeps_whole(mask);
             let blocks = whole.then(|| {
-                let kept = blocks.gathered(mask);
+                let kept = blocks.unit_mask(mask);
                 let kept = kept.kept().iter().zip(0..).filter(|(kept, _)| **kept);
                 (Positions::Blocks, entropy(&kept.map(|(_, i)| i).collect::<Vec<u32>>()))
             });
@@ -134,7 +134,9 @@ impl Places {
             Positions::Bitmask => of_bitmask(bytes, len)?,
             Positions::Entropy => of_gaps(&frame()?, len)?,
             Positions::Blocks if shape.len() < 2 => {
-                return Err(format!("blocks of a tensor of shape {shape:?}; it has no inputs"));
+                return Err(format!(
+                    "positions are stored as blocks; a tensor of shape {shape:?} has no input channels"
+                ));
             }
             Positions::Blocks => of_blocks(&frame()?, &Units::blocks_of(shape))?,
         };
@@ -251,7 +253,7 @@ mod tests {
         let mut random = seed::stream(1, "test/places", 0);
         let (shape, blocks) = ([32, 30, 3, 3], Units::blocks_of(&[32, 30, 3, 3]));
         let units = Mask::new((0..blocks.count()).map(|_| random.chance(0.1)).collect());
-        let mask = blocks.spread(&units, None);
+        let mask = blocks.weight_mask(&units, None);
         let places = Places::of(Some(&mask), mask.len());
         let size = |encode, expected| {
             let (positions, bytes) = places.encoded(encode, &mask, &shape);
@@ -302,7 +304,12 @@ mod tests {
         check(Positions::Entropy, &frame(&[7, 0]), (2, 8), "lead to value 8; there are 8");
         check(Positions::Entropy, &frame(&[7]), (2, 8), "1 positions; expected 2");
         check(Positions::Entropy, &frame(&[1, 255]), (2, 300), "end within one");
-        check(Positions::Blocks, &frame(&[0]), (2, 8), "blocks of a tensor of shape [8]");
+        check(
+            Positions::Blocks,
+            &frame(&[0]),
+            (2, 8),
+            "a tensor of shape [8] has no input channels",
+        );
         // Of two outputs and five inputs: four blocks.
         let found = Places::decoded(Positions::Blocks, &frame(&[4]), 4, &[2, 5, 1, 1]);
         assert!(found.expect_err("beyond").contains("lead to value 4; there are 4"));

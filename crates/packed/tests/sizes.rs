@@ -63,7 +63,7 @@ fn pruned(ratio: f64, by: By) -> Contents {
     };
     let mut masks = Masks::default();
     for (((name, _), mask), units) in named.iter().zip(found).zip(&units) {
-        masks.insert(name, units.spread(&mask, None));
+        masks.insert(name, units.weight_mask(&mask, None));
     }
     masks.apply(&mut tensors);
     let info = Info {

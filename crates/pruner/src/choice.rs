@@ -26,7 +26,7 @@ pub struct Choice {
 pub struct Ranking {
     /// The score.
     pub score: Score,
-    /// What goes as a whole.
+    /// The unit of pruning.
     pub structure: Structure,
     /// Seed of random scores.
     pub seed: u64,
@@ -45,26 +45,26 @@ pub struct Target {
     pub excluded: Vec<String>,
 }
 
-/// A parameter of which units may go.
+/// A parameter and its units.
 #[derive(Clone, Copy)]
-pub struct Open<'a> {
+pub struct ParamUnits<'a> {
     /// The parameter.
     pub param: &'a Param,
     /// How its weights fall into units.
     pub units: Units,
 }
 
-impl Open<'_> {
+impl ParamUnits<'_> {
     /// Pruned and all units under `masks`.
     pub fn tally(&self, masks: &Masks) -> (u64, u64) {
-        let mask = masks.get(&self.param.name).map(|mask| self.units.gathered(mask));
+        let mask = masks.get(&self.param.name).map(|mask| self.units.unit_mask(mask));
         (mask.map_or(0, |mask| mask.pruned()), self.units.count() as u64)
     }
 }
 
 impl Ranking {
-    fn scores(self, checkpoint: &Checkpoint, open: &Open) -> Vec<f32> {
-        let Open { param, units } = open;
+    fn scores(self, checkpoint: &Checkpoint, open: &ParamUnits) -> Vec<f32> {
+        let ParamUnits { param, units } = open;
         match self.score {
             Score::Magnitude => units.sums(&sparsity::magnitude(checkpoint.values(&param.name))),
             Score::Random => sparsity::random(&param.name, units.count(), self.seed),
@@ -72,15 +72,15 @@ impl Ranking {
     }
 
     /// `param`, if it has units.
-    fn open<'a>(self, checkpoint: &Checkpoint, param: &'a Param) -> Result<Open<'a>> {
+    fn open<'a>(self, checkpoint: &Checkpoint, param: &'a Param) -> Result<ParamUnits<'a>> {
         let units = self.structure.units(&checkpoint.graph, param)?;
-        Ok(Open { param, units })
+        Ok(ParamUnits { param, units })
     }
 
     /// All prunable parameters that have units.
-    fn all(self, checkpoint: &Checkpoint) -> Result<Vec<Open<'_>>> {
+    fn all(self, checkpoint: &Checkpoint) -> Result<Vec<ParamUnits<'_>>> {
         let all = checkpoint.graph.prunable().filter_map(|p| self.open(checkpoint, p).ok());
-        let all: Vec<Open> = all.collect();
+        let all: Vec<ParamUnits> = all.collect();
         if all.is_empty() {
             return Err(Error::Config(format!(
                 "no layer of {} has {}; prune single weights (--structure weight)",
@@ -97,7 +97,7 @@ impl Target {
         self.excluded.contains(&param.name)
     }
 
-    /// How many of `total` weights are to be pruned now, where `pruned` are.
+    /// How many of `total` units are to be pruned now, where `pruned` are.
     fn of(&self, (pruned, total): (u64, u64)) -> u64 {
         match self.rate {
             None => weights(self.sparsity, total),
@@ -113,7 +113,7 @@ impl Target {
 /// Prunes to `target`.
 pub fn by_target(checkpoint: &Checkpoint, target: &Target, ranking: Ranking) -> Result<Choice> {
     let all = ranking.all(checkpoint)?;
-    let (fixed, open): (Vec<Open>, Vec<Open>) =
+    let (fixed, open): (Vec<ParamUnits>, Vec<ParamUnits>) =
         all.iter().copied().partition(|o| target.excludes(o.param));
     // A layer's sparsity is of the layers in play, a global one is of the whole network.
     let counted = if target.scope == Scope::Global { &all } else { &open };
@@ -178,20 +178,21 @@ pub fn biases(
 /// Prunes exactly `k` units of all `open` together.
 fn global(
     checkpoint: &Checkpoint,
-    open: &[Open],
+    open: &[ParamUnits],
     k: u64,
     ranking: Ranking,
     masks: &mut Masks,
 ) -> Result<()> {
     let scores: Vec<_> = open.iter().map(|o| ranking.scores(checkpoint, o)).collect();
-    let before = |o: &Open| checkpoint.masks.get(&o.param.name).map(|mask| o.units.gathered(mask));
+    let before =
+        |o: &ParamUnits| checkpoint.masks.get(&o.param.name).map(|mask| o.units.unit_mask(mask));
     let before: Vec<_> = open.iter().map(before).collect();
     let candidates = open.iter().zip(&scores).zip(&before).map(|((o, scores), before)| {
         Candidates { name: &o.param.name, scores, before: before.as_ref() }
     });
     let chosen = select::global(&candidates.collect::<Vec<_>>(), k)?;
     for (o, units) in open.iter().zip(chosen) {
-        let mask = o.units.spread(&units, checkpoint.masks.get(&o.param.name));
+        let mask = o.units.weight_mask(&units, checkpoint.masks.get(&o.param.name));
         if mask.pruned() > 0 {
             masks.insert(&o.param.name, mask);
         }
@@ -200,7 +201,7 @@ fn global(
 }
 
 /// Pruned and all units of `open`.
-pub fn tally(masks: &Masks, open: &[Open]) -> (u64, u64) {
+pub fn tally(masks: &Masks, open: &[ParamUnits]) -> (u64, u64) {
     let each = open.iter().map(|o| o.tally(masks));
     each.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
 }
@@ -209,8 +210,8 @@ pub fn tally(masks: &Masks, open: &[Open]) -> (u64, u64) {
 fn without(k: u64, fixed: u64, structure: Structure) -> Result<u64> {
     k.checked_sub(fixed).ok_or_else(|| {
         Error::Config(format!(
-            "{fixed} {} of excluded layers are pruned already, the target is {k} in all; ask for more \
-             sparsity",
+            "{fixed} {} are pruned already in excluded layers, more than the target of {k} in all; \
+             ask for a higher sparsity",
             structure.plural()
         ))
     })

@@ -64,8 +64,8 @@ pub struct Prune {
     /// Artifact of trainer, finetuner or pruner whose weights are pruned
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Share of the weights (with --structure block4 of the blocks) to prune, over 0 and below 1: of
-    /// all prunable ones with scope global, of each layer's with scope layer
+    /// Share of the weights (of the blocks, with --structure block4) to prune, over 0 and below 1:
+    /// of all prunable ones with scope global, of each layer's with scope layer
     #[arg(
         long,
         value_name = "S",
@@ -83,7 +83,7 @@ pub struct Prune {
     /// What ranks the weights; the smallest go first
     #[arg(long, value_enum, default_value_t = Score::Magnitude)]
     pub score: Score,
-    /// What goes as a whole. With blocks, --sparsity, --rate and a plan's ratios are shares of blocks
+    /// Unit of pruning. With block4, --sparsity, --rate and a plan's ratios are shares of blocks
     #[arg(long, value_enum, default_value_t = Structure::Weight)]
     pub structure: Structure,
     /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
@@ -123,14 +123,14 @@ pub enum Score {
     Random,
 }
 
-/// What goes as a whole.
+/// The unit of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Structure {
     /// Each weight by itself
     Weight,
-    /// Four consecutive input channels at a place of the kernel, ranked by the sum of their scores;
-    /// convolutions in groups stay as they are
+    /// Four consecutive input channels at one kernel position, ranked by the sum of their scores;
+    /// grouped convolutions are left as they are
     Block4,
 }
 

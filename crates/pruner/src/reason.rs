@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use graph::{Graph, Param};
 use sparsity::{Masks, schedule};
 
-use crate::choice::{Open, Ranking, Target, tally};
+use crate::choice::{ParamUnits, Ranking, Target, tally};
 use crate::cli::{Scope, Score};
 
 /// Of a layer whose plan says `ratio`, or nothing.
@@ -33,16 +33,16 @@ pub struct Reasons<'a> {
 
 impl Reasons<'_> {
     /// That of every prunable weight, by name; `all` are those that have units.
-    pub fn of(&self, graph: &Graph, all: &[Open]) -> BTreeMap<String, String> {
+    pub fn of(&self, graph: &Graph, all: &[ParamUnits]) -> BTreeMap<String, String> {
         let excluded = |p: &Param| self.target.excluded.contains(&p.name);
-        let open: Vec<Open> = all.iter().copied().filter(|o| !excluded(o.param)).collect();
+        let open: Vec<ParamUnits> = all.iter().copied().filter(|o| !excluded(o.param)).collect();
         let whole = share(self.masks, &open);
         let reason = |param: &Param| {
             if excluded(param) {
                 return "excluded".to_owned();
             }
             match all.iter().find(|o| o.param.name == param.name) {
-                None => format!("in groups: it has no {}", self.ranking.structure.plural()),
+                None => format!("grouped convolution: no {}", self.ranking.structure.plural()),
                 Some(own) => {
                     format!("{}{}", self.prefix(), self.ranked(share(self.masks, &[*own]), whole))
                 }
@@ -84,7 +84,7 @@ impl Reasons<'_> {
     }
 }
 
-fn share(masks: &Masks, open: &[Open]) -> f64 {
+fn share(masks: &Masks, open: &[ParamUnits]) -> f64 {
     let (pruned, total) = tally(masks, open);
     pruned as f64 / total.max(1) as f64
 }
@@ -102,9 +102,11 @@ mod tests {
 
     fn check(target: &Target, ranking: Ranking, round: Option<usize>, expected: &str) {
         let graph = Graph::build("vgg-lab@0.03", 10, 32).expect("in the zoo");
-        let open =
-            |param| Open { param, units: ranking.structure.units(&graph, param).expect("some") };
-        let all: Vec<Open> = graph.prunable().take(2).map(open).collect();
+        let open = |param| ParamUnits {
+            param,
+            units: ranking.structure.units(&graph, param).expect("some"),
+        };
+        let all: Vec<ParamUnits> = graph.prunable().take(2).map(open).collect();
         let mut masks = Masks::default();
         masks.insert(&all[0].param.name, Mask::new((0..54).map(|i| i >= 27).collect()));
         let reasons = Reasons { target, ranking, round, masks: &masks }.of(&graph, &all);

@@ -63,7 +63,7 @@ pub fn calibrate<'a>(
     if let Some((layer, value)) = odd {
         let name = &layers[layer].name;
         return Err(format!(
-            "layer {name} gives {value} on a calibration image, which is not finite"
+            "layer {name} gives {value} on a calibration image, a value that is not finite"
         ));
     }
     let mut histograms: Vec<Histogram> =

@@ -55,7 +55,7 @@ impl Range {
         let beyond = |bin: &&Bin| bin.middle < low - half || bin.middle > high + half;
         let saturated: u64 = bins.iter().filter(beyond).map(|bin| bin.count).sum();
         let square: f64 = bins.iter().map(|bin| bin.middle.powi(2) * bin.count as f64).sum();
-        // Zeros alone stand for themselves.
+        // Values that are all 0 are exact.
         let error = if square > 0.0 { (squared(bins, rounding) / square).sqrt() } else { 0.0 };
         Self { rounding, saturated: share(saturated as f64), error }
     }
@@ -155,6 +155,14 @@ mod tests {
         // Three values so far off outweigh the steps of all others.
         assert!(least.error <= widest.error && least.error < share.error, "{least:?} {share:?}");
         assert!(share.saturated > 0.0);
+        // One that is not so far does not.
+        let mut values: Vec<f32> = (0..1_000_000).map(|_| random.unit() as f32).collect();
+        values.push(3.0);
+        let all = histogram(&values);
+        let widest = Range::new(&all, Rule::Percentile { outside: 0.0 });
+        let least = Range::new(&all, Rule::SquaredError);
+        assert!(least.rounding.scale < 0.5 * widest.rounding.scale, "{least:?}");
+        assert!(least.error < widest.error && least.saturated > 0.0, "{least:?} {widest:?}");
     }
 
     #[test]

@@ -92,8 +92,8 @@ struct Compared {
     batch: usize,
 }
 
-/// `packed` beside what is dense in floats, where that was timed too on the same machine; else beside its own
-/// network without skipping.
+/// `packed` beside the dense network in f32 where that was timed on the same machine; otherwise beside itself
+/// without skipping.
 fn compared(view: &View, packed: Packed) -> Option<Compared> {
     let speed = throughput(&packed)?;
     let own = Compared {
@@ -124,7 +124,7 @@ fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
     let dense = view.training(run);
     let (value, note) = match (finetuning(view, run), dense) {
         (Some(tuned), dense) => {
-            let value = answered(view, run, tuned);
+            let value = test_accuracy(view, run, tuned);
             (value, dense.map_or("fine-tuned".to_owned(), |dense| against(value, dense)))
         }
         (None, Some(dense)) => (dense.scores.test.accuracy, "dense".to_owned()),
@@ -133,9 +133,8 @@ fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
     vec![tile("Test accuracy", percent(value, 1), note)]
 }
 
-/// The test accuracy of what the figures speak of: the packed network's where it computes with rounded
-/// values, else the checkpoint's.
-fn answered(view: &View, run: &Run, tuned: &Finetuning) -> f64 {
+/// The test accuracy to show: the packed network's if its values are rounded, otherwise the checkpoint's.
+fn test_accuracy(view: &View, run: &Run, tuned: &Finetuning) -> f64 {
     let rounded = view.fastest_of(run).filter(|p| p.of.values != "f32");
     rounded.map_or(tuned.tuned.test.accuracy, |p| p.of.verification.packed)
 }
@@ -187,7 +186,7 @@ fn of_run(view: &View, run: &Run) -> String {
     let size = view.fastest_of(run).map_or_else(|| ideal(left), |p| measured(view, p));
     match (&view.stage(run).record, dense) {
         (Record::Finetuning(tuned), Some(dense)) => {
-            let (before, after) = (dense.scores.test.accuracy, answered(view, run, tuned));
+            let (before, after) = (dense.scores.test.accuracy, test_accuracy(view, run, tuned));
             format!(
                 "{pruned}; {} → {} test accuracy ({} points); {size}",
                 percent(before, 1),
@@ -196,7 +195,7 @@ fn of_run(view: &View, run: &Run) -> String {
             )
         }
         (Record::Finetuning(tuned), None) => {
-            let after = percent(answered(view, run, tuned), 1);
+            let after = percent(test_accuracy(view, run, tuned), 1);
             format!("{pruned}; {after} test accuracy; {size}")
         }
         (Record::Pruning(_), _) => {

@@ -115,8 +115,7 @@ impl View {
         run.packed.iter().filter_map(deployment)
     }
 
-    /// Of what was packed of `run`, the one that answers large batches fastest; the first where they were
-    /// not timed.
+    /// The packed file of `run` that is fastest on large batches; the first if none was timed.
     pub fn fastest_of<'a>(&'a self, run: &'a Run) -> Option<Packed<'a>> {
         let time = |p: &Packed| throughput(p).map_or(f64::INFINITY, |speed| speed.milliseconds);
         self.packed_of(run).min_by(|a, b| time(a).total_cmp(&time(b)))

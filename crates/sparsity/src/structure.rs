@@ -8,12 +8,12 @@ use crate::Mask;
 /// Input channels of a block.
 pub const BLOCK: usize = 4;
 
-/// What goes as a whole.
+/// The unit of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
     /// Each weight by itself.
     Weight,
-    /// The weights of an output at one place of the kernel for four consecutive input channels; the last
+    /// The weights of an output at one kernel position for four consecutive input channels; the last
     /// block of an output may be narrower. A convolution in groups has none. In a linear layer that reads a
     /// flattened map a block is four neighbouring values of that.
     Block4,
@@ -53,8 +53,8 @@ impl Structure {
             && conv.groups > 1
         {
             return Err(Error::Config(format!(
-                "{}: a convolution in {} groups has no blocks of four input channels; leave it as it is, or \
-                 prune single weights (--structure weight)",
+                "{}: a convolution in {} groups has no blocks of four input channels; leave it out of the \
+                 plan, or prune single weights (--structure weight)",
                 param.name, conv.groups
             )));
         }
@@ -90,7 +90,7 @@ impl Units {
         })
     }
 
-    /// The flat indices of the weights of `units`, which ascend as they do.
+    /// The flat indices of the weights of `units` (ascending), in ascending order.
     pub fn weights(&self, units: &[u32]) -> Vec<u32> {
         let taps = self.taps as u32;
         let row = |unit: u32| (unit / taps) as usize;
@@ -118,20 +118,26 @@ impl Units {
     }
 
     /// Whether `weights` keeps all of each unit or nothing.
-    pub fn whole(&self, weights: &Mask) -> bool {
-        let units = self.gathered(weights);
+    pub fn keeps_whole(&self, weights: &Mask) -> bool {
+        let units = self.unit_mask(weights);
         weights.kept().iter().zip(self.of_each()).all(|(kept, unit)| *kept == units.kept()[unit])
     }
 
-    /// A mask of units: those of which `weights` keeps any.
-    pub fn gathered(&self, weights: &Mask) -> Mask {
+    /// The mask of units: a unit is kept where `weights` keeps any of it.
+    pub fn unit_mask(&self, weights: &Mask) -> Mask {
+        if self.width == 1 {
+            return weights.clone();
+        }
         let mut kept = vec![false; self.count()];
         weights.kept().iter().zip(self.of_each()).for_each(|(keeps, unit)| kept[unit] |= keeps);
         Mask::new(kept)
     }
 
-    /// A mask of weights: those of kept units that `before` keeps.
-    pub fn spread(&self, units: &Mask, before: Option<&Mask>) -> Mask {
+    /// The mask of weights: kept where the unit is, and `before` keeps the weight too.
+    pub fn weight_mask(&self, units: &Mask, before: Option<&Mask>) -> Mask {
+        if self.width == 1 && before.is_none() {
+            return units.clone();
+        }
         let open = |i: usize| before.is_none_or(|mask| mask.kept()[i]);
         let weights = self.of_each().enumerate();
         Mask::new(weights.map(|(i, unit)| units.kept()[unit] && open(i)).collect())
@@ -158,10 +164,10 @@ mod tests {
         let of = |places: &[usize]| Mask::new((0..10).map(|i| !places.contains(&i)).collect());
         // A unit is gone when all its weights are: inputs 0 to 3 at tap 0, and input 4 at tap 1.
         let before = of(&[0, 2, 4, 6, 9, 1]);
-        assert_eq!(units.gathered(&before).kept(), [false, true, true, false]);
+        assert_eq!(units.unit_mask(&before).kept(), [false, true, true, false]);
         let units_kept = Mask::new(vec![false, true, false, false]);
-        assert_eq!(units.spread(&units_kept, Some(&before)), of(&[0, 2, 4, 6, 9, 1, 8]));
-        assert_eq!(units.spread(&units_kept, None), of(&[0, 2, 4, 6, 8, 9]));
+        assert_eq!(units.weight_mask(&units_kept, Some(&before)), of(&[0, 2, 4, 6, 9, 1, 8]));
+        assert_eq!(units.weight_mask(&units_kept, None), of(&[0, 2, 4, 6, 8, 9]));
         assert_eq!(units.weights(&[1]), [1, 3, 5, 7]);
         assert_eq!(units.weights(&[0, 1, 3]), [0, 1, 2, 3, 4, 5, 6, 7, 9]);
     }

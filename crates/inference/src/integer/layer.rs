@@ -5,7 +5,7 @@ use kernels::integer::{
     self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Rounded, Rounding,
     Summand, Weights, Word, from_floats, quads, to_floats,
 };
-use kernels::{Activation, Buffer, LANES, Lanes, pack};
+use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
 use rayon::prelude::*;
 
 use super::{How, Integers, integers, times};
@@ -13,7 +13,7 @@ use crate::block::{BlockLayer, BlockOperands};
 use crate::{Conv, Kind, Network, sizes};
 
 /// A layer that is ready to run.
-pub(super) enum Ready {
+pub(super) enum IntegerLayer {
     Input,
     Conv(Box<Convolution>),
     Max(Max),
@@ -58,7 +58,7 @@ pub(super) enum Target<'a> {
     Logits(&'a mut [f32]),
 }
 
-impl Ready {
+impl IntegerLayer {
     /// Layer `n`, whose input and output are rounded as `roundings` say of each layer.
     pub fn new(network: &Network, n: usize, roundings: &[Rounding], how: How) -> Self {
         let layer = &network.layers[n];
@@ -139,7 +139,9 @@ impl Convolution {
             (Products::Depthwise(weights), Target::Words(_, rounding, y)) => {
                 weights.forward(x, &end, (y, rounding));
             }
-            (Products::Depthwise(_), Target::Logits(_)) => unreachable!("of one group instead"),
+            (Products::Depthwise(_), Target::Logits(_)) => {
+                unreachable!("a last depthwise layer is run as one group")
+            }
         }
     }
 }
@@ -178,12 +180,12 @@ enum Runs {
     Depthwise,
     /// In one group, with zeros where outputs read nothing.
     Full,
-    /// In floats: in groups, and so wide that most of the weights of one group would be such zeros.
+    /// In floats: grouped, and so wide that as one group most weights would be such zeros.
     Floats,
 }
 
 impl Runs {
-    /// The most weights that a convolution in groups is laid out with as one of a single group.
+    /// The most weights that a grouped convolution may have when laid out as a single group.
     const MOST: usize = 1 << 24;
 
     /// Layer `n`, a convolution.
@@ -204,10 +206,10 @@ impl Runs {
 /// Whether `network` can be run in integers: it computes something, and every sum fits 32 bits.
 ///
 /// # Errors
-/// In words, the layer of which a sum may not fit.
+/// Names the layer whose sums may overflow.
 pub fn check(network: &Network) -> Result<(), String> {
     if network.layers.len() == 1 {
-        return Err("the network is its input; pack it with --activations f32".into());
+        return Err("the network has no layers; pack it with --activations f32".into());
     }
     for (n, layer) in network.layers.iter().enumerate().skip(1) {
         let x = network.layers[layer.inputs[0]].shape;
@@ -221,10 +223,10 @@ pub fn check(network: &Network) -> Result<(), String> {
             Kind::AdaptiveAverage(_) => x.pixels().div_ceil(WEIGHT),
             _ => 0,
         };
-        if !Weights::fit(terms) {
+        if !Weights::fits_i32(terms) {
             return Err(format!(
-                "layer {}: sums of so many terms that they may not fit 32 bits; pack it with \
-                 --activations f32",
+                "layer {}: its sums have so many terms that they may overflow 32 bits; pack the \
+                 network with --activations f32",
                 layer.name
             ));
         }
@@ -232,7 +234,7 @@ pub fn check(network: &Network) -> Result<(), String> {
     Ok(())
 }
 
-/// The size of a weight: terms of an average, which have none, are as many times smaller than products.
+/// The largest magnitude of a weight: an average's terms have no weight, so this many count as one product.
 const WEIGHT: usize = 128;
 
 fn convolution(
@@ -260,21 +262,22 @@ fn convolution(
             outputs: layer.shape.c,
             window: conv.window,
         };
-        let whole = ungrouped(conv, &weights, x.c);
+        let whole = ungrouped(conv, weights, x.c);
         let method = match density(&full, &whole) {
-            density if how.skip => times::method(&full, density, how),
+            density if how.skip && isa::plain() != Ok(true) => times::method(&full, density, how),
             _ => Method::Dense,
         };
-        let arranged = integer::How { method, tiles: how.tiles, instructions: how.instructions };
+        let arranged =
+            integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
         Products::Full(Weights::new(&full, &whole, arranged), method)
     };
     Convolution { kernel, factors, bias: conv.bias.clone(), activation }
 }
 
 /// The weights of a convolution in groups as those of one without, zero where outputs read nothing.
-fn ungrouped(conv: &Conv, weights: &[i8], inputs: usize) -> Vec<i8> {
+fn ungrouped(conv: &Conv, weights: Vec<i8>, inputs: usize) -> Vec<i8> {
     if conv.groups == 1 {
-        return weights.to_vec();
+        return weights;
     }
     let taps = conv.taps();
     let (own, row) = (conv.row(), inputs * taps);
@@ -287,15 +290,15 @@ fn ungrouped(conv: &Conv, weights: &[i8], inputs: usize) -> Vec<i8> {
     whole
 }
 
-/// The share of quads of which a weight is not zero.
+/// The share of quads that are not all zero.
 fn density(conv: &kernels::conv::Conv, weights: &[i8]) -> f64 {
     let taps = conv.window.taps();
     let all = conv.outputs * quads(conv.inputs) * taps;
     let kept = |row: &[i8]| -> usize {
-        let quads = row.chunks(4 * taps);
-        quads
-            .map(|q| (0..taps).filter(|t| q.iter().skip(*t).step_by(taps).any(|w| *w != 0)).count())
-            .sum()
+        // A tap's weights of the quad's inputs lie a kernel apart.
+        let of =
+            |quad: &[i8], tap: usize| (tap..quad.len()).step_by(taps).fold(0, |or, i| or | quad[i]);
+        row.chunks(4 * taps).map(|quad| (0..taps).filter(|tap| of(quad, *tap) != 0).count()).sum()
     };
     let kept: usize = weights.par_chunks_exact(conv.inputs * taps).map(kept).sum();
     kept as f64 / all as f64

@@ -6,7 +6,7 @@ use std::time::Instant;
 use kernels::integer::{Instructions, Layout, Maps, Rounding, round_images};
 use kernels::{Buffer, Lanes};
 
-use super::layer::{Operands, Ready, Target, Value};
+use super::layer::{IntegerLayer, Operands, Target, Value};
 use crate::buffers::{self, Buffers};
 use crate::{LayerPlan, Network, Unknown, awake};
 
@@ -47,7 +47,7 @@ struct Step {
     name: String,
     inputs: Vec<usize>,
     add: Option<usize>,
-    ready: Ready,
+    ready: IntegerLayer,
 }
 
 impl IntegerPlan {
@@ -60,7 +60,7 @@ impl IntegerPlan {
         assert_eq!(roundings.len(), layers.len(), "a rounding for each layer");
         let mut steps = vec![];
         for (n, layer) in layers.iter().enumerate() {
-            let ready = Ready::new(network, n, &roundings, how);
+            let ready = IntegerLayer::new(network, n, &roundings, how);
             let (name, inputs) = (layer.name.clone(), layer.inputs.clone());
             steps.push(Step { name, inputs, add: layer.add, ready });
         }
@@ -123,7 +123,7 @@ impl IntegerPlan {
                 Value { maps, rounding: self.roundings[n], words }
             };
             match (&step.ready, to) {
-                (Ready::Input, Target::Words(maps, rounding, words)) => {
+                (IntegerLayer::Input, Target::Words(maps, rounding, words)) => {
                     round_images(images, maps, rounding, words);
                 }
                 (ready, to) => {
@@ -143,7 +143,7 @@ impl IntegerPlan {
         self.steps.iter().map(plan).collect()
     }
 
-    /// Seconds that each layer has taken since this was last asked, by the clock on the wall.
+    /// Seconds that each layer has taken since this was last asked, in wall-clock time.
     pub fn take_spent(&self) -> Vec<f64> {
         let take = |nanos: &AtomicU64| nanos.swap(0, Ordering::Relaxed) as f64 * 1e-9;
         self.spent.iter().map(take).collect()

@@ -1,6 +1,6 @@
 //! Which of the two integer kernels of a convolution is the faster one: measured, and kept by `tuning`.
 //!
-//! The sparse kernel's time is a straight line in the share of quads of weights that are kept. Both give the
+//! The sparse kernel's time is taken to be linear in the share of quads of weights that are kept. Both give the
 //! same bits, so that nothing but time depends on it.
 
 use kernels::conv::Conv;
@@ -12,7 +12,7 @@ use tuning::seconds;
 
 use super::How;
 use crate::awake;
-use crate::times::{TIMES, Unknown, VERSION, batch};
+use crate::times::{MOST, TIMES, Unknown, VERSION, batch, on_line};
 
 /// Shares of quads at which the sparse kernel is timed.
 const DENSITIES: [f64; 2] = [0.05, 0.3];
@@ -22,8 +22,7 @@ const USUAL: f64 = 0.45;
 /// How `conv`, of which a share `density` of the quads of weights is not zero, is run fastest.
 pub(super) fn method(conv: &Conv, density: f64, how: How) -> Method {
     let guess = if density < USUAL { Method::Sparse } else { Method::Dense };
-    // All of them, or almost: a list would only be longer.
-    if density > 0.9 {
+    if density >= MOST {
         return Method::Dense;
     }
     let time = |density: Option<f64>| {
@@ -37,9 +36,8 @@ pub(super) fn method(conv: &Conv, density: f64, how: How) -> Method {
     else {
         return guess;
     };
-    let slope = (high - low).max(0.0) / (DENSITIES[1] - DENSITIES[0]);
-    let sparse = low + slope * (density - DENSITIES[0]);
-    if sparse < dense { Method::Sparse } else { Method::Dense }
+    let faster = on_line(DENSITIES, [low, high], density) < dense;
+    if faster { Method::Sparse } else { Method::Dense }
 }
 
 fn key(conv: &Conv, density: Option<f64>, how: How) -> String {
@@ -60,7 +58,8 @@ fn measure(conv: &Conv, density: Option<f64>, how: How) -> f64 {
     let layout = if how.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(images)) };
     let method = if density.is_some() { Method::Sparse } else { Method::Dense };
     let weights = weights(conv, density.unwrap_or(1.0));
-    let arranged = integer::How { method, tiles: how.tiles, instructions: how.instructions };
+    let arranged =
+        integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
     let weights = Weights::new(conv, &weights, arranged);
     let maps = |channels, size| Maps { layout, channels, size };
     let x = vec![0; maps(conv.inputs, Size { h: conv.h, w: conv.w }).words()];
@@ -80,7 +79,7 @@ fn measure(conv: &Conv, density: Option<f64>, how: How) -> f64 {
     seconds / layout.images() as f64
 }
 
-/// Weights of which a share of the quads is kept, as trained ones are spread: most of them small.
+/// Weights of which a share of the quads is kept, distributed like trained ones: most are small.
 fn weights(conv: &Conv, density: f64) -> Vec<i8> {
     let mut random = seed::stream(0, "measure/integer", 0);
     let (taps, mut all) = (conv.window.taps(), vec![0; conv.weight_len()]);

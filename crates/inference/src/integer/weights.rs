@@ -1,5 +1,7 @@
 //! Weights as integers.
 
+use rayon::prelude::*;
+
 use crate::Conv;
 
 /// The weights of a convolution as integers with a scale for each output.
@@ -16,14 +18,20 @@ const STEPS: f32 = 127.0;
 
 /// The weights of `conv`, each output's by its largest; integers that were stored so come back as they were.
 pub fn integers(conv: &Conv) -> Integers {
-    let rows = || conv.weight.chunks_exact(conv.row());
-    let largest = |row: &[f32]| row.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
-    let scale = |most: f32| if most > 0.0 { most / STEPS } else { 1.0 };
-    let scales: Vec<f32> = rows().map(|row| scale(largest(row))).collect();
-    let of = |(row, scale): (&[f32], f32)| -> Vec<i8> {
-        row.iter().map(|w| (w / scale).round() as i8).collect()
-    };
-    let weights = rows().zip(scales.iter().copied()).flat_map(of).collect();
+    let mut weights = vec![0_i8; conv.weight.len()];
+    let mut scales = vec![1.0; conv.bias.len()];
+    let rows =
+        conv.weight.par_chunks_exact(conv.row()).zip(weights.par_chunks_exact_mut(conv.row()));
+    rows.zip(&mut scales).for_each(|((row, integers), scale)| {
+        let largest = row.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
+        if largest > 0.0 {
+            *scale = largest / STEPS;
+        }
+        // Zeros, which most weights may be, need no division.
+        for (integer, weight) in integers.iter_mut().zip(row).filter(|(_, w)| **w != 0.0) {
+            *integer = (weight / *scale).round() as i8;
+        }
+    });
     Integers { weights, scales }
 }
 

@@ -6,7 +6,7 @@ use super::ending::Rounder;
 use super::lists::{Lists, Tensor};
 use super::panels::Panels;
 use super::reader::Reader;
-use super::task::{Task, To};
+use super::task::{Destination, Task};
 use super::{Ending, Instructions, Layout, Rounding, Word};
 use crate::conv::Conv;
 use crate::conv::tiling::Share;
@@ -29,12 +29,12 @@ pub enum Method {
     Sparse,
 }
 
-/// How a convolution is computed.
+/// How the weights of a convolution are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct How {
+pub struct Arrangement {
     /// How the weights are walked.
     pub method: Method,
-    /// Whether one image lies in tiles; else the lanes are images.
+    /// Whether a vector's lanes are sixteen tiles of one image; otherwise they are sixteen images.
     pub tiles: bool,
     /// Which instructions multiply.
     pub instructions: Instructions,
@@ -43,8 +43,8 @@ pub struct How {
 /// The weights of a convolution, arranged for one way to compute it.
 pub struct Weights {
     pub(super) conv: Conv,
-    pub(super) how: How,
-    /// Of one block.
+    pub(super) arrangement: Arrangement,
+    /// For one block of lanes.
     reader: Reader,
     pub(super) panels: Option<Panels>,
     /// All quads that are not zero, or what `panels` leave.
@@ -74,39 +74,49 @@ pub struct Input<'a> {
 
 impl Weights {
     /// Whether sums of so many products always fit 32 bits.
-    pub fn fit(products: usize) -> bool {
+    pub fn fits_i32(products: usize) -> bool {
         products <= MOST
     }
 
     /// Arranges `weights`, `outputs x inputs x kernel`; the batch of `conv` does not matter.
     ///
     /// # Panics
-    /// If sums may not [fit](Self::fit), or there are other weights than the convolution has.
-    pub fn new(conv: &Conv, weights: &[i8], how: How) -> Self {
+    /// If sums may not [fit](Self::fits_i32), there are other weights than the convolution has, or the machine
+    /// lacks the instructions.
+    pub fn new(conv: &Conv, weights: &[i8], arrangement: Arrangement) -> Self {
         assert!(!weights.is_empty() && weights.len() == conv.weight_len(), "weights");
-        assert!(Self::fit(conv.inputs * conv.window.taps()), "sums of 32 bits");
+        assert!(Self::fits_i32(conv.inputs * conv.window.taps()), "a sum may overflow 32 bits");
+        assert!(
+            Instructions::available().contains(&arrangement.instructions),
+            "instructions of this machine"
+        );
         let taps = conv.window.taps();
         let tensor = Tensor { weights, inputs: conv.inputs, outputs: conv.outputs, taps };
-        let layout = if how.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(1)) };
+        let layout = if arrangement.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(1)) };
         let share = Share { windows: WINDOWS, room: ROOM, in_place: true };
         let reader = Reader::new(conv, layout, share);
-        let (s, tiling, light) = (&reader.s, &reader.tiling, how.instructions.pairs());
-        let (panels, lists) = match how.method {
-            Method::Sparse => (None, Lists::new(s, tiling, tensor, light)),
+        let (s, tiling) = (&reader.s, &reader.tiling);
+        let narrow_sums = arrangement.instructions.have_narrow_sums();
+        let (panels, lists) = match arrangement.method {
+            Method::Sparse => (None, Lists::new(s, tiling, tensor, narrow_sums)),
             Method::Dense => {
-                let (panels, rest) = Panels::new(s, tiling, tensor, light);
+                let (panels, rest) = Panels::new(s, tiling, tensor, narrow_sums);
                 (Some(panels), rest)
             }
         };
         let totals = (0..conv.outputs).map(|o| tensor.total(o)).collect();
-        Self { conv: *conv, how, panels, lists, totals, reader }
+        Self { conv: *conv, arrangement, panels, lists, totals, reader }
     }
 
     /// `y = end(conv(x))`.
     pub fn forward(&self, x: Input, end: &Ending, y: Output) {
         let Self { conv, reader, .. } = self;
         let (layout, output) = (x.layout, conv.output());
-        assert_eq!(self.how.tiles, layout == Layout::Tiles, "another layout");
+        assert_eq!(
+            self.arrangement.tiles,
+            layout == Layout::Tiles,
+            "the layout that the weights were arranged for"
+        );
         let real = Size { h: conv.h, w: conv.w };
         assert_eq!(x.words.len(), layout.words(conv.inputs, real), "input");
         assert!(end.factors.len() == conv.outputs && end.bias.len() == conv.outputs, "ending");
@@ -115,18 +125,24 @@ impl Weights {
         let to = match y {
             Output::Words(y, rounding) => {
                 assert_eq!(y.len(), words, "output");
-                To::Words(Shared::new(y), Rounder::new(rounding))
+                Destination::Words(Shared::new(y), Rounder::new(rounding))
             }
             Output::Floats(y) => {
                 let pixels = layout.map(output).pixels();
                 assert_eq!(y.len(), layout.blocks() * conv.outputs * pixels * LANES, "output");
-                To::Floats(Shared::new(y))
+                Destination::Floats(Shared::new(y))
             }
         };
-        let reader = reader.of_blocks(layout.blocks());
+        let of_all;
+        let reader = if layout.blocks() == reader.s.blocks {
+            reader
+        } else {
+            of_all = reader.of_blocks(layout.blocks());
+            &of_all
+        };
         let items = reader.tiling.items;
-        // Of one image each task copies what it reads: no more tasks than threads.
-        let tasks = if self.how.tiles { 1 } else { 2 } * rayon::current_num_threads();
+        // With tiles each task makes its own copy of what it reads: no more tasks than threads.
+        let tasks = if self.arrangement.tiles { 1 } else { 2 } * rayon::current_num_threads();
         let splits = tasks.div_ceil(items).min(reader.s.outputs);
         let border = Word::from_le_bytes([x.rounding.zero; 4]);
         let run = |i: usize| {
@@ -134,7 +150,7 @@ impl Weights {
             let item = reader.tiling.item(&reader.s, i / splits);
             let task = Task {
                 weights: self,
-                reader: &reader,
+                reader,
                 source: x.words,
                 border,
                 end,

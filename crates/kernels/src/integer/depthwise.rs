@@ -13,7 +13,7 @@ use crate::conv::depthwise::Depthwise as Sizes;
 pub struct Depthwise {
     channels: usize,
     planes: Planes,
-    /// By quad of channels, then by tap, for each lane; zeros behind the last channel.
+    /// By quad of channels, then by tap, for each lane; zeros past the last channel.
     weights: Vec<[i32; BYTES]>,
     /// By quad of channels, the sum of each one's weights, for each lane.
     totals: Vec<[i32; BYTES]>,

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "instructions, and operands read through pointers")]
 
 use super::Word;
-use super::light::Quad;
+use super::narrow::Quad;
 
 /// Registers of sums, one a lane, and what adds four products to each lane.
 pub(super) trait Dot {
@@ -10,8 +10,8 @@ pub(super) trait Dot {
     type Sums: Copy;
     /// Words of as many lanes.
     type Words: Copy;
-    /// What products need beside their operands, made once: a register that the compiler would else make
-    /// again at each of them.
+    /// A constant register that products need, made once: compilers would otherwise rebuild it for each
+    /// product.
     type Aid: Copy;
     /// Lanes of a register.
     const LANES: usize;
@@ -31,8 +31,8 @@ pub(super) trait Dot {
     unsafe fn weights(weights: i32) -> Self::Words;
     /// `sums + x[0] * w[0] + .. + x[3] * w[3]`, `x` without a sign and `w` with one.
     unsafe fn add(aid: Self::Aid, sums: Self::Sums, x: Self::Words, w: Self::Words) -> Self::Sums;
-    /// The same for two words of each; what their products add up to may have to
-    /// [fit sixteen bits](super::light::fit).
+    /// The same for two words of each operand; some instructions need sums that
+    /// [fit sixteen bits](super::narrow::fits_i16).
     #[inline(always)]
     unsafe fn add_both(
         aid: Self::Aid,

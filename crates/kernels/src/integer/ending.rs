@@ -95,8 +95,7 @@ impl Ending<'_> {
     }
 }
 
-/// The bounds that the usual activations are; the others would make a function too large to be part of its
-/// caller.
+/// The usual activations as bounds; None for the others, which are too large to inline into the caller.
 #[inline(always)]
 fn bounds(activation: Option<Activation>) -> Option<(f32, f32)> {
     match activation {
@@ -148,8 +147,8 @@ impl Ending<'_> {
     }
 }
 
-/// The values of a quad of channels, 0 behind the last, for each lane: where the place of a channel had to be
-/// computed, compilers would take values one by one.
+/// The values of a quad of channels, 0 past the last, repeated for each lane: indexing by `i % 4` in the loop
+/// would keep compilers from vectorising it.
 #[inline(always)]
 fn repeated(all: &[f32], quad: usize) -> [f32; BYTES] {
     let mut four = [0.0; 4];
@@ -208,10 +207,10 @@ impl Rounder {
     #[inline(always)]
     fn within(self, value: f32) -> i32 {
         let value = (value * self.inverse).round_ties_even() + self.zero;
-        // What is no number becomes 0, as by `as u8`.
+        // NaN becomes 0, as with `as u8`.
         let value = if value > 0.0 { value } else { 0.0 };
         let value = if value < 255.0 { value } else { 255.0 };
-        // SAFETY: it is from 0 to 255. A saturating conversion is one lane at a time.
+        // SAFETY: the value is from 0 to 255. A saturating conversion would not be vectorised.
         unsafe { value.to_int_unchecked() }
     }
 

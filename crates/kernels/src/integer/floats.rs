@@ -1,4 +1,4 @@
-//! Between words and floats.
+//! Conversions between words and floats.
 
 use rayon::prelude::*;
 
@@ -7,8 +7,8 @@ use super::words::Maps;
 use super::{Layout, Rounding, Word, quads};
 use crate::{Kernel, LANES, Size, simd};
 
-/// Rounds `images`, `(n, channels, height, width)`, to words that lie as `maps` say; what lies beside images and
-/// channels becomes 0.
+/// Rounds `images`, `(n, channels, height, width)`, to words laid out as `maps` says; lanes and bytes without a
+/// pixel become 0.
 pub fn round_images(images: &[f32], maps: Maps, rounding: Rounding, words: &mut [Word]) {
     assert_eq!(images.len(), maps.bytes(), "images");
     assert_eq!(words.len(), maps.words(), "words");
@@ -47,7 +47,7 @@ impl Kernel<(&[f32], Maps, usize, Rounder, &mut [Word])> for Round {
 }
 
 /// The values of words of maps of `size` pixels, as blocks `(blocks, channels, pixels, 16)` of images; lanes
-/// without an image hold anything.
+/// without an image hold unspecified values.
 pub fn to_floats(words: &[Word], (maps, rounding): (Maps, Rounding), values: &mut [f32]) {
     let Maps { layout, channels, size } = maps;
     let plane = size.pixels() * LANES;

@@ -65,7 +65,7 @@ impl Instructions {
     }
 
     /// Whether pairs of products must stay within sixteen bits.
-    pub(super) fn pairs(self) -> bool {
+    pub(super) fn have_narrow_sums(self) -> bool {
         self == Self::Avx2
     }
 

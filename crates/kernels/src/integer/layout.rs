@@ -2,7 +2,7 @@
 
 use crate::{LANES, Lanes, Size};
 
-/// Tiles down and across an image.
+/// Tiles along each side of an image.
 pub(super) const ACROSS: usize = 4;
 
 /// What the sixteen lanes of a vector of words hold.
@@ -10,8 +10,8 @@ pub(super) const ACROSS: usize = 4;
 pub enum Layout {
     /// The same pixel of sixteen images.
     Images(Lanes),
-    /// The same pixel of sixteen tiles of one image, four down and four across. What the last tiles have
-    /// beyond the image holds anything.
+    /// The same pixel of sixteen tiles of one image, four down and four across. Past the
+    /// image's edge the last tiles hold unspecified values.
     Tiles,
 }
 

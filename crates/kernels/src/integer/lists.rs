@@ -6,11 +6,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::dot::word;
-use super::light::{Quad, fit, lightened};
+use super::narrow::{Quad, fits_i16, split_to_fit};
 use crate::conv::stencil::Stencil;
 use crate::conv::tiling::Tiling;
 
-/// Two quads of weights, which may read anywhere; of a list of odd length the last one's second quad is zero.
+/// Two quads of weights, each reading at its own place; the second is zero where a quad has no partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pair {
     /// Where they read, from where the window stands, in words.
@@ -63,7 +63,7 @@ pub(super) struct Entry {
 }
 
 impl Lists {
-    /// Nothing but what `rest` says of each (chunk, output).
+    /// The lists that `rest` gives for each (chunk, output).
     pub fn of(
         chunks: usize,
         outputs: usize,
@@ -78,9 +78,14 @@ impl Lists {
         Self { pairs: each.concat(), starts, outputs }
     }
 
-    /// The quads of `tensor` that are not zero, for the windows of `s`; `light` if what a pair adds up to must
-    /// fit sixteen bits.
-    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, light: bool) -> Self {
+    /// Empty lists.
+    pub fn none(chunks: usize, outputs: usize) -> Self {
+        Self { pairs: vec![], starts: vec![0; chunks * outputs + 1], outputs }
+    }
+
+    /// The quads of `tensor` that are not zero, for the windows of `s`; `narrow_sums` if the
+    /// products of a pair must fit sixteen bits.
+    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, narrow_sums: bool) -> Self {
         let places: Vec<usize> = s.taps.iter().map(|tap| tiling.tap(s, *tap)).collect();
         Self::of(s.channels.div_ceil(tiling.chunk), tensor.outputs, |chunk, output| {
             let first = chunk * tiling.chunk;
@@ -94,7 +99,7 @@ impl Lists {
                     }
                 }
             }
-            paired(&entries, light)
+            paired(&entries, narrow_sums)
         })
     }
 
@@ -106,25 +111,25 @@ impl Lists {
     }
 }
 
-/// Entries that wait for another one to fit, at most.
+/// The most entries that wait for a partner at a time.
 const WAITING: usize = 16;
 
-/// All `entries`, two and two; `light` as for [`Lists::new`].
-pub(super) fn paired(entries: &[Entry], light: bool) -> Vec<Pair> {
+/// All `entries`, in pairs; `narrow_sums` as for [`Lists::new`].
+pub(super) fn paired(entries: &[Entry], narrow_sums: bool) -> Vec<Pair> {
     let pair =
         |a: Entry, b: Entry| Pair { at: [a.at, b.at], weights: [word(a.weights), word(b.weights)] };
     let alone = |a: Entry| pair(a, Entry { weights: [0; 4], ..a });
-    if !light {
+    if !narrow_sums {
         let of = |two: &[Entry]| two.get(1).map_or_else(|| alone(two[0]), |b| pair(two[0], *b));
         return entries.chunks(2).map(of).collect();
     }
     let (mut pairs, mut waiting) = (vec![], VecDeque::<Entry>::new());
     let parts = entries.iter().flat_map(|entry| {
         let of = |[weights]: [Quad; 1]| Entry { weights, ..*entry };
-        lightened([entry.weights]).map(of).into_iter().filter(|part| part.weights != [0; 4])
+        split_to_fit([entry.weights]).map(of).into_iter().filter(|part| part.weights != [0; 4])
     });
     for entry in parts {
-        let found = waiting.iter().position(|other| fit(&[other.weights, entry.weights]));
+        let found = waiting.iter().position(|other| fits_i16(&[other.weights, entry.weights]));
         if let Some(other) = found.and_then(|i| waiting.remove(i)) {
             pairs.push(pair(other, entry));
             continue;
@@ -149,7 +154,8 @@ mod tests {
     #[test]
     fn two_and_two() {
         let all = entries(&[[100, 0, 0, 0], [50, 0, 0, 0], [0, 0, 100, 0]]);
-        let at = |light| paired(&all, light).iter().map(|pair| pair.at).collect::<Vec<_>>();
+        let at =
+            |narrow_sums| paired(&all, narrow_sums).iter().map(|pair| pair.at).collect::<Vec<_>>();
         assert_eq!(at(false), [[0, 1], [2, 2]]);
         // The first two add up to more than sixteen bits hold.
         assert_eq!(at(true), [[0, 2], [1, 1]]);

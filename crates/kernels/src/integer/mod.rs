@@ -16,8 +16,8 @@ mod ending;
 mod floats;
 mod isa;
 mod layout;
-mod light;
 mod lists;
+mod narrow;
 mod panels;
 mod planes;
 mod pool;
@@ -26,7 +26,7 @@ mod reader;
 mod task;
 mod words;
 
-pub use conv::{How, Input, Method, Output, Weights};
+pub use conv::{Arrangement, Input, Method, Output, Weights};
 pub use depthwise::Depthwise;
 pub use ending::{Ending, Summand};
 pub use floats::{from_floats, round_images, to_floats};

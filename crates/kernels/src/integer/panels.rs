@@ -5,74 +5,78 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::dot::word;
-use super::light::{Quad, lightened};
 use super::lists::{Entry, Lists, Tensor, paired};
+use super::narrow::{Quad, split_to_fit};
 use crate::conv::stencil::Stencil;
 use crate::conv::tiling::Tiling;
 
 /// The weights of four outputs for two (quad of inputs, tap).
 pub(super) type Panel = [[i32; 4]; 2];
 
-/// The weights of quads of outputs, two and two (quad of inputs, tap) of each chunk of channels.
+/// The weights of quads of outputs: for each chunk of channels, (quad of inputs, tap) in pairs.
 #[derive(Debug, Clone)]
 pub(super) struct Panels {
     words: Vec<Panel>,
     /// Panels of a quad of outputs.
     row: usize,
-    /// Where each (quad of inputs, tap) of each chunk reads; of an odd number the last twice.
+    /// Where each (quad of inputs, tap) of each chunk reads; where their number is odd, the last one
+    /// twice.
     taps: Vec<Vec<[u32; 2]>>,
 }
 
 impl Panels {
-    /// Those of `tensor`, and what is left of it: where sums must be `light`, weights are taken out until they
-    /// are.
-    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, light: bool) -> (Self, Lists) {
+    /// The panels of `tensor`, and lists of what they leave out: with `narrow_sums`, weights that could
+    /// saturate a sum of sixteen bits.
+    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, narrow_sums: bool) -> (Self, Lists) {
         let taps = s.taps.len();
         let chunks: Vec<Range<usize>> = (0..s.channels)
             .step_by(tiling.chunk)
             .map(|first| first * taps..(first + tiling.chunk).min(s.channels) * taps)
             .collect();
-        let quads = |output: usize, chunk: &Range<usize>, pair: usize| -> [Quad; 2] {
+        let pairs = |chunk: &Range<usize>| chunk.len().div_ceil(2);
+        // The quads of an output in pairs, chunk by chunk: what its panels hold, and what they leave out.
+        let split = |output: usize| -> Vec<[[Quad; 2]; 2]> {
+            let quad = |i: usize| tensor.quad(output, i / taps, s.taps[i % taps].index);
+            let both =
+                |i: usize, end: usize| [quad(i), if i + 1 < end { quad(i + 1) } else { [0; 4] }];
+            let of = |chunk: &Range<usize>| {
+                let end = chunk.end;
+                chunk.clone().step_by(2).map(move |i| both(i, end)).collect::<Vec<_>>()
+            };
+            let parted =
+                |quads| if narrow_sums { split_to_fit(quads) } else { [quads, [[0; 4]; 2]] };
+            chunks.iter().flat_map(of).map(parted).collect()
+        };
+        let outputs: Vec<Vec<_>> = (0..4 * s.outputs).into_par_iter().map(split).collect();
+        let row: usize = chunks.iter().map(pairs).sum();
+        let panel = |quad: usize, pair: usize| -> Panel {
             std::array::from_fn(|k| {
-                let i = chunk.start + 2 * pair + k;
-                let real = i < chunk.end;
-                if real { tensor.quad(output, i / taps, s.taps[i % taps].index) } else { [0; 4] }
+                std::array::from_fn(|r| word(outputs[4 * quad + r][pair][0][k]))
             })
         };
-        let kept = |output: usize, chunk: &Range<usize>, pair: usize| {
-            let quads = quads(output, chunk, pair);
-            if light { lightened(quads)[0] } else { quads }
-        };
-        let panel = |first: usize, chunk: &Range<usize>, pair: usize| -> Panel {
-            let outputs: [[Quad; 2]; 4] = std::array::from_fn(|r| kept(first + r, chunk, pair));
-            std::array::from_fn(|k| outputs.map(|quads| word(quads[k])))
-        };
-        let pairs = |chunk: &Range<usize>| chunk.len().div_ceil(2);
-        let of = |quad: usize| -> Vec<Panel> {
-            let chunks = chunks.iter();
-            chunks.flat_map(|c| (0..pairs(c)).map(move |i| panel(quad * 4, c, i))).collect()
-        };
-        let each: Vec<Vec<Panel>> = (0..s.outputs).into_par_iter().map(of).collect();
+        let panels = |quad: usize| (0..row).map(move |pair| panel(quad, pair));
         let at = tiling.taps(s);
         let places = |chunk: &Range<usize>| -> Vec<[u32; 2]> {
             let both = |two: &[u32]| [two[0], two[two.len() - 1]];
             at[..chunk.len()].chunks(2).map(both).collect()
         };
         let own = Self {
-            words: each.concat(),
-            row: chunks.iter().map(pairs).sum(),
+            words: (0..s.outputs).flat_map(panels).collect(),
+            row,
             taps: chunks.iter().map(places).collect(),
         };
-        let at = &at;
+        if !narrow_sums {
+            return (own, Lists::none(chunks.len(), tensor.outputs));
+        }
         let rest = Lists::of(chunks.len(), tensor.outputs, |chunk, output| {
-            let chunk = &chunks[chunk];
-            let left = |pair: usize| {
-                let quads =
-                    if light { lightened(quads(output, chunk, pair))[1] } else { [[0; 4]; 2] };
-                let entry = move |k: usize| Entry { at: at[2 * pair + k], weights: quads[k] };
-                (0..2).filter(move |k| quads[*k] != [0; 4]).map(entry).collect::<Vec<_>>()
-            };
-            paired(&(0..pairs(chunk)).flat_map(left).collect::<Vec<Entry>>(), light)
+            let before: usize = chunks[..chunk].iter().map(pairs).sum();
+            let own = &outputs[output][before..][..pairs(&chunks[chunk])];
+            let quads = own.iter().flat_map(|[_, left]| left).zip(&at);
+            let left = quads.filter(|(quad, _)| **quad != [0; 4]);
+            paired(
+                &left.map(|(quad, at)| Entry { at: *at, weights: *quad }).collect::<Vec<_>>(),
+                true,
+            )
         });
         (own, rest)
     }

@@ -1,4 +1,4 @@
-//! Windows of each channel by itself: depthwise convolution, maxima, averages.
+//! Windows over each channel by itself: depthwise convolution, maxima, averages.
 #![allow(unsafe_code, reason = "words are looked at as the bytes that they hold")]
 
 use rayon::prelude::*;
@@ -69,7 +69,7 @@ impl Planes {
         let conv = Conv { lanes, inputs: 4, h: size.h, w: size.w, outputs: 4, window };
         // One chunk of one quad.
         let share = Share { windows: 256, room: 0, in_place: true };
-        let reader = Reader::to(&conv, output, layout, share);
+        let reader = Reader::with_output(&conv, output, layout, share);
         let item = |i| {
             let item = reader.tiling.item(&reader.s, i);
             let gather = reader.gather(&item);
@@ -79,7 +79,7 @@ impl Planes {
         Self { taps: reader.tiling.taps(&reader.s), items, reader, channels, size, output }
     }
 
-    /// Computes `each` window of `x`, around which `border` stands.
+    /// Applies `each` to every window of `x`; `border` surrounds its maps.
     pub fn run(&self, x: Input, border: u8, each: &impl Each, y: &mut [Word]) {
         let (layout, quads) = (x.layout, quads(self.channels));
         assert_eq!(x.words.len(), layout.words(self.channels, self.size), "input");

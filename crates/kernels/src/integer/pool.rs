@@ -9,7 +9,7 @@ use super::{Layout, Rounding, Word, quads};
 use crate::pool::{Average, Pooling};
 use crate::{Activation, Kernel, LANES, Lanes, Size, simd};
 
-/// Maxima of windows, which stand for what the input's bytes stand for.
+/// Max pooling; the output keeps the input's scale and zero point.
 #[derive(Debug, Clone)]
 pub struct Max {
     planes: Planes,
@@ -24,7 +24,7 @@ impl Max {
 
     /// `y = maxima of x`.
     pub fn forward(&self, x: Input, y: &mut [Word]) {
-        // No byte is less; a window without a pixel, minus infinity in floats, gets the least.
+        // 0 is the least byte; a window without a pixel, minus infinity in floats, becomes 0 too.
         self.planes.run(x, 0, &Largest, y);
     }
 }
@@ -180,7 +180,7 @@ fn add(sums: &mut [i32; BYTES], x: &[u8; BYTES]) {
     }
 }
 
-/// The sums of all real pixels of a plane; of tiles in the first lane.
+/// The sums of all real pixels of a plane; with tiles, in the first lane.
 struct Total;
 
 impl Kernel<(&[Word], Layout, Size, usize)> for Total {

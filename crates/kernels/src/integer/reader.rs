@@ -1,4 +1,4 @@
-//! Where the windows of a convolution read: near copies of words, borders included.
+//! Where the windows of a convolution read: local copies of words, borders included.
 
 use super::layout::{ACROSS, Layout};
 use super::{Word, quads};
@@ -13,7 +13,7 @@ pub(super) struct Reader {
     /// Its sizes are those of the words' maps, of tiles where an image is cut into tiles.
     pub s: Stencil,
     pub tiling: Tiling,
-    /// Whether each lane reads itself alone.
+    /// Whether each lane reads only its own lane.
     own_lanes: bool,
     /// Pixels of a channel of the input.
     real: Size,
@@ -22,11 +22,11 @@ pub(super) struct Reader {
 impl Reader {
     /// Of `conv`, whose channels are real ones, shared out as `share` has it.
     pub fn new(conv: &Conv, layout: Layout, share: Share) -> Self {
-        Self::to(conv, conv.output(), layout, share)
+        Self::with_output(conv, conv.output(), layout, share)
     }
 
-    /// The same with so many windows down and across.
-    pub fn to(conv: &Conv, output: Size, layout: Layout, share: Share) -> Self {
+    /// The same, for an output of this size instead of the convolution's own.
+    pub fn with_output(conv: &Conv, output: Size, layout: Layout, share: Share) -> Self {
         let words = Conv { inputs: quads(conv.inputs), outputs: quads(conv.outputs), ..*conv };
         let real = Size { h: conv.h, w: conv.w };
         let single = Window::square(1, 1, 0);
@@ -63,13 +63,13 @@ impl Reader {
         self.tiling.room(&self.s)
     }
 
-    /// How what `item` reads is brought near, the same for all channels.
+    /// How what `item` reads is gathered, the same for all channels.
     pub fn gather(&self, item: &Item) -> Gather {
         let mut maps = vec![];
         if !self.own_lanes {
             for phase in self.tiling.phases(&self.s, item) {
                 let vectors = self.vectors(&phase.rows, &phase.columns);
-                maps.push(RoomMap { at: phase.at, vectors });
+                maps.push(GatheredMap { at: phase.at, vectors });
             }
         }
         Gather { maps }
@@ -89,7 +89,7 @@ impl Reader {
         }
         let plane = self.s.h * self.s.w * LANES;
         for (i, channel) in part.channels.enumerate() {
-            for RoomMap { at, vectors } in &gather.maps {
+            for GatheredMap { at, vectors } in &gather.maps {
                 let to = &mut room[self.tiling.channel(i) + at..][..vectors.len() * LANES];
                 for (vector, to) in vectors.iter().zip(to.as_chunks_mut::<LANES>().0) {
                     vector.copy((source, channel * plane), to, border);
@@ -104,24 +104,26 @@ impl Reader {
     fn vectors(&self, rows: &[isize], columns: &[isize]) -> Vec<Origin> {
         let Stencil { h, w, step, .. } = self.s;
         let windows = Size { h: self.s.rows * step.h, w: self.s.columns * step.w };
-        let rows: Vec<Along> =
-            rows.iter().map(|row| Along::new(*row, windows.h, (h, self.real.h))).collect();
-        let columns: Vec<Along> =
-            columns.iter().map(|column| Along::new(*column, windows.w, (w, self.real.w))).collect();
-        let vector = |row: &Along, column: &Along| Origin::new(row, column, w);
+        let rows: Vec<AxisOrigin> =
+            rows.iter().map(|row| AxisOrigin::new(*row, windows.h, (h, self.real.h))).collect();
+        let columns: Vec<AxisOrigin> = columns
+            .iter()
+            .map(|column| AxisOrigin::new(*column, windows.w, (w, self.real.w)))
+            .collect();
+        let vector = |row: &AxisOrigin, column: &AxisOrigin| Origin::new(row, column, w);
         rows.iter().flat_map(|row| columns.iter().map(move |column| vector(row, column))).collect()
     }
 }
 
-/// How the lanes of what an item reads are brought near; empty where each lane reads itself alone.
+/// How the lanes of what an item reads are gathered; empty where each lane reads only its own lane.
 #[derive(Debug, Clone)]
 pub(super) struct Gather {
-    maps: Vec<RoomMap>,
+    maps: Vec<GatheredMap>,
 }
 
-/// A map of a channel in the room.
+/// A map of a channel in the room, with the origin of each of its vectors.
 #[derive(Debug, Clone)]
-struct RoomMap {
+struct GatheredMap {
     /// Where it begins.
     at: usize,
     vectors: Vec<Origin>,
@@ -129,9 +131,9 @@ struct RoomMap {
 
 /// Where one row (or column) of the four tiles along an axis comes from: a place in a tile, and which tile.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Along([Option<(usize, usize)>; ACROSS]);
+struct AxisOrigin([Option<(usize, usize)>; ACROSS]);
 
-impl Along {
+impl AxisOrigin {
     /// Row `first` of the first tile's windows; those of the next tile lie `step` rows below. Tiles have
     /// `tile` rows each, the image `all`.
     fn new(first: isize, step: usize, (tile, all): (usize, usize)) -> Self {
@@ -149,7 +151,7 @@ impl Along {
     }
 }
 
-/// No place in a map: those have fewer words.
+/// Marks a lane of the border; no map has that many words.
 const BORDER: u32 = u32::MAX;
 
 /// Where the lanes of a vector come from, as places of words in a map.
@@ -166,7 +168,7 @@ enum Origin {
 
 impl Origin {
     /// The lanes at `row` and `column` of maps that are `width` vectors wide.
-    fn new(row: &Along, column: &Along, width: usize) -> Self {
+    fn new(row: &AxisOrigin, column: &AxisOrigin, width: usize) -> Self {
         let at = |(y, down): (usize, usize), (x, across): (usize, usize)| {
             (y * width + x) * LANES + down * ACROSS + across
         };

@@ -22,7 +22,7 @@ use crate::shared::Shared;
 use crate::{LANES, scratch};
 
 /// Where results go, for several tasks.
-pub(super) enum To<'a> {
+pub(super) enum Destination<'a> {
     Words(Shared<'a, Word>, Rounder),
     Floats(Shared<'a, f32>),
 }
@@ -40,10 +40,10 @@ pub(super) struct Task<'a> {
     pub windows: usize,
     /// Quads of outputs.
     pub quads: Range<usize>,
-    pub to: &'a To<'a>,
+    pub to: &'a Destination<'a>,
 }
 
-/// What a task keeps for a while.
+/// A task's scratch memory.
 struct Rooms<'a> {
     source: &'a mut [Word],
     sums: &'a mut [i32],
@@ -56,9 +56,9 @@ impl Task<'_> {
         scratch::with(source + sums, |room| {
             let (source, sums) = scratch::words(room).split_at_mut(source);
             let rooms = Rooms { source, sums: scratch::signed(sums) };
-            match self.weights.how.instructions {
+            match self.weights.arrangement.instructions {
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: instructions are chosen among those that the machine has.
+                // SAFETY: `Weights::new` refuses instructions that the machine lacks.
                 Instructions::Vnni512 => unsafe { vnni512(self, rooms) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: as above.
@@ -85,8 +85,8 @@ impl Task<'_> {
             ((block * item.rows.len() + row) * item.columns.len() + column) * LANES
         };
         let of = |most: usize| segments(tiling, item, most, place);
-        let listed = of(weights.how.instructions.windows());
-        let dense = of(weights.how.instructions.windows_of_four());
+        let listed = of(weights.arrangement.instructions.windows());
+        let dense = of(weights.arrangement.instructions.windows_of_four());
         let gather = reader.gather(item);
         let each = 4 * self.windows * LANES;
         for (chunk, first) in (0..s.channels).step_by(tiling.chunk).enumerate() {
@@ -122,7 +122,7 @@ impl Task<'_> {
         }
     }
 
-    /// Sums begin with what the zero point of the input takes from them.
+    /// Starts the accumulators at minus the zero point times the sum of the output's weights.
     #[inline(always)]
     fn begin(&self, quad: usize, sums: &mut [i32]) {
         let zero = (self.border & 255) as i32;
@@ -222,7 +222,7 @@ impl Task<'_> {
                     let add = end.add.map(|add| vector(&add.words[at..]));
                     let sums = |r: usize| vector(&sums[(r * self.windows + window) * LANES..]);
                     match self.to {
-                        To::Words(out, to) => {
+                        Destination::Words(out, to) => {
                             let mut words = [0; LANES];
                             for r in 0..real {
                                 let steps = end.steps(quad * 4 + r, sums(r), add, *to);
@@ -233,7 +233,7 @@ impl Task<'_> {
                             // SAFETY: these windows of these outputs belong to this task alone.
                             unsafe { out.part(at, LANES) }.copy_from_slice(&words);
                         }
-                        To::Floats(out) => {
+                        Destination::Floats(out) => {
                             for r in 0..real {
                                 let values = end.values(quad * 4 + r, sums(r), add);
                                 let map = (block * outputs + quad * 4 + r) * s.grid.h + row;

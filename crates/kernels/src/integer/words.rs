@@ -11,7 +11,7 @@ pub fn quads(channels: usize) -> usize {
     channels.div_ceil(4)
 }
 
-/// Maps of bytes, `(n, channels, height, width)` beside their words.
+/// The shape of some maps, and how they are laid out in words.
 #[derive(Debug, Clone, Copy)]
 pub struct Maps {
     /// How the images lie in the words.
@@ -45,7 +45,7 @@ impl Maps {
         }
     }
 
-    /// Their words; `rest` stands for channels and pixels that there are none of.
+    /// Their words; bytes without a channel or pixel become `rest`.
     pub fn to_words(&self, images: &[u8], rest: u8) -> Vec<Word> {
         assert_eq!(images.len(), self.bytes(), "images");
         let mut words = vec![[rest; 4]; self.words()];

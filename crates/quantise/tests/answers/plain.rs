@@ -3,7 +3,6 @@
 use graph::Shape;
 use inference::integer::{Integers, integers};
 use inference::{Conv, Kind, Layer, Network, sizes};
-use kernels::Activation;
 use kernels::integer::Rounding;
 use kernels::pool::{Average, Pooling};
 
@@ -48,17 +47,13 @@ pub fn logits(network: &Network, roundings: &[Rounding], image: &[f32]) -> Vec<f
 /// What a layer computes from the bytes before it.
 fn values(layer: &Layer, all: &[Bytes], image: &[f32]) -> Vec<f32> {
     let inputs: Vec<&Bytes> = layer.inputs.iter().map(|n| &all[*n]).collect();
-    let activation = layer.activation.map(sizes::activation);
-    let end = |value: f32| activation.map_or(value, |a: Activation| a.of(value));
-    match &layer.kind {
+    let mut values = match &layer.kind {
         Kind::Input => image.to_vec(),
         Kind::Conv(conv) => {
             let sums = convolution(conv, inputs[0], layer.shape);
             let add = layer.add.map(|n| &all[n]);
-            let ended = sums.into_iter().enumerate().map(|(i, value)| {
-                end(add.map_or(value, |add| value + add.value(i)))
-            });
-            ended.collect()
+            let added = |(i, sum)| add.map_or(sum, |add: &Bytes| sum + add.value(i));
+            sums.into_iter().enumerate().map(added).collect()
         }
         Kind::MaxPool(pool) => largest(&sizes::max_pool(inputs[0].shape, *pool), inputs[0]),
         Kind::AdaptiveAverage(pool) => {
@@ -70,16 +65,20 @@ fn values(layer: &Layer, all: &[Bytes], image: &[f32]) -> Vec<f32> {
             let zero = i32::from(inputs[0].rounding.zero);
             let sum = |plane: &[u8]| -> i32 { plane.iter().map(|q| i32::from(*q) - zero).sum() };
             let mean = |plane: &[u8]| sum(plane) as f32 * inverse * inputs[0].rounding.scale;
-            planes.map(|plane| end(mean(plane))).collect()
+            planes.map(mean).collect()
         }
         Kind::Multiply => {
             let [x, by] = inputs[..] else { panic!("two factors") };
             // A vector's value belongs to a whole channel.
             let each = x.values.len() / by.values.len();
-            (0..x.values.len()).map(|i| end(x.value(i) * by.value(i / each))).collect()
+            (0..x.values.len()).map(|i| x.value(i) * by.value(i / each)).collect()
         }
         other => panic!("no network of these tests has {other:?}"),
+    };
+    if let Some(activation) = layer.activation {
+        kernels::activation::apply(sizes::activation(activation), &mut values);
     }
+    values
 }
 
 fn convolution(conv: &Conv, x: &Bytes, y: Shape) -> Vec<f32> {
