@@ -211,7 +211,9 @@ fn ranges_that_stand_for_nothing_are_refused() {
         assert!(error.to_string().contains(expected), "{error} lacks {expected}");
     };
     let scale = "\"scale\":0.01,";
-    for (bad, said) in [("0.0", "scale 0;"), ("-0.5", "scale -0.5;"), ("1e39", "number out of range")] {
+    for (bad, said) in
+        [("0.0", "scale 0;"), ("-0.5", "scale -0.5;"), ("1e39", "number out of range")]
+    {
         refused(scale, &format!("\"scale\":{bad},"), said);
     }
     refused(scale, "\"scale\":1e-40,", "expected a positive number");

@@ -105,11 +105,11 @@ fn spots(packed: &[Packed], cost: impl Fn(usize) -> (f64, String)) -> Vec<Spot> 
             says: format!(
                 "{}, {}, {share} pruned: {says}, {}",
                 p.run.label,
-                p.of.values,
+                p.of.kind(),
                 percent(accuracy, 2)
             ),
             label: if one_each { share } else { format::middle(&p.run.label, LABEL) },
-            values: p.of.values.clone(),
+            values: p.of.kind(),
             sparsity,
             accuracy,
             cost,

@@ -10,11 +10,12 @@ use crate::svg::{Drawing, Point};
 
 const SIZE: (f64, f64) = (480.0, 290.0);
 
-/// How values are stored, and the classes of the networks that store them so.
-const KINDS: [(&str, &str, &str); 4] = [
+/// How networks are stored and run, and the classes of their lines and dots.
+const KINDS: [(&str, &str, &str); 5] = [
     ("f32", "line blue", "dot blue"),
     ("f16", "line orange", "dot orange"),
     ("int8", "line green", "dot green"),
+    ("int8 (W8A8)", "line red", "dot red"),
     ("codebook4", "line purple", "dot purple"),
 ];
 
@@ -24,7 +25,7 @@ pub struct Spot {
     pub label: String,
     /// What the pointer shows.
     pub says: String,
-    /// How its values are stored; empty for the dense network.
+    /// How it is stored and run; empty for the dense network.
     pub values: String,
     /// Pruned over prunable weights.
     pub sparsity: f64,
