@@ -14,6 +14,11 @@ pub(crate) fn concat(channels: impl Iterator<Item = usize>) -> Vec<Source> {
     channels.enumerate().flat_map(of).collect()
 }
 
+/// All of so many channels.
+pub(crate) fn all(channels: usize) -> Vec<Source> {
+    (0..channels).map(first).collect()
+}
+
 /// Some channels.
 pub(crate) fn slice(slice: Slice) -> Vec<Source> {
     (slice.start..slice.end).map(first).collect()

@@ -2,15 +2,15 @@
 
 use kernels::conv::depthwise;
 use kernels::integer::{
-    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Rounded, Rounding,
-    Summand, Weights, Word, from_floats, quads, to_floats,
+    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Padding, Pointwise,
+    Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats, quads, to_floats,
 };
 use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
 use rayon::prelude::*;
 
 use super::{How, Integers, integers, times};
 use crate::block::{BlockLayer, BlockOperands};
-use crate::{Conv, Kind, Network, sizes};
+use crate::{Conv, Kind, Network, gather, sizes};
 
 /// A layer that is ready to run.
 pub(super) enum IntegerLayer {
@@ -18,6 +18,9 @@ pub(super) enum IntegerLayer {
     Conv(Box<Convolution>),
     Max(Max),
     Average(Averages, Option<Activation>),
+    Pointwise(Pointwise, Option<Activation>),
+    Padding(Padding),
+    Flatten,
     /// Computed from the values that the integers stand for.
     Floats(BlockLayer),
 }
@@ -33,14 +36,6 @@ pub(super) struct Convolution {
 enum Products {
     Full(Weights, Method),
     Depthwise(Depthwise),
-}
-
-/// A layer's output: its maps, and what their words stand for.
-#[derive(Clone, Copy)]
-pub(super) struct Value<'a> {
-    pub maps: Maps,
-    pub rounding: Rounding,
-    pub words: &'a [Word],
 }
 
 /// What a layer reads and writes.
@@ -69,19 +64,36 @@ impl IntegerLayer {
         let Some(x) = x else { return Self::Input };
         let from = roundings[layer.inputs[0]];
         let average = |average| match Averages::new(&average, x.c, how.tiles) {
-            Some(kernel) if !last => Self::Average(kernel, activation),
-            _ => floats(),
+            Some(kernel) => Self::Average(kernel, activation),
+            None => floats(),
         };
+        // What copies bytes needs them to stand for the same values.
+        let copies = activation.is_none() && roundings[n] == from;
         match &layer.kind {
             Kind::Conv(_) if Runs::of(network, n) == Runs::Floats => floats(),
             Kind::Conv(conv) => Self::Conv(Box::new(convolution(network, n, (conv, from), how))),
-            // Bytes are copied: they must stand for the same values.
-            Kind::MaxPool(pool) if !last && activation.is_none() && roundings[n] == from => {
+            // Logits are not rounded.
+            _ if last => floats(),
+            Kind::MaxPool(pool) if copies => {
                 Self::Max(Max::new(&sizes::max_pool(x, *pool), x.c, how.tiles))
             }
             Kind::AveragePool(pool) => average(sizes::average_pool(x, *pool)),
             Kind::AdaptiveAverage(pool) => average(sizes::adaptive_average(x, *pool)),
-            _ => floats(),
+            Kind::Add => Self::Pointwise(Pointwise::Add, activation),
+            Kind::Multiply => Self::Pointwise(Pointwise::Multiply, activation),
+            Kind::Gather(sources) => {
+                Self::Pointwise(Pointwise::Gather(sources.clone()), activation)
+            }
+            Kind::Copy => Self::Pointwise(Pointwise::Gather(gather::all(x.c)), activation),
+            Kind::PadBorders(pad) if copies => {
+                Self::Padding(Padding::new(&sizes::border(x, *pad), x.c, how.tiles))
+            }
+            Kind::Flatten if copies => Self::Flatten,
+            Kind::Input
+            | Kind::MaxPool(_)
+            | Kind::PadBorders(_)
+            | Kind::Flatten
+            | Kind::LayerNorm(_) => floats(),
         }
     }
 
@@ -94,7 +106,11 @@ impl IntegerLayer {
                 Products::Full(_, Method::Dense) => "dense, int8",
                 Products::Depthwise(_) => "depthwise, int8",
             },
-            Self::Max(_) | Self::Average(..) => "int8",
+            Self::Max(_)
+            | Self::Average(..)
+            | Self::Pointwise(..)
+            | Self::Padding(_)
+            | Self::Flatten => "int8",
             Self::Floats(_) => "f32",
         }
     }
@@ -110,12 +126,14 @@ impl IntegerLayer {
                 let end = Rounded { activation: *activation, to };
                 average.forward(input, end, y);
             }
-            (Self::Floats(layer), to) => in_floats(layer, operands.inputs, operands.add, to),
-            (Self::Input | Self::Max(_) | Self::Average(..), _) => {
-                unreachable!(
-                    "the input is rounded, and the last layer is not a pooling in integers"
-                )
+            (Self::Pointwise(op, activation), Target::Words(maps, to, y)) => {
+                op.forward(operands.inputs, maps, Rounded { activation: *activation, to }, y);
             }
+            (Self::Padding(padding), Target::Words(_, _, y)) => padding.forward(input, y),
+            (Self::Flatten, Target::Words(_, _, y)) => flatten(x, y),
+            (Self::Floats(layer), to) => in_floats(layer, operands.inputs, operands.add, to),
+            (Self::Input, _) => unreachable!("images are rounded"),
+            (_, Target::Logits(_)) => unreachable!("logits come from a convolution or from floats"),
         }
     }
 }

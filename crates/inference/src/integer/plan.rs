@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use kernels::integer::{Instructions, Layout, Maps, Rounding, round_images};
+use kernels::integer::{Instructions, Layout, Maps, Rounding, Value, round_images};
 use kernels::{Buffer, Lanes};
 
-use super::layer::{IntegerLayer, Operands, Target, Value};
+use super::layer::{IntegerLayer, Operands, Target};
 use crate::buffers::{self, Buffers};
 use crate::{LayerPlan, Network, Unknown, awake};
 

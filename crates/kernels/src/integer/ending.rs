@@ -113,7 +113,7 @@ fn bounded(value: f32, low: f32, high: f32) -> f32 {
     if above > high { high } else { above }
 }
 
-fn activated(values: &mut [f32], activation: Option<Activation>) {
+pub(super) fn activated(values: &mut [f32], activation: Option<Activation>) {
     if let Some(activation) = activation {
         isa::dispatch(Applied { activation, y: values });
     }

@@ -20,6 +20,7 @@ mod lists;
 mod narrow;
 mod panels;
 mod planes;
+mod pointwise;
 mod pool;
 mod products;
 mod reader;
@@ -32,7 +33,8 @@ pub use ending::{Ending, Summand};
 pub use floats::{from_floats, round_images, to_floats};
 pub use isa::Instructions;
 pub use layout::Layout;
-pub use pool::{Averages, Max, Rounded};
+pub use pointwise::{Pointwise, Value, flatten};
+pub use pool::{Averages, Max, Padding, Rounded};
 pub use words::{Maps, Word, quads};
 
 /// What the integers of an activation stand for: `scale * (q - zero)`.

@@ -1,4 +1,4 @@
-//! Maxima and averages of bytes.
+//! Maxima and averages of bytes, and zeros around them.
 
 use rayon::prelude::*;
 
@@ -6,8 +6,9 @@ use super::conv::Input;
 use super::ending::{BYTES, Rounder, finished};
 use super::planes::{Each, Plane, Planes, Read, bytes, bytes_mut};
 use super::{Layout, Rounding, Word, quads};
+use crate::border::Border;
 use crate::pool::{Average, Pooling};
-use crate::{Activation, Kernel, LANES, Lanes, Size, simd};
+use crate::{Activation, Kernel, LANES, Lanes, Size, Window, simd};
 
 /// Max pooling; the output keeps the input's scale and zero point.
 #[derive(Debug, Clone)]
@@ -26,6 +27,26 @@ impl Max {
     pub fn forward(&self, x: Input, y: &mut [Word]) {
         // 0 is the least byte; a window without a pixel, minus infinity in floats, becomes 0 too.
         self.planes.run(x, 0, &Largest, y);
+    }
+}
+
+/// Zeros around maps; the output keeps the input's scale and zero point.
+#[derive(Debug, Clone)]
+pub struct Padding {
+    planes: Planes,
+}
+
+impl Padding {
+    /// That of `border` around so many channels, of one image in `tiles` or of images that are lanes.
+    pub fn new(border: &Border, channels: usize, tiles: bool) -> Self {
+        let window = Window { padding: border.sides, ..Window::square(1, 1, 0) };
+        Self { planes: Planes::new(window, channels, (border.size, border.output()), tiles) }
+    }
+
+    /// `y = x with zeros around it`.
+    pub fn forward(&self, x: Input, y: &mut [Word]) {
+        // Windows of one pixel: the largest is that pixel.
+        self.planes.run(x, x.rounding.zero, &Largest, y);
     }
 }
 

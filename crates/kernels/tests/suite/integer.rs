@@ -3,10 +3,9 @@
 use kernels::conv::Conv;
 use kernels::conv::depthwise;
 use kernels::integer::{
-    Arrangement, Averages, Depthwise, Ending, Input, Instructions, Layout, Maps, Max, Method,
-    Output, Rounded, Rounding, Summand, Weights, Word, from_floats, round_images, to_floats,
+    Arrangement, Depthwise, Ending, Input, Instructions, Layout, Maps, Method, Output, Rounding,
+    Summand, Weights,
 };
-use kernels::pool::{Average, Pooling};
 use kernels::{Activation, LANES, Lanes, Sides, Size, Window};
 use proptest::prelude::*;
 use seed::stream;
@@ -210,83 +209,6 @@ proptest! {
 }
 
 /// Some bytes.
-fn bytes(count: usize, seed: u64) -> Vec<u8> {
-    let mut random = stream(seed, "test/integer/bytes", count as u64);
-    (0..count).map(|_| (random.unit() * 256.0) as u8).collect()
-}
-
-/// The pixels of each window of a map, and how many are counted.
-fn windows(average: &Average) -> Vec<(Vec<usize>, usize)> {
-    let (size, output) = (average.input(), average.output());
-    let Average::Windows { pooling, count_padding } = average else {
-        return vec![((0..size.pixels()).collect(), size.pixels())];
-    };
-    let w = pooling.window;
-    let mut all = vec![];
-    for (oy, ox) in (0..output.h).flat_map(|y| (0..output.w).map(move |x| (y, x))) {
-        let (mut pixels, mut counted) = (vec![], 0);
-        for tap in 0..w.taps() {
-            let y = oy * w.stride.h + tap / w.kernel.w * w.dilation.h;
-            let x = ox * w.stride.w + tap % w.kernel.w * w.dilation.w;
-            let inside = (w.padding.top..w.padding.top + size.h).contains(&y)
-                && (w.padding.left..w.padding.left + size.w).contains(&x);
-            let padded = y < w.padding.top + size.h + w.padding.bottom
-                && x < w.padding.left + size.w + w.padding.right;
-            if inside {
-                pixels.push((y - w.padding.top) * size.w + x - w.padding.left);
-            }
-            counted += usize::from(inside || (padded && *count_padding));
-        }
-        all.push((pixels, counted));
-    }
-    all
-}
-
-fn pools(pooling: Pooling, channels: usize, images: usize, seed: u64) {
-    let output = pooling.output();
-    let (from, to) = (Rounding { scale: 0.02, zero: 31 }, Rounding { scale: 0.013, zero: 77 });
-    let grid = Average::Grid { input: pooling.size, output: Size::square(1) };
-    let averages = [false, true]
-        .map(|count_padding| Average::Windows { pooling, count_padding })
-        .into_iter()
-        .chain([grid]);
-    for layout in [Layout::Images(Lanes::of(images)), Layout::Tiles] {
-        let tiles = layout == Layout::Tiles;
-        let maps = Maps { layout, channels, size: pooling.size };
-        let all = bytes(maps.bytes(), seed);
-        let words = maps.to_words(&all, 77);
-        let x = Input { layout, words: &words, rounding: from };
-        let planes = || all.chunks_exact(pooling.size.pixels());
-        let maxima = Maps { layout, channels, size: output };
-        let mut y = vec![0; maxima.words()];
-        Max::new(&pooling, channels, tiles).forward(x, &mut y);
-        let some = windows(&Average::Windows { pooling, count_padding: false });
-        let most = |plane: &[u8]| -> Vec<u8> {
-            some.iter().map(|(w, _)| w.iter().map(|i| plane[*i]).max().unwrap_or(0)).collect()
-        };
-        assert_eq!(maxima.from_words(&y), planes().flat_map(most).collect::<Vec<u8>>());
-        for average in averages.clone() {
-            let activation = Some(Activation::Relu);
-            let kernel = Averages::new(&average, channels, tiles).expect("windows of one size");
-            let means = Maps { layout, channels, size: average.output() };
-            let mut y = vec![0; means.words()];
-            kernel.forward(x, Rounded { activation, to }, &mut y);
-            let some = windows(&average);
-            let mean = |plane: &[u8]| -> Vec<u8> {
-                let of = |(window, counted): &(Vec<usize>, usize)| {
-                    let zero = i32::from(from.zero);
-                    let sum: i32 = window.iter().map(|i| i32::from(plane[*i]) - zero).sum();
-                    let inverse = if *counted > 0 { 1.0 / *counted as f32 } else { 0.0 };
-                    to.rounded((sum as f32 * inverse * from.scale).max(0.0))
-                };
-                some.iter().map(of).collect()
-            };
-            let expected: Vec<u8> = planes().flat_map(mean).collect();
-            assert_eq!(means.from_words(&y), expected, "{average:?} {layout:?}");
-        }
-    }
-}
-
 /// Single pixels that lie apart from where their windows stand, or beyond the map.
 #[test]
 fn single_pixels_beside_others() {
@@ -316,37 +238,5 @@ proptest! {
     ) {
         let conv = Conv { outputs: conv.inputs, ..conv };
         Case::new(conv, 1.0, seed, activation).check_depthwise();
-    }
-
-    #[test]
-    fn any_pooling(
-        pooling in shapes::pooling(), channels in 1..=9_usize, images in 1..=20_usize,
-        seed in any::<u64>(),
-    ) {
-        pools(pooling, channels, images, seed);
-    }
-
-    #[test]
-    fn floats_there_and_back(
-        images in 1..=20_usize, channels in 1..=6_usize, h in 1..=9_usize, w in 1..=9_usize,
-    ) {
-        for layout in [Layout::Images(Lanes::of(images)), Layout::Tiles] {
-            let maps = Maps { layout, channels, size: Size { h, w } };
-            let rounding = Rounding { scale: 0.5, zero: 9 };
-            let all = bytes(maps.bytes(), 1);
-            let values: Vec<f32> = all.iter().map(|q| rounding.value(*q)).collect();
-            let mut words: Vec<Word> = vec![7; maps.words()];
-            round_images(&values, maps, rounding, &mut words);
-            prop_assert_eq!(maps.from_words(&words), all.clone());
-            let mut blocks = vec![0.0; layout.blocks() * channels * h * w * LANES];
-            to_floats(&words, (maps, rounding), &mut blocks);
-            let mut found = vec![0.0; values.len()];
-            let lanes = Lanes::of(layout.images());
-            kernels::pack::from_blocks(&blocks, channels * h * w, lanes, &mut found);
-            prop_assert_eq!(found, values);
-            words.fill(5);
-            from_floats(&blocks, (maps, rounding), &mut words);
-            prop_assert_eq!(maps.from_words(&words), all);
-        }
     }
 }

@@ -19,6 +19,7 @@ mod flat_operations;
 mod geometry;
 mod grouped;
 mod integer;
+mod integer_layers;
 mod isa;
 mod lanes;
 mod layer_norm;
