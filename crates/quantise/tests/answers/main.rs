@@ -11,8 +11,34 @@ mod plain;
 
 const SIDE: usize = 32;
 
+/// Branches that are added, multiplied, put behind each other, shuffled, cut, padded and flattened.
+const MOVES: &str = "secateur-graph 1
+image = input channels=3 height=32 width=32
+a = conv(image) outputs=10 kernel=3 stride=4 padding=1
+b = conv(image) outputs=8 kernel=4 stride=4
+relu = relu(a)
+both = concat(relu, b)
+silu = silu(both)
+mixed = shuffle(silu) groups=3
+cut = slice(mixed) start=2 end=12
+wide = pad-channels(cut) before=1 after=2
+gate = conv(wide) outputs=13 kernel=1
+sigmoid = sigmoid(gate)
+gated = multiply(wide, sigmoid)
+sum = add(gated, wide)
+borders = pad-borders(sum) padding=1,0,2,1
+pool = max-pool(borders) kernel=2 stride=3
+flat = flatten(pool)
+dropout = dropout(flat) probability=0.5
+fc = linear(dropout) outputs=10
+";
+
+/// A network of the zoo, or the one of [`MOVES`].
 fn network(spec: &str) -> Network {
-    let graph = Graph::build(spec, 10, SIDE).expect("in the zoo");
+    let graph = match spec {
+        "moves" => Graph::parse(MOVES, "moves", "moves").expect("a graph"),
+        _ => Graph::build(spec, 10, SIDE).expect("in the zoo"),
+    };
     let values = graph::initial(&graph, 1);
     let tensors = graph.params().iter().zip(values);
     let tensors = tensors.map(|(p, v)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
@@ -43,7 +69,7 @@ fn apart(found: &[f32], expected: &[f32]) -> f64 {
 /// Every kind of layer of these networks, every bit of every logit.
 #[test]
 fn answers_are_those_of_the_plain_interpreter() {
-    for spec in ["resnet18@0.125", "vgg-lab@0.25", "efficientnet-b0@0.25"] {
+    for spec in ["resnet18@0.125", "vgg-lab@0.25", "efficientnet-b0@0.25", "moves"] {
         let network = network(spec);
         let seen = images(17);
         let found = calibrate(&network, [&seen[..]].into_iter(), Rule::SquaredError);
@@ -60,6 +86,8 @@ fn answers_are_those_of_the_plain_interpreter() {
             for (tiles, skip) in [(false, true), (true, true), (false, false)] {
                 let how = How { instructions, skip, unknown: Unknown::Guess, tiles };
                 let plan = IntegerPlan::new(&corrected, roundings.clone(), how);
+                let kernels: Vec<&str> = plan.layers().iter().map(|l| l.kernel).collect();
+                assert!(!kernels.contains(&"f32"), "{spec}: {kernels:?}");
                 let logits: Vec<u32> = plan.logits(&seen).into_iter().map(f32::to_bits).collect();
                 assert_eq!(logits, expected, "{spec}, {how:?}");
             }

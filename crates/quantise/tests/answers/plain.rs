@@ -3,6 +3,7 @@
 use graph::Shape;
 use inference::integer::{Integers, integers};
 use inference::{Conv, Kind, Layer, Network, sizes};
+use kernels::channels::Source;
 use kernels::integer::Rounding;
 use kernels::pool::{Average, Pooling};
 
@@ -66,6 +67,34 @@ fn values(layer: &Layer, all: &[Bytes], image: &[f32]) -> Vec<f32> {
             let sum = |plane: &[u8]| -> i32 { plane.iter().map(|q| i32::from(*q) - zero).sum() };
             let mean = |plane: &[u8]| sum(plane) as f32 * inverse * inputs[0].rounding.scale;
             planes.map(mean).collect()
+        }
+        Kind::Add => {
+            let [a, b] = inputs[..] else { panic!("two summands") };
+            (0..a.values.len()).map(|i| a.value(i) + b.value(i)).collect()
+        }
+        Kind::Gather(sources) => {
+            let pixels = layer.shape.pixels();
+            let of = |source: &Source| -> Vec<f32> {
+                match *source {
+                    Source::Value(value) => vec![value; pixels],
+                    Source::Channel { input, channel } => {
+                        (0..pixels).map(|p| inputs[input].value(channel * pixels + p)).collect()
+                    }
+                }
+            };
+            sources.iter().flat_map(of).collect()
+        }
+        Kind::PadBorders(pad) => {
+            let (x, Shape { c, h, w }) = (inputs[0], layer.shape);
+            let (top, left) = (pad.sides.top as isize, pad.sides.left as isize);
+            let value = |i: usize| {
+                let (row, column) = ((i / w % h) as isize - top, (i % w) as isize - left);
+                x.rounding.scale * x.step(i / w / h, row, column) as f32
+            };
+            (0..c * h * w).map(value).collect()
+        }
+        Kind::Flatten | Kind::Copy => {
+            (0..inputs[0].values.len()).map(|i| inputs[0].value(i)).collect()
         }
         Kind::Multiply => {
             let [x, by] = inputs[..] else { panic!("two factors") };
