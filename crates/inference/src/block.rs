@@ -171,12 +171,12 @@ impl BlockLayer {
 fn convolution(conv: &Conv, each: conv::Conv, sparse: bool) -> Op {
     if conv.groups > 1 {
         let grouped = Grouped { each, groups: conv.groups };
-        return Op::Grouped(grouped::Prepared::new(&grouped, &conv.weight));
+        return Op::Grouped(grouped::Prepared::new(&grouped, &conv.weight.floats()));
     }
     if sparse {
-        return Op::Sparse(each, Sparse::inference(&each, &conv.weight));
+        return Op::Sparse(each, Sparse::inference(&each, &conv.weight.floats()));
     }
-    Op::Dense(each, Dense::new(&each, &conv.weight))
+    Op::Dense(each, Dense::new(&each, &conv.weight.floats()))
 }
 
 /// Values of a layer's output for a batch.

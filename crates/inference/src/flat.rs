@@ -131,32 +131,32 @@ impl FlatLayer {
         self.bias.clone_from(&conv.bias);
         let Some(sizes) = sizes else {
             if conv.groups > 1 {
-                return Op::Affine(conv.weight.clone());
+                return Op::Affine(conv.weight.floats().into_owned());
             }
             let matrix = (conv.bias.len(), conv.row());
             self.room = if self.from[0].is_vector() { 0 } else { conv.row() };
             let make = if sparse { Matrix::sparse } else { Matrix::dense };
-            return Op::Matrix(make(matrix, &conv.weight));
+            return Op::Matrix(make(matrix, &conv.weight.floats()));
         };
         if !sparse && Winograd::fits(&sizes) {
-            return Op::Winograd(Winograd::new(&sizes, &conv.weight));
+            return Op::Winograd(Winograd::new(&sizes, &conv.weight.floats()));
         }
         if !sparse && Unrolled::fits(&sizes) {
-            let unrolled = Unrolled::new(&sizes, &conv.weight);
+            let unrolled = Unrolled::new(&sizes, &conv.weight.floats());
             self.room = unrolled.room();
             return Op::Unrolled(unrolled);
         }
         self.room = sizes.room();
         if !sparse && Depthwise::fits(&sizes) {
-            return Op::Depthwise(Depthwise::new(&sizes, &conv.weight));
+            return Op::Depthwise(Depthwise::new(&sizes, &conv.weight.floats()));
         }
         if sizes.groups > 1 {
-            return Op::Grouped(Grouped::new(&sizes, &conv.weight, sparse));
+            return Op::Grouped(Grouped::new(&sizes, &conv.weight.floats(), sparse));
         }
         if sparse {
-            return Op::Sparse(Sparse::new(&sizes, &conv.weight));
+            return Op::Sparse(Sparse::new(&sizes, &conv.weight.floats()));
         }
-        Op::Dense(Dense::new(&sizes, &conv.weight))
+        Op::Dense(Dense::new(&sizes, &conv.weight.floats()))
     }
 
     /// Which kernel it runs, for people.

@@ -54,7 +54,7 @@ mod times;
 pub use dead::Removed;
 pub use kernels::channels::Source;
 pub use model::{Answer, Model, ModelPlan};
-pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values};
+pub use network::{Checked, Conv, Kind, Layer, LayerNorm, Network, Values, Weight};
 pub use plain::{plain, tell_plain};
 pub use plan::{LayerPlan, Plan, Threads, Use};
 pub use run::Shown;

@@ -11,7 +11,7 @@ use graph::Shape;
 use graph::fold::Folded;
 use graph::group::Group;
 use kernels::integer::Instructions;
-use packed::{Options, Packed};
+use packed::{IntegerWeights, Options, Packed};
 
 use crate::integer::{self, How, IntegerPlan, Roundings};
 use crate::network::Values;
@@ -83,6 +83,10 @@ impl ModelPlan {
 impl Values for Packed {
     fn folded(&self, group: &Group) -> Option<Folded> {
         self.layer(group)
+    }
+
+    fn integers(&self, group: &Group) -> Option<(IntegerWeights, Vec<f32>)> {
+        self.integer_layer(group)
     }
 
     fn param(&self, index: usize) -> Vec<f32> {

@@ -1,6 +1,8 @@
 //! A network as it is run: layers that read layers, norms folded into weights, what follows a
 //! convolution part of it. No training, and no names but for people.
 
+use std::borrow::Cow;
+
 use artifact::tensors::Tensors;
 use geometry::{Sides, Size, Window};
 use graph::fold::{self, Folded};
@@ -9,6 +11,7 @@ use graph::op::{AveragePool, MaxPool, PadBorders};
 use graph::{Activation, AdaptiveAverage, Graph, Op, Role, Shape};
 
 use kernels::channels::Source;
+use packed::IntegerWeights;
 
 use crate::{gather, plain};
 
@@ -74,9 +77,60 @@ pub struct Conv {
     /// Into how many groups the channels are split.
     pub groups: usize,
     /// Row by row.
-    pub weight: Vec<f32>,
+    pub weight: Weight,
     /// One value an output.
     pub bias: Vec<f32>,
+}
+
+/// The weights of a convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Weight {
+    /// As numbers.
+    Floats(Vec<f32>),
+    /// As a file with int8 activations has them.
+    Integers(IntegerWeights),
+}
+
+impl Weight {
+    /// How many.
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Floats(weights) => weights.len(),
+            Self::Integers(own) => own.weights.len(),
+        }
+    }
+
+    /// How many are not zero.
+    pub fn kept(&self) -> usize {
+        match self {
+            Self::Floats(weights) => weights.iter().filter(|w| **w != 0.0).count(),
+            Self::Integers(own) => own.weights.iter().filter(|w| **w != 0).count(),
+        }
+    }
+
+    /// The numbers.
+    pub fn floats(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Floats(weights) => Cow::Borrowed(weights),
+            Self::Integers(IntegerWeights { weights, scales }) => {
+                let rows = weights.chunks_exact(weights.len() / scales.len()).zip(scales);
+                let row = |(row, scale): (&[i8], &f32)| -> Vec<f32> {
+                    row.iter().map(|w| f32::from(*w) * scale).collect()
+                };
+                Cow::Owned(rows.flat_map(row).collect())
+            }
+        }
+    }
+
+    /// The numbers, to be changed; integers become numbers.
+    pub fn floats_mut(&mut self) -> &mut Vec<f32> {
+        if let Self::Integers(_) = self {
+            *self = Self::Floats(self.floats().into_owned());
+        }
+        let Self::Floats(weights) = self else { unreachable!("made above") };
+        weights
+    }
 }
 
 /// A layer norm with its values.
@@ -95,6 +149,10 @@ pub trait Values {
     /// What the layer or norm that `group` begins with multiplies with and adds, the norms behind it
     /// folded; None for any other group.
     fn folded(&self, group: &Group) -> Option<Folded>;
+    /// The weights and the bias of a layer whose weights are kept as integers.
+    fn integers(&self, _group: &Group) -> Option<(IntegerWeights, Vec<f32>)> {
+        None
+    }
     /// The parameter of this index in the graph's table, which is that of no such group.
     fn param(&self, index: usize) -> Vec<f32>;
 }
@@ -241,8 +299,11 @@ impl<V: Values> Lowering<'_, V> {
     }
 
     fn conv(&self, group: &Group, window: Window, groups: usize) -> Kind {
-        let folded = self.values.folded(group).expect("a layer or a norm");
-        Kind::Conv(Conv { window, groups, weight: folded.weight, bias: folded.bias })
+        if let Some((weights, bias)) = self.values.integers(group) {
+            return Kind::Conv(Conv { window, groups, weight: Weight::Integers(weights), bias });
+        }
+        let Folded { weight, bias } = self.values.folded(group).expect("a layer or a norm");
+        Kind::Conv(Conv { window, groups, weight: Weight::Floats(weight), bias })
     }
 
     fn layer_norm(&self, node: usize, eps: f32) -> Kind {
@@ -263,8 +324,7 @@ impl Layer {
     pub fn macs(&self) -> (u64, u64) {
         let Kind::Conv(conv) = &self.kind else { return (0, 0) };
         let pixels = self.shape.pixels() as u64;
-        let kept = conv.weight.iter().filter(|w| **w != 0.0).count() as u64;
-        (conv.weight.len() as u64 * pixels, kept * pixels)
+        (conv.weight.len() as u64 * pixels, conv.weight.kept() as u64 * pixels)
     }
 }
 
@@ -281,8 +341,7 @@ impl Conv {
 
     /// Weights that are not zero, over all.
     pub fn density(&self) -> f64 {
-        let kept = self.weight.iter().filter(|w| **w != 0.0).count();
-        kept as f64 / self.weight.len() as f64
+        self.weight.kept() as f64 / self.weight.len() as f64
     }
 
     /// Whether there are zeros around what it reads.

@@ -226,7 +226,7 @@ fn alone(network: &Network, maps: &[Map], n: usize, density: Option<f64>) -> (Ne
 
 fn refill(conv: &mut Conv, density: f64) {
     let mut stream = seed::stream(0, "measure", 0);
-    for weight in &mut conv.weight {
+    for weight in conv.weight.floats_mut() {
         *weight = if stream.unit() < density { 0.5 } else { 0.0 };
     }
 }

@@ -26,4 +26,4 @@ pub use inspect::{Inspection, Row, inspect};
 pub use integers::{Calibration, Integers, Range};
 pub use pack::pack;
 pub use record::{FORMAT, Positions};
-pub use unpack::{Packed, unpack};
+pub use unpack::{IntegerWeights, Packed, unpack};

@@ -65,11 +65,11 @@ impl Places {
     }
 
     /// The whole tensor of the values `kept`: 0 between them.
-    pub fn scattered(&self, kept: &[f32]) -> Vec<f32> {
+    pub fn scattered<T: Copy + Default>(&self, kept: &[T]) -> Vec<T> {
         match self {
             Self::All(_) => kept.to_vec(),
             Self::Some { at, len } => {
-                let mut all = vec![0.0; *len];
+                let mut all = vec![T::default(); *len];
                 for (i, value) in at.iter().zip(kept) {
                     all[*i as usize] = *value;
                 }

@@ -1,5 +1,6 @@
 //! From the bytes of a packed file to a network's tensors.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Result};
 use graph::fold::{Folded, folded};
 use graph::group::Group;
-use graph::{Graph, Role};
+use graph::{Graph, Param, Role};
 use rayon::prelude::*;
 use sparsity::{Masks, check_values};
 
@@ -15,7 +16,7 @@ use crate::file::{self, Names, Opened};
 use crate::places::Places;
 use crate::record::{Entry, Positions, Record};
 use crate::stored::{self, FoldedNames, Slot};
-use crate::values::{self, Coded};
+use crate::values::{self, Coded, Kept};
 use crate::{Info, Integers, Options, planes};
 
 /// What was in a packed file.
@@ -38,15 +39,37 @@ pub struct Packed {
 #[derive(Debug, Clone, PartialEq)]
 struct Part {
     shape: Vec<usize>,
-    kept: Vec<f32>,
+    kept: Kept,
     places: Places,
     masked: bool,
 }
 
 impl Part {
-    fn tensor(&self) -> Tensor {
-        Tensor::f32(&self.shape, self.places.scattered(&self.kept))
+    /// The kept values as numbers.
+    fn kept(&self) -> Cow<'_, [f32]> {
+        match &self.kept {
+            Kept::Floats(kept) => Cow::Borrowed(kept),
+            integers @ Kept::Integers { .. } => integers.floats(&self.places.rows(self.shape[0])),
+        }
     }
+
+    /// All values.
+    fn floats(&self) -> Vec<f32> {
+        self.places.scattered(&self.kept())
+    }
+
+    fn tensor(&self) -> Tensor {
+        Tensor::f32(&self.shape, self.floats())
+    }
+}
+
+/// The weights of a layer as they are multiplied in integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntegerWeights {
+    /// In the order of the tensor.
+    pub weights: Vec<i8>,
+    /// What the integers of each output are multiplied with.
+    pub scales: Vec<f32>,
 }
 
 impl Packed {
@@ -78,15 +101,26 @@ impl Packed {
     /// [`graph::group::Walk::Inference`].
     pub fn layer(&self, group: &Group) -> Option<Folded> {
         if let Some(names) = FoldedNames::of(&self.graph, group).filter(|_| self.options.fold) {
-            let of = |name: String| {
-                let part = self.parts.get(&name).expect("each layer has weight and bias");
-                part.places.scattered(&part.kept)
-            };
+            let of = |name: String| self.parts[&name].floats();
             return Some(Folded { weight: of(names.weight), bias: of(names.bias) });
         }
         let needed = stored::own(&self.graph, group);
         let tensors = needed.map(|p| (p.name.clone(), self.parts[&p.name].tensor())).collect();
         folded(&self.graph, group, &tensors)
+    }
+
+    /// The weights of the convolution or linear layer of `group` as the file has them, and its bias; None where
+    /// activations are not integers, and for any other group.
+    pub fn integer_layer(&self, group: &Group) -> Option<(IntegerWeights, Vec<f32>)> {
+        self.integers.as_ref()?;
+        let names = FoldedNames::of(&self.graph, group)?;
+        let Part { kept: Kept::Integers { units, scales }, places, .. } =
+            &self.parts[&names.weight]
+        else {
+            return None;
+        };
+        let weights = IntegerWeights { weights: places.scattered(units), scales: scales.clone() };
+        Some((weights, self.parts[&names.bias].floats()))
     }
 }
 
@@ -106,8 +140,11 @@ pub fn unpack(bytes: &[u8], path: &Path) -> Result<Packed> {
         let part = part.map_err(|what| {
             Error::Integrity(format!("{}: tensor {}: {what}", path.display(), slot.name))
         })?;
-        if let Some(param) = opened.graph.param(&slot.name) {
-            check_values(param, &part.kept).map_err(|what| {
+        // Integers were decoded with scales that make finite numbers of them: enough for a weight.
+        let sound =
+            |p: &&Param| p.role == Role::Weight && matches!(part.kept, Kept::Integers { .. });
+        if let Some(param) = opened.graph.param(&slot.name).filter(|p| !sound(p)) {
+            check_values(param, &part.kept()).map_err(|what| {
                 Error::Integrity(format!("{}: tensor {}: {what}", path.display(), slot.name))
             })?;
         }
@@ -123,7 +160,7 @@ fn part(slot: &Slot, opened: &Opened) -> Result<Part, String> {
         Some(entry) => coded(slot, entry, &opened.tensors),
         None => plain(slot, &opened.tensors[&slot.name]).and_then(|part| {
             let role = opened.graph.param(&slot.name).map(|p| p.role);
-            match part.kept.iter().find(|v| role == Some(Role::RunningVar) && **v < 0.0) {
+            match part.kept().iter().find(|v| role == Some(Role::RunningVar) && **v < 0.0) {
                 Some(v) => Err(format!("a variance of {v}; expected 0 or more")),
                 None => Ok(part),
             }
@@ -135,7 +172,7 @@ fn plain(slot: &Slot, tensor: &Tensor) -> Result<Part, String> {
     match tensor.as_f32() {
         Some(values) if tensor.shape == slot.shape => Ok(Part {
             shape: slot.shape.clone(),
-            kept: values.to_vec(),
+            kept: Kept::Floats(values.to_vec()),
             places: Places::All(values.len()),
             masked: false,
         }),
@@ -155,7 +192,7 @@ fn coded(slot: &Slot, entry: &Entry, all: &Tensors) -> Result<Part, String> {
     let positions = bytes(all, &names.positions).unwrap_or_default();
     let places = Places::decoded(entry.positions, positions, entry.kept, &slot.shape)?;
     let coded = parts(entry, &names, all)?;
-    let kept = values::decoded(entry.values, &coded, &places.rows(slot.shape[0]))?;
+    let kept = values::decoded(entry.values, coded, &places.rows(slot.shape[0]))?;
     let masked = entry.positions != Positions::None;
     Ok(Part { shape: slot.shape.clone(), kept, places, masked })
 }

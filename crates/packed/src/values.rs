@@ -1,5 +1,7 @@
 //! Kept values as planes of bytes, with scales and a codebook where the encoding has them.
 
+use std::borrow::Cow;
+
 use half::f16;
 
 use crate::codebook::{self, SIZE};
@@ -42,46 +44,92 @@ pub(crate) fn encoded(values: Values, kept: &[f32], rows: &[usize]) -> Result<Co
     }
 }
 
+/// Kept values as they lie in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kept {
+    /// As numbers.
+    Floats(Vec<f32>),
+    /// Of eight bits, in units of the scale of their row.
+    Integers {
+        /// In the order of the tensor.
+        units: Vec<i8>,
+        /// One an output channel.
+        scales: Vec<f32>,
+    },
+}
+
+impl Kept {
+    /// The values, of which `rows[i]` belong to output channel `i`.
+    pub fn floats(&self, rows: &[usize]) -> Cow<'_, [f32]> {
+        match self {
+            Self::Floats(values) => Cow::Borrowed(values),
+            Self::Integers { units, scales } => {
+                Cow::Owned(scaled(scales, rows, units.iter().map(|unit| f32::from(*unit))))
+            }
+        }
+    }
+}
+
 /// The values of `coded`, whose planes, scales and codebook have the right sizes.
 ///
 /// # Errors
 /// In words, where a value is not finite, or a scale is none that [`encoded`] writes.
-pub(crate) fn decoded(values: Values, coded: &Coded, rows: &[usize]) -> Result<Vec<f32>, String> {
-    let scales = coded.scales.as_deref().unwrap_or_default();
-    let kept: Vec<f32> = match values {
-        Values::F32 => planes::to_f32(&coded.planes),
-        Values::F16 => planes::to_f16(&coded.planes).map(|b| f16::from_bits(b).to_f32()).collect(),
-        Values::Int8 => scaled(scales, rows, coded.planes[0].iter().map(|b| f32::from(*b as i8))),
-        Values::Codebook4 => {
-            let book = coded.codebook.as_deref().unwrap_or_default();
-            let nibbles = coded.planes[0].iter().flat_map(|byte| [byte & 15, byte >> 4]);
-            scaled(scales, rows, nibbles.map(|n| book[usize::from(n)]))
+pub(crate) fn decoded(values: Values, coded: Coded, rows: &[usize]) -> Result<Kept, String> {
+    let floats = match (values, &coded) {
+        (Values::F32, Coded { planes, .. }) => planes::to_f32(planes),
+        (Values::F16, Coded { planes, .. }) => {
+            planes::to_f16(planes).map(|b| f16::from_bits(b).to_f32()).collect()
+        }
+        (Values::Int8, _) => return integers(coded, rows),
+        (Values::Codebook4, Coded { planes, scales, codebook }) => {
+            let book = codebook.as_deref().unwrap_or_default();
+            let nibbles = planes[0].iter().flat_map(|byte| [byte & 15, byte >> 4]);
+            let parts = nibbles.map(|n| book[usize::from(n)]);
+            scaled(scales.as_deref().unwrap_or_default(), rows, parts)
         }
     };
-    if let Some(i) = kept.iter().position(|v| !v.is_finite()) {
-        return Err(format!("kept value {i} is {}; expected a number", kept[i]));
+    check_finite(&floats)?;
+    check_scales(coded.scales.as_deref().unwrap_or_default())?;
+    Ok(Kept::Floats(floats))
+}
+
+fn integers(coded: Coded, rows: &[usize]) -> Result<Kept, String> {
+    let scales = coded.scales.unwrap_or_default();
+    let bytes = coded.planes.into_iter().next().unwrap_or_default();
+    let kept = Kept::Integers { units: bytes.into_iter().map(|b| b as i8).collect(), scales };
+    let Kept::Integers { units, scales } = &kept else { unreachable!("made above") };
+    // Whatever the integers are, the values of any other scales are finite.
+    if scales.iter().any(|scale| !(scale * -f32::from(i8::MIN)).is_finite()) {
+        check_finite(&kept.floats(rows))?;
     }
-    check_scales(values, coded, rows)?;
+    check_scales(scales)?;
+    let mut rest = &units[..];
+    for (output, (scale, count)) in scales.iter().zip(rows).enumerate() {
+        let (own, after) = rest.split_at(*count);
+        if *scale == 0.0 && own.iter().any(|unit| *unit != 0) {
+            return Err(format!("the scale of output {output} is 0; its integers are not"));
+        }
+        rest = after;
+    }
     Ok(kept)
 }
 
-/// Scales are 0 or positive; integers whose scale is 0 are 0.
-fn check_scales(values: Values, coded: &Coded, rows: &[usize]) -> Result<(), String> {
-    let mut first = 0;
-    for (output, (scale, count)) in coded.scales.iter().flatten().zip(rows).enumerate() {
-        if !scale.is_finite() || *scale < 0.0 {
-            return Err(format!(
-                "the scale of output {output} is {scale}; expected a number that is not negative"
-            ));
-        }
-        let own = first..first + count;
-        let zeros = || coded.planes[0][own.clone()].iter().all(|byte| *byte == 0);
-        if values == Values::Int8 && *scale == 0.0 && !zeros() {
-            return Err(format!("the scale of output {output} is 0; its integers are not"));
-        }
-        first += count;
+fn check_finite(kept: &[f32]) -> Result<(), String> {
+    match kept.iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(format!("kept value {i} is {}; expected a number", kept[i])),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Scales are 0 or positive.
+fn check_scales(scales: &[f32]) -> Result<(), String> {
+    match scales.iter().position(|scale| !scale.is_finite() || *scale < 0.0) {
+        Some(output) => Err(format!(
+            "the scale of output {output} is {}; expected a number that is not negative",
+            scales[output]
+        )),
+        None => Ok(()),
+    }
 }
 
 fn halves(kept: &[f32]) -> Result<Coded, String> {
@@ -170,7 +218,7 @@ mod tests {
         assert_eq!(sizes, plane_sizes(values, kept.len()));
         let sides = (coded.scales.as_ref().map(Vec::len), coded.codebook.as_ref().map(Vec::len));
         assert_eq!(sides, side_sizes(values, rows.len()));
-        decoded(values, &coded, rows).expect("numbers")
+        decoded(values, coded, rows).expect("numbers").floats(rows).into_owned()
     }
 
     proptest! {
@@ -219,9 +267,9 @@ mod tests {
         let error = encoded(Values::F16, &[1.0, 70_000.0], &[2]).expect_err("too large");
         assert!(error.contains("kept value 1 is 70000; f16 ends at 65504"), "{error}");
         let huge = Coded { planes: vec![vec![127]], scales: Some(vec![1e38]), codebook: None };
-        let error = decoded(Values::Int8, &huge, &[1]).expect_err("overflows");
+        let error = decoded(Values::Int8, huge, &[1]).expect_err("overflows");
         assert!(error.contains("kept value 0 is inf"), "{error}");
         let nan = Coded { planes: planes::of_f32(&[f32::NAN]), ..Coded::default() };
-        assert!(decoded(Values::F32, &nan, &[1]).is_err_and(|e| e.contains("is NaN")));
+        assert!(decoded(Values::F32, nan, &[1]).is_err_and(|e| e.contains("is NaN")));
     }
 }

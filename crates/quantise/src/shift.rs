@@ -1,6 +1,6 @@
 //! What rounding weights does to the mean of outputs.
 
-use inference::integer::{Integers, integers};
+use inference::integer::{IntegerWeights, integers};
 use inference::{Kind, Network};
 
 /// `network` with biases less what rounding its weights to integers adds to the mean of each output, where the
@@ -10,7 +10,8 @@ pub fn without_shift(mut network: Network, means: &[Vec<f64>]) -> Network {
     for layer in &mut network.layers {
         let Kind::Conv(conv) = &mut layer.kind else { continue };
         let means = &means[layer.inputs[0]];
-        let Integers { weights, scales } = integers(conv);
+        let IntegerWeights { weights, scales } = integers(conv).into_owned();
+        let exact = conv.weight.floats();
         let (row, taps) = (conv.row(), conv.taps());
         let outputs = conv.bias.len();
         for (o, bias) in conv.bias.iter_mut().enumerate() {
@@ -19,7 +20,7 @@ pub fn without_shift(mut network: Network, means: &[Vec<f64>]) -> Network {
             let shift: f64 = (0..row)
                 .map(|i| {
                     let rounded = f64::from(weights[o * row + i]) * f64::from(scales[o]);
-                    let off = rounded - f64::from(conv.weight[o * row + i]);
+                    let off = rounded - f64::from(exact[o * row + i]);
                     off * means[first + i / taps]
                 })
                 .sum();

@@ -12,7 +12,7 @@ mod rewrite;
 
 use std::collections::BTreeMap;
 
-use crate::{Conv, Kind, Layer, Network};
+use crate::{Conv, Kind, Layer, Network, Weight};
 use cut::Cut;
 use facts::Facts;
 
@@ -40,6 +40,9 @@ impl Network {
     /// What a channel gave to the next convolution becomes part of that one's bias. Where zeros are
     /// padded around it that would be wrong at the border: then one of those of known value stays and
     /// stands in for the others.
+    ///
+    /// # Panics
+    /// If weights are integers: channels would need a rounding each.
     #[must_use]
     pub fn without_dead_channels(mut self) -> (Self, Removed) {
         let before = outputs(&self);
@@ -122,7 +125,8 @@ impl Conv {
         let (row, taps) = (self.row(), self.taps());
         let group = o / (self.bias.len() / self.groups);
         let first = group * (row / taps);
-        self.weight[o * row..][..row].chunks(taps).enumerate().map(move |(i, w)| (first + i, w))
+        let Weight::Floats(weight) = &self.weight else { panic!("weights as numbers") };
+        weight[o * row..][..row].chunks(taps).enumerate().map(move |(i, w)| (first + i, w))
     }
 }
 

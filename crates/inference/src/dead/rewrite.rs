@@ -1,7 +1,7 @@
 //! Convolutions, and lists of channels, without the channels that go.
 
 use super::{count, facts};
-use crate::{Conv, Source};
+use crate::{Conv, Source, Weight};
 
 /// What is known of what a layer reads.
 pub(super) struct Input<'a> {
@@ -25,7 +25,7 @@ pub(super) fn conv(conv: Conv, outputs: &[bool], input: &Input) -> Conv {
     }
     // One group for each channel, or as many as there were: then no channel went.
     let groups = if conv.groups == outputs.len() { count(outputs) } else { conv.groups };
-    Conv { groups, weight, bias, ..conv }
+    Conv { groups, weight: Weight::Floats(weight), bias, ..conv }
 }
 
 /// The kept ones of `outputs`: those of a list of channels of `inputs`.

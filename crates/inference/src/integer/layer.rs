@@ -1,5 +1,7 @@
 //! Layers made ready to run in integers.
 
+use std::borrow::Cow;
+
 use kernels::conv::depthwise;
 use kernels::integer::{
     self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Padding, Pointwise,
@@ -8,7 +10,7 @@ use kernels::integer::{
 use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
 use rayon::prelude::*;
 
-use super::{How, Integers, integers, times};
+use super::{How, IntegerWeights, integers, times};
 use crate::block::{BlockLayer, BlockOperands};
 use crate::{Conv, Kind, Network, gather, sizes};
 
@@ -263,14 +265,15 @@ fn convolution(
 ) -> Convolution {
     let layer = &network.layers[n];
     let x = network.layers[layer.inputs[0]].shape;
-    let Integers { weights, scales } = integers(conv);
+    let own = integers(conv);
+    let IntegerWeights { weights, scales } = &*own;
     let factors = scales.iter().map(|scale| scale * from.scale).collect();
     let activation = layer.activation.map(sizes::activation);
     let lanes = Lanes::of(1);
     let kernel = if Runs::of(network, n) == Runs::Depthwise {
         let sizes =
             depthwise::Depthwise { lanes, channels: x.c, h: x.h, w: x.w, window: conv.window };
-        Products::Depthwise(Depthwise::new(&sizes, &weights, how.tiles))
+        Products::Depthwise(Depthwise::new(&sizes, weights, how.tiles))
     } else {
         let full = kernels::conv::Conv {
             lanes,
@@ -293,9 +296,9 @@ fn convolution(
 }
 
 /// The weights of a convolution in groups as those of one without, zero where outputs read nothing.
-fn ungrouped(conv: &Conv, weights: Vec<i8>, inputs: usize) -> Vec<i8> {
+fn ungrouped<'a>(conv: &Conv, weights: &'a [i8], inputs: usize) -> Cow<'a, [i8]> {
     if conv.groups == 1 {
-        return weights;
+        return Cow::Borrowed(weights);
     }
     let taps = conv.taps();
     let (own, row) = (conv.row(), inputs * taps);
@@ -305,7 +308,7 @@ fn ungrouped(conv: &Conv, weights: Vec<i8>, inputs: usize) -> Vec<i8> {
         let group = o / (outputs / conv.groups);
         whole[o * row + group * own..][..own].copy_from_slice(weights);
     }
-    whole
+    Cow::Owned(whole)
 }
 
 /// The share of quads that are not all zero.

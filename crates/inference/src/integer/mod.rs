@@ -12,6 +12,7 @@ mod times;
 mod weights;
 
 pub use layer::check;
+pub use packed::IntegerWeights;
 pub use plan::{How, IntegerPlan, Roundings};
 pub use ranges::roundings;
-pub use weights::{Integers, integers};
+pub use weights::integers;

@@ -2,7 +2,7 @@
 
 use geometry::{Size, Window};
 use graph::{Activation, Shape};
-use inference::{Conv, Kind, Layer, Network};
+use inference::{Conv, Kind, Layer, Network, Weight};
 use seed::{Stream, stream};
 
 use super::zoo;
@@ -64,7 +64,7 @@ impl Builder {
         let weight = self.normal(outputs * row);
         let bias = self.normal(outputs);
         let window = Window::square(kernel, 1, kernel / 2);
-        let conv = Conv { window, groups, weight, bias };
+        let conv = Conv { window, groups, weight: Weight::Floats(weight), bias };
         self.push(Kind::Conv(conv), &[x], Shape { c: outputs, ..shape })
     }
 
@@ -73,7 +73,7 @@ impl Builder {
         let Shape { c, h, w } = self.layers[x].shape;
         let (weight, bias) = (self.normal(3 * c * h * w), self.normal(3));
         let window = Window { kernel: Size { h, w }, ..Window::square(1, 1, 0) };
-        let conv = Conv { window, groups: 1, weight, bias };
+        let conv = Conv { window, groups: 1, weight: Weight::Floats(weight), bias };
         self.push(Kind::Conv(conv), &[x], Shape::new(3, 1, 1));
         Network { layers: self.layers }
     }

@@ -95,7 +95,8 @@ struct Pixel {
 fn convolved(conv: &Conv, x: &Values, at: Pixel) -> f64 {
     let inputs = x.shape.c / conv.groups;
     let first = at.c / (conv.bias.len() / conv.groups) * inputs;
-    let row = &conv.weight[at.c * conv.row()..][..conv.row()];
+    let weights = conv.weight.floats();
+    let row = &weights[at.c * conv.row()..][..conv.row()];
     let mut sum = f64::from(conv.bias[at.c]);
     for (i, weights) in row.chunks(conv.taps()).enumerate() {
         let values = window(&conv.window, x, Pixel { c: first + i, ..at });

@@ -59,7 +59,7 @@ pub fn hidden(network: &mut Network) -> impl Iterator<Item = &mut Conv> {
 /// Sets each weight but those of the logits to zero with probability `share`.
 pub fn prune_weights(network: &mut Network, share: f64, random: &mut Stream) {
     for conv in hidden(network) {
-        conv.weight.iter_mut().filter(|_| random.chance(share)).for_each(|w| *w = 0.0);
+        conv.weight.floats_mut().iter_mut().filter(|_| random.chance(share)).for_each(|w| *w = 0.0);
     }
 }
 
@@ -101,11 +101,11 @@ pub fn prune_columns(network: &mut Network, share: f64, random: &mut Stream) {
 /// Takes all weights from output `o`.
 pub fn clear_row(conv: &mut Conv, o: usize) {
     let row = conv.row();
-    conv.weight[o * row..][..row].fill(0.0);
+    conv.weight.floats_mut()[o * row..][..row].fill(0.0);
 }
 
 /// Takes the weights on input `c` of a group from all outputs.
 pub fn clear_column(conv: &mut Conv, c: usize) {
     let (row, taps) = (conv.row(), conv.taps());
-    conv.weight.chunks_mut(row).for_each(|row| row[c * taps..][..taps].fill(0.0));
+    conv.weight.floats_mut().chunks_mut(row).for_each(|row| row[c * taps..][..taps].fill(0.0));
 }

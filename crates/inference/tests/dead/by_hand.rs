@@ -62,7 +62,7 @@ fn what_reads_constants_alone_is_one() {
     let (mut net, x) = four(&[(1, 0.5), (3, 2.0)]);
     let y = net.conv(x, 3, 1);
     for i in [0, 2] {
-        net.weights(y).weight[i] = 0.0;
+        net.weights(y).weight.floats_mut()[i] = 0.0;
     }
     check(&net.finish(y), &[2, 2, 2]);
 }
@@ -174,7 +174,7 @@ fn what_only_the_unread_read_goes() {
     let y = net.conv(x, 4, 3);
     // The last of `x` is read by the last of `y` alone, and that by nobody.
     zoo::clear_column(net.weights(y), 3);
-    *net.weights(y).weight.last_mut().expect("it has weights") = 1.0;
+    *net.weights(y).weight.floats_mut().last_mut().expect("it has weights") = 1.0;
     let z = net.conv(y, 3, 3);
     zoo::clear_column(net.weights(z), 3);
     check(&net.finish(z), &[2, 3, 3, 3]);

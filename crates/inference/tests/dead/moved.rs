@@ -98,7 +98,7 @@ fn constants_leave_a_dense_block() {
     fix(&mut block, "c1", 1, 0.5);
     for norm in ["n2", "n3"] {
         let norm = conv(&mut block, norm);
-        (norm.weight[5], norm.bias[5]) = (1.0, -0.75);
+        (norm.weight.floats_mut()[5], norm.bias[5]) = (1.0, -0.75);
     }
     // The norms and activations behind it make zero of it.
     check(&block, &dense([4, 4, 2, 6, 2, 8]));
@@ -146,7 +146,7 @@ fn branches_lose_what_is_dead() {
     // And with that what it alone has read.
     let row = conv(&mut all, "b2").row();
     for o in [0, 2, 3] {
-        conv(&mut all, "b2").weight[o * row + 9..][..9].fill(0.0);
+        conv(&mut all, "b2").weight.floats_mut()[o * row + 9..][..9].fill(0.0);
     }
     check(&all, &left([4, 2, 2, 3, 1]));
 }

@@ -101,7 +101,7 @@ fn pruned(mut network: Network) -> Network {
     for (n, layer) in network.layers.iter_mut().enumerate().skip(3) {
         let Kind::Conv(conv) = &mut layer.kind else { continue };
         let (row, taps) = (conv.row(), conv.taps());
-        for weights in conv.weight.chunks_exact_mut(row) {
+        for weights in conv.weight.floats_mut().chunks_exact_mut(row) {
             for first in (0..row).step_by(4 * taps) {
                 let whole = random.chance(0.8);
                 for weight in &mut weights[first..row.min(first + 4 * taps)] {
@@ -146,13 +146,13 @@ fn what_is_constant_stays_what_it_is() {
         let Kind::Conv(conv) = &mut layer.kind else { continue };
         let row = conv.row();
         if std::mem::take(&mut first) {
-            conv.weight[..row].fill(0.0);
+            conv.weight.floats_mut()[..row].fill(0.0);
             conv.bias[0] = 0.75;
             continue;
         }
         all += 1;
         if all == 3 {
-            conv.weight.fill(0.0);
+            conv.weight.floats_mut().fill(0.0);
         }
     }
     let seen = vec![0.5; 4 * 3 * SIDE * SIDE];

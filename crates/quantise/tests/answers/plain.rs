@@ -1,7 +1,7 @@
 //! The specification: a network in integers, an image and a value at a time.
 
 use graph::Shape;
-use inference::integer::{Integers, integers};
+use inference::integer::{IntegerWeights, integers};
 use inference::{Conv, Kind, Layer, Network, sizes};
 use kernels::channels::Source;
 use kernels::integer::Rounding;
@@ -111,7 +111,8 @@ fn values(layer: &Layer, all: &[Bytes], image: &[f32]) -> Vec<f32> {
 }
 
 fn convolution(conv: &Conv, x: &Bytes, y: Shape) -> Vec<f32> {
-    let Integers { weights, scales } = integers(conv);
+    let own = integers(conv);
+    let IntegerWeights { weights, scales } = &*own;
     let (window, inputs) = (conv.window, conv.row() / conv.taps());
     let mut values = vec![];
     for o in 0..y.c {
