@@ -1,14 +1,11 @@
 //! Layers made ready to run in integers.
 
-use std::borrow::Cow;
-
 use kernels::conv::depthwise;
 use kernels::integer::{
-    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Padding, Pointwise,
-    Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats, quads, to_floats,
+    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Padding, Pointwise, Quads,
+    Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats, to_floats,
 };
 use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
-use rayon::prelude::*;
 
 use super::{How, IntegerWeights, integers, times};
 use crate::block::{BlockLayer, BlockOperands};
@@ -283,44 +280,15 @@ fn convolution(
             outputs: layer.shape.c,
             window: conv.window,
         };
-        let whole = ungrouped(conv, weights, x.c);
-        let method = match density(&full, &whole) {
-            density if how.skip && isa::plain() != Ok(true) => times::method(&full, density, how),
-            _ => Method::Dense,
+        let quads = Quads::new(&full, weights, conv.groups);
+        let method = if how.skip && isa::plain() != Ok(true) {
+            times::method(&full, quads.density(), how)
+        } else {
+            Method::Dense
         };
         let arranged =
             integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
-        Products::Full(Weights::new(&full, &whole, arranged), method)
+        Products::Full(Weights::new(&full, &quads, arranged), method)
     };
     Convolution { kernel, factors, bias: conv.bias.clone(), activation }
-}
-
-/// The weights of a convolution in groups as those of one without, zero where outputs read nothing.
-fn ungrouped<'a>(conv: &Conv, weights: &'a [i8], inputs: usize) -> Cow<'a, [i8]> {
-    if conv.groups == 1 {
-        return Cow::Borrowed(weights);
-    }
-    let taps = conv.taps();
-    let (own, row) = (conv.row(), inputs * taps);
-    let outputs = conv.bias.len();
-    let mut whole = vec![0; outputs * row];
-    for (o, weights) in weights.chunks_exact(own).enumerate() {
-        let group = o / (outputs / conv.groups);
-        whole[o * row + group * own..][..own].copy_from_slice(weights);
-    }
-    Cow::Owned(whole)
-}
-
-/// The share of quads that are not all zero.
-fn density(conv: &kernels::conv::Conv, weights: &[i8]) -> f64 {
-    let taps = conv.window.taps();
-    let all = conv.outputs * quads(conv.inputs) * taps;
-    let kept = |row: &[i8]| -> usize {
-        // A tap's weights of the quad's inputs lie a kernel apart.
-        let of =
-            |quad: &[i8], tap: usize| (tap..quad.len()).step_by(taps).fold(0, |or, i| or | quad[i]);
-        row.chunks(4 * taps).map(|quad| (0..taps).filter(|tap| of(quad, *tap) != 0).count()).sum()
-    };
-    let kept: usize = weights.par_chunks_exact(conv.inputs * taps).map(kept).sum();
-    kept as f64 / all as f64
 }

@@ -5,7 +5,7 @@
 
 use kernels::conv::Conv;
 use kernels::integer::{
-    self, Ending, Input, Layout, Maps, Method, Output, Rounding, Weights, quads,
+    self, Ending, Input, Layout, Maps, Method, Output, Quads, Rounding, Weights, quads,
 };
 use kernels::{Lanes, Size};
 use tuning::seconds;
@@ -57,7 +57,7 @@ fn measure(conv: &Conv, density: Option<f64>, how: How) -> f64 {
     let images = batch(conv.inputs.max(conv.outputs) * conv.h * conv.w);
     let layout = if how.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(images)) };
     let method = if density.is_some() { Method::Sparse } else { Method::Dense };
-    let weights = weights(conv, density.unwrap_or(1.0));
+    let weights = Quads::new(conv, &weights(conv, density.unwrap_or(1.0)), 1);
     let arranged =
         integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
     let weights = Weights::new(conv, &weights, arranged);

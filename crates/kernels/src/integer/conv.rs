@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::ending::Rounder;
-use super::lists::{Lists, Tensor};
+use super::lists::Lists;
 use super::panels::Panels;
+use super::quads::Quads;
 use super::reader::Reader;
 use super::task::{Destination, Task};
 use super::{Ending, Instructions, Layout, Rounding, Word};
@@ -78,34 +79,31 @@ impl Weights {
         products <= MOST
     }
 
-    /// Arranges `weights`, `outputs x inputs x kernel`; the batch of `conv` does not matter.
+    /// Arranges the weights `quads` of `conv`; its batch does not matter.
     ///
     /// # Panics
     /// If sums may not [fit](Self::fits_i32), there are other weights than the convolution has, or the machine
     /// lacks the instructions.
-    pub fn new(conv: &Conv, weights: &[i8], arrangement: Arrangement) -> Self {
-        assert!(!weights.is_empty() && weights.len() == conv.weight_len(), "weights");
+    pub fn new(conv: &Conv, quads: &Quads, arrangement: Arrangement) -> Self {
+        assert!(quads.are_of(conv), "weights");
         assert!(Self::fits_i32(conv.inputs * conv.window.taps()), "a sum may overflow 32 bits");
         assert!(
             Instructions::available().contains(&arrangement.instructions),
             "instructions of this machine"
         );
-        let taps = conv.window.taps();
-        let tensor = Tensor { weights, inputs: conv.inputs, outputs: conv.outputs, taps };
         let layout = if arrangement.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(1)) };
         let share = Share { windows: WINDOWS, room: ROOM, in_place: true };
         let reader = Reader::new(conv, layout, share);
         let (s, tiling) = (&reader.s, &reader.tiling);
         let narrow_sums = arrangement.instructions.have_narrow_sums();
         let (panels, lists) = match arrangement.method {
-            Method::Sparse => (None, Lists::new(s, tiling, tensor, narrow_sums)),
+            Method::Sparse => (None, Lists::new(s, tiling, quads, narrow_sums)),
             Method::Dense => {
-                let (panels, rest) = Panels::new(s, tiling, tensor, narrow_sums);
+                let (panels, rest) = Panels::new(s, tiling, quads, narrow_sums);
                 (Some(panels), rest)
             }
         };
-        let totals = (0..conv.outputs).map(|o| tensor.total(o)).collect();
-        Self { conv: *conv, arrangement, panels, lists, totals, reader }
+        Self { conv: *conv, arrangement, panels, lists, totals: quads.totals(), reader }
     }
 
     /// `y = end(conv(x))`.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "instructions, and operands read through pointers")]
 
 use super::Word;
-use super::narrow::Quad;
+use super::quads::Quad;
 
 /// Registers of sums, one a lane, and what adds four products to each lane.
 pub(super) trait Dot {

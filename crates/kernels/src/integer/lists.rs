@@ -6,7 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::dot::word;
-use super::narrow::{Quad, fits_i16, split_to_fit};
+use super::narrow::{fits_i16, split_to_fit};
+use super::quads::{Quad, Quads};
 use crate::conv::stencil::Stencil;
 use crate::conv::tiling::Tiling;
 
@@ -26,33 +27,6 @@ pub(super) struct Lists {
     /// Where the pairs of (chunk, output) begin; one more than there are.
     starts: Vec<u32>,
     outputs: usize,
-}
-
-/// The weights of a convolution, `outputs x inputs x taps`, by quads of inputs.
-#[derive(Clone, Copy)]
-pub(super) struct Tensor<'a> {
-    pub weights: &'a [i8],
-    pub inputs: usize,
-    pub outputs: usize,
-    pub taps: usize,
-}
-
-impl Tensor<'_> {
-    /// The weights of `output` for a tap of four inputs; zeros where there is none.
-    pub fn quad(&self, output: usize, quad: usize, tap: usize) -> Quad {
-        if output >= self.outputs {
-            return [0; 4];
-        }
-        let row = &self.weights[output * self.inputs * self.taps..][..self.inputs * self.taps];
-        let weight = |i: usize| row.get((quad * 4 + i) * self.taps + tap).copied().unwrap_or(0);
-        std::array::from_fn(weight)
-    }
-
-    /// The sum of an output's weights.
-    pub fn total(&self, output: usize) -> i32 {
-        let row = self.inputs * self.taps;
-        self.weights[output * row..(output + 1) * row].iter().map(|w| i32::from(*w)).sum()
-    }
 }
 
 /// Weights of one place.
@@ -83,22 +57,27 @@ impl Lists {
         Self { pairs: vec![], starts: vec![0; chunks * outputs + 1], outputs }
     }
 
-    /// The quads of `tensor` that are not zero, for the windows of `s`; `narrow_sums` if the
+    /// Those of `quads` that are not zero, for the windows of `s`; `narrow_sums` if the
     /// products of a pair must fit sixteen bits.
-    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, narrow_sums: bool) -> Self {
+    pub fn new(s: &Stencil, tiling: &Tiling, quads: &Quads, narrow_sums: bool) -> Self {
         let places: Vec<usize> = s.taps.iter().map(|tap| tiling.tap(s, *tap)).collect();
-        Self::of(s.channels.div_ceil(tiling.chunk), tensor.outputs, |chunk, output| {
+        Self::of(s.channels.div_ceil(tiling.chunk), quads.outputs(), |chunk, output| {
             let first = chunk * tiling.chunk;
-            let mut entries = vec![];
-            for quad in first..(first + tiling.chunk).min(s.channels) {
+            let channels = first..(first + tiling.chunk).min(s.channels);
+            // Every quad is written and the next one over it unless it counts: a branch here would be
+            // guessed wrong every third time.
+            let mut entries =
+                vec![Entry { at: 0, weights: [0; 4] }; channels.len() * places.len() + 1];
+            let mut count = 0;
+            for quad in channels {
+                let (own, at) = (quads.of(output, quad), tiling.channel(quad - first));
                 for (tap, place) in s.taps.iter().zip(&places) {
-                    let weights = tensor.quad(output, quad, tap.index);
-                    if weights != [0; 4] {
-                        let at = (tiling.channel(quad - first) + place) as u32;
-                        entries.push(Entry { at, weights });
-                    }
+                    let weights = own[tap.index];
+                    entries[count] = Entry { at: (at + place) as u32, weights };
+                    count += usize::from(weights != [0; 4]);
                 }
             }
+            entries.truncate(count);
             paired(&entries, narrow_sums)
         })
     }

@@ -23,6 +23,7 @@ mod planes;
 mod pointwise;
 mod pool;
 mod products;
+mod quads;
 mod reader;
 mod task;
 mod words;
@@ -35,6 +36,7 @@ pub use isa::Instructions;
 pub use layout::Layout;
 pub use pointwise::{Pointwise, Value, flatten};
 pub use pool::{Averages, Max, Padding, Rounded};
+pub use quads::Quads;
 pub use words::{Maps, Word, quads};
 
 /// What the integers of an activation stand for: `scale * (q - zero)`.

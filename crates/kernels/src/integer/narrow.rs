@@ -1,7 +1,6 @@
 //! Weights whose products with any bytes add up within sixteen bits, as AVX2 without VNNI needs them.
 
-/// The weights of a word.
-pub(super) type Quad = [i8; 4];
+use super::quads::Quad;
 
 /// The most that the positive weights of a 16-bit sum may add up to, and the negative ones in magnitude: 255
 /// times as much stays within -2^15 and 2^15 - 1.

@@ -5,8 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::dot::word;
-use super::lists::{Entry, Lists, Tensor, paired};
-use super::narrow::{Quad, split_to_fit};
+use super::lists::{Entry, Lists, paired};
+use super::narrow::split_to_fit;
+use super::quads::{Quad, Quads};
 use crate::conv::stencil::Stencil;
 use crate::conv::tiling::Tiling;
 
@@ -25,9 +26,9 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// The panels of `tensor`, and lists of what they leave out: with `narrow_sums`, weights that could
+    /// The panels of `quads`, and lists of what they leave out: with `narrow_sums`, weights that could
     /// saturate a sum of sixteen bits.
-    pub fn new(s: &Stencil, tiling: &Tiling, tensor: Tensor, narrow_sums: bool) -> (Self, Lists) {
+    pub fn new(s: &Stencil, tiling: &Tiling, quads: &Quads, narrow_sums: bool) -> (Self, Lists) {
         let taps = s.taps.len();
         let chunks: Vec<Range<usize>> = (0..s.channels)
             .step_by(tiling.chunk)
@@ -36,7 +37,13 @@ impl Panels {
         let pairs = |chunk: &Range<usize>| chunk.len().div_ceil(2);
         // The quads of an output in pairs, chunk by chunk: what its panels hold, and what they leave out.
         let split = |output: usize| -> Vec<[[Quad; 2]; 2]> {
-            let quad = |i: usize| tensor.quad(output, i / taps, s.taps[i % taps].index);
+            // The last quad of outputs may be narrower.
+            let quad = |i: usize| {
+                if output >= quads.outputs() {
+                    return [0; 4];
+                }
+                quads.of(output, i / taps)[s.taps[i % taps].index]
+            };
             let both =
                 |i: usize, end: usize| [quad(i), if i + 1 < end { quad(i + 1) } else { [0; 4] }];
             let of = |chunk: &Range<usize>| {
@@ -66,13 +73,13 @@ impl Panels {
             taps: chunks.iter().map(places).collect(),
         };
         if !narrow_sums {
-            return (own, Lists::none(chunks.len(), tensor.outputs));
+            return (own, Lists::none(chunks.len(), quads.outputs()));
         }
-        let rest = Lists::of(chunks.len(), tensor.outputs, |chunk, output| {
+        let rest = Lists::of(chunks.len(), quads.outputs(), |chunk, output| {
             let before: usize = chunks[..chunk].iter().map(pairs).sum();
             let own = &outputs[output][before..][..pairs(&chunks[chunk])];
-            let quads = own.iter().flat_map(|[_, left]| left).zip(&at);
-            let left = quads.filter(|(quad, _)| **quad != [0; 4]);
+            let all = own.iter().flat_map(|[_, left]| left).zip(&at);
+            let left = all.filter(|(quad, _)| **quad != [0; 4]);
             paired(
                 &left.map(|(quad, at)| Entry { at: *at, weights: *quad }).collect::<Vec<_>>(),
                 true,

@@ -3,8 +3,8 @@
 use kernels::conv::Conv;
 use kernels::conv::depthwise;
 use kernels::integer::{
-    Arrangement, Depthwise, Ending, Input, Instructions, Layout, Maps, Method, Output, Rounding,
-    Summand, Weights,
+    Arrangement, Depthwise, Ending, Input, Instructions, Layout, Maps, Method, Output, Quads,
+    Rounding, Summand, Weights,
 };
 use kernels::{Activation, LANES, Lanes, Sides, Size, Window};
 use proptest::prelude::*;
@@ -122,7 +122,7 @@ impl Case {
             Ending { factors: &self.factors, bias: &self.bias, add, activation: self.activation };
         let expected = &self.values()[..to.bytes()];
         let bytes: Vec<u8> = expected.iter().map(|v| self.to.rounded(*v)).collect();
-        let weights = Weights::new(c, &self.weights, how);
+        let weights = Weights::new(c, &Quads::new(c, &self.weights, 1), how);
         let mut y = vec![0; to.words()];
         weights.forward(x, &end, Output::Words(&mut y, self.to));
         assert!(to.from_words(&y) == bytes, "{how:?}: bytes differ");
