@@ -15,6 +15,8 @@ pub(super) trait Dot {
     type Aid: Copy;
     /// Lanes of a register.
     const LANES: usize;
+    /// What [`Self::words`] takes off each byte, so that instructions that know signed bytes alone serve.
+    const LESS: i32 = 0;
 
     /// See [`Self::Aid`].
     unsafe fn aid() -> Self::Aid;
@@ -29,7 +31,7 @@ pub(super) trait Dot {
     unsafe fn words(at: *const Word) -> Self::Words;
     /// Four weights, in all lanes.
     unsafe fn weights(weights: i32) -> Self::Words;
-    /// `sums + x[0] * w[0] + .. + x[3] * w[3]`, `x` without a sign and `w` with one.
+    /// `sums + x[0] * w[0] + .. + x[3] * w[3]`; `w` has a sign, and `x` is bytes less [`Self::LESS`].
     unsafe fn add(aid: Self::Aid, sums: Self::Sums, x: Self::Words, w: Self::Words) -> Self::Sums;
     /// The same for two words of each operand; some instructions need sums that
     /// [fit sixteen bits](super::narrow::fits_i16).
@@ -251,4 +253,78 @@ mod x86 {
             }
         }
     );
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(super) use arm::Neon;
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use std::arch::aarch64::{
+        int8x16_t, int32x4_t, vdupq_n_s32, vdupq_n_u8, veorq_u8, vld1q_s32, vld1q_u8,
+        vreinterpretq_s8_s32, vreinterpretq_s8_u8, vst1q_s32,
+    };
+    use std::arch::asm;
+
+    use super::{Dot, Word};
+
+    /// Four lanes.
+    pub(crate) struct Neon;
+
+    impl Dot for Neon {
+        type Sums = int32x4_t;
+        type Words = int8x16_t;
+        type Aid = ();
+        const LANES: usize = 4;
+        const LESS: i32 = 128;
+
+        #[inline(always)]
+        unsafe fn aid() {}
+
+        #[inline(always)]
+        unsafe fn splat(value: i32) -> int32x4_t {
+            // SAFETY: the caller runs where these instructions are; so in all of these functions.
+            unsafe { vdupq_n_s32(value) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(at: *const i32) -> int32x4_t {
+            // SAFETY: the caller's promise.
+            unsafe { vld1q_s32(at) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(at: *mut i32, sums: int32x4_t) {
+            // SAFETY: the caller's promise.
+            unsafe { vst1q_s32(at, sums) };
+        }
+
+        #[inline(always)]
+        unsafe fn words(at: *const Word) -> int8x16_t {
+            // SAFETY: the caller's promise.
+            unsafe { vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at.cast()), vdupq_n_u8(0x80))) }
+        }
+
+        #[inline(always)]
+        unsafe fn weights(weights: i32) -> int8x16_t {
+            // SAFETY: as above.
+            unsafe { vreinterpretq_s8_s32(vdupq_n_s32(weights)) }
+        }
+
+        #[inline(always)]
+        unsafe fn add((): (), mut sums: int32x4_t, x: int8x16_t, w: int8x16_t) -> int32x4_t {
+            // The intrinsic is not stable.
+            // SAFETY: it reads and writes these registers alone.
+            unsafe {
+                asm!(
+                    "sdot {sums:v}.4s, {x:v}.16b, {w:v}.16b",
+                    sums = inout(vreg) sums,
+                    x = in(vreg) x,
+                    w = in(vreg) w,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+            sums
+        }
+    }
 }

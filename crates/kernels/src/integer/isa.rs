@@ -13,6 +13,8 @@ pub enum Instructions {
     Vnni256,
     /// Pairs of products in sixteen bits, which overflow where both weights are large, eight lanes.
     Avx2,
+    /// Four products a lane, four lanes: NEON with the dot-product instructions.
+    Neon,
     /// One lane.
     Scalar,
 }
@@ -26,7 +28,7 @@ impl Instructions {
             let forced = std::env::var(isa::VARIABLE).is_ok();
             let all = Self::available();
             let fits = |own: &&Self| match (isa::name(), own) {
-                (Ok("avx512"), _) | (Ok("avx2"), Self::Avx2) | (_, Self::Scalar) => true,
+                (Ok("avx512" | "neon"), _) | (Ok("avx2"), Self::Avx2) | (_, Self::Scalar) => true,
                 (Ok("avx2"), Self::Vnni256) => !forced,
                 _ => false,
             };
@@ -50,6 +52,10 @@ impl Instructions {
                 all.push(Self::Avx2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            all.push(Self::Neon);
+        }
         all.push(Self::Scalar);
         all
     }
@@ -60,6 +66,7 @@ impl Instructions {
             Self::Vnni512 => "AVX-512 VNNI",
             Self::Vnni256 => "AVX-VNNI",
             Self::Avx2 => "AVX2",
+            Self::Neon => "NEON",
             Self::Scalar => "scalar",
         }
     }
@@ -73,7 +80,7 @@ impl Instructions {
     pub(super) fn windows_of_four(self) -> usize {
         match self {
             Self::Vnni512 => 4,
-            Self::Vnni256 | Self::Avx2 | Self::Scalar => 1,
+            Self::Vnni256 | Self::Avx2 | Self::Neon | Self::Scalar => 1,
         }
     }
 
@@ -81,7 +88,7 @@ impl Instructions {
     pub(super) fn windows(self) -> usize {
         match self {
             Self::Vnni512 => 16,
-            Self::Vnni256 | Self::Avx2 | Self::Scalar => 4,
+            Self::Vnni256 | Self::Avx2 | Self::Neon | Self::Scalar => 4,
         }
     }
 }

@@ -7,6 +7,8 @@
 use std::ops::Range;
 
 use super::conv::Weights;
+#[cfg(target_arch = "aarch64")]
+use super::dot::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::dot::{Avx2, Vnni256, Vnni512};
 use super::dot::{Dot, Scalar};
@@ -66,6 +68,9 @@ impl Task<'_> {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: as above.
                 Instructions::Avx2 => unsafe { avx2(self, rooms) },
+                #[cfg(target_arch = "aarch64")]
+                // SAFETY: as above.
+                Instructions::Neon => unsafe { neon(self, rooms) },
                 _ => self.with::<Scalar>(rooms),
             }
         });
@@ -98,7 +103,7 @@ impl Task<'_> {
                 let kept = i.min(self.kept() - 1);
                 let sums = &mut kept_sums[kept * each..(kept + 1) * each];
                 if first == 0 {
-                    self.begin(quad, sums);
+                    self.begin::<D>(quad, sums);
                 }
                 if let Some(panels) = &weights.panels {
                     let panels = panels.of(quad, chunk);
@@ -122,10 +127,11 @@ impl Task<'_> {
         }
     }
 
-    /// Starts the accumulators at minus the zero point times the sum of the output's weights.
+    /// Starts the accumulators at minus the zero point times the sum of the output's weights, with what the
+    /// products leave out of each byte.
     #[inline(always)]
-    fn begin(&self, quad: usize, sums: &mut [i32]) {
-        let zero = (self.border & 255) as i32;
+    fn begin<D: Dot>(&self, quad: usize, sums: &mut [i32]) {
+        let zero = (self.border & 255) as i32 - D::LESS;
         for (r, sums) in sums.chunks_exact_mut(self.windows * LANES).enumerate() {
             let total = self.weights.totals.get(quad * 4 + r).copied().unwrap_or(0);
             sums.fill(-zero * total);
@@ -173,6 +179,11 @@ impl Task<'_> {
                 (2, 4, 1) => own.list::<D, 4, 1, 2>(pairs),
                 (2, 1, 2) => own.list::<D, 1, 2, 2>(pairs),
                 (2, 1, 1) => own.list::<D, 1, 1, 2>(pairs),
+                (4, 1, 4) => own.list::<D, 1, 4, 4>(pairs),
+                (4, 2, 2) => own.list::<D, 2, 2, 4>(pairs),
+                (4, 4, 1) => own.list::<D, 4, 1, 4>(pairs),
+                (4, 1, 2) => own.list::<D, 1, 2, 4>(pairs),
+                (4, 1, 1) => own.list::<D, 1, 1, 4>(pairs),
                 (16, 1, 4) => own.list::<D, 1, 4, 16>(pairs),
                 (16, 2, 2) => own.list::<D, 2, 2, 16>(pairs),
                 (16, 4, 1) => own.list::<D, 4, 1, 16>(pairs),
@@ -202,6 +213,7 @@ impl Task<'_> {
                 (1, 1, 2) => own.panel::<D, 1, 2, 1>(panels),
                 (1, 1, 1) => own.panel::<D, 1, 1, 1>(panels),
                 (2, 1, 1) => own.panel::<D, 1, 1, 2>(panels),
+                (4, 1, 1) => own.panel::<D, 1, 1, 4>(panels),
                 (16, 1, 1) => own.panel::<D, 1, 1, 16>(panels),
                 shape => unreachable!("no segment is {shape:?}"),
             }
@@ -271,4 +283,10 @@ fn vnni256(task: &Task, rooms: Rooms) {
 #[target_feature(enable = "avx2")]
 fn avx2(task: &Task, rooms: Rooms) {
     task.with::<Avx2>(rooms);
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod")]
+fn neon(task: &Task, rooms: Rooms) {
+    task.with::<Neon>(rooms);
 }
