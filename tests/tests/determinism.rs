@@ -111,6 +111,11 @@ fn fine_tuning() {
 }
 
 #[test]
+fn fine_tuning_for_integers() {
+    check(&format!("{FINETUNER} --quantise --calibration-images 64"));
+}
+
+#[test]
 fn scanning() {
     check(SCANNER);
 }

@@ -1,11 +1,11 @@
 //! What the integers of a network's activations stand for, found on training images.
 
 use artifact::{Error, Result};
-use cifar::{Normalise, Part, Size, View};
+use cifar::{Normalise, Part};
 use clap::{Args, ValueEnum};
 use inference::{Checked, Kind, Network};
 use packed::{Contents, Integers, Range};
-use quantise::{Rule, calibrate, without_shift};
+use quantise::{Rule, batches, calibrate, without_shift};
 use serde::Serialize;
 
 /// How activations are computed.
@@ -53,8 +53,6 @@ enum Ranges {
 
 /// The share of values that [`Ranges::Percentile`] leaves out.
 const OUTSIDE: f64 = 1e-4;
-/// Images that are shown together.
-const BATCH: usize = 64;
 
 impl Ranges {
     fn rule(self) -> Rule {
@@ -87,14 +85,9 @@ impl Flags {
     pub fn integers(self, contents: &Contents, part: &Part) -> Result<Integers> {
         let graph = &contents.graph;
         let network = Network::new(graph, &Checked { graph, tensors: &contents.tensors });
-        let count = part.len().min(self.calibration_images as usize);
-        let all: Vec<usize> = (0..count).map(|i| i * part.len() / count).collect();
         let normalise = Normalise::new(&contents.info.mean, &contents.info.std);
-        let shape = graph.images();
-        let size = Size { height: shape.h, width: shape.w };
-        let view = View { normalise: &normalise, size, augmented: None };
-        let batches = all.chunks(BATCH).map(|own| Ok(cifar::batch(part, own, &view)?.images));
-        let batches: Vec<Vec<f32>> = batches.collect::<Result<_>>()?;
+        let batches = batches(part, &normalise, graph.images(), self.calibration_images as usize)?;
+        let count = part.len().min(self.calibration_images as usize);
         let shown = batches.iter().map(Vec::as_slice);
         let found = calibrate(&network, shown, self.ranges.rule()).map_err(Error::Config)?;
         let corrected = without_shift(network, &found.means);

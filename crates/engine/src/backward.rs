@@ -38,7 +38,9 @@ impl Net {
         walk.outputs[count - 1] = Some(self.copied(logits)?);
         for group in self.groups().iter().rev() {
             let grad = walk.outputs[group.head].take();
-            walk.group(group, grad.expect("every node but the last is read"))?;
+            let grad = grad.expect("every node but the last is read");
+            self.through_rounding(group.head, &grad, tape.output(group.head))?;
+            walk.group(group, grad)?;
         }
         Ok(walk.params)
     }

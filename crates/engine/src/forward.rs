@@ -113,13 +113,20 @@ impl Net {
             factors: vec![None; count],
             lanes: batch.lanes,
         };
-        tape.outputs[0] = Some(self.images(batch)?);
+        let images = self.images(batch)?;
+        if mode.keeps() {
+            // In place: the batch's images are read by nothing else.
+            self.round_output(0, &images)?;
+        }
+        tape.outputs[0] = Some(images);
         self.workspace().begin(self.batch_size(batch.lanes));
         self.refresh()?;
         let mut unread: Vec<usize> = (0..count).map(|n| self.readers(n)).collect();
         for group in self.groups() {
             self.group(group, &mut tape, mode)?;
-            if !mode.keeps() {
+            if mode.keeps() {
+                self.round_output(group.head, tape.output(group.head))?;
+            } else {
                 self.forget(group, &mut tape, &mut unread)?;
             }
         }

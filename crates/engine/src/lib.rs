@@ -28,6 +28,7 @@ mod ops;
 mod optimiser;
 #[cfg(feature = "cuda")]
 mod resident;
+mod rounding;
 mod schedule;
 mod scorer;
 mod tensor;

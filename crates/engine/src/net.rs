@@ -16,6 +16,7 @@ use sparsity::Masks;
 use crate::choice::{self, Choice};
 use crate::layout::Order;
 use crate::ops::{Copy, apply};
+use crate::rounding::Rounded;
 use crate::workspace::Workspace;
 use crate::{Device, Tensor, sizes};
 
@@ -31,6 +32,8 @@ pub struct Net {
     workspace: Workspace,
     /// The layers of which a mask keeps so little that skipping the rest pays.
     sparse: Vec<Option<RefCell<Layer>>>,
+    /// What is rounded in training for integers.
+    pub(crate) rounded: Option<Rounded>,
     /// On a GPU, what its kernels read instead of a parameter: rounded to activations, or with rows
     /// as long as the images'.
     #[cfg(feature = "cuda")]
@@ -82,6 +85,7 @@ impl Net {
             identities: identities(&graph, device)?,
             workspace: Workspace::default(),
             sparse: (0..count).map(|_| None).collect(),
+            rounded: None,
             graph,
             values,
             first,
@@ -128,11 +132,12 @@ impl Net {
         }
     }
 
-    /// Arranges the present values of the sparse layers' weights.
+    /// Rounds the present weights where that is asked for, and arranges those of the sparse layers.
     pub(crate) fn refresh(&self) -> Result<()> {
+        self.round_weights()?;
         for (node, layer) in self.sparse.iter().enumerate() {
             if let Some(layer) = layer {
-                let weight = self.param(node, 0).candle();
+                let weight = self.weight(node).candle();
                 let (storage, layout) = weight.storage_and_layout();
                 let (Storage::Cpu(cpu), Some((start, end))) =
                     (&*storage, layout.contiguous_offsets())
@@ -213,7 +218,7 @@ impl Net {
         if let Some(copy) = self.copies.of(self.first[node]) {
             return copy;
         }
-        self.param(node, 0)
+        self.rounded_weight(node).unwrap_or_else(|| self.param(node, 0))
     }
 
     /// What kernels read instead of parameter `index`.

@@ -1,5 +1,6 @@
 //! Trains a pruned network under its masks: pruned checkpoint in, tuned checkpoint out.
 
+mod quantise;
 mod start;
 mod tune;
 

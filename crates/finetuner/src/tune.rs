@@ -12,6 +12,7 @@ use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, OnlyWith, Produce};
 
+use crate::quantise;
 use crate::start::{self, Begin, Rewind};
 
 /// Fine-tunes a pruned network under its masks.
@@ -60,12 +61,22 @@ struct Config {
     #[serde(flatten)]
     classes: ClassFlags,
     #[command(flatten)]
+    #[serde(flatten)]
+    quantise: quantise::Flags,
+    #[command(flatten)]
     fit: FitFlags,
 }
 
+const ONLY_WITH: [OnlyWith; FitFlags::ONLY_WITH.len() + 1] = {
+    let mut all = [quantise::Flags::ONLY_WITH; FitFlags::ONLY_WITH.len() + 1];
+    let (_, rest) = all.split_at_mut(1);
+    rest.copy_from_slice(FitFlags::ONLY_WITH);
+    all
+};
+
 impl stage::Command for Tune {
     const SECTION: &'static str = "finetuner";
-    const ONLY_WITH: &'static [OnlyWith] = FitFlags::ONLY_WITH;
+    const ONLY_WITH: &'static [OnlyWith] = &ONLY_WITH;
 
     fn common(&self) -> &Common {
         &self.common
@@ -73,6 +84,7 @@ impl stage::Command for Tune {
 
     fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
+        self.config.quantise.check(&device)?;
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));
@@ -96,7 +108,9 @@ impl stage::Command for Tune {
         let seed = self.produce.seed;
         let (flags, masks) = (&self.config.fit, &start.masks);
         let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
+        self.config.quantise.apply(&mut net, &data, &self.recalibration())?;
         let fitted = engine::fit(&mut net, &fit)?;
+        net.set_roundings(None)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
         let result = self.result((&start, &fitted), scores, &job)?;
         let job = job.timed(fitted.timings);
@@ -115,6 +129,12 @@ impl Tune {
         self.config.fit.check(&start.graph, images, skipped)
     }
 
+    /// How norm statistics are measured for the pruned weights.
+    fn recalibration(&self) -> Recalibration<'_> {
+        let (images, augment) = (self.config.recalibration_images, &self.config.fit.augment);
+        Recalibration { images, augment, seed: self.produce.seed }
+    }
+
     /// Scores of the pruned network as it came, the same recalibrated, and the tuned one.
     ///
     /// All at the stage's end: nothing is selected by them.
@@ -126,8 +146,7 @@ impl Tune {
     ) -> Result<[Scores; 3]> {
         net.set(&start.tensors)?;
         let as_is = engine::scores(net, data)?;
-        let (images, augment) = (self.config.recalibration_images, &self.config.fit.augment);
-        Recalibration { images, augment, seed: self.produce.seed }.apply(net, data)?;
+        self.recalibration().apply(net, data)?;
         let recalibrated = engine::scores(net, data)?;
         net.set(&fitted.best)?;
         Ok([as_is, recalibrated, engine::scores(net, data)?])

@@ -6,11 +6,13 @@
 //! adds to the mean of each output.
 
 mod histogram;
+mod images;
 mod observe;
 mod range;
 mod shift;
 mod ties;
 
+pub use images::batches;
 pub use observe::{Calibration, calibrate};
 pub use range::{Range, Rule};
 pub use shift::without_shift;

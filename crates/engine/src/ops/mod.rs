@@ -8,6 +8,7 @@ mod elementwise;
 mod norm;
 mod optimiser;
 mod pool;
+mod rounding;
 
 pub(crate) use channels::{
     Concat, CropBorders, Flatten, PadBorders, PadChannels, ScaleChannels, ScaleChannelsGrad,
@@ -25,6 +26,7 @@ pub(crate) use norm::{
 };
 pub(crate) use optimiser::{AdamStep, Average, Clamp, Norm, Rescale, SgdStep};
 pub(crate) use pool::{AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad};
+pub(crate) use rounding::{RoundRows, RoundValues, StopSaturated};
 
 use std::cell::RefCell;
 use std::time::Instant;

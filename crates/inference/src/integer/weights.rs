@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
+use kernels::integer::{rounded_weight, weight_scale};
 use packed::IntegerWeights;
 use rayon::prelude::*;
 
 use crate::{Conv, Weight};
-
-/// Steps of a weight on each side of 0.
-const STEPS: f32 = 127.0;
 
 /// The weights of `conv`: numbers are rounded, each output's by its largest (the scale is 1 where all are 0).
 pub fn integers(conv: &Conv) -> Cow<'_, IntegerWeights> {
@@ -20,13 +18,10 @@ pub fn integers(conv: &Conv) -> Cow<'_, IntegerWeights> {
     let mut scales = vec![1.0; conv.bias.len()];
     let rows = floats.par_chunks_exact(conv.row()).zip(weights.par_chunks_exact_mut(conv.row()));
     rows.zip(&mut scales).for_each(|((row, integers), scale)| {
-        let largest = row.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
-        if largest > 0.0 {
-            *scale = largest / STEPS;
-        }
+        *scale = weight_scale(row);
         // Zeros, which most weights may be, need no division.
         for (integer, weight) in integers.iter_mut().zip(row).filter(|(_, w)| **w != 0.0) {
-            *integer = (weight / *scale).round() as i8;
+            *integer = rounded_weight(*weight, *scale);
         }
     });
     Cow::Owned(IntegerWeights { weights, scales })

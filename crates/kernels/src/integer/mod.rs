@@ -25,6 +25,7 @@ mod pool;
 mod products;
 mod quads;
 mod reader;
+mod straight;
 mod task;
 mod words;
 
@@ -37,6 +38,7 @@ pub use layout::Layout;
 pub use pointwise::{Pointwise, Value, flatten};
 pub use pool::{Averages, Max, Padding, Rounded};
 pub use quads::Quads;
+pub use straight::{round_rows, round_values, rounded_weight, stop_saturated, weight_scale};
 pub use words::{Maps, Word, quads};
 
 /// What the integers of an activation stand for: `scale * (q - zero)`.

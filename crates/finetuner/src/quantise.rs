@@ -1,0 +1,82 @@
+//! What values are rounded to in training for integers.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use artifact::Error;
+use cifar::{Dataset, Normalise};
+use clap::{ArgAction, Args};
+use engine::{Net, Recalibration};
+use inference::{Checked, Network};
+use kernels::integer::Rounding;
+use quantise::{Rule, batches, calibrate};
+use serde::Serialize;
+use stage::{OnlyWith, Values};
+
+/// Training that ends in integers.
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct Flags {
+    /// Round weights and activations to 8 bits in the forward pass, as deployer's --activations int8 does, and
+    /// take gradients straight through: for what rounding after training loses
+    // Not there where it is not given: runs of earlier versions, which had no such flag, are the same.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value_t = false, action = ArgAction::Set)]
+    #[serde(skip_serializing_if = "is_false")]
+    quantise: bool,
+    /// Training images that ranges of activations are found on, before training
+    #[arg(long, value_name = "N", default_value_t = DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(skip_serializing_if = "is_default")]
+    calibration_images: u32,
+}
+
+const DEFAULT: u32 = 512;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_default(images: &u32) -> bool {
+    *images == DEFAULT
+}
+
+impl Flags {
+    /// Flags that act only beside others.
+    pub const ONLY_WITH: OnlyWith =
+        OnlyWith::new("calibration-images", "quantise", Values::OneOf(&["true"]));
+
+    /// Refuses a device that cannot round.
+    pub fn check(&self, device: &engine::Device) -> artifact::Result<()> {
+        if self.quantise && !device.is_cpu() {
+            let what = "--quantise: runs on the processor alone; say --device cpu";
+            return Err(Error::Config(what.into()));
+        }
+        Ok(())
+    }
+
+    /// Makes `net` round in training, if that is asked for: to ranges that its activations on images of `data` have
+    /// with norm statistics measured anew. Its values stay as they are.
+    pub fn apply(&self, net: &mut Net, data: &Dataset, norms: &Recalibration) -> Result<()> {
+        if !self.quantise {
+            return Ok(());
+        }
+        let given = net.tensors()?;
+        norms.apply(net, data)?;
+        let tensors = net.tensors()?;
+        net.set(&given)?;
+        let graph = net.graph();
+        let network = Network::new(graph, &Checked { graph, tensors: &tensors });
+        let normalise = Normalise::from(&data.info);
+        let images = self.calibration_images as usize;
+        let batches = batches(&data.train, &normalise, graph.images(), images)?;
+        let found = calibrate(&network, batches.iter().map(Vec::as_slice), Rule::SquaredError);
+        let found = found.map_err(Error::Config)?;
+        let layers = network.layers.iter().zip(&found.ranges);
+        let of: BTreeMap<String, Rounding> =
+            layers.map(|(layer, range)| (layer.name.clone(), range.rounding)).collect();
+        tracing::info!("weights and the outputs of {} layers are rounded to 8 bits", of.len() - 1);
+        net.set_roundings(Some(&of))
+    }
+}
