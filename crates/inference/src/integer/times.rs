@@ -5,7 +5,8 @@
 
 use kernels::conv::Conv;
 use kernels::integer::{
-    self, Ending, Input, Layout, Maps, Method, Output, Quads, Rounding, Weights, quads,
+    self, Ending, Input, Instructions, Layout, Maps, Method, Output, Quads, Rounding, Weights,
+    quads,
 };
 use kernels::{Lanes, Size};
 use tuning::seconds;
@@ -16,12 +17,18 @@ use crate::times::{MOST, TIMES, Unknown, VERSION, batch, on_line};
 
 /// Shares of quads at which the sparse kernel is timed.
 const DENSITIES: [f64; 2] = [0.05, 0.3];
-/// The share below which skipping quads is usually faster.
-const USUAL: f64 = 0.45;
+/// The share below which skipping quads is usually faster than multiplying all of them.
+fn usual(instructions: Instructions) -> f64 {
+    match instructions {
+        // Matrices of all quads are multiplied four times as fast.
+        Instructions::Amx => 0.1,
+        _ => 0.45,
+    }
+}
 
 /// How `conv`, of which a share `density` of the quads of weights is not zero, is run fastest.
 pub(super) fn method(conv: &Conv, density: f64, how: How) -> Method {
-    let guess = if density < USUAL { Method::Sparse } else { Method::Dense };
+    let guess = if density < usual(how.instructions) { Method::Sparse } else { Method::Dense };
     if density >= MOST {
         return Method::Dense;
     }

@@ -4,13 +4,15 @@ use rayon::prelude::*;
 
 use super::ending::Rounder;
 use super::lists::Lists;
+#[cfg(target_arch = "x86_64")]
+use super::matrix::{self, Matrices};
 use super::panels::Panels;
 use super::quads::Quads;
-use super::reader::Reader;
+use super::reader::{Gather, Reader};
 use super::task::{Destination, Task};
 use super::{Ending, Instructions, Layout, Rounding, Word};
 use crate::conv::Conv;
-use crate::conv::tiling::Share;
+use crate::conv::tiling::{Item, Share};
 use crate::shared::Shared;
 use crate::{LANES, Lanes, Size};
 
@@ -47,11 +49,22 @@ pub struct Weights {
     pub(super) arrangement: Arrangement,
     /// For one block of lanes.
     reader: Reader,
-    pub(super) panels: Option<Panels>,
-    /// All quads that are not zero, or what `panels` leave.
+    /// Those of one image, all of which are in that block.
+    items: Vec<(Item, Gather)>,
+    pub(super) dense: Dense,
+    /// All quads that are not zero, or what `dense` leaves.
     pub(super) lists: Lists,
     /// The sum of each output's weights.
     pub(super) totals: Vec<i32>,
+}
+
+/// All weights, as the instructions want them.
+pub(super) enum Dense {
+    /// Only those that are not zero are needed.
+    Skipped,
+    Panels(Panels),
+    #[cfg(target_arch = "x86_64")]
+    Matrices(Matrices),
 }
 
 /// Where the results go.
@@ -92,18 +105,29 @@ impl Weights {
             "instructions of this machine"
         );
         let layout = if arrangement.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(1)) };
-        let share = Share { windows: WINDOWS, room: ROOM, in_place: true };
-        let reader = Reader::new(conv, layout, share);
+        let by_matrices =
+            arrangement.method == Method::Dense && arrangement.instructions == Instructions::Amx;
+        // Matrices read all channels of a window at once.
+        let room = if by_matrices { usize::MAX } else { ROOM };
+        let reader = Reader::new(conv, layout, Share { windows: WINDOWS, room, in_place: true });
         let (s, tiling) = (&reader.s, &reader.tiling);
         let narrow_sums = arrangement.instructions.have_narrow_sums();
-        let (panels, lists) = match arrangement.method {
-            Method::Sparse => (None, Lists::new(s, tiling, quads, narrow_sums)),
-            Method::Dense => {
+        let (dense, lists) = match arrangement {
+            Arrangement { method: Method::Sparse, .. } => {
+                (Dense::Skipped, Lists::new(s, tiling, quads, narrow_sums))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Arrangement { instructions: Instructions::Amx, .. } => {
+                let matrices = Matrices::new(s, tiling, quads);
+                (Dense::Matrices(matrices), Lists::none(1, quads.outputs()))
+            }
+            _ => {
                 let (panels, rest) = Panels::new(s, tiling, quads, narrow_sums);
-                (Some(panels), rest)
+                (Dense::Panels(panels), rest)
             }
         };
-        Self { conv: *conv, arrangement, panels, lists, totals: quads.totals(), reader }
+        let items = if arrangement.tiles { reader.items() } else { vec![] };
+        Self { conv: *conv, arrangement, items, dense, lists, totals: quads.totals(), reader }
     }
 
     /// `y = end(conv(x))`.
@@ -123,7 +147,11 @@ impl Weights {
         let to = match y {
             Output::Words(y, rounding) => {
                 assert_eq!(y.len(), words, "output");
-                Destination::Words(Shared::new(y), Rounder::new(rounding))
+                let rounder = Rounder::new(rounding);
+                match rounder.after(end.activation) {
+                    Some(bounded) => Destination::Bounded(Shared::new(y), bounded),
+                    None => Destination::Words(Shared::new(y), rounder),
+                }
             }
             Output::Floats(y) => {
                 let pixels = layout.map(output).pixels();
@@ -141,11 +169,21 @@ impl Weights {
         let items = reader.tiling.items;
         // With tiles each task makes its own copy of what it reads: no more tasks than threads.
         let tasks = if self.arrangement.tiles { 1 } else { 2 } * rayon::current_num_threads();
-        let splits = tasks.div_ceil(items).min(reader.s.outputs);
+        let (outputs, unit) = (reader.s.outputs, self.unit());
+        let units = outputs.div_ceil(unit);
+        let splits = tasks.div_ceil(items).min(units);
         let border = Word::from_le_bytes([x.rounding.zero; 4]);
         let run = |i: usize| {
-            let (split, outputs) = (i % splits, reader.s.outputs);
-            let item = reader.tiling.item(&reader.s, i / splits);
+            let split = i % splits;
+            let first = |split: usize| (split * units / splits * unit).min(outputs);
+            let of_batch;
+            let (item, gather) = if let Some((item, gather)) = self.items.get(i / splits) {
+                (item, gather)
+            } else {
+                // Each lane reads its own lane: nothing is gathered.
+                of_batch = (reader.tiling.item(&reader.s, i / splits), Gather::default());
+                (&of_batch.0, &of_batch.1)
+            };
             let task = Task {
                 weights: self,
                 reader,
@@ -154,12 +192,22 @@ impl Weights {
                 end,
                 windows: item.blocks.len() * item.windows(),
                 item,
-                quads: split * outputs / splits..(split + 1) * outputs / splits,
+                gather,
+                quads: first(split)..first(split + 1),
                 to: &to,
             };
             task.run();
         };
         let tasks = items * splits;
         if tasks == 1 { run(0) } else { (0..tasks).into_par_iter().for_each(run) }
+    }
+
+    /// Quads of outputs that are computed together.
+    fn unit(&self) -> usize {
+        match self.dense {
+            Dense::Skipped | Dense::Panels(_) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Dense::Matrices(_) => matrix::OUTPUTS / 4,
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) trait Dot {
     unsafe fn load(at: *const i32) -> Self::Sums;
     /// Writes sums to memory.
     unsafe fn store(at: *mut i32, sums: Self::Sums);
+    /// The sums of both.
+    unsafe fn sum(a: Self::Sums, b: Self::Sums) -> Self::Sums;
     /// Words in memory.
     unsafe fn words(at: *const Word) -> Self::Words;
     /// Four weights, in all lanes.
@@ -82,6 +84,11 @@ impl Dot for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn sum(a: i32, b: i32) -> i32 {
+        a + b
+    }
+
+    #[inline(always)]
     unsafe fn words(at: *const Word) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { at.read() }
@@ -107,8 +114,8 @@ mod x86 {
     use std::arch::x86_64::{
         __m256i, __m512i, _mm256_add_epi16, _mm256_add_epi32, _mm256_dpbusd_avx_epi32,
         _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16,
-        _mm256_set1_epi32, _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_loadu_si512,
-        _mm512_set1_epi32, _mm512_storeu_si512,
+        _mm256_set1_epi32, _mm256_storeu_si256, _mm512_add_epi32, _mm512_dpbusd_epi32,
+        _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
     };
 
     use super::{Dot, Word};
@@ -141,6 +148,12 @@ mod x86 {
         unsafe fn store(at: *mut i32, sums: __m512i) {
             // SAFETY: the caller's promise.
             unsafe { _mm512_storeu_si512(at.cast(), sums) };
+        }
+
+        #[inline(always)]
+        unsafe fn sum(a: __m512i, b: __m512i) -> __m512i {
+            // SAFETY: as above.
+            unsafe { _mm512_add_epi32(a, b) }
         }
 
         #[inline(always)]
@@ -195,6 +208,12 @@ mod x86 {
                 unsafe fn store(at: *mut i32, sums: __m256i) {
                     // SAFETY: the caller's promise.
                     unsafe { _mm256_storeu_si256(at.cast(), sums) };
+                }
+
+                #[inline(always)]
+                unsafe fn sum(a: __m256i, b: __m256i) -> __m256i {
+                    // SAFETY: as above.
+                    unsafe { _mm256_add_epi32(a, b) }
                 }
 
                 #[inline(always)]
@@ -261,7 +280,7 @@ pub(super) use arm::Neon;
 #[cfg(target_arch = "aarch64")]
 mod arm {
     use std::arch::aarch64::{
-        int8x16_t, int32x4_t, vdupq_n_s32, vdupq_n_u8, veorq_u8, vld1q_s32, vld1q_u8,
+        int8x16_t, int32x4_t, vaddq_s32, vdupq_n_s32, vdupq_n_u8, veorq_u8, vld1q_s32, vld1q_u8,
         vreinterpretq_s8_s32, vreinterpretq_s8_u8, vst1q_s32,
     };
     use std::arch::asm;
@@ -297,6 +316,12 @@ mod arm {
         unsafe fn store(at: *mut i32, sums: int32x4_t) {
             // SAFETY: the caller's promise.
             unsafe { vst1q_s32(at, sums) };
+        }
+
+        #[inline(always)]
+        unsafe fn sum(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+            // SAFETY: as above.
+            unsafe { vaddq_s32(a, b) }
         }
 
         #[inline(always)]

@@ -1,5 +1,5 @@
 //! What follows a sum of integers: factor, bias, summand, activation, rounding.
-#![allow(unsafe_code, reason = "conversion of floats that are known to fit")]
+#![allow(unsafe_code, reason = "sums are read and words written through pointers")]
 
 use super::{Rounding, Word};
 use crate::activation::Applied;
@@ -40,77 +40,17 @@ impl Ending<'_> {
         }
         self.activation.map_or(value, |activation| activation.of(value))
     }
-
-    /// The integers of [`Self::value`] of sixteen lanes, of which `summands` holds channel `output % 4`.
-    #[inline(always)]
-    pub(super) fn steps(
-        &self,
-        output: usize,
-        sums: &[i32; LANES],
-        summands: Option<&[Word; LANES]>,
-        to: Rounder,
-    ) -> [u32; LANES] {
-        let Some((low, high)) = bounds(self.activation) else {
-            return to.steps(&self.values(output, sums, summands));
-        };
-        let mut values = self.before_activation(output, sums, summands);
-        for value in &mut values {
-            *value = bounded(*value, low, high);
-        }
-        to.steps(&values)
-    }
-
-    /// [`Self::value`] of sixteen lanes, of which `summands` holds channel `output % 4`.
-    pub(super) fn values(
-        &self,
-        output: usize,
-        sums: &[i32; LANES],
-        summands: Option<&[Word; LANES]>,
-    ) -> [f32; LANES] {
-        let mut values = self.before_activation(output, sums, summands);
-        activated(&mut values, self.activation);
-        values
-    }
-
-    #[inline(always)]
-    fn before_activation(
-        &self,
-        output: usize,
-        sums: &[i32; LANES],
-        summands: Option<&[Word; LANES]>,
-    ) -> [f32; LANES] {
-        let (factor, bias) = (self.factors[output], self.bias[output]);
-        let mut values = [0.0; LANES];
-        for lane in 0..LANES {
-            values[lane] = sums[lane] as f32 * factor + bias;
-        }
-        if let (Some(words), Some(Summand { rounding, .. })) = (summands, self.add) {
-            let (shift, zero) = (8 * (output % 4), i32::from(rounding.zero));
-            for lane in 0..LANES {
-                let byte = (words[lane] >> shift & 255) as i32;
-                values[lane] += rounding.scale * (byte - zero) as f32;
-            }
-        }
-        values
-    }
 }
 
 /// The usual activations as bounds; None for the others, which are too large to inline into the caller.
 #[inline(always)]
-fn bounds(activation: Option<Activation>) -> Option<(f32, f32)> {
+fn bounds(activation: Option<Activation>) -> Option<[f32; 2]> {
     match activation {
-        None => Some((f32::NEG_INFINITY, f32::INFINITY)),
-        Some(Activation::Relu) => Some((0.0, f32::INFINITY)),
-        Some(Activation::Relu6) => Some((0.0, 6.0)),
+        None => Some([f32::NEG_INFINITY, f32::INFINITY]),
+        Some(Activation::Relu) => Some([0.0, f32::INFINITY]),
+        Some(Activation::Relu6) => Some([0.0, 6.0]),
         Some(_) => None,
     }
-}
-
-/// `value` within bounds; NaN stays NaN.
-#[inline(always)]
-fn bounded(value: f32, low: f32, high: f32) -> f32 {
-    let above = if value < low { low } else { value };
-    if above > high { high } else { above }
 }
 
 pub(super) fn activated(values: &mut [f32], activation: Option<Activation>) {
@@ -167,31 +107,151 @@ pub(super) fn finished(
     activation: Option<Activation>,
     to: Rounder,
 ) -> [u8; BYTES] {
-    match bounds(activation) {
-        Some((low, high)) => {
-            for value in values.iter_mut() {
-                *value = bounded(*value, low, high);
-            }
-        }
-        None => activated(values, activation),
-    }
+    let to = to.after(activation).unwrap_or_else(|| {
+        activated(values, activation);
+        to
+    });
     let mut bytes = [0; BYTES];
     for i in 0..BYTES {
-        bytes[i] = to.step(values[i]);
+        bytes[i] = to.step(values[i]) as u8;
     }
     bytes
 }
 
-/// A rounding whose inverse is known.
+/// What follows the sums of a quad of channels; where there is no channel, factor and bias are 0.
+pub(super) struct QuadEnding<'a> {
+    factors: [f32; 4],
+    bias: [f32; 4],
+    add: Option<Summand<'a>>,
+    activation: Option<Activation>,
+}
+
+impl<'a> Ending<'a> {
+    /// What follows the sums of channels `4 * quad ..`.
+    pub(super) fn of_quad(&self, quad: usize) -> QuadEnding<'a> {
+        let four = |all: &[f32]| {
+            std::array::from_fn(|r| all.get(4 * quad + r).copied().unwrap_or_default())
+        };
+        let (factors, bias) = (four(self.factors), four(self.bias));
+        QuadEnding { factors, bias, add: self.add, activation: self.activation }
+    }
+}
+
+impl QuadEnding<'_> {
+    /// [`Ending::value`] of sixteen lanes of channel `r`, whose summands begin at word `at`.
+    pub(super) fn values(&self, r: usize, sums: &[i32; LANES], at: usize) -> [f32; LANES] {
+        let mut values = [0.0; LANES];
+        for lane in 0..LANES {
+            values[lane] = sums[lane] as f32 * self.factors[r] + self.bias[r];
+        }
+        if let Some(Summand { words, rounding }) = self.add {
+            let words = lanes(words, at);
+            for lane in 0..LANES {
+                values[lane] += rounding.value((words[lane] >> (8 * r)) as u8);
+            }
+        }
+        activated(&mut values, self.activation);
+        values
+    }
+
+    /// The words of [`Self::values`] of all four channels.
+    pub(super) fn words(&self, sums: [&[i32; LANES]; 4], at: usize, to: Rounder) -> [Word; LANES] {
+        let mut words = [0; LANES];
+        for r in 0..4 {
+            let steps = to.steps(&self.values(r, sums[r], at));
+            for lane in 0..LANES {
+                words[lane] |= steps[lane] << (8 * r);
+            }
+        }
+        words
+    }
+
+    /// Writes the words of [`Self::values`] of all four channels, where `to` comes [after](Rounder::after) the
+    /// activation, to each of `targets`, `shift` words behind, in `out`.
+    ///
+    /// # Safety
+    /// From `sums` on each channel must have a vector for each target, the next channel `step` sums behind it, and
+    /// a vector at each target be in range of `out` and of the summand.
+    #[inline(always)]
+    pub(super) unsafe fn write_bounded(
+        &self,
+        (sums, step): (*const i32, usize),
+        to: Rounder,
+        (targets, shift): (&[usize], usize),
+        out: *mut Word,
+    ) {
+        let Self { factors, bias, add, .. } = *self;
+        let mut sums = sums;
+        for target in targets {
+            let (at, mut words) = (target + shift, [0; LANES]);
+            // SAFETY: the caller's promise; so below.
+            let four = [0, 1, 2, 3].map(|r| unsafe { &*sums.add(r * step).cast::<[i32; LANES]>() });
+            if let Some(Summand { words: added, rounding }) = add {
+                let zero = i32::from(rounding.zero);
+                // SAFETY: as above.
+                let added = unsafe { &*added.as_ptr().add(at).cast::<[Word; LANES]>() };
+                for lane in 0..LANES {
+                    for r in 0..4 {
+                        let steps = (added[lane] >> (8 * r) & 255) as i32 - zero;
+                        let value = four[r][lane] as f32 * factors[r] + bias[r];
+                        words[lane] |= to.step(value + rounding.scale * steps as f32) << (8 * r);
+                    }
+                }
+            } else {
+                for lane in 0..LANES {
+                    for r in 0..4 {
+                        let value = four[r][lane] as f32 * factors[r] + bias[r];
+                        words[lane] |= to.step(value) << (8 * r);
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe {
+                out.add(at).cast::<[Word; LANES]>().write(words);
+                sums = sums.add(LANES);
+            }
+        }
+    }
+}
+
+/// Sixteen lanes of `words`.
+#[inline(always)]
+fn lanes(words: &[Word], at: usize) -> &[Word; LANES] {
+    words[at..].first_chunk().expect("a vector of words")
+}
+
+/// Added to a float of at most 2^22 it rounds it to an integer, of two equally near to the even one, in the
+/// lowest bits.
+const TO_INTEGER: f32 = 12_582_912.0;
+
+/// A rounding with all that can be computed beforehand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rounder {
     inverse: f32,
-    zero: f32,
+    /// The least and the most steps from the integer that stands for 0.
+    low: f32,
+    high: f32,
+    /// The bits of [`TO_INTEGER`] less that integer.
+    offset: u32,
 }
 
 impl Rounder {
     pub(super) fn new(rounding: Rounding) -> Self {
-        Self { inverse: rounding.inverse(), zero: f32::from(rounding.zero) }
+        let zero = f32::from(rounding.zero);
+        Self {
+            inverse: rounding.inverse(),
+            low: -zero,
+            high: 255.0 - zero,
+            offset: TO_INTEGER.to_bits() - u32::from(rounding.zero),
+        }
+    }
+
+    /// The rounding of what `activation` makes of a value, if that lies within bounds: as no step of rounding
+    /// changes an order, steps can be bounded instead of values.
+    #[inline(always)]
+    pub(super) fn after(self, activation: Option<Activation>) -> Option<Self> {
+        let [low, high] = bounds(activation)?.map(|bound| bound * self.inverse);
+        Some(Self { low: self.low.max(low), high: self.high.min(high), ..self })
     }
 
     /// [`Rounding::rounded`] of sixteen lanes, as integers.
@@ -199,24 +259,18 @@ impl Rounder {
     pub(super) fn steps(self, values: &[f32; LANES]) -> [u32; LANES] {
         let mut steps = [0; LANES];
         for lane in 0..LANES {
-            steps[lane] = self.within(values[lane]) as u32;
+            steps[lane] = self.step(values[lane]);
         }
         steps
     }
 
+    /// [`Rounding::rounded`], as an integer.
     #[inline(always)]
-    fn within(self, value: f32) -> i32 {
-        let value = (value * self.inverse).round_ties_even() + self.zero;
-        // NaN becomes 0, as with `as u8`.
-        let value = if value > 0.0 { value } else { 0.0 };
-        let value = if value < 255.0 { value } else { 255.0 };
-        // SAFETY: the value is from 0 to 255. A saturating conversion would not be vectorised.
-        unsafe { value.to_int_unchecked() }
-    }
-
-    /// [`Rounding::rounded`].
-    #[inline(always)]
-    pub(super) fn step(self, value: f32) -> u8 {
-        self.within(value) as u8
+    pub(super) fn step(self, value: f32) -> u32 {
+        let steps = value * self.inverse;
+        // NaN becomes the least.
+        let steps = if steps > self.low { steps } else { self.low };
+        let steps = if steps < self.high { steps } else { self.high };
+        (steps + TO_INTEGER).to_bits().wrapping_sub(self.offset)
     }
 }

@@ -39,7 +39,7 @@ impl Kernel<(&[f32], Maps, usize, Rounder, &mut [Word])> for Round {
                 let at = (map * size.h + tile.row + row) * size.w + tile.column;
                 let values = &images[at..][..tile.size.w];
                 for (value, word) in values.iter().zip(words[lane..].iter_mut().step_by(LANES)) {
-                    *word |= Word::from(to.step(*value)) << (8 * place);
+                    *word |= to.step(*value) << (8 * place);
                 }
             }
         }
@@ -104,7 +104,7 @@ pub fn from_floats(values: &[f32], (maps, rounding): (Maps, Rounding), words: &m
             Layout::Images(_) => simd::<FromFloats, _>((values, to, words)),
             Layout::Tiles => each(size, |pixel, word| {
                 for (r, values) in values.chunks_exact(plane).enumerate() {
-                    words[word] |= Word::from(to.step(values[pixel * LANES])) << (8 * r);
+                    words[word] |= to.step(values[pixel * LANES]) << (8 * r);
                 }
             }),
         }

@@ -82,8 +82,11 @@ impl Lists {
         })
     }
 
-    /// The pairs of `chunk` for `output`.
+    /// The pairs of `chunk` for `output`; none where there is no such output.
     pub fn pairs(&self, chunk: usize, output: usize) -> &[Pair] {
+        if output >= self.outputs {
+            return &[];
+        }
         let i = chunk * self.outputs + output;
         let range: Range<usize> = self.starts[i] as usize..self.starts[i + 1] as usize;
         &self.pairs[range]

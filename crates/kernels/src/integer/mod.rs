@@ -17,6 +17,8 @@ mod floats;
 mod isa;
 mod layout;
 mod lists;
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 mod narrow;
 mod panels;
 mod planes;

@@ -14,6 +14,14 @@ use crate::conv::tiling::Tiling;
 /// The weights of four outputs for two (quad of inputs, tap).
 pub(super) type Panel = [[i32; 4]; 2];
 
+/// Panels of a quad of outputs for a chunk of channels.
+#[derive(Clone, Copy)]
+pub(super) struct ChunkPanels<'a> {
+    pub panels: &'a [Panel],
+    /// Where both of each panel read.
+    pub taps: &'a [[u32; 2]],
+}
+
 /// The weights of quads of outputs: for each chunk of channels, (quad of inputs, tap) in pairs.
 #[derive(Debug, Clone)]
 pub(super) struct Panels {
@@ -88,10 +96,10 @@ impl Panels {
         (own, rest)
     }
 
-    /// The weights of `quad` of outputs for chunk `chunk`, and where they read.
-    pub fn of(&self, quad: usize, chunk: usize) -> (&[Panel], &[[u32; 2]]) {
+    /// The weights of `quad` of outputs for chunk `chunk`.
+    pub fn of(&self, quad: usize, chunk: usize) -> ChunkPanels<'_> {
         let before: usize = self.taps[..chunk].iter().map(Vec::len).sum();
         let taps = &self.taps[chunk];
-        (&self.words[quad * self.row + before..][..taps.len()], taps)
+        ChunkPanels { panels: &self.words[quad * self.row + before..][..taps.len()], taps }
     }
 }

@@ -70,13 +70,14 @@ impl Planes {
         // One chunk of one quad.
         let share = Share { windows: 256, room: 0, in_place: true };
         let reader = Reader::with_output(&conv, output, layout, share);
-        let item = |i| {
-            let item = reader.tiling.item(&reader.s, i);
-            let gather = reader.gather(&item);
-            (item, gather)
-        };
-        let items = (0..reader.tiling.items).map(item).collect();
-        Self { taps: reader.tiling.taps(&reader.s), items, reader, channels, size, output }
+        Self {
+            taps: reader.tiling.taps(&reader.s),
+            items: reader.items(),
+            reader,
+            channels,
+            size,
+            output,
+        }
     }
 
     /// Applies `each` to every window of `x`; `border` surrounds its maps.

@@ -4,7 +4,7 @@
 use super::Word;
 use super::dot::Dot;
 use super::lists::Pair;
-use super::panels::Panel;
+use super::panels::ChunkPanels;
 use crate::LANES;
 
 /// Distances between the windows of a segment; columns are a vector apart.
@@ -70,51 +70,105 @@ impl Windows {
         }
     }
 
-    /// Adds the products of `pairs` to the sums of `R x C` windows of an output.
+    /// Adds the products of `pairs` to the sums of `R x C` windows of an output, or to `start`, where sums begin.
+    /// `U` pairs are added to sums of their own, so that where windows are few they do not wait for each other.
     ///
     /// # Safety
     /// All reads and writes must be in range.
     #[inline(always)]
-    pub(super) unsafe fn list<D: Dot, const R: usize, const C: usize, const V: usize>(
+    pub(super) unsafe fn list<
+        D: Dot,
+        const R: usize,
+        const C: usize,
+        const V: usize,
+        const U: usize,
+    >(
         self,
         pairs: &[Pair],
+        start: Option<i32>,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             let aid = D::aid();
-            let mut sums = [[[D::splat(0); V]; C]; R];
-            self.each::<D, R, C, V>(0, |at, [r, c, v]| sums[r][c][v] = D::load(at));
-            for pair in pairs {
-                let weights = pair.weights.map(|w| D::weights(w));
+            let mut sums = [[[[D::splat(0); V]; C]; R]; U];
+            match start {
+                Some(start) => sums[0] = [[[D::splat(start); V]; C]; R],
+                None => self.each::<D, R, C, V>(0, |at, [r, c, v]| sums[0][r][c][v] = D::load(at)),
+            }
+            let (many, rest) = pairs.as_chunks::<U>();
+            for pairs in many {
+                for u in 0..U {
+                    self.pair::<D, R, C, V>(aid, &pairs[u], &mut sums[u]);
+                }
+            }
+            for pair in rest {
+                self.pair::<D, R, C, V>(aid, pair, &mut sums[0]);
+            }
+            let [first, others @ ..] = &mut sums[..] else { unreachable!("U is not 0") };
+            for other in others {
                 for r in 0..R {
                     for c in 0..C {
                         for v in 0..V {
-                            let place = r * self.steps.pitch + c * LANES + v * D::LANES;
-                            let x = pair.at.map(|at| D::words(self.x.add(at as usize + place)));
-                            sums[r][c][v] = D::add_both(aid, sums[r][c][v], x, weights);
+                            first[r][c][v] = D::sum(first[r][c][v], other[r][c][v]);
                         }
                     }
                 }
             }
-            self.each::<D, R, C, V>(0, |at, [r, c, v]| D::store(at, sums[r][c][v]));
+            self.each::<D, R, C, V>(0, |at, [r, c, v]| D::store(at, first[r][c][v]));
         }
     }
 
-    /// Adds the products of `panels`, which read at `taps`, to the sums of `R x C` windows of four outputs.
+    /// Adds the products of `pair` to `sums`.
+    ///
+    /// # Safety
+    /// As for [`Self::list`].
+    #[inline(always)]
+    unsafe fn pair<D: Dot, const R: usize, const C: usize, const V: usize>(
+        self,
+        aid: D::Aid,
+        pair: &Pair,
+        sums: &mut [[[D::Sums; V]; C]; R],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let weights = [D::weights(pair.weights[0]), D::weights(pair.weights[1])];
+            for r in 0..R {
+                for c in 0..C {
+                    for v in 0..V {
+                        let place = r * self.steps.pitch + c * LANES + v * D::LANES;
+                        let [a, b] = pair.at;
+                        let x = [
+                            D::words(self.x.add(a as usize + place)),
+                            D::words(self.x.add(b as usize + place)),
+                        ];
+                        sums[r][c][v] = D::add_both(aid, sums[r][c][v], x, weights);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the products of panels to the sums of `R x C` windows of four outputs, or to
+    /// `start`, where sums begin.
     ///
     /// # Safety
     /// As for [`Self::list`].
     #[inline(always)]
     pub(super) unsafe fn panel<D: Dot, const R: usize, const C: usize, const V: usize>(
         self,
-        (panels, taps): (&[Panel], &[[u32; 2]]),
+        ChunkPanels { panels, taps }: ChunkPanels,
+        start: Option<[i32; 4]>,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             let aid = D::aid();
             let mut sums = [[[[D::splat(0); V]; C]; R]; 4];
             for o in 0..4 {
-                self.each::<D, R, C, V>(o, |at, [r, c, v]| sums[o][r][c][v] = D::load(at));
+                if let Some(start) = start {
+                    sums[o] = [[[D::splat(start[o]); V]; C]; R];
+                } else {
+                    self.each::<D, R, C, V>(o, |at, [r, c, v]| sums[o][r][c][v] = D::load(at));
+                }
             }
             for ([first, second], [a, b]) in panels.iter().zip(taps) {
                 let x = self.read::<D, R, C, V>(*a);

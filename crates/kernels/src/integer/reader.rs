@@ -58,13 +58,23 @@ impl Reader {
         Self { s, tiling, ..*self }
     }
 
+    /// All items, and how what each of them reads is gathered.
+    pub fn items(&self) -> Vec<(Item, Gather)> {
+        let item = |i| {
+            let item = self.tiling.item(&self.s, i);
+            let gather = self.gather(&item);
+            (item, gather)
+        };
+        (0..self.tiling.items).map(item).collect()
+    }
+
     /// Words that the room of an item takes.
     pub fn room(&self) -> usize {
         self.tiling.room(&self.s)
     }
 
     /// How what `item` reads is gathered, the same for all channels.
-    pub fn gather(&self, item: &Item) -> Gather {
+    fn gather(&self, item: &Item) -> Gather {
         let mut maps = vec![];
         if !self.own_lanes {
             for phase in self.tiling.phases(&self.s, item) {
@@ -116,7 +126,7 @@ impl Reader {
 }
 
 /// How the lanes of what an item reads are gathered; empty where each lane reads only its own lane.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Gather {
     maps: Vec<GatheredMap>,
 }
