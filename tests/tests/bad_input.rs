@@ -84,6 +84,20 @@ fn images() {
 }
 
 #[test]
+fn training_for_integers() {
+    let place = house();
+    let with = |flags: &str| format!("{TUNE} pruned {flags}");
+    refused(
+        &place,
+        &[
+            (&with("--calibration-images 64"), 3, "has no effect with --quantise false"),
+            (&with("--quantise --calibration-images 0"), 2, "0 is not in 1.."),
+            (&with("--quantise --reinit"), 3, "--quantise: ranges would be those of weights"),
+        ],
+    );
+}
+
+#[test]
 fn datasets() {
     let place = house();
     copy(&place.path("data"), &place.path("changed"));

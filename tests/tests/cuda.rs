@@ -112,6 +112,12 @@ fn masks_hold_and_checkpoints_load_anywhere() {
          --recalibration-images 32 --device cuda --out scan",
     );
     assert!(said.out.contains("scan/manifest.yaml"), "{said:?}");
+    let said = house.run(
+        "finetuner --checkpoint pruned --data data --quantise --device cuda --out integers",
+        &[],
+    );
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    assert!(said.err.contains("--quantise: runs on the processor alone"), "{}", said.err);
 }
 
 /// What is said where something is missing; only an emulated device can be made to lack it.

@@ -132,6 +132,17 @@ fn another_seed_is_another_run() {
 }
 
 #[test]
+fn training_for_integers_is_another_run() {
+    let place = start();
+    let run = |flags: &str, out: &str| {
+        let line = "finetuner --data data --checkpoint pruned --epochs 1 --recalibration-images 64";
+        place.succeeds(&format!("{line} {flags} --out {out}"));
+        place.bytes(&format!("{out}/{}", names::MODEL))
+    };
+    assert_ne!(run("", "floats"), run("--quantise --calibration-images 64", "integers"));
+}
+
+#[test]
 fn the_same_training_again_changes_nothing_downstream() {
     let place = start();
     let pruned = "pruner --checkpoint dense --sparsity 0.8 --out pruned";

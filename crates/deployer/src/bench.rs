@@ -7,6 +7,7 @@ use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
 use inference::{LayerPlan, Model, ModelPlan, Network, Threads, Unknown, Use};
+use kernels::integer::Instructions;
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -50,7 +51,8 @@ struct Row {
     /// Of the dense network over that of the packed one.
     times_faster: f64,
     activations_mib: f64,
-    simd: &'static str,
+    /// Those that multiply.
+    instructions: &'static str,
     /// Of each run, in the order of time; and of the dense network's.
     seconds: Vec<f64>,
     dense_seconds: Vec<f64>,
@@ -87,6 +89,7 @@ impl Bench {
     }
 
     fn row(&self, model: &Model, network: &Network, batch: u32) -> Row {
+        let in_integers = model.packed().integers.is_some();
         let pair = Pair::new((model, network), batch as usize);
         let times = pair.times(self.timing.repeat as usize);
         let speed = pair.speed(&times);
@@ -95,13 +98,17 @@ impl Bench {
             dense_seconds: times.iter().map(|t| t[1]).collect(),
             network: model.network_name(),
             values: model.options().values.to_string(),
-            activations: if model.packed().integers.is_some() { "int8" } else { "f32" },
+            activations: if in_integers { "int8" } else { "f32" },
             images_per_second: 1e3 / speed.milliseconds,
             times_faster: speed.dense_milliseconds / speed.milliseconds,
             activations_mib: artifact::size::mib(
                 pair.sparse.activation_bytes(batch as usize) as u64
             ),
-            simd: isa::name().unwrap_or("unknown"),
+            instructions: if in_integers {
+                Instructions::chosen().name()
+            } else {
+                isa::name().unwrap_or("unknown")
+            },
             layers: if self.layers {
                 pair.layers((model, network), self.timing.repeat as usize)
             } else {
@@ -218,7 +225,7 @@ fn text(rows: &[Row]) -> String {
         if first.activations == "f32" { "" } else { " (W8A8)" },
         first.speed.threads,
         first.speed.processor,
-        first.simd
+        first.instructions
     );
     let line = |r: &Row| {
         vec![

@@ -1,13 +1,17 @@
 //! Training that rounds weights and activations in the forward pass, as a network in integers does, and takes
 //! gradients straight through (Jacob et al. 2018, "Quantization and training of neural networks for efficient
 //! integer-arithmetic-only inference", section 3).
+//!
+//! Nothing passes where a rounded activation is saturated. An activation function whose derivative is taken at its output
+//! sees the rounded one: where a small value behind a rectifier became 0, nothing passes either.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use artifact::tensors::{self, Tensors};
 use graph::Op;
 use graph::group::{self, Walk};
-use kernels::integer::Rounding;
+use kernels::integer::{Rounding, round_rows};
 
 use crate::ops::{RoundRows, RoundValues, StopSaturated, apply};
 use crate::{Net, Tensor};
@@ -22,8 +26,7 @@ pub(crate) struct Rounded {
 
 impl Net {
     /// Rounds the weights of convolutions and linear layers in every later forward pass and, where training keeps
-    /// activations, the outputs of layers: `roundings` by the names of the layers of [`inference::Network`], of
-    /// which the last, the logits, is left as it is. None ends it.
+    /// activations, the outputs of those layers of [`inference::Network`] that `roundings` names. None ends it.
     ///
     /// # Panics
     /// If there are some and the network is not on the processor.
@@ -39,9 +42,13 @@ impl Net {
         let mut outputs = vec![None; nodes.len()];
         outputs[0] = roundings.get(&nodes[0].name).copied();
         for group in group::groups(self.graph(), Walk::Inference) {
-            if group.head + 1 < nodes.len() {
-                outputs[group.head] = roundings.get(&nodes[group.core].name).copied();
+            let Some(rounding) = roundings.get(&nodes[group.core].name) else { continue };
+            // What is nothing but in training comes behind: it scales what the layer gave.
+            let mut node = group.head;
+            while matches!(nodes[node].op, Op::Dropout(_) | Op::StochasticDepth(_) | Op::Flatten) {
+                node = nodes[node].inputs[0];
             }
+            outputs[node] = Some(*rounding);
         }
         let copy = |node: usize| match nodes[node].op {
             Op::Conv(_) | Op::Linear(_) => self.copied(self.param(node, 0)).map(Some),
@@ -67,6 +74,22 @@ impl Net {
         Ok(())
     }
 
+    /// `tensors`, a checkpoint of this network, with its weights rounded; None where none are.
+    pub(crate) fn with_rounded_weights(&self, tensors: &Tensors) -> Option<Tensors> {
+        let rounded = self.rounded.as_ref()?;
+        let mut all = tensors.clone();
+        let nodes = rounded.weights.iter().enumerate().filter(|(_, weights)| weights.is_some());
+        for (node, _) in nodes {
+            let param = &self.graph().params()[self.first_param(node)];
+            let tensor = all.get_mut(&param.name).expect("checked against the table");
+            let weights = tensor.as_f32().expect("checked against the table");
+            let mut own = vec![0.0; weights.len()];
+            round_rows(weights, weights.len() / param.shape[0], &mut own);
+            *tensor = tensors::Tensor::f32(&param.shape, own);
+        }
+        Some(all)
+    }
+
     /// Rounds `y`, the output of node `node`.
     pub(crate) fn round_output(&self, node: usize, y: &Tensor) -> Result<()> {
         match self.rounding(node) {
@@ -90,7 +113,6 @@ impl Net {
 
 #[cfg(test)]
 mod tests {
-    use artifact::tensors;
     use graph::Graph;
 
     use super::*;
@@ -112,9 +134,10 @@ mod tests {
         Batch::new(images, &Device::Cpu).expect("fits")
     }
 
-    /// The same rounding of every layer of `net`.
+    /// The same rounding of every layer of `net` but the last.
     fn everywhere(net: &Net, rounding: Rounding) -> BTreeMap<String, Rounding> {
-        net.graph().nodes().iter().map(|node| (node.name.clone(), rounding)).collect()
+        let (_, nodes) = net.graph().nodes().split_last().expect("nodes");
+        nodes.iter().map(|node| (node.name.clone(), rounding)).collect()
     }
 
     /// Logits and gradients of a training step; every logit has the gradient 1.
@@ -145,6 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn dropout_scales_what_was_rounded() {
+        let graph = Graph::build("net10@0.03", 10, 32).expect("in the zoo");
+        let dropout = graph.nodes().iter().position(|node| matches!(node.op, Op::Dropout(_)));
+        let dropout = dropout.expect("the network has one");
+        let mut net = Net::initial(graph, 1, &Device::Cpu).expect("fits");
+        let roundings = everywhere(&net, Rounding { scale: 0.05, zero: 100 });
+        net.set_roundings(Some(&roundings)).expect("fits");
+        assert_eq!(net.rounding(dropout), None);
+        assert!(net.rounding(net.graph().nodes()[dropout].inputs[0]).is_some());
+    }
+
+    #[test]
+    fn what_is_scored_has_rounded_weights() {
+        let mut net = network();
+        let tensors = net.tensors().expect("reads");
+        assert!(net.with_rounded_weights(&tensors).is_none());
+        net.set_roundings(Some(&BTreeMap::new())).expect("fits");
+        let rounded = net.with_rounded_weights(&tensors).expect("weights are rounded");
+        net.set_roundings(None).expect("fits");
+        let own = Net::load(net.graph().clone(), &rounded, &Device::Cpu).expect("fits");
+        net.set_roundings(Some(&BTreeMap::new())).expect("fits");
+        assert_eq!(step(&net), step(&own));
+        assert_eq!(net.with_rounded_weights(&rounded).as_ref(), Some(&rounded), "once is enough");
+    }
+
+    #[test]
     fn only_training_rounds_outputs_and_nothing_does_afterwards() {
         let mut net = network();
         let before = step(&net);
@@ -171,7 +220,9 @@ mod tests {
                 let mut weights = tensor.as_f32().expect("a parameter").to_vec();
                 for row in weights.chunks_exact_mut(param.count() / param.shape[0]) {
                     let scale = row.iter().fold(0.0_f32, |most, w| most.max(w.abs())) / 127.0;
-                    row.iter_mut().for_each(|w| *w = (*w / scale).round() * scale);
+                    for weight in row {
+                        *weight = (*weight / scale).round() * scale;
+                    }
                 }
                 *tensor = tensors::Tensor::f32(&param.shape, weights);
             }

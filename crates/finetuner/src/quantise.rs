@@ -47,13 +47,18 @@ impl Flags {
     pub const ONLY_WITH: OnlyWith =
         OnlyWith::new("calibration-images", "quantise", Values::OneOf(&["true"]));
 
-    /// Refuses a device that cannot round.
-    pub fn check(&self, device: &engine::Device) -> artifact::Result<()> {
-        if self.quantise && !device.is_cpu() {
-            let what = "--quantise: runs on the processor alone; say --device cpu";
-            return Err(Error::Config(what.into()));
-        }
-        Ok(())
+    /// Refuses a device that cannot round, and a start from weights that are not `trained`: ranges are found before
+    /// training and stay.
+    pub fn check(&self, device: &engine::Device, trained: bool) -> artifact::Result<()> {
+        let what = match self.quantise {
+            true if !device.is_cpu() => "runs on the processor alone; say --device cpu",
+            true if !trained => {
+                "ranges would be those of weights that are not trained; fine-tune without it, and the \
+                 result once more with it"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Config(format!("--quantise: {what}")))
     }
 
     /// Makes `net` round in training, if that is asked for: to ranges that its activations on images of `data` have
@@ -73,10 +78,11 @@ impl Flags {
         let batches = batches(&data.train, &normalise, graph.images(), images)?;
         let found = calibrate(&network, batches.iter().map(Vec::as_slice), Rule::SquaredError);
         let found = found.map_err(Error::Config)?;
-        let layers = network.layers.iter().zip(&found.ranges);
+        // The last one gives the logits, which are not rounded.
+        let layers = network.layers.iter().zip(&found.ranges).rev().skip(1);
         let of: BTreeMap<String, Rounding> =
             layers.map(|(layer, range)| (layer.name.clone(), range.rounding)).collect();
-        tracing::info!("weights and the outputs of {} layers are rounded to 8 bits", of.len() - 1);
+        tracing::info!("weights and the outputs of {} layers are rounded to 8 bits", of.len());
         net.set_roundings(Some(&of))
     }
 }

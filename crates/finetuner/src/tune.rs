@@ -84,7 +84,8 @@ impl stage::Command for Tune {
 
     fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
-        self.config.quantise.check(&device)?;
+        let trained = !self.config.reinit && self.config.rewind != Rewind::Weights;
+        self.config.quantise.check(&device, trained)?;
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));

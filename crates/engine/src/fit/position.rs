@@ -115,13 +115,16 @@ impl Position {
 pub(super) struct State {
     pub now: Tensors,
     pub average: Option<Tensors>,
+    /// What counts of these, with rounded weights where training rounds them.
+    rounded: Option<Tensors>,
     optimiser: Tensors,
 }
 
 impl State {
-    /// The values that count: the average, if there is one.
+    /// The values that count: the average, if there is one; with rounded weights where training rounds them, since
+    /// norm statistics and biases are theirs.
     pub(super) fn scored(&self) -> &Tensors {
-        self.average.as_ref().unwrap_or(&self.now)
+        self.rounded.as_ref().or(self.average.as_ref()).unwrap_or(&self.now)
     }
 }
 
@@ -139,11 +142,10 @@ const SAVES_APART: u32 = 20;
 
 impl Run<'_> {
     pub(super) fn state(&self) -> Result<State> {
-        Ok(State {
-            now: self.net.tensors()?,
-            average: self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?,
-            optimiser: self.optimiser.tensors(self.net)?,
-        })
+        let now = self.net.tensors()?;
+        let average = self.average.as_ref().map(|a| a.tensors(self.net)).transpose()?;
+        let rounded = self.net.with_rounded_weights(average.as_ref().unwrap_or(&now));
+        Ok(State { now, average, rounded, optimiser: self.optimiser.tensors(self.net)? })
     }
 
     /// Refuses weights and optimiser states that are not finite: nothing of them is ever saved.

@@ -270,7 +270,7 @@ fn convolution(
     let kernel = if Runs::of(network, n) == Runs::Depthwise {
         let sizes =
             depthwise::Depthwise { lanes, channels: x.c, h: x.h, w: x.w, window: conv.window };
-        Products::Depthwise(Depthwise::new(&sizes, weights, how.tiles))
+        Products::Depthwise(Depthwise::new(&sizes, weights, how.tiles, how.instructions))
     } else {
         let full = kernels::conv::Conv {
             lanes,

@@ -5,7 +5,8 @@ use super::{Rounding, Word};
 use crate::activation::Applied;
 use crate::{Activation, LANES, isa};
 
-/// What happens to the sums of a convolution.
+/// What happens to the sums of a convolution. Factors, biases and scales are finite and so small that no value is NaN: the
+/// byte of a NaN is not specified.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
     /// What the sums of each output are multiplied with: the scale of its weights times that of what is
@@ -222,17 +223,17 @@ fn lanes(words: &[Word], at: usize) -> &[Word; LANES] {
 
 /// Added to a float of at most 2^22 it rounds it to an integer, of two equally near to the even one, in the
 /// lowest bits.
-const TO_INTEGER: f32 = 12_582_912.0;
+pub(super) const TO_INTEGER: f32 = 12_582_912.0;
 
 /// A rounding with all that can be computed beforehand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rounder {
-    inverse: f32,
+    pub inverse: f32,
     /// The least and the most steps from the integer that stands for 0.
-    low: f32,
-    high: f32,
+    pub low: f32,
+    pub high: f32,
     /// The bits of [`TO_INTEGER`] less that integer.
-    offset: u32,
+    pub offset: u32,
 }
 
 impl Rounder {

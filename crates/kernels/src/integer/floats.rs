@@ -29,17 +29,35 @@ impl Kernel<(&[f32], Maps, usize, Rounder, &mut [Word])> for Round {
         let Maps { layout, channels, size } = maps;
         let (map, row) = (row / layout.map(size).h, row % layout.map(size).h);
         let (block, quad) = (map / quads(channels), map % quads(channels));
-        words.fill(0);
-        for lane in 0..LANES {
-            let Some(tile) = layout.tile(size, block, lane).filter(|tile| row < tile.size.h) else {
-                continue;
-            };
-            for place in 0..4.min(channels - quad * 4) {
-                let map = tile.image * channels + quad * 4 + place;
-                let at = (map * size.h + tile.row + row) * size.w + tile.column;
-                let values = &images[at..][..tile.size.w];
-                for (value, word) in values.iter().zip(words[lane..].iter_mut().step_by(LANES)) {
-                    *word |= to.step(*value) << (8 * place);
+        // Sixteen pixels of each lane, and then each pixel's sixteen lanes.
+        for (i, words) in words.chunks_mut(LANES * LANES).enumerate() {
+            let mut rows = [[0; LANES]; LANES];
+            for (lane, words) in rows.iter_mut().enumerate() {
+                let Some(tile) = layout.tile(size, block, lane).filter(|tile| row < tile.size.h)
+                else {
+                    continue;
+                };
+                let columns = i * LANES..tile.size.w.min((i + 1) * LANES);
+                for place in 0..4.min(channels - quad * 4) {
+                    let map = tile.image * channels + quad * 4 + place;
+                    let at = (map * size.h + tile.row + row) * size.w + tile.column;
+                    let own = &images[at..][..tile.size.w];
+                    let own = own.get(columns.clone()).unwrap_or_default();
+                    if let Some(values) = own.first_chunk() {
+                        let steps = to.steps(values);
+                        for column in 0..LANES {
+                            words[column] |= steps[column] << (8 * place);
+                        }
+                    } else {
+                        for (word, value) in words.iter_mut().zip(own) {
+                            *word |= to.step(*value) << (8 * place);
+                        }
+                    }
+                }
+            }
+            for (column, words) in words.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                for lane in 0..LANES {
+                    words[lane] = rows[lane][column];
                 }
             }
         }

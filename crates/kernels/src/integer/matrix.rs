@@ -60,7 +60,7 @@ struct Matrix([[[i8; 4]; ROWS]; ROWS]);
 /// The weights of a convolution as matrices.
 #[derive(Debug, Clone)]
 pub(super) struct Matrices {
-    /// For each sixteen outputs, an even number of times, one a step.
+    /// By sixteen outputs, of which there is an even number, and then by step.
     weights: Vec<Matrix>,
     /// Where each step reads, from where a window stands, in words.
     steps: Vec<u32>,
@@ -207,6 +207,7 @@ impl Matrices {
                 first = inout(reg) weights.as_ptr() => _,
                 second = inout(reg) weights[steps..].as_ptr() => _,
                 sums = in(reg) &raw mut sums.0,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack)
             );
         }
@@ -239,24 +240,25 @@ fn ranges(s: &Stencil, tiling: &Tiling) -> Vec<Step> {
     (0..count).flat_map(of).collect()
 }
 
-/// Steps of taps of a single quad that read neighbours.
+/// Steps of taps of a single quad that read neighbours. All steps are as long as the longest; a shorter one begins
+/// earlier, with weights of zero, or ends later where there is nothing before: the longest lies behind it.
 fn runs(s: &Stencil, tiling: &Tiling) -> Vec<Step> {
     let mut taps: Vec<(usize, usize)> =
         s.taps.iter().map(|tap| (tiling.tap(s, *tap), tap.index)).collect();
     taps.sort_unstable();
     let runs: Vec<&[(usize, usize)]> = taps.chunk_by(|a, b| a.0 + LANES == b.0).collect();
-    let depth = runs.iter().fold(0, |all, run| divisor(all, run.len()));
-    let depth = (1..=ROWS.min(depth)).rev().find(|d| depth.is_multiple_of(*d)).expect("1 does");
-    let steps = runs.into_iter().flat_map(|run| run.chunks(depth)).map(|run| Step {
-        at: run[0].0,
-        sources: run.iter().map(|(_, tap)| Some(Source { quad: 0, tap: *tap })).collect(),
-    });
-    steps.collect()
-}
-
-/// The greatest common divisor.
-fn divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { divisor(b, a % b) }
+    let depth = runs.iter().map(|run| run.len().min(ROWS)).max().expect("a window has taps");
+    let step = |run: &[(usize, usize)]| {
+        let first = run[0].0;
+        let missing = depth - run.len();
+        let before = if first >= missing * LANES { missing } else { 0 };
+        let source = |i: usize| {
+            let (_, tap) = run.get(i.checked_sub(before)?)?;
+            Some(Source { quad: 0, tap: *tap })
+        };
+        Step { at: first - before * LANES, sources: (0..depth).map(source).collect() }
+    };
+    runs.into_iter().flat_map(|run| run.chunks(depth)).map(step).collect()
 }
 
 /// Computes the outputs of `task`, whose weights are `matrices`.

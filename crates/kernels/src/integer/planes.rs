@@ -59,6 +59,14 @@ impl Read<'_> {
 pub(super) trait Each: Sync {
     /// The bytes of the `window`-th vector of `plane`.
     fn bytes(&self, plane: Plane, window: usize, read: Read) -> [u8; BYTES];
+
+    /// Calls [`run_each`] where the instructions that it needs are enabled.
+    fn run(operands: Operands<Self>)
+    where
+        Self: Sized,
+    {
+        simd::<Run, _>(operands);
+    }
 }
 
 impl Planes {
@@ -81,7 +89,7 @@ impl Planes {
     }
 
     /// Applies `each` to every window of `x`; `border` surrounds its maps.
-    pub fn run(&self, x: Input, border: u8, each: &impl Each, y: &mut [Word]) {
+    pub fn run<E: Each>(&self, x: Input, border: u8, each: &E, y: &mut [Word]) {
         let (layout, quads) = (x.layout, quads(self.channels));
         assert_eq!(x.words.len(), layout.words(self.channels, self.size), "input");
         assert_eq!(y.len(), layout.words(self.channels, self.output), "output");
@@ -93,14 +101,15 @@ impl Planes {
                 let plane = Plane { index, quad: index % quads };
                 scratch::with(self.reader.room(), |room| {
                     let room = scratch::words(room);
-                    simd::<Run, _>(Operands { own: self, plane, x, room, border, each, y });
+                    E::run(Operands { own: self, plane, x, room, border, each, y });
                 });
             },
         );
     }
 }
 
-struct Operands<'a, E> {
+/// A plane, and what is computed of it.
+pub(super) struct Operands<'a, E> {
     own: &'a Planes,
     plane: Plane,
     x: &'a [Word],
@@ -117,19 +126,25 @@ impl<E: Each> Kernel<Operands<'_, E>> for Run {
 
     #[inline(always)]
     fn run(operands: Operands<E>) {
-        let Operands { own, plane, x, room, border, each, y } = operands;
-        let Planes { reader, items, taps, .. } = own;
-        let (s, tiling) = (&reader.s, &reader.tiling);
-        for (item, gather) in items {
-            let part = Part { item, channels: 0..1 };
-            let read = reader.read(part, gather, (x, room), border);
-            for (row, down) in item.rows.clone().enumerate() {
-                for (column, across) in item.columns.clone().enumerate() {
-                    let at = tiling.window(0, row, column);
-                    let window = Read { words: &read[at..], taps };
-                    let to = s.target(0, down, across);
-                    *bytes_mut(&mut y[to..]) = each.bytes(plane, to / LANES, window);
-                }
+        run_each(operands);
+    }
+}
+
+/// Computes all windows of a plane.
+#[inline(always)]
+pub(super) fn run_each<E: Each>(operands: Operands<E>) {
+    let Operands { own, plane, x, room, border, each, y } = operands;
+    let Planes { reader, items, taps, .. } = own;
+    let (s, tiling) = (&reader.s, &reader.tiling);
+    for (item, gather) in items {
+        let part = Part { item, channels: 0..1 };
+        let read = reader.read(part, gather, (x, room), border);
+        for (row, down) in item.rows.clone().enumerate() {
+            for (column, across) in item.columns.clone().enumerate() {
+                let at = tiling.window(0, row, column);
+                let window = Read { words: &read[at..], taps };
+                let to = s.target(0, down, across);
+                *bytes_mut(&mut y[to..]) = each.bytes(plane, to / LANES, window);
             }
         }
     }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::conv::Input;
 use super::ending::{BYTES, Rounder, finished};
+use super::layout::ACROSS;
 use super::planes::{Each, Plane, Planes, Read, bytes, bytes_mut};
 use super::{Layout, Rounding, Word, quads};
 use crate::border::Border;
@@ -137,7 +138,7 @@ impl Averages {
                 };
                 let quads = quads(self.channels);
                 let each = y.par_chunks_exact_mut(LANES).zip(x.words.par_chunks_exact(plane));
-                each.enumerate().for_each(|(i, (y, words))| {
+                each.enumerate().with_min_len(PLANES).for_each(|(i, (y, words))| {
                     let block = i / quads;
                     let sums = simd::<Total, _>((words, x.layout, self.size, block));
                     *bytes_mut(y) = means.of(0, &sums);
@@ -161,6 +162,9 @@ fn inverses(average: &Average, tiles: bool) -> Vec<[f32; LANES]> {
     let of = |vector| std::array::from_fn(|lane| inverse(vector, lane).unwrap_or(0.0));
     (0..map.pixels()).map(of).collect()
 }
+
+/// Planes of a task at least: one takes less time than to hand it to a thread.
+const PLANES: usize = 32;
 
 struct Means<'a> {
     inverses: &'a [[f32; LANES]],
@@ -210,8 +214,18 @@ impl Kernel<(&[Word], Layout, Size, usize)> for Total {
     #[inline(always)]
     fn run((words, layout, size, block): (&[Word], Layout, Size, usize)) -> [i32; BYTES] {
         let (map, mut sums) = (layout.map(size), [0; BYTES]);
-        if let Layout::Images(_) = layout {
+        let is_whole = (map.h * ACROSS, map.w * ACROSS) == (size.h, size.w);
+        if is_whole || layout != Layout::Tiles {
             words.chunks_exact(LANES).for_each(|vector| add(&mut sums, bytes(vector)));
+            if layout == Layout::Tiles {
+                let mut all = [0; 4];
+                for lane in sums.as_chunks::<4>().0 {
+                    for (all, sum) in all.iter_mut().zip(lane) {
+                        *all += sum;
+                    }
+                }
+                sums[..4].copy_from_slice(&all);
+            }
             return sums;
         }
         for lane in 0..LANES {

@@ -169,11 +169,48 @@ const BORDER: u32 = u32::MAX;
 enum Origin {
     /// A vector as it lies.
     Whole(usize),
-    /// Four lanes that lie beside each other, for each row of tiles; where the mask has no bits stands the
-    /// border. A place may lie before the map where its first lane is masked.
-    Rows { at: [isize; ACROSS], mask: [Word; LANES] },
+    /// Four lanes that lie beside each other, for each row of tiles.
+    Rows(Rows),
     /// Each lane; [`BORDER`] where there is none.
     Lanes([u32; LANES]),
+}
+
+/// Rows of four lanes.
+#[derive(Debug, Clone)]
+struct Rows {
+    /// The least of the rows' places; it may lie before the map where the row's first lane is masked.
+    first: isize,
+    /// Words from there to each row.
+    at: [usize; ACROSS],
+    /// Where it has no bits stands the border.
+    mask: [Word; LANES],
+}
+
+impl Rows {
+    #[inline(always)]
+    fn copy(&self, (source, map): (&[Word], usize), to: &mut [Word; LANES], border: Word) {
+        let Self { first, at, mask } = self;
+        let start = map.wrapping_add_signed(*first);
+        let mut lanes = [0; LANES];
+        let rows = lanes.as_chunks_mut::<ACROSS>().0.iter_mut().zip(at);
+        let most = at.iter().fold(0, |most: usize, at| most.max(*at)) + ACROSS;
+        if let Some(near) = source.get(start..start.wrapping_add(most)) {
+            for (row, at) in rows {
+                row.copy_from_slice(&near[*at..][..ACROSS]);
+            }
+        } else {
+            // Beyond the source only what is masked is missing.
+            for (row, at) in rows {
+                for (i, lane) in row.iter_mut().enumerate() {
+                    let place = start.wrapping_add(at + i);
+                    *lane = source.get(place).copied().unwrap_or(0);
+                }
+            }
+        }
+        for lane in 0..LANES {
+            to[lane] = lanes[lane] & mask[lane] | border & !mask[lane];
+        }
+    }
 }
 
 impl Origin {
@@ -195,7 +232,10 @@ impl Origin {
                 return Self::Lanes(lanes.map(|lane| lane.map_or(BORDER, |at| at as u32)));
             }
         }
-        Self::Rows { at: first, mask: lanes.map(|lane| if lane.is_some() { Word::MAX } else { 0 }) }
+        let least = first.into_iter().min().expect("rows");
+        let at = first.map(|place| (place - least) as usize);
+        let mask = lanes.map(|lane| if lane.is_some() { Word::MAX } else { 0 });
+        Self::Rows(Rows { first: least, at, mask })
     }
 
     /// Copies the vector of the map that begins at `map` of `source`.
@@ -203,20 +243,7 @@ impl Origin {
     fn copy(&self, (source, map): (&[Word], usize), to: &mut [Word; LANES], border: Word) {
         match self {
             Self::Whole(at) => to.copy_from_slice(&source[map + at..][..LANES]),
-            Self::Rows { at, mask } => {
-                let rows = to.as_chunks_mut::<ACROSS>().0.iter_mut();
-                for ((at, mask), to) in at.iter().zip(mask.as_chunks::<ACROSS>().0).zip(rows) {
-                    let first = map.wrapping_add_signed(*at);
-                    let four: [Word; ACROSS] = match source.get(first..first.wrapping_add(ACROSS)) {
-                        Some(four) => *four.first_chunk().expect("four lanes"),
-                        // Beyond the source only what is masked is missing.
-                        None => std::array::from_fn(|i| {
-                            source.get(first.wrapping_add(i)).copied().unwrap_or(0)
-                        }),
-                    };
-                    *to = std::array::from_fn(|i| four[i] & mask[i] | border & !mask[i]);
-                }
-            }
+            Self::Rows(rows) => rows.copy((source, map), to, border),
             Self::Lanes(lanes) => {
                 for (at, to) in lanes.iter().zip(to) {
                     *to = if *at == BORDER { border } else { source[map + *at as usize] };

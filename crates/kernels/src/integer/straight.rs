@@ -24,13 +24,17 @@ pub fn rounded_weight(weight: f32, scale: f32) -> i8 {
     (weight / scale).round() as i8
 }
 
-/// Writes what the integers of `weights` stand for to `rounded`; an output has `row` of them.
+/// Writes what the integers of `weights` stand for to `rounded`; an output has `row` of them. A row with a value that is
+/// not finite stays as it is, so that training notices.
 ///
 /// # Panics
 /// If `rounded` is not as long, or the last row is not whole.
 pub fn round_rows(weights: &[f32], row: usize, rounded: &mut [f32]) {
     assert!(weights.len() == rounded.len() && weights.len().is_multiple_of(row), "rows");
     rounded.par_chunks_exact_mut(row).zip(weights.par_chunks_exact(row)).for_each(|(to, row)| {
+        if row.iter().any(|weight| !weight.is_finite()) {
+            return to.copy_from_slice(row);
+        }
         let scale = weight_scale(row);
         for (to, weight) in to.iter_mut().zip(row) {
             // Zeros, which most weights may be, need no division.
@@ -43,7 +47,7 @@ pub fn round_rows(weights: &[f32], row: usize, rounded: &mut [f32]) {
     });
 }
 
-/// Replaces `values`, whole vectors, by what their integers stand for.
+/// Replaces `values`, whole vectors, by what their integers stand for; NaN stays, so that training notices.
 ///
 /// # Panics
 /// If a vector is not whole.
@@ -63,7 +67,8 @@ impl Kernel<(&mut [f32], Rounding)> for Round {
         for values in values.as_chunks_mut::<LANES>().0 {
             let steps = to.steps(values);
             for lane in 0..LANES {
-                values[lane] = rounding.value(steps[lane] as u8);
+                let rounded = rounding.value(steps[lane] as u8);
+                values[lane] = if values[lane].is_nan() { f32::NAN } else { rounded };
             }
         }
     }

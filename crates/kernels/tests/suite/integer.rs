@@ -172,10 +172,14 @@ impl Case {
             let activation = self.activation;
             let end = Ending { factors: &self.factors, bias: &self.bias, add, activation };
             let bytes: Vec<u8> = all.values().iter().map(|v| self.to.rounded(*v)).collect();
-            let mut y = vec![0; to.words()];
-            let kernel = Depthwise::new(&sizes, own, layout == Layout::Tiles);
-            kernel.forward(x, &end, (&mut y, self.to));
-            assert!(to.from_words(&y) == bytes[..to.bytes()], "{layout:?}");
+            for instructions in Instructions::available() {
+                let mut y = vec![0; to.words()];
+                let tiles = layout == Layout::Tiles;
+                let kernel = Depthwise::new(&sizes, own, tiles, instructions);
+                kernel.forward(x, &end, (&mut y, self.to));
+                let same = to.from_words(&y) == bytes[..to.bytes()];
+                assert!(same, "{layout:?}, {instructions:?}");
+            }
         }
     }
 }
@@ -208,7 +212,48 @@ proptest! {
     }
 }
 
-/// Some bytes.
+/// Inputs and outputs that fill no whole matrix of AMX, or several; windows that come alone or in pairs.
+#[test]
+fn parts_of_matrices() {
+    let lanes = Lanes::of(3);
+    for (inputs, outputs) in [(64, 16), (65, 17), (68, 33), (132, 64), (3, 48)] {
+        for (side, stride) in [(1, 1), (3, 1), (7, 2)] {
+            let window = Window { stride: Size::square(stride), ..Window::square(3, 1, 1) };
+            let conv = Conv { lanes, inputs, h: side, w: side, outputs, window };
+            Case::new(conv, 0.9, side as u64, Some(Activation::Relu)).check();
+        }
+    }
+    let window = Window { kernel: Size { h: 3, w: 1 }, ..Window::square(1, 1, 0) };
+    Case::new(Conv { lanes, inputs: 8, h: 9, w: 1, outputs: 5, window }, 1.0, 3, None).check();
+    // Taps of a single quad that are not neighbours, in runs of different lengths.
+    let window = Window { stride: Size::square(2), ..Window::square(7, 1, 3) };
+    Case::new(Conv { lanes, inputs: 3, h: 12, w: 12, outputs: 20, window }, 1.0, 1, None).check();
+    let window = Window { dilation: Size::square(2), ..Window::square(3, 1, 2) };
+    Case::new(Conv { lanes, inputs: 4, h: 9, w: 9, outputs: 8, window }, 1.0, 2, None).check();
+}
+
+/// Values halfway between two integers, within the range, at its bounds and beyond them.
+#[test]
+fn halves_become_the_even_integer() {
+    let window = Window::square(1, 1, 0);
+    let conv = Conv { lanes: Lanes::of(16), inputs: 1, h: 4, w: 5, outputs: 4, window };
+    for zero in [0, 1, 100, 255] {
+        for activation in [None, Some(Activation::Relu), Some(Activation::Relu6)] {
+            let case = Case {
+                x: (0..16 * 20).map(|i| i as u8).collect(),
+                from: Rounding { scale: 1.0, zero: 128 },
+                weights: vec![1; 4],
+                factors: vec![0.25, -0.25, 0.75, 64.0],
+                bias: vec![0.0; 4],
+                add: None,
+                to: Rounding { scale: 0.5, zero },
+                ..Case::new(conv, 1.0, 1, activation)
+            };
+            case.check();
+        }
+    }
+}
+
 /// Single pixels that lie apart from where their windows stand, or beyond the map.
 #[test]
 fn single_pixels_beside_others() {
