@@ -75,15 +75,7 @@ impl VnniSums<'_> {
                 let (a, b) = (load(read.tap(tap)), load(read.tap((tap + 1).min(last))));
                 let (c, d) =
                     (load(read.tap((tap + 2).min(last))), load(read.tap((tap + 3).min(last))));
-                let (low, high) = (_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b));
-                let (low2, high2) = (_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d));
-                let weights = four(weights.as_ptr());
-                let x = [
-                    _mm512_unpacklo_epi16(low, low2),
-                    _mm512_unpackhi_epi16(low, low2),
-                    _mm512_unpacklo_epi16(high, high2),
-                    _mm512_unpackhi_epi16(high, high2),
-                ];
+                let (x, weights) = (unpacked(a, b, c, d), four(weights.as_ptr()));
                 for k in 0..4 {
                     sums[k] = _mm512_dpbusd_epi32(sums[k], x[k], weights);
                 }
@@ -116,14 +108,7 @@ impl VnniSums<'_> {
                     _mm512_set1_ps(add.rounding.scale),
                 );
                 let none = _mm512_setzero_si512();
-                let x = load(bytes(&add.words[at..]));
-                let (low, high) = (_mm512_unpacklo_epi8(x, none), _mm512_unpackhi_epi8(x, none));
-                let x = [
-                    _mm512_unpacklo_epi16(low, none),
-                    _mm512_unpackhi_epi16(low, none),
-                    _mm512_unpacklo_epi16(high, none),
-                    _mm512_unpackhi_epi16(high, none),
-                ];
+                let x = unpacked(load(bytes(&add.words[at..])), none, none, none);
                 for k in 0..4 {
                     let steps = _mm512_cvtepi32_ps(_mm512_sub_epi32(x[k], zero));
                     values[k] = _mm512_add_ps(values[k], _mm512_mul_ps(scale, steps));
@@ -177,6 +162,22 @@ impl Each for VnniSums<'_> {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn run(operands: Operands<VnniSums>) {
     run_each(operands);
+}
+
+/// Four registers whose 32 bits are a byte of each of `a` to `d`, in the order of [`VnniSums`].
+#[inline(always)]
+unsafe fn unpacked(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
+    // SAFETY: the caller has the instructions.
+    unsafe {
+        let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+        let (high_ab, high_cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+        [
+            _mm512_unpacklo_epi16(ab, cd),
+            _mm512_unpackhi_epi16(ab, cd),
+            _mm512_unpacklo_epi16(high_ab, high_cd),
+            _mm512_unpackhi_epi16(high_ab, high_cd),
+        ]
+    }
 }
 
 #[inline(always)]
