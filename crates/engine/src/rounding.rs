@@ -2,8 +2,8 @@
 //! gradients straight through (Jacob et al. 2018, "Quantization and training of neural networks for efficient
 //! integer-arithmetic-only inference", section 3).
 //!
-//! Nothing passes where a rounded activation is saturated. An activation function whose derivative is taken at its output
-//! sees the rounded one: where a small value behind a rectifier became 0, nothing passes either.
+//! Saturated activations pass no gradient. Where the derivative of an activation function is taken at its output, it is taken
+//! at the rounded output: a small positive value that a rectifier gave and that was rounded to 0 passes none either.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Net {
         outputs[0] = roundings.get(&nodes[0].name).copied();
         for group in group::groups(self.graph(), Walk::Inference) {
             let Some(rounding) = roundings.get(&nodes[group.core].name) else { continue };
-            // What is nothing but in training comes behind: it scales what the layer gave.
+            // Dropout and the like act in training alone and rescale the layer's output: round what they read.
             let mut node = group.head;
             while matches!(nodes[node].op, Op::Dropout(_) | Op::StochasticDepth(_) | Op::Flatten) {
                 node = nodes[node].inputs[0];

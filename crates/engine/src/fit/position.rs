@@ -115,7 +115,7 @@ impl Position {
 pub(super) struct State {
     pub now: Tensors,
     pub average: Option<Tensors>,
-    /// What counts of these, with rounded weights where training rounds them.
+    /// The values that are scored, with rounded weights; None where training does not round.
     rounded: Option<Tensors>,
     optimiser: Tensors,
 }

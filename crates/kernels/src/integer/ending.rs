@@ -5,8 +5,9 @@ use super::{Rounding, Word};
 use crate::activation::Applied;
 use crate::{Activation, LANES, isa};
 
-/// What happens to the sums of a convolution. Factors, biases and scales are finite and so small that no value is NaN: the
-/// byte of a NaN is not specified.
+/// What happens to the sums of a convolution.
+///
+/// Factors, biases and scales must be finite and small enough that no value is NaN: the byte of a NaN is unspecified.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
     /// What the sums of each output are multiplied with: the scale of its weights times that of what is
@@ -221,8 +222,8 @@ fn lanes(words: &[Word], at: usize) -> &[Word; LANES] {
     words[at..].first_chunk().expect("a vector of words")
 }
 
-/// Added to a float of at most 2^22 it rounds it to an integer, of two equally near to the even one, in the
-/// lowest bits.
+/// 1.5 * 2^23. Added to a float of magnitude up to 2^22, it rounds that to the nearest integer (ties to even), which the
+/// lowest bits of the sum hold.
 pub(super) const TO_INTEGER: f32 = 12_582_912.0;
 
 /// A rounding with all that can be computed beforehand.
@@ -247,8 +248,8 @@ impl Rounder {
         }
     }
 
-    /// The rounding of what `activation` makes of a value, if that lies within bounds: as no step of rounding
-    /// changes an order, steps can be bounded instead of values.
+    /// The activation followed by this rounding, where the activation only bounds values: every step of rounding is
+    /// monotone, so bounding the steps gives the same bytes. None for other activations.
     #[inline(always)]
     pub(super) fn after(self, activation: Option<Activation>) -> Option<Self> {
         let [low, high] = bounds(activation)?.map(|bound| bound * self.inverse);
