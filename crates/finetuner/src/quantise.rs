@@ -16,14 +16,14 @@ use stage::{OnlyWith, Values};
 /// Training that ends in integers.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct Flags {
-    /// Round weights and activations to 8 bits in the forward pass, as deployer's --activations int8 does, and
-    /// take gradients straight through: for what rounding after training loses
-    // Not there where it is not given: runs of earlier versions, which had no such flag, are the same.
+    /// Round weights and activations to 8 bits in the forward pass, as deployer's --activations int8 does; gradients
+    /// pass straight through. For networks that lose accuracy when they are rounded after training
+    // Left out of the manifest where it is off: the runs of earlier versions, which lacked the flag, stay done.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           default_value_t = false, action = ArgAction::Set)]
     #[serde(skip_serializing_if = "is_false")]
     quantise: bool,
-    /// Training images that ranges of activations are found on, before training
+    /// Training images on which the ranges of activations are found, before training
     #[arg(long, value_name = "N", default_value_t = DEFAULT,
           value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "is_default")]
@@ -53,16 +53,16 @@ impl Flags {
         let what = match self.quantise {
             true if !device.is_cpu() => "runs on the processor alone; say --device cpu",
             true if !trained => {
-                "ranges would be those of weights that are not trained; fine-tune without it, and the \
-                 result once more with it"
+                "ranges would be those of weights that are not trained yet; fine-tune without it first, then \
+                 fine-tune the result with it"
             }
             _ => return Ok(()),
         };
         Err(Error::Config(format!("--quantise: {what}")))
     }
 
-    /// Makes `net` round in training, if that is asked for: to ranges that its activations on images of `data` have
-    /// with norm statistics measured anew. Its values stay as they are.
+    /// Makes `net` round in training, if the flag is set. Ranges are found on training images of `data`, with norm
+    /// statistics remeasured for that; the network's values stay as they are.
     pub fn apply(&self, net: &mut Net, data: &Dataset, norms: &Recalibration) -> Result<()> {
         if !self.quantise {
             return Ok(());

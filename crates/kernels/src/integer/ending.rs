@@ -141,6 +141,7 @@ impl<'a> Ending<'a> {
 
 impl QuadEnding<'_> {
     /// [`Ending::value`] of sixteen lanes of channel `r`, whose summands begin at word `at`.
+    #[inline(always)]
     pub(super) fn values(&self, r: usize, sums: &[i32; LANES], at: usize) -> [f32; LANES] {
         let mut values = [0.0; LANES];
         for lane in 0..LANES {
@@ -157,6 +158,7 @@ impl QuadEnding<'_> {
     }
 
     /// The words of [`Self::values`] of all four channels.
+    #[inline(always)]
     pub(super) fn words(&self, sums: [&[i32; LANES]; 4], at: usize, to: Rounder) -> [Word; LANES] {
         let mut words = [0; LANES];
         for r in 0..4 {
