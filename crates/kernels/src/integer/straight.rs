@@ -24,8 +24,8 @@ pub fn rounded_weight(weight: f32, scale: f32) -> i8 {
     (weight / scale).round() as i8
 }
 
-/// Writes what the integers of `weights` stand for to `rounded`; an output has `row` of them. A row with a value that is
-/// not finite stays as it is, so that training notices.
+/// Writes the values that the integers of `weights` represent to `rounded`; an output has `row` weights. A row with a value
+/// that is not finite is copied as it is, so that training notices.
 ///
 /// # Panics
 /// If `rounded` is not as long, or the last row is not whole.
@@ -47,7 +47,7 @@ pub fn round_rows(weights: &[f32], row: usize, rounded: &mut [f32]) {
     });
 }
 
-/// Replaces `values`, whole vectors, by what their integers stand for; NaN stays, so that training notices.
+/// Replaces `values`, whole vectors, by the values that their integers represent; NaN stays, so that training notices.
 ///
 /// # Panics
 /// If a vector is not whole.
@@ -74,8 +74,8 @@ impl Kernel<(&mut [f32], Rounding)> for Round {
     }
 }
 
-/// Sets the gradient to 0 wherever the rounded value `y` is the least or the largest that an integer stands for, so
-/// that values beyond are not driven further out; the least only counts where it is not 0.
+/// Sets the gradient to 0 wherever the rounded value `y` is the smallest or the largest that an integer represents, so
+/// that values beyond are not driven further out. A bound that is 0 itself does not count.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -110,6 +110,8 @@ mod tests {
         let mut found = [9.0; 6];
         round_rows(&[127.0, 0.6, -3.4, 0.0, 0.0, 0.0], 3, &mut found);
         assert_eq!(found, [127.0, 1.0, -3.0, 0.0, 0.0, 0.0]);
+        round_rows(&[1.0, 0.3, f32::INFINITY, 127.0, 0.6, 0.0], 3, &mut found);
+        assert_eq!(found, [1.0, 0.3, f32::INFINITY, 127.0, 1.0, 0.0], "not finite: as it is");
     }
 
     #[test]
@@ -119,6 +121,9 @@ mod tests {
         values[..6].copy_from_slice(&[-9.0, -4.5, 0.3, 0.2, 122.0, 500.0]);
         round_values(&mut values, rounding);
         assert_eq!(values[..7], [-5.0, -4.5, 0.5, 0.0, 122.0, 122.5, 0.0]);
+        let mut odd = [f32::NAN; LANES];
+        round_values(&mut odd, rounding);
+        assert!(odd.iter().all(|value| value.is_nan()));
         let mut grad = [1.0; LANES];
         stop_saturated(&values, rounding, &mut grad);
         assert_eq!(grad[..7], [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]);
