@@ -143,7 +143,7 @@ fn summary(view: &View, page: &Path) {
         tracing::info!("{}", table::terminal(&groups));
     }
     for packed in view.packed() {
-        tracing::info!("{}", deployed::line(&packed));
+        tracing::info!("{}", deployed::line(view, packed));
     }
     tracing::info!("page: {}", page.display());
 }

@@ -5,7 +5,7 @@ use artifact::timings::Speed;
 use serde::Serialize;
 
 use crate::format::{faster, middle, milliseconds, percent, times};
-use crate::view::Packed;
+use crate::view::{Packed, View};
 
 /// A packed network as the page shows it.
 #[derive(Serialize)]
@@ -94,15 +94,48 @@ pub fn throughput<'a>(packed: &Packed<'a>) -> Option<&'a Speed> {
     packed.speeds.iter().max_by_key(|s| s.batch)
 }
 
-/// What a terminal of 80 columns is told.
-pub fn line(packed: &Packed) -> String {
+/// Milliseconds of a packed network beside those of a dense one.
+pub struct Compared {
+    pub now: f64,
+    pub dense: f64,
+    /// What the dense one computes with, where it is not what the packed one does.
+    pub values: &'static str,
+    pub batch: usize,
+}
+
+/// `packed` beside the dense network in f32 where that was timed on the same machine; otherwise beside itself
+/// without skipping.
+pub fn compared(view: &View, packed: Packed) -> Option<Compared> {
+    let speed = throughput(&packed)?;
+    let own = Compared {
+        now: speed.milliseconds,
+        dense: speed.dense_milliseconds,
+        values: "",
+        batch: speed.batch,
+    };
+    let floats = view.packed_of(packed.run).filter(|p| p.of.activations == "f32");
+    let same = |other: &&Speed| {
+        let key = |s: &Speed| (s.batch, s.threads, s.processor.clone());
+        key(other) == key(speed)
+    };
+    let mut dense = floats.filter_map(|p| p.speeds.iter().find(same));
+    Some(match dense.next() {
+        Some(dense) if packed.of.activations != "f32" => {
+            Compared { dense: dense.dense_milliseconds, values: "f32 ", ..own }
+        }
+        _ => own,
+    })
+}
+
+/// What a terminal of 80 columns is told; milliseconds are those of an image.
+pub fn line(view: &View, packed: Packed) -> String {
     let d = packed.of;
-    let speed = throughput(packed).map_or(String::new(), |s| {
-        let (now, dense) = (s.milliseconds, s.dense_milliseconds);
-        let (against, now, dense) =
-            (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));
-        format!(", {against}: {now} ms an image, dense {dense}")
-    });
+    let speed =
+        compared(view, packed).map_or(String::new(), |Compared { now, dense, values, .. }| {
+            let (against, now, dense) =
+                (faster(dense, now), milliseconds(now, now), milliseconds(dense, dense));
+            format!(", {against}: {now} ms (dense {values}{dense})")
+        });
     let rest = format!(", {}: {} smaller{speed}", d.kind(), times(d.dense_bytes, d.bytes));
     let room = 80_usize.saturating_sub(rest.chars().count()).max(8);
     format!("{}{rest}", middle(&packed.run.label, room))

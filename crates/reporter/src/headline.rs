@@ -2,11 +2,10 @@
 
 use artifact::record::{Deployment, Finetuning, Sparsity, Training};
 use artifact::size::thousands;
-use artifact::timings::Speed;
 use serde::Serialize;
 
 use crate::chain::Record;
-use crate::deployed::throughput;
+use crate::deployed::{Compared, compared};
 use crate::format::{
     bytes, bytes_like, faster, milliseconds, percent, short, signed_points, times,
 };
@@ -81,39 +80,6 @@ fn time_tile(view: &View, packed: Packed) -> Option<Tile> {
     let against = format!("{}, {}", milliseconds(dense, dense), faster(dense, now));
     let note = format!("dense {values}{against}; batch {batch}");
     Some(tile("Time an image", format!("{} ms", milliseconds(now, now)), note))
-}
-
-/// Milliseconds of a packed network beside those of a dense one.
-struct Compared {
-    now: f64,
-    dense: f64,
-    /// What the dense one computes with, where it is not what the packed one does.
-    values: &'static str,
-    batch: usize,
-}
-
-/// `packed` beside the dense network in f32 where that was timed on the same machine; otherwise beside itself
-/// without skipping.
-fn compared(view: &View, packed: Packed) -> Option<Compared> {
-    let speed = throughput(&packed)?;
-    let own = Compared {
-        now: speed.milliseconds,
-        dense: speed.dense_milliseconds,
-        values: "",
-        batch: speed.batch,
-    };
-    let floats = view.packed_of(packed.run).filter(|p| p.of.activations == "f32");
-    let same = |other: &&Speed| {
-        let key = |s: &Speed| (s.batch, s.threads, s.processor.clone());
-        key(other) == key(speed)
-    };
-    let mut dense = floats.filter_map(|p| p.speeds.iter().find(same));
-    Some(match dense.next() {
-        Some(dense) if packed.of.activations != "f32" => {
-            Compared { dense: dense.dense_milliseconds, values: "f32 ", ..own }
-        }
-        _ => own,
-    })
 }
 
 fn tile(label: &'static str, value: String, note: String) -> Tile {
