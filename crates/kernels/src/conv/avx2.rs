@@ -8,7 +8,7 @@
 use std::arch::asm;
 use std::arch::x86_64::__m256;
 
-use super::micro::{ROWS, Steps};
+use super::micro::{AHEAD, ROWS, Steps};
 
 /// Rows and registers of a row.
 pub(super) const SHAPE: (usize, usize) = (4, 3);
@@ -75,6 +75,9 @@ pub(super) unsafe fn add_products(
             "test {fours}, {fours}",
             "jz 3f",
             "2:",
+            // Two lines of weights, as far ahead as `micro::AHEAD`.
+            "prefetcht0 [{factors} + {ahead}]",
+            "prefetcht0 [{factors} + {ahead} + 64]",
             step!(0 0 4 8 12),
             step!(4 32 36 40 44),
             step!(8 64 68 72 76),
@@ -101,6 +104,7 @@ pub(super) unsafe fn add_products(
             x1 = in(reg) x[1],
             x2 = in(reg) x[2],
             tap = out(reg) _,
+            ahead = const AHEAD * size_of::<f32>(),
             a = out(ymm_reg) _,
             b0 = out(ymm_reg) _,
             b1 = out(ymm_reg) _,

@@ -65,13 +65,13 @@ pub(super) fn run(
     let taps = tiling.taps(s);
     let mut start = vec![0.0; panels * ROWS];
     start[..end.bias.len()].copy_from_slice(end.bias);
-    let splits = TASKS.div_ceil(tiling.items).min(panels);
+    let together = together(&tiling.item(s, 0));
+    let splits = TASKS.div_ceil(tiling.items).min(panels.div_ceil(together));
     let out = Shared::new(y);
     let finish = Finish::new(end, &out);
     let job = Job { s, tiling: &tiling, taps: &taps, packed, start: &start, source, end, finish };
     crew.each(tiling.items * splits, |i| {
-        let split = i % splits;
-        let panels = split * panels / splits..(split + 1) * panels / splits;
+        let panels = micro::share(i % splits, splits, panels, together);
         let item = tiling.item(s, i / splits);
         scratch::with(tiling.room(s), |room| {
             isa::dispatch(Task { job: &job, item, panels, room, out: &out });
@@ -126,34 +126,42 @@ impl WithSimd for Task<'_> {
             let channels = first..(first + tiling.chunk).min(s.channels);
             let part = Part { item: &item, channels: channels.clone() };
             let read = tiling.read(s, part, (job.source, room), 0.0);
-            for panel in panels.clone() {
-                job.panel(simd, (&item, &channels, panel), read, out);
+            let together = together(&item);
+            for first in panels.clone().step_by(together) {
+                let panels = first..panels.end.min(first + together);
+                job.panels(simd, (&item, &channels, panels.clone()), read, out);
                 if channels.end == s.channels {
-                    job.activate(simd, &item, panel, out);
+                    job.activate(simd, &item, panels, out);
                 }
             }
         }
     }
 }
 
+/// Panels whose products with the windows of `item` are computed together.
+fn together(item: &Item) -> usize {
+    micro::panels(micro::columns().min(item.blocks.len() * item.windows()))
+}
+
 impl Job<'_> {
-    /// All windows of `item` for eight outputs.
+    /// All windows of `item` for the outputs of as many panels as [`together`], or fewer.
     #[inline(always)]
-    fn panel<S: Simd>(
+    fn panels<S: Simd>(
         &self,
         simd: S,
-        (item, channels, panel): (&Item, &Range<usize>, usize),
+        (item, channels, panels): (&Item, &Range<usize>, Range<usize>),
         read: &[f32],
         out: &Shared,
     ) {
         let (s, width) = (self.s, micro::columns());
-        let row = s.channels * s.taps.len() * ROWS;
-        let a = &self.packed[panel * row + channels.start * s.taps.len() * ROWS..];
+        let apart = s.channels * s.taps.len() * ROWS;
         let len = channels.len() * s.taps.len();
-        let steps = Steps { a: a.as_ptr(), taps: self.taps.as_ptr(), len };
-        let start = &self.start[panel * ROWS..][..ROWS];
+        let first = panels.start * apart + channels.start * s.taps.len() * ROWS;
+        let a = &self.packed[first..][..(panels.len() - 1) * apart + len * ROWS];
+        let steps = Steps { a: a.as_ptr(), apart, taps: self.taps.as_ptr(), len };
+        let start = &self.start[panels.start * ROWS..panels.end * ROWS];
         let target = Target {
-            rows: ROWS.min(s.outputs - panel * ROWS),
+            rows: s.outputs.min(panels.end * ROWS) - panels.start * ROWS,
             stride: s.plane(),
             start: if channels.start == 0 { start.as_ptr() } else { std::ptr::null() },
             finish: if channels.end == s.channels { self.finish } else { Finish::NONE },
@@ -170,21 +178,21 @@ impl Job<'_> {
                 let to = s.target(item.blocks.start + block, down, across);
                 x[c] = x[c].wrapping_add(self.tiling.window(block, row, column));
                 let len = (target.rows - 1) * target.stride + LANES;
-                y[c] = out.pointer(to + panel * ROWS * target.stride, len);
+                y[c] = out.pointer(to + panels.start * ROWS * target.stride, len);
             }
             // SAFETY: taps stay inside what `read` gave for these windows; the sums of these windows
-            // and this panel belong to this task alone, and `pointer` has checked their range.
+            // and these panels belong to this task alone, and `pointer` has checked their range.
             unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
         }
     }
 
-    /// Applies an activation that is more than `ReLU` to the complete sums of eight outputs.
+    /// Applies an activation that is more than `ReLU` to the complete sums of `panels`.
     #[inline(always)]
-    fn activate<S: Simd>(&self, simd: S, item: &Item, panel: usize, out: &Shared) {
+    fn activate<S: Simd>(&self, simd: S, item: &Item, panels: Range<usize>, out: &Shared) {
         let Some(activation) = self.end.curve() else { return };
-        for output in panel * ROWS..self.s.outputs.min((panel + 1) * ROWS) {
+        for output in panels.start * ROWS..self.s.outputs.min(panels.end * ROWS) {
             for range in self.s.written(item, output) {
-                // SAFETY: these windows of this panel belong to this task alone.
+                // SAFETY: these windows of these panels belong to this task alone.
                 activate(simd, activation, unsafe { out.part(range.start, range.len()) });
             }
         }

@@ -1,12 +1,14 @@
 //! The two products of registers that all dense convolutions are made of.
 #![allow(unsafe_code, reason = "operands are read through pointers at computed offsets")]
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
 use super::epilogue::Finish;
-use crate::{LANES, isa};
+use crate::{LANES, isa, prefetch};
 
 /// Rows of a panel: outputs that are computed together.
 pub(crate) const ROWS: usize = 8;
@@ -18,11 +20,29 @@ pub(crate) fn columns() -> usize {
     if isa::width() >= LANES / 2 { COLUMNS } else { 1 }
 }
 
-/// `len` steps of a product: at step `k` eight factors `a[8 * k..]` and the vectors at `taps[k]` from
-/// each column.
+/// Panels that a product of so many columns takes at once: registers that columns leave free hold the sums of
+/// more outputs, so that a column is read less often.
+pub(crate) fn panels(columns: usize) -> usize {
+    if isa::width() == LANES && columns == 1 { PANELS } else { 1 }
+}
+
+/// Part `index` of `panels` panels in at most `parts` parts, which split no product of `together` panels.
+pub(crate) fn share(index: usize, parts: usize, panels: usize, together: usize) -> Range<usize> {
+    let products = panels.div_ceil(together);
+    let first = |index: usize| panels.min(index * products / parts * together);
+    first(index)..first(index + 1)
+}
+
+/// Most panels of a product.
+pub(crate) const PANELS: usize = 3;
+
+/// `len` steps of a product: at step `k` eight factors `a[8 * k..]` of each panel and the vectors at `taps[k]`
+/// from each column.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps {
     pub a: *const f32,
+    /// Values from one panel to the next.
+    pub apart: usize,
     pub taps: *const u32,
     pub len: usize,
 }
@@ -32,13 +52,31 @@ pub(crate) struct Steps {
 pub(crate) struct Target {
     pub rows: usize,
     pub stride: usize,
-    /// What the sums start with: eight values, one a row; null to add to what is there.
+    /// What the sums start with: a value a row, of whole panels; null to add to what is there.
     pub start: *const f32,
     pub finish: Finish,
 }
 
+impl Target {
+    /// The rows of one panel.
+    ///
+    /// # Safety
+    /// What the sums start with must be in range.
+    #[inline(always)]
+    unsafe fn panel(self, panel: usize) -> Self {
+        let first = panel * ROWS;
+        let start = if self.start.is_null() {
+            self.start
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { self.start.add(first) }
+        };
+        Self { rows: ROWS.min(self.rows - first), start, ..self }
+    }
+}
+
 /// `out[c][r * stride..] = start[r] + sum over k of a[8 * k + r] * x[c][taps[k]..]`, in vectors of
-/// sixteen, for up to [`columns`] columns.
+/// sixteen, for up to [`columns`] columns and the rows of up to [`panels`] panels.
 ///
 /// # Safety
 /// Every read of `a`, `taps`, `x` and `start` and every write of `out` must be in range, and no
@@ -54,7 +92,7 @@ pub(crate) unsafe fn product<S: Simd>(
     // SAFETY: the caller's promise; registers of one vector follow each other.
     unsafe {
         match (S::F32_LANES, x.len()) {
-            (16, 1) => part::<S, 8, 1>(simd, (0, steps), [x[0]], [out[0]], target),
+            (16, 1) => column(simd, steps, x[0], out[0], target),
             (16, 2) => {
                 part::<S, 8, 2>(simd, (0, steps), [x[0], x[1]], [out[0], out[1]], target);
             }
@@ -114,7 +152,7 @@ unsafe fn stretches(steps: Steps, target: Target) -> impl Iterator<Item = (Steps
         let len = STRETCH.min(steps.len - first);
         let start = if first == 0 { target.start } else { std::ptr::null() };
         let finish = if first == last { target.finish } else { Finish::NONE };
-        (Steps { a, taps, len }, Target { start, finish, ..target })
+        (Steps { a, taps, len, ..steps }, Target { start, finish, ..target })
     })
 }
 
@@ -128,7 +166,52 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
 ) {
     // SAFETY: the promise of `product`.
     unsafe {
-        let mut sums = [[simd.splat_f32s(0.0); N]; R];
+        let mut sums = [begin::<S, R, N>(simd, first, out, target)];
+        add_products::<S, R, N, 1>(simd, (first, steps), x, &mut sums);
+        end(simd, sums[0], first, out, target);
+    }
+}
+
+/// [`product`] of one column: all panels at once where there are as many as may be, else one by one.
+#[inline(always)]
+unsafe fn column<S: Simd>(simd: S, steps: Steps, x: *const f32, out: *mut f32, target: Target) {
+    // SAFETY: the promise of `product`.
+    unsafe {
+        if target.rows <= (PANELS - 1) * ROWS {
+            for panel in 0..target.rows.div_ceil(ROWS) {
+                let steps = Steps { a: steps.a.add(panel * steps.apart), ..steps };
+                let (out, target) = (out.add(panel * ROWS * target.stride), target.panel(panel));
+                part::<S, ROWS, 1>(simd, (0, steps), [x], [out], target);
+            }
+            return;
+        }
+        // One after the other: in a loop the compiler would keep the sums in memory.
+        let mut sums = [
+            begin::<S, ROWS, 1>(simd, 0, [out], target),
+            begin::<S, ROWS, 1>(simd, ROWS, [out], target),
+            begin::<S, ROWS, 1>(simd, 2 * ROWS, [out], target),
+        ];
+        add_products::<S, ROWS, 1, PANELS>(simd, (0, steps), [x], &mut sums);
+        end(simd, sums[0], 0, [out], target);
+        end(simd, sums[1], ROWS, [out], target);
+        end(simd, sums[2], 2 * ROWS, [out], target);
+    }
+}
+
+/// What the sums of the rows from `first` on start with.
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+unsafe fn begin<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    first: usize,
+    out: [*mut f32; N],
+    target: Target,
+) -> [[S::f32s; N]; R] {
+    let mut sums = [[simd.splat_f32s(0.0); N]; R];
+    // SAFETY: the promise of `product`.
+    unsafe {
         for r in 0..R {
             for c in 0..N {
                 if !target.start.is_null() {
@@ -138,7 +221,24 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
                 }
             }
         }
-        add_products::<S, R, N>(simd, (first, steps), x, &mut sums);
+    }
+    sums
+}
+
+/// Writes the sums of the rows from `first` on.
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+unsafe fn end<S: Simd, const R: usize, const N: usize>(
+    simd: S,
+    mut sums: [[S::f32s; N]; R],
+    first: usize,
+    out: [*mut f32; N],
+    target: Target,
+) {
+    // SAFETY: the promise of `product`.
+    unsafe {
         target.finish.rectify(simd, &mut sums);
         for r in 0..R {
             if first + r < target.rows {
@@ -157,21 +257,25 @@ unsafe fn part<S: Simd, const R: usize, const N: usize>(
     }
 }
 
-/// `sums[r][c] += sum over k of a[8 * k + first + r] * x[c][taps[k]..]`.
+/// How many values ahead of those in use a panel is prefetched. Without it the products of one image waited for
+/// weights half of their time (docs/performance.md).
+pub(super) const AHEAD: usize = 512;
+
+/// `sums[p][r][c] += sum over k of a[p * apart + 8 * k + first + r] * x[c][taps[k]..]`.
 ///
 /// # Safety
 /// As for [`product`].
 #[inline(always)]
-unsafe fn add_products<S: Simd, const R: usize, const N: usize>(
+unsafe fn add_products<S: Simd, const R: usize, const N: usize, const P: usize>(
     simd: S,
     (first, steps): (usize, Steps),
     x: [*const f32; N],
-    sums: &mut [[S::f32s; N]; R],
+    sums: &mut [[[S::f32s; N]; R]; P],
 ) {
     // SAFETY: the caller's promise. Registers of eight values are AVX2's.
     unsafe {
         #[cfg(target_arch = "x86_64")]
-        if S::F32_LANES == 8 && (R, N) == avx2::SHAPE {
+        if S::F32_LANES == 8 && P == 1 && (R, N) == avx2::SHAPE {
             // The registers as the instructions have them; in memory ours are aligned to four bytes.
             let registers = std::ptr::from_mut(sums).cast::<avx2::Sums>();
             let mut own = registers.read_unaligned();
@@ -185,10 +289,14 @@ unsafe fn add_products<S: Simd, const R: usize, const N: usize>(
             for c in 0..N {
                 b[c] = load::<S>(x[c].add(tap));
             }
-            for r in 0..R {
-                let a = simd.splat_f32s(*steps.a.add(k * ROWS + first + r));
-                for c in 0..N {
-                    sums[r][c] = simd.mul_add_f32s(a, b[c], sums[r][c]);
+            for p in 0..P {
+                let a = steps.a.add(p * steps.apart + k * ROWS + first);
+                prefetch(a.wrapping_add(AHEAD));
+                for r in 0..R {
+                    let a = simd.splat_f32s(*a.add(r));
+                    for c in 0..N {
+                        sums[p][r][c] = simd.mul_add_f32s(a, b[c], sums[p][r][c]);
+                    }
                 }
             }
         }

@@ -87,7 +87,9 @@ impl PartialProduct<'_> {
         let a = (panel * panels.row + steps.start) * ROWS;
         let a = panels.packed[a..][..steps.len() * ROWS].as_ptr();
         let begins = steps.start == 0;
-        let steps = Steps { a, taps: panels.offsets[..steps.len()].as_ptr(), len: steps.len() };
+        let apart = panels.row * ROWS;
+        let steps =
+            Steps { a, apart, taps: panels.offsets[..steps.len()].as_ptr(), len: steps.len() };
         let (rows, stride) = (outputs.len(), map.plane());
         let target = Target {
             rows,

@@ -224,11 +224,12 @@ impl<P: Places> Job<'_, P> {
     fn products(&self, before: &[f32], after: &mut [f32]) {
         let panels = self.places.outputs().div_ceil(ROWS);
         let splits = panels.div_ceil(8);
+        let together = micro::panels(micro::columns().min(self.range.len()));
         let out = Shared::new(after);
         self.crew.each(POINTS * splits, |i| {
-            let (point, split) = (i / splits, i % splits);
-            let panels = split * panels / splits..(split + 1) * panels / splits;
-            isa::dispatch(Products { job: self, point, panels, before, out: &out });
+            let panels = micro::share(i % splits, splits, panels, together);
+            let (job, point) = (self, i / splits);
+            isa::dispatch(Products { job, point, panels, together, before, out: &out });
         });
     }
 
@@ -269,6 +270,8 @@ struct Products<'a, P> {
     job: &'a Job<'a, P>,
     point: usize,
     panels: Range<usize>,
+    /// Panels whose products are computed together.
+    together: usize,
     before: &'a [f32],
     out: &'a Shared<'a>,
 }
@@ -278,16 +281,17 @@ impl<P: Places> WithSimd for Products<'_, P> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        const ZERO: [f32; ROWS] = [0.0; ROWS];
-        let Products { job, point, panels, before, out } = self;
+        const ZERO: [f32; micro::PANELS * ROWS] = [0.0; micro::PANELS * ROWS];
+        let Products { job, point, panels, together, before, out } = self;
         let (channels, outputs) = (job.places.channels(), job.places.outputs());
         let len = job.range.len();
         let before = &before[point * job.before()..][..channels * len * LANES];
         let all = outputs.div_ceil(ROWS);
-        for panel in panels {
-            let a = (point * all + panel) * channels * ROWS;
-            let a = &job.with.weights[a..][..channels * ROWS];
-            let rows = ROWS.min(outputs - panel * ROWS);
+        let apart = channels * ROWS;
+        for panel in panels.clone().step_by(together) {
+            let together = together.min(panels.end - panel);
+            let a = &job.with.weights[(point * all + panel) * apart..][..together * apart];
+            let rows = (together * ROWS).min(outputs - panel * ROWS);
             let to = point * job.after() + panel * ROWS * len * LANES;
             let target =
                 Target { rows, stride: len * LANES, start: ZERO.as_ptr(), finish: Finish::NONE };
@@ -301,9 +305,9 @@ impl<P: Places> WithSimd for Products<'_, P> {
                     y[c] = out.pointer(to + (group.start + c) * LANES, last);
                 }
                 let taps = job.taps[width - 1].as_ptr();
-                let steps = Steps { a: a.as_ptr(), taps, len: channels };
-                // SAFETY: a group holds a vector a channel and column; the rows of this panel and
-                // point belong to this task alone, and `pointer` has checked their range.
+                let steps = Steps { a: a.as_ptr(), apart, taps, len: channels };
+                // SAFETY: a group holds a vector a channel and column; the rows of these panels and
+                // this point belong to this task alone, and `pointer` has checked their range.
                 unsafe { micro::product(simd, steps, &x[..width], &y[..width], target) };
             }
         }

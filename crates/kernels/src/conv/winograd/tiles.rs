@@ -230,7 +230,7 @@ impl Square {
         for row in 0..N {
             for column in 0..N {
                 if let Some(pixel) = self.pixel(row, column) {
-                    prefetch(&map[pixel * LANES]);
+                    prefetch(&raw const map[pixel * LANES]);
                 }
             }
         }
