@@ -7,7 +7,7 @@ use anyhow::Result;
 use artifact::timings::Speed;
 use clap::Args;
 use inference::{LayerPlan, Model, ModelPlan, Network, Threads, Unknown, Use};
-use kernels::integer::Instructions;
+use kernels::integer::{self, Instructions};
 use kernels::isa;
 use serde::Serialize;
 use stage::Common;
@@ -22,7 +22,8 @@ pub struct Bench {
     file: PathBuf,
     #[command(flatten)]
     timing: Timing,
-    /// Each layer too: its kernel, what is kept of it, its time
+    /// Each layer too: its kernel, what is kept of it, its time, and the share of the processor's peak that its kept
+    /// weights make of it
     #[arg(long)]
     layers: bool,
 }
@@ -71,6 +72,35 @@ struct LayerRow {
     dense_microseconds: f64,
     /// As the dense layer counts them.
     gflops: Option<f64>,
+    /// Multiply-adds of kept weights over those that all threads could do in the time, with operands in registers.
+    of_peak: Option<f64>,
+}
+
+/// Multiply-adds a second that the machine can do at most.
+struct Peaks {
+    floats: f64,
+    /// Of bytes, by what multiplies them.
+    bytes: Vec<(Instructions, f64)>,
+}
+
+impl Peaks {
+    /// Those of the instructions of some layers.
+    fn of(layers: &[LayerPlan]) -> Self {
+        const RUNS: usize = 5;
+        let mut bytes: Vec<(Instructions, f64)> = vec![];
+        for own in layers.iter().filter_map(|layer| layer.bytes) {
+            if bytes.iter().all(|(known, _)| *known != own) {
+                bytes.push((own, integer::peak::multiply_adds(own, RUNS)));
+            }
+        }
+        Self { floats: kernels::peak::flops(RUNS) / 2.0, bytes }
+    }
+
+    fn of_layer(&self, layer: &LayerPlan) -> f64 {
+        let Some(own) = layer.bytes else { return self.floats };
+        let known = self.bytes.iter().find(|(bytes, _)| *bytes == own);
+        known.expect("those of all layers").1
+    }
 }
 
 impl Bench {
@@ -198,11 +228,14 @@ impl Pair {
             let loops = if plain.contains(&layer.name.as_str()) { "plain loops, " } else { "" };
             format!("{loops}{}", layer.kernel)
         };
-        let rows = self.sparse.layers().into_iter().zip(self.dense.layers()).enumerate();
+        let layers = self.sparse.layers();
+        let peaks = Peaks::of(&layers);
+        let rows = layers.into_iter().zip(self.dense.layers()).enumerate();
         rows.map(|(n, (layer, dense_layer))| {
             let (macs, kept) = network.layers[n].macs();
             let seconds = ours[n] / images;
             LayerRow {
+                of_peak: (macs > 0).then(|| kept as f64 / seconds / peaks.of_layer(&layer)),
                 kernel: kernel(&layer),
                 name: layer.name,
                 kept: (macs > 0).then(|| kept as f64 / macs as f64),
@@ -254,8 +287,12 @@ fn layers_text(layers: &[LayerRow]) -> String {
             or_dash(l.kept.map(|k| format!("{:.1} %", k * 100.0))),
             format!("{:.1}", l.microseconds),
             or_dash(l.gflops.map(|g| format!("{g:.0}"))),
+            or_dash(l.of_peak.map(|share| format!("{:.0} %", share * 100.0))),
             format!("{:.1}", l.dense_microseconds),
         ]
     };
-    table(&["layer", "kernel", "kept", "µs", "GFLOP/s", "dense µs"], layers.iter().map(line))
+    table(
+        &["layer", "kernel", "kept", "µs", "GFLOP/s", "of peak", "dense µs"],
+        layers.iter().map(line),
+    )
 }

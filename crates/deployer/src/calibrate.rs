@@ -5,7 +5,7 @@ use cifar::{Normalise, Part};
 use clap::{Args, ValueEnum};
 use inference::{Checked, Kind, Network};
 use packed::{Contents, Integers, Range};
-use quantise::{Rule, batches, calibrate, without_shift};
+use quantise::{Rule, batches, calibrate, equalise, extents, without_shift};
 use serde::Serialize;
 
 /// How activations are computed.
@@ -84,12 +84,14 @@ impl Flags {
     /// images does.
     pub fn integers(self, contents: &Contents, part: &Part) -> Result<Integers> {
         let graph = &contents.graph;
-        let network = Network::new(graph, &Checked { graph, tensors: &contents.tensors });
+        let mut network = Network::new(graph, &Checked { graph, tensors: &contents.tensors });
         let normalise = Normalise::new(&contents.info.mean, &contents.info.std);
         let batches = batches(part, &normalise, graph.images(), self.calibration_images as usize)?;
         let count = part.len().min(self.calibration_images as usize);
         let shown = batches.iter().map(Vec::as_slice);
-        let found = calibrate(&network, shown, self.ranges.rule()).map_err(Error::Config)?;
+        let mut extents = extents(&network, shown.clone()).map_err(Error::Config)?;
+        let equalised = equalise(&mut network, &mut extents);
+        let found = calibrate(&network, &extents, shown, self.ranges.rule());
         let corrected = without_shift(network, &found.means);
         let layers = || corrected.layers.iter();
         let range = |range: &quantise::Range| Range {
@@ -103,7 +105,13 @@ impl Flags {
             Kind::Conv(conv) => Some((layer.name.clone(), conv.bias.clone())),
             _ => None,
         });
+        let name = |layer: usize| corrected.layers[layer].name.clone();
+        let equalised = equalised.into_iter().map(|own| {
+            let reader = name(own.reader);
+            (name(own.layer), packed::Equalised { reader, exponents: own.exponents })
+        });
+        let equalised = equalised.collect();
         let calibration = packed::Calibration { images: count, rule: self.ranges.words() };
-        Ok(Integers { calibration, ranges, biases: biases.collect() })
+        Ok(Integers { calibration, ranges, equalised, biases: biases.collect() })
     }
 }

@@ -155,8 +155,14 @@ fn ranges(integers: &Integers) -> String {
     };
     let headings = ["activations of", "least", "largest", "beyond", "error"];
     let lines = integers.ranges.iter().map(line);
+    let equalised = match integers.equalised.len() {
+        0 => String::new(),
+        count => format!(
+            "\n\n{count} layers equalised, channel by channel, for the depthwise ones behind them"
+        ),
+    };
     format!(
-        "\nactivations in 8 bits, ranges by {rule} on {images} training images:\n\n{}",
+        "\nactivations in 8 bits, ranges by {rule} on {images} training images:\n\n{}{equalised}",
         table(&headings, lines)
     )
 }

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args};
 use engine::{Net, Recalibration};
 use inference::{Checked, Network};
 use kernels::integer::Rounding;
-use quantise::{Rule, batches, calibrate};
+use quantise::{Rule, batches, calibrate, extents};
 use serde::Serialize;
 use stage::{OnlyWith, Values};
 
@@ -76,8 +76,9 @@ impl Flags {
         let normalise = Normalise::from(&data.info);
         let images = self.calibration_images as usize;
         let batches = batches(&data.train, &normalise, graph.images(), images)?;
-        let found = calibrate(&network, batches.iter().map(Vec::as_slice), Rule::SquaredError);
-        let found = found.map_err(Error::Config)?;
+        let shown = batches.iter().map(Vec::as_slice);
+        let extents = extents(&network, shown.clone()).map_err(Error::Config)?;
+        let found = calibrate(&network, &extents, shown, Rule::SquaredError);
         // The last one gives the logits, which are not rounded.
         let layers = network.layers.iter().zip(&found.ranges).rev().skip(1);
         let of: BTreeMap<String, Rounding> =

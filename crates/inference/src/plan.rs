@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use kernels::LANES;
 use kernels::flat::Map;
+use kernels::integer::Instructions;
 
 use crate::Network;
 use crate::block::BlockLayer;
@@ -85,6 +86,8 @@ pub struct LayerPlan {
     pub name: String,
     /// Its kernel: dense or sparse, image by image or by blocks of sixteen.
     pub kernel: &'static str,
+    /// What multiplies its bytes; none where it computes with floats.
+    pub bytes: Option<Instructions>,
 }
 
 /// Parts that a layer of a single image is split into.
@@ -151,7 +154,7 @@ impl Plan {
             Ready::Flat(layer) => layer.kernel(),
             Ready::Block(layer) => layer.kernel(),
         };
-        let layer = |s: &Step| LayerPlan { name: s.name.clone(), kernel: kernel(s) };
+        let layer = |s: &Step| LayerPlan { name: s.name.clone(), kernel: kernel(s), bytes: None };
         self.steps.iter().map(layer).collect()
     }
 

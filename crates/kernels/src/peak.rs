@@ -9,18 +9,25 @@ use crate::isa;
 
 /// Multiply-adds that do not wait for each other: enough for any processor's latency, and few enough for
 /// the sixteen registers of AVX2.
-const CHAINS: usize = 12;
+pub(crate) const CHAINS: usize = 12;
+
+/// Steps of a run, which takes some milliseconds.
+const STEPS: usize = 2_000_000;
 
 /// Floating-point operations a second of fused multiply-adds in registers, on all threads; the best
 /// of `runs` runs of some milliseconds each.
 pub fn flops(runs: usize) -> f64 {
+    fastest(runs, |steps| isa::dispatch(Chains(steps)))
+}
+
+/// The most operations a second, on all threads, of `runs` runs of `operations`, which does so many steps and
+/// gives how many operations they are.
+pub(crate) fn fastest(runs: usize, operations: impl Fn(usize) -> f64 + Sync) -> f64 {
     let threads = rayon::current_num_threads();
-    let steps = 2_000_000;
     let mut best = 0.0_f64;
     for _ in 0..runs {
         let start = Instant::now();
-        let all = (0..threads).into_par_iter().map(|_| isa::dispatch(Chains(steps)));
-        let count: f64 = all.sum();
+        let count: f64 = (0..threads).into_par_iter().map(|_| operations(STEPS)).sum();
         best = best.max(count / start.elapsed().as_secs_f64());
     }
     best

@@ -60,6 +60,7 @@ fn in_integers() -> Vec<u8> {
     contents.integers = Some(Integers {
         calibration: Calibration { images: 64, rule: "squared-error".into() },
         ranges: names.map(|(i, node)| (node.name.clone(), range(i))).collect(),
+        equalised: std::collections::BTreeMap::new(),
         biases: [("classifier".to_owned(), vec![0.5; 10])].into(),
     });
     let options = Options { values: Values::Int8, encode: Encode::Entropy, fold: true };

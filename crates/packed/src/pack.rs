@@ -30,6 +30,7 @@ pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
     let mut all = stored::tensors(contents, options.fold)?;
     if let Some(integers) = &contents.integers {
         integers.check(&contents.graph, *options).map_err(Error::Config)?;
+        integers.equalise(all.to_mut());
         for (layer, bias) in &integers.biases {
             all.to_mut().insert(format!("{layer}.bias"), Tensor::f32(&[bias.len()], bias.clone()));
         }
@@ -75,8 +76,18 @@ fn part(slot: &Slot, tensor: &Tensor, contents: &Contents, options: Options) -> 
     // What is no weight is small, and not what rounding is for.
     let values = if slot.weight { options.values } else { Values::F32 };
     let floats = tensor.as_f32().expect("checked against the table");
+    let zeros = if mask.is_none() { of_zeros(floats) } else { None };
+    let mask = mask.or(zeros.as_ref());
     coded(slot, floats, mask, Options { values, ..options })
         .map_err(|what| Error::Config(format!("tensor {}: {what}", slot.name)))
+}
+
+/// The mask that the zeros of a weight make, where these are at least a quarter of it: networks that were pruned
+/// elsewhere often come without masks.
+fn of_zeros(floats: &[f32]) -> Option<Mask> {
+    let kept: Vec<bool> = floats.iter().map(|value| *value != 0.0).collect();
+    let zeros = kept.iter().filter(|kept| !**kept).count();
+    (4 * zeros >= floats.len()).then(|| Mask::new(kept))
 }
 
 fn coded(

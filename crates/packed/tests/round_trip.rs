@@ -92,6 +92,18 @@ fn nothing_or_everything_kept_and_no_mask_at_all() {
 }
 
 #[test]
+fn many_zeros_without_a_mask_are_as_if_pruned() {
+    let pruned = contents("resnet18@0.1", 0.1);
+    let bare = Contents { masks: Masks::default(), ..pruned.clone() };
+    for options in [options(Values::F32, false), options(Values::Int8, true)] {
+        assert!(pack(&bare, &options).expect("packs") == pack(&pruned, &options).expect("packs"));
+    }
+    // With fewer of them positions would take more than they save.
+    let few = Contents { masks: Masks::default(), ..contents("vgg-lab@0.03", 0.9) };
+    lossless(&few);
+}
+
+#[test]
 fn biases_and_norms_may_have_masks() {
     let mut some = contents("vgg-lab@0.03", 0.2);
     some.masks.insert("classifier.bias", Mask::new((0..10).map(|i| i % 2 == 0).collect()));

@@ -8,7 +8,7 @@ use graph::Shape;
 const BATCH: usize = 64;
 
 /// Up to `count` images of `part`, spread evenly over it, resized to `shape` and normalised: for
-/// [`calibrate`](crate::calibrate()), in batches.
+/// [`extents`](crate::extents()), in batches.
 ///
 /// # Errors
 /// What reading images gives.

@@ -2,8 +2,9 @@
 
 use kernels::conv::depthwise;
 use kernels::integer::{
-    self, Averages, Depthwise, Ending, Input, Maps, Max, Method, Output, Padding, Pointwise, Quads,
-    Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats, to_floats,
+    self, Averages, Depthwise, Ending, Input, Instructions, Maps, Max, Method, Output, Padding,
+    Pointwise, Quads, Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats,
+    to_floats,
 };
 use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
 
@@ -111,6 +112,17 @@ impl IntegerLayer {
             | Self::Padding(_)
             | Self::Flatten => "int8",
             Self::Floats(_) => "f32",
+        }
+    }
+
+    /// What multiplies its bytes, if it multiplies any.
+    pub fn instructions(&self) -> Option<Instructions> {
+        match self {
+            Self::Conv(conv) => Some(match &conv.kernel {
+                Products::Full(weights, _) => weights.instructions(),
+                Products::Depthwise(depthwise) => depthwise.instructions(),
+            }),
+            _ => None,
         }
     }
 

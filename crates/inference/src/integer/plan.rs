@@ -139,7 +139,11 @@ impl IntegerPlan {
 
     /// How each layer is run, the input first.
     pub fn layers(&self) -> Vec<LayerPlan> {
-        let plan = |s: &Step| LayerPlan { name: s.name.clone(), kernel: s.ready.kernel() };
+        let plan = |s: &Step| LayerPlan {
+            name: s.name.clone(),
+            kernel: s.ready.kernel(),
+            bytes: s.ready.instructions(),
+        };
         self.steps.iter().map(plan).collect()
     }
 

@@ -130,6 +130,15 @@ impl Weights {
         Self { conv: *conv, arrangement, items, dense, lists, totals: quads.totals(), reader }
     }
 
+    /// What multiplies them.
+    pub fn instructions(&self) -> Instructions {
+        match self.dense {
+            Dense::Skipped | Dense::Panels(_) => self.arrangement.instructions.of_vectors(),
+            #[cfg(target_arch = "x86_64")]
+            Dense::Matrices(_) => self.arrangement.instructions,
+        }
+    }
+
     /// `y = end(conv(x))`.
     pub fn forward(&self, x: Input, end: &Ending, y: Output) {
         let Self { conv, reader, .. } = self;

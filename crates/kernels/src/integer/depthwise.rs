@@ -21,6 +21,7 @@ pub struct Depthwise {
     /// By quad of channels, the sum of each one's weights, for each lane.
     totals: Vec<[i32; BYTES]>,
     taps: usize,
+    instructions: Instructions,
     /// The weights for AVX-512 VNNI, where that multiplies.
     #[cfg(target_arch = "x86_64")]
     vnni: Option<vnni::Weights>,
@@ -61,9 +62,15 @@ impl Depthwise {
             totals: quads.clone().map(total).collect(),
             weights: quads.flat_map(|quad| (0..taps).map(move |tap| of(quad, tap))).collect(),
             taps,
+            instructions,
             #[cfg(target_arch = "x86_64")]
             vnni,
         }
+    }
+
+    /// What multiplies them.
+    pub fn instructions(&self) -> Instructions {
+        self.instructions.of_vectors()
     }
 
     /// `y = end(conv(x))`, rounded as `to` has it.

@@ -77,6 +77,15 @@ impl Instructions {
         }
     }
 
+    /// Those that multiply vectors: the same, but where there are matrices.
+    #[must_use]
+    pub fn of_vectors(self) -> Self {
+        match self {
+            Self::Amx => Self::Vnni512,
+            other => other,
+        }
+    }
+
     /// Whether pairs of products must stay within sixteen bits.
     pub(super) fn have_narrow_sums(self) -> bool {
         self == Self::Avx2

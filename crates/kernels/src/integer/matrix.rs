@@ -121,43 +121,11 @@ impl Matrices {
         Self { weights, steps, depth, pitch }
     }
 
-    /// Prepares the registers of this thread for [`Self::sums`], until [`release`].
-    ///
-    /// # Safety
-    /// The instructions must be [available].
-    unsafe fn configure(&self) {
-        #[repr(C, align(64))]
-        struct Configuration {
-            palette: u8,
-            start: u8,
-            reserved: [u8; 14],
-            row_bytes: [u16; 16],
-            rows: [u8; 16],
-        }
-        let mut own = Configuration {
-            palette: 1,
-            start: 0,
-            reserved: [0; 14],
-            row_bytes: [0; 16],
-            rows: [0; 16],
-        };
-        // Four matrices of sums, two of words, two of weights.
-        let whole = (ROWS, 4 * LANES);
-        let (words, weights) = ((self.depth, 4 * LANES), (ROWS, 4 * self.depth));
-        let all = [whole, whole, whole, whole, words, words, weights, weights];
-        for (i, (rows, bytes)) in all.into_iter().enumerate() {
-            own.rows[i] = rows as u8;
-            own.row_bytes[i] = bytes as u16;
-        }
-        // SAFETY: the caller's promise; the registers' shapes are within their bounds.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const own, options(nostack, readonly)) };
-    }
-
     /// Writes the sums of [`OUTPUTS`] outputs from `32 * block` on, `outputs x windows x lanes`, that begin at
     /// `starts`.
     ///
     /// # Safety
-    /// The registers must be [configured](Self::configure) for these weights, and every step's reads be in range.
+    /// The registers must be [configured](configure) for these weights, and every step's reads be in range.
     unsafe fn sums(
         &self,
         block: usize,
@@ -212,6 +180,66 @@ impl Matrices {
             );
         }
     }
+}
+
+/// Prepares the registers of this thread, until [`release`], for steps of `depth` quads: four matrices of sums, two
+/// of words, two of weights.
+///
+/// # Safety
+/// The instructions must be [available].
+unsafe fn configure(depth: usize) {
+    #[repr(C, align(64))]
+    struct Configuration {
+        palette: u8,
+        start: u8,
+        reserved: [u8; 14],
+        row_bytes: [u16; 16],
+        rows: [u8; 16],
+    }
+    let mut own = Configuration {
+        palette: 1,
+        start: 0,
+        reserved: [0; 14],
+        row_bytes: [0; 16],
+        rows: [0; 16],
+    };
+    let whole = (ROWS, 4 * LANES);
+    let (words, weights) = ((depth, 4 * LANES), (ROWS, 4 * depth));
+    let all = [whole, whole, whole, whole, words, words, weights, weights];
+    for (i, (rows, bytes)) in all.into_iter().enumerate() {
+        own.rows[i] = rows as u8;
+        own.row_bytes[i] = bytes as u16;
+    }
+    // SAFETY: the caller's promise; the registers' shapes are within their bounds.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const own, options(nostack, readonly)) };
+}
+
+/// `steps` times the products of two matrices of words and two of weights, all in registers; gives the number of
+/// multiply-adds.
+///
+/// # Safety
+/// The instructions must be [available].
+pub(super) unsafe fn multiply_adds(steps: usize) -> f64 {
+    // SAFETY: the caller's promise. No compiler uses these registers.
+    unsafe {
+        configure(ROWS);
+        asm!(
+            "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+            "tilezero tmm4", "tilezero tmm5", "tilezero tmm6", "tilezero tmm7",
+            "2:",
+            "tdpbsud tmm0, tmm6, tmm4",
+            "tdpbsud tmm2, tmm7, tmm4",
+            "tdpbsud tmm1, tmm6, tmm5",
+            "tdpbsud tmm3, tmm7, tmm5",
+            "dec {steps}",
+            "jnz 2b",
+            steps = inout(reg) steps.max(1) => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, nomem)
+        );
+        release();
+    }
+    (steps.max(1) * 4 * ROWS * ROWS * 4 * LANES) as f64
 }
 
 /// Gives the registers back, so that the operating system need not save them.
@@ -279,7 +307,7 @@ pub(super) unsafe fn run(task: &Task, matrices: &Matrices, room: &mut [Word]) {
     let segments = segments(tiling, item, WINDOWS, place);
     let mut sums = Aligned([[[0; LANES]; WINDOWS]; OUTPUTS]);
     // SAFETY: the caller's promise.
-    unsafe { matrices.configure() };
+    unsafe { configure(matrices.depth) };
     for first in task.quads.clone().step_by(OUTPUTS / 4) {
         let quads = first..(first + OUTPUTS / 4).min(task.quads.end);
         let mut starts = Aligned([[0; LANES]; OUTPUTS]);

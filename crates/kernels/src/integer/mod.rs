@@ -21,6 +21,7 @@ mod lists;
 mod matrix;
 mod narrow;
 mod panels;
+pub mod peak;
 mod planes;
 mod pointwise;
 mod pool;

@@ -5,7 +5,7 @@ use graph::Graph;
 use inference::integer::{How, IntegerPlan};
 use inference::{Checked, Kind, Network, Plan, Unknown};
 use kernels::integer::{Instructions, Rounding};
-use quantise::{Rule, calibrate, without_shift};
+use quantise::{Calibration, Rule, calibrate, equalise, extents, without_shift};
 
 mod plain;
 
@@ -39,10 +39,14 @@ fn network(spec: &str) -> Network {
         "moves" => Graph::parse(MOVES, "moves", "moves").expect("a graph"),
         _ => Graph::build(spec, 10, SIDE).expect("in the zoo"),
     };
-    let values = graph::initial(&graph, 1);
+    with_initial_values(&graph)
+}
+
+fn with_initial_values(graph: &Graph) -> Network {
+    let values = graph::initial(graph, 1);
     let tensors = graph.params().iter().zip(values);
     let tensors = tensors.map(|(p, v)| (p.name.clone(), Tensor::f32(&p.shape, v))).collect();
-    Network::new(&graph, &Checked { graph: &graph, tensors: &tensors })
+    Network::new(graph, &Checked { graph, tensors: &tensors })
 }
 
 fn images(count: usize) -> Vec<f32> {
@@ -50,9 +54,15 @@ fn images(count: usize) -> Vec<f32> {
     (0..count * 3 * SIDE * SIDE).map(|_| (random.unit() * 4.0 - 2.0) as f32).collect()
 }
 
+/// What is found of `network` on the images `seen`, twenty at a time.
+fn found(network: &Network, seen: &[f32]) -> Calibration {
+    let batches = seen.chunks(20 * 3 * SIDE * SIDE);
+    let extents = extents(network, batches.clone()).expect("it can be");
+    calibrate(network, &extents, batches, Rule::SquaredError)
+}
+
 fn plan(network: &Network, seen: &[f32], how: How) -> IntegerPlan {
-    let each = 20 * 3 * SIDE * SIDE;
-    let found = calibrate(network, seen.chunks(each), Rule::SquaredError).expect("it can be");
+    let found = found(network, seen);
     let corrected = without_shift(network.clone(), &found.means);
     let roundings: Vec<Rounding> = found.ranges.iter().map(|range| range.rounding).collect();
     IntegerPlan::new(&corrected, roundings, how)
@@ -72,8 +82,7 @@ fn answers_are_those_of_the_plain_interpreter() {
     for spec in ["resnet18@0.125", "vgg-lab@0.25", "efficientnet-b0@0.25", "moves"] {
         let network = network(spec);
         let seen = images(17);
-        let found = calibrate(&network, [&seen[..]].into_iter(), Rule::SquaredError);
-        let found = found.expect("it can be");
+        let found = found(&network, &seen);
         let corrected = without_shift(pruned(network), &found.means);
         let roundings: Vec<Rounding> = found.ranges.iter().map(|r| r.rounding).collect();
         let image = SIDE * SIDE * 3;
@@ -181,10 +190,83 @@ fn what_is_constant_stays_what_it_is() {
 fn nothing_to_calibrate_with() {
     let network = network("vgg-lab@0.125");
     let none: [&[f32]; 0] = [];
-    let error = calibrate(&network, none.into_iter(), Rule::SquaredError).expect_err("no images");
+    let error = extents(&network, none.into_iter()).expect_err("no images");
     assert!(error.contains("no images"), "{error}");
     let mut odd = images(1);
     odd[5] = f32::NAN;
-    let error = calibrate(&network, [&odd[..]].into_iter(), Rule::SquaredError).expect_err("NaN");
+    let error = extents(&network, [&odd[..]].into_iter()).expect_err("NaN");
     assert!(error.contains("is not finite"), "{error}");
+}
+
+/// A convolution with channels of very different ranges, and a depthwise one that reads them.
+const CHAIN: &str = "secateur-graph 1
+image = input channels=3 height=32 width=32
+wide = conv(image) outputs=24 kernel=3 stride=4 padding=1
+relu = relu6(wide)
+each = conv(relu) outputs=48 kernel=3 padding=1 groups=24
+relu2 = relu(each)
+flat = flatten(relu2)
+fc = linear(flat) outputs=10
+";
+
+#[test]
+fn channels_before_depthwise_layers_are_equalised() {
+    let graph = Graph::parse(CHAIN, "chain", "chain").expect("a graph");
+    let mut network = with_initial_values(&graph);
+    // One channel is always zero, and ranges differ by up to 256. The depthwise layer makes up for it.
+    let factor = |channel: usize| if channel == 7 { 0.0 } else { 0.5_f32.powi(channel as i32 % 9) };
+    for (layer, each) in [(1, 1), (2, 2)] {
+        let Kind::Conv(conv) = &mut network.layers[layer].kind else { panic!("a convolution") };
+        let row = conv.row();
+        for (o, weights) in conv.weight.floats_mut().chunks_exact_mut(row).enumerate() {
+            let factor = factor(o / each);
+            for weight in weights {
+                *weight = if layer == 1 { *weight * factor } else { *weight / factor.max(0.001) };
+            }
+            conv.bias[o] = 0.0;
+        }
+    }
+    let seen = images(20);
+    let exact = Plan::fixed(&network, (0, 20), false).logits(&seen);
+    let before = found(&network, &seen);
+    let (given, mut known) =
+        (network.clone(), extents(&network, [&seen[..]].into_iter()).expect("it can be"));
+    let equalised = equalise(&mut network, &mut known);
+    assert_eq!(
+        known,
+        extents(&network, [&seen[..]].into_iter()).expect("it can be"),
+        "what follows"
+    );
+    let [pair] = &equalised[..] else { panic!("one pair: {equalised:?}") };
+    assert_eq!((pair.layer, pair.reader), (1, 2));
+    assert_eq!(pair.exponents[7], 0, "a channel that is always zero");
+    assert_eq!(pair.exponents.iter().max(), Some(&4), "{:?}", pair.exponents);
+    assert_eq!(pair.exponents[0], 0, "the widest: {:?}", pair.exponents);
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let after = Plan::fixed(&network, (0, 20), false).logits(&seen);
+    assert_eq!(bits(&after), bits(&exact), "powers of two");
+    let integers = |network: &Network, found: &Calibration| {
+        let roundings = found.ranges.iter().map(|range| range.rounding).collect();
+        let how = How {
+            instructions: Instructions::chosen(),
+            skip: true,
+            unknown: Unknown::Guess,
+            tiles: false,
+        };
+        apart(&IntegerPlan::new(network, roundings, how).logits(&seen), &exact)
+    };
+    let (off, less) = (integers(&given, &before), integers(&network, &found(&network, &seen)));
+    assert!(less < 0.7 * off, "off by {off} before and {less} after");
+}
+
+/// No other pair: sums, several readers, other activations, and what is no depthwise layer stay as they are.
+#[test]
+fn only_depthwise_layers_divide() {
+    for spec in ["resnet18@0.125", "vgg-lab@0.25", "moves"] {
+        let mut network = network(spec);
+        let (seen, given) = (images(4), network.clone());
+        let mut known = extents(&network, [&seen[..]].into_iter()).expect("it can be");
+        assert_eq!(equalise(&mut network, &mut known), [], "{spec}");
+        assert_eq!(network, given, "{spec}");
+    }
 }
