@@ -231,7 +231,7 @@ impl Plan {
     /// The buffer of value `n` among those of blocks.
     fn buffer(&self, n: usize) -> usize {
         let crossed = self.crossing.iter().position(|c| *c == n);
-        self.blocks.of[crossed.unwrap_or(n + self.crossing.len() - self.split - 1)]
+        self.blocks.of[crossed.unwrap_or_else(|| n + self.crossing.len() - self.split - 1)]
     }
 
     fn block_len(&self, n: usize, lanes: Lanes) -> usize {

@@ -138,9 +138,9 @@ fn has_choice(layer: &Layer, way: Way) -> bool {
 }
 
 /// The kernels' version, which is to be raised when they become faster.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 /// Times of one version: a file of many would be read whole by every program that answers.
-const FILE: &str = "layers-6.yaml";
+const FILE: &str = "layers-7.yaml";
 
 /// What the kernels' speed depends on beside processor and shape: their instructions, whether
 /// algorithms were forced, and their version.
@@ -243,32 +243,63 @@ fn blocks(alone: &Network, sparse: bool) -> f64 {
     seconds(run) / lanes.images() as f64
 }
 
+/// Weights of a layer that take `bytes`, by turns as many of their kind as keep each other out of a core's own
+/// cache, as the layers of a network do where each is used once an image.
+pub(crate) struct Turns<T> {
+    all: Vec<T>,
+    next: usize,
+}
+
+impl<T> Turns<T> {
+    pub fn new(bytes: usize, make: impl Fn() -> T) -> Self {
+        /// Bytes beyond any core's own cache.
+        const LARGE: usize = 8 << 20;
+        const MOST: usize = 8;
+        let count = LARGE.div_ceil(bytes.max(1)).min(MOST);
+        Self { all: (0..count).map(|_| make()).collect(), next: 0 }
+    }
+
+    pub fn next(&mut self) -> &T {
+        self.next = (self.next + 1) % self.all.len();
+        &self.all[self.next]
+    }
+}
+
 /// What a thread needs to run a layer on one image at a time.
 struct Alone {
-    layer: FlatLayer,
+    layers: Turns<FlatLayer>,
     inputs: Vec<Buffer>,
     room: Buffer,
     y: Buffer,
 }
 
 impl Alone {
-    fn new(alone: &Network, maps: &[Map], sparse: bool) -> Self {
-        let layer = FlatLayer::new(alone, maps, alone.layers.len() - 1, sparse);
+    /// With weights that take so many `bytes`.
+    fn new(alone: &Network, maps: &[Map], sparse: bool, bytes: usize) -> Self {
+        let make = || FlatLayer::new(alone, maps, alone.layers.len() - 1, sparse);
+        let mut layers = Turns::new(bytes, make);
         let mut inputs: Vec<Buffer> = maps.iter().map(|m| Buffer::zeros(m.len())).collect();
         let y = inputs.pop().expect("the layer itself");
-        let room = Buffer::zeros(layer.room);
-        Self { layer, inputs, room, y }
+        let room = Buffer::zeros(layers.next().room);
+        Self { layers, inputs, room, y }
     }
 
     fn run(&mut self, tasks: usize) {
         let inputs: Vec<&[f32]> = self.inputs.iter().map(|b| &b[..]).collect();
         let (room, y) = (&mut self.room, &mut self.y);
-        self.layer.run(FlatOperands { inputs: &inputs, add: &[], room, y, tasks });
+        self.layers.next().run(FlatOperands { inputs: &inputs, add: &[], room, y, tasks });
     }
 }
 
 fn one(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
-    let mut all = Alone::new(alone, maps, sparse);
+    let kept = match &alone.layers[alone.layers.len() - 1].kind {
+        // A place and a value each.
+        Kind::Conv(conv) if sparse => 2 * conv.weight.kept(),
+        Kind::Conv(conv) => conv.weight.len(),
+        // There is nothing to read by turns.
+        _ => usize::MAX / size_of::<f32>(),
+    };
+    let mut all = Alone::new(alone, maps, sparse, kept * size_of::<f32>());
     let tasks = crate::plan::tasks();
     rayon::scope(|_| awake::with(|| seconds(|| all.run(tasks))))
 }
@@ -277,7 +308,8 @@ fn images(alone: &Network, maps: &[Map], sparse: bool) -> f64 {
     /// Images that a thread runs one after the other, so that threads need not wait often.
     const EACH: usize = 4;
     let threads = rayon::current_num_threads();
-    let mut all: Vec<Alone> = (0..threads).map(|_| Alone::new(alone, maps, sparse)).collect();
+    let mut all: Vec<Alone> =
+        (0..threads).map(|_| Alone::new(alone, maps, sparse, usize::MAX)).collect();
     let run = || all.par_iter_mut().for_each(|own| (0..EACH).for_each(|_| own.run(1)));
     seconds(run) / (threads * EACH) as f64
 }

@@ -116,11 +116,20 @@ fn whole(path: &Path) -> Option<Vec<u8>> {
 
 /// The fastest of some runs, in seconds, after one that does not count: of many where they are
 /// short and noise is large beside them, of few where they are long.
-pub fn seconds(mut run: impl FnMut()) -> f64 {
+pub fn seconds(run: impl FnMut()) -> f64 {
+    seconds_when_warm(0.0, run)
+}
+
+/// As [`seconds`], after runs for `warm` seconds that do not count.
+pub fn seconds_when_warm(warm: f64, mut run: impl FnMut()) -> f64 {
     const MOST: usize = 20;
     /// Seconds after which no further run begins.
     const LONG: f64 = 0.06;
+    let begun = Instant::now();
     run();
+    while begun.elapsed().as_secs_f64() < warm {
+        run();
+    }
     let begun = Instant::now();
     let mut best = f64::INFINITY;
     for _ in 0..MOST {

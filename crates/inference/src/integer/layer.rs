@@ -2,11 +2,11 @@
 
 use kernels::conv::depthwise;
 use kernels::integer::{
-    self, Averages, Depthwise, Ending, Input, Instructions, Maps, Max, Method, Output, Padding,
+    Averages, Depthwise, Ending, Input, Instructions, Maps, Max, Method, Output, Padding,
     Pointwise, Quads, Rounded, Rounding, Summand, Value, Weights, Word, flatten, from_floats,
     to_floats,
 };
-use kernels::{Activation, Buffer, LANES, Lanes, isa, pack};
+use kernels::{Activation, Buffer, LANES, Lanes, pack};
 
 use super::{How, IntegerWeights, integers, times};
 use crate::block::{BlockLayer, BlockOperands};
@@ -34,7 +34,7 @@ pub(super) struct Convolution {
 }
 
 enum Products {
-    Full(Weights, Method),
+    Full(Weights),
     Depthwise(Depthwise),
 }
 
@@ -101,9 +101,12 @@ impl IntegerLayer {
     pub fn kernel(&self) -> &'static str {
         match self {
             Self::Input => "rounded",
-            Self::Conv(conv) => match conv.kernel {
-                Products::Full(_, Method::Sparse) => "sparse, int8",
-                Products::Full(_, Method::Dense) => "dense, int8",
+            Self::Conv(conv) => match &conv.kernel {
+                Products::Full(weights) if weights.method() == Method::Sparse => "sparse, int8",
+                Products::Full(weights) if weights.instructions() == Instructions::Amx => {
+                    "matrices, int8"
+                }
+                Products::Full(_) => "dense, int8",
                 Products::Depthwise(_) => "depthwise, int8",
             },
             Self::Max(_)
@@ -119,7 +122,7 @@ impl IntegerLayer {
     pub fn instructions(&self) -> Option<Instructions> {
         match self {
             Self::Conv(conv) => Some(match &conv.kernel {
-                Products::Full(weights, _) => weights.instructions(),
+                Products::Full(weights) => weights.instructions(),
                 Products::Depthwise(depthwise) => depthwise.instructions(),
             }),
             _ => None,
@@ -155,10 +158,10 @@ impl Convolution {
         let end =
             Ending { factors: &self.factors, bias: &self.bias, add, activation: self.activation };
         match (&self.kernel, to) {
-            (Products::Full(weights, _), Target::Words(_, rounding, y)) => {
+            (Products::Full(weights), Target::Words(_, rounding, y)) => {
                 weights.forward(x, &end, Output::Words(y, rounding));
             }
-            (Products::Full(weights, _), Target::Logits(logits)) => {
+            (Products::Full(weights), Target::Logits(logits)) => {
                 let blocks = x.layout.blocks();
                 let mut floats = Buffer::new(blocks * self.bias.len() * LANES);
                 weights.forward(x, &end, Output::Floats(&mut floats));
@@ -293,14 +296,7 @@ fn convolution(
             window: conv.window,
         };
         let quads = Quads::new(&full, weights, conv.groups);
-        let method = if how.skip && isa::plain() != Ok(true) {
-            times::method(&full, quads.density(), how)
-        } else {
-            Method::Dense
-        };
-        let arranged =
-            integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
-        Products::Full(Weights::new(&full, &quads, arranged), method)
+        Products::Full(Weights::new(&full, &quads, times::arrangement(&full, quads.density(), how)))
     };
     Convolution { kernel, factors, bias: conv.bias.clone(), activation }
 }

@@ -1,19 +1,19 @@
-//! Which of the two integer kernels of a convolution is the faster one: measured, and kept by `tuning`.
+//! Which of the integer kernels of a convolution is the fastest: measured, and kept by `tuning`.
 //!
-//! The sparse kernel's time is taken to be linear in the share of quads of weights that are kept. Both give the
+//! The sparse kernel's time is taken to be linear in the share of quads of weights that are kept. All give the
 //! same bits, so that nothing but time depends on it.
 
 use kernels::conv::Conv;
 use kernels::integer::{
-    self, Ending, Input, Instructions, Layout, Maps, Method, Output, Quads, Rounding, Weights,
-    quads,
+    Arrangement, Ending, Input, Instructions, Layout, Maps, Method, Output, Quads, Rounding,
+    Weights, quads,
 };
-use kernels::{Lanes, Size};
-use tuning::seconds;
+use kernels::{Lanes, Size, isa};
+use tuning::seconds_when_warm;
 
 use super::How;
 use crate::awake;
-use crate::times::{MOST, TIMES, Unknown, VERSION, batch, on_line};
+use crate::times::{MOST, TIMES, Turns, Unknown, VERSION, batch, on_line};
 
 /// Shares of quads at which the sparse kernel is timed.
 const DENSITIES: [f64; 2] = [0.05, 0.3];
@@ -27,62 +27,75 @@ fn usual(instructions: Instructions) -> f64 {
 }
 
 /// How `conv`, of which a share `density` of the quads of weights is not zero, is run fastest.
-pub(super) fn method(conv: &Conv, density: f64, how: How) -> Method {
-    let guess = if density < usual(how.instructions) { Method::Sparse } else { Method::Dense };
-    if density >= MOST {
-        return Method::Dense;
+pub(super) fn arrangement(conv: &Conv, density: f64, how: How) -> Arrangement {
+    let of = |method, instructions| Arrangement { method, tiles: how.tiles, instructions };
+    let (first, vectors) = (of(Method::Dense, how.instructions), how.instructions.of_vectors());
+    // Matrices take their time where there are few channels or windows.
+    let second = (vectors != how.instructions).then(|| of(Method::Dense, vectors));
+    let sparse = of(Method::Sparse, vectors);
+    let can_skip = how.skip && density < MOST;
+    if isa::plain() == Ok(true) || second.is_none() && !can_skip {
+        return first;
     }
-    let time = |density: Option<f64>| {
-        let key = key(conv, density, how);
+    let time = |arrangement: Arrangement, density: Option<f64>| {
+        let key = key(conv, density, arrangement);
         match how.unknown {
-            Unknown::Measure => Some(TIMES.get(&key, || measure(conv, density, how))),
+            Unknown::Measure => Some(TIMES.get(&key, || measure(conv, density, arrangement))),
             Unknown::Guess => TIMES.peek(&key),
         }
     };
-    let (Some(dense), [Some(low), Some(high)]) = (time(None), DENSITIES.map(|d| time(Some(d))))
-    else {
-        return guess;
+    let dense = [Some(first), second].into_iter().flatten();
+    let mut times: Vec<_> = dense.map(|own| (own, time(own, None))).collect();
+    if can_skip {
+        let seconds = DENSITIES.map(|density| time(sparse, Some(density)));
+        let line = |seconds| on_line(DENSITIES, seconds, density);
+        times.push((sparse, seconds[0].zip(seconds[1]).map(|(low, high)| line([low, high]))));
+    }
+    let known: Option<Vec<_>> = times.into_iter().map(|(own, time)| Some((own, time?))).collect();
+    let Some(known) = known else {
+        return if can_skip && density < usual(how.instructions) { sparse } else { first };
     };
-    let faster = on_line(DENSITIES, [low, high], density) < dense;
-    if faster { Method::Sparse } else { Method::Dense }
+    known.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("at least one").0
 }
 
-fn key(conv: &Conv, density: Option<f64>, how: How) -> String {
+fn key(conv: &Conv, density: Option<f64>, arrangement: Arrangement) -> String {
     let share = density.map_or_else(|| "all".into(), |d| format!("{:.0} %", d * 100.0));
     let Conv { inputs, h, w, outputs, window, .. } = conv;
     format!(
         "kernels {VERSION}, int8 {}, {} threads, {}: conv {window}, {inputs}x{h}x{w} -> {outputs}, {share} \
          kept",
-        how.instructions.name(),
+        arrangement.instructions.name(),
         rayon::current_num_threads(),
-        if how.tiles { "one" } else { "blocks" },
+        if arrangement.tiles { "one" } else { "blocks" },
     )
 }
 
-/// Seconds an image, with a share of the quads kept; dense with all of them.
-fn measure(conv: &Conv, density: Option<f64>, how: How) -> f64 {
+/// Seconds that a processor's matrix unit takes, at most, until it runs at full speed.
+const WARM: f64 = 0.03;
+
+/// Seconds an image, with a share of the quads kept; all where there is none.
+fn measure(conv: &Conv, density: Option<f64>, arrangement: Arrangement) -> f64 {
     let images = batch(conv.inputs.max(conv.outputs) * conv.h * conv.w);
-    let layout = if how.tiles { Layout::Tiles } else { Layout::Images(Lanes::of(images)) };
-    let method = if density.is_some() { Method::Sparse } else { Method::Dense };
-    let weights = Quads::new(conv, &weights(conv, density.unwrap_or(1.0)), 1);
-    let arranged =
-        integer::Arrangement { method, tiles: how.tiles, instructions: how.instructions };
-    let weights = Weights::new(conv, &weights, arranged);
+    let one = arrangement.tiles;
+    let layout = if one { Layout::Tiles } else { Layout::Images(Lanes::of(images)) };
+    let quads = Quads::new(conv, &weights(conv, density.unwrap_or(1.0)), 1);
+    // A batch uses its weights many times.
+    let bytes =
+        if one { (quads.density() * conv.weight_len() as f64) as usize } else { usize::MAX };
+    let mut weights = Turns::new(bytes, || Weights::new(conv, &quads, arrangement));
     let maps = |channels, size| Maps { layout, channels, size };
     let x = vec![0; maps(conv.inputs, Size { h: conv.h, w: conv.w }).words()];
     let mut y = vec![0; maps(conv.outputs, conv.output()).words()];
     let rounding = Rounding { scale: 1.0, zero: 0 };
     let ones = vec![1.0; conv.outputs];
     let end = Ending { factors: &ones, bias: &ones, add: None, activation: None };
+    let warm = if weights.next().instructions() == Instructions::Amx { WARM } else { 0.0 };
     let run = || {
-        weights.forward(
-            Input { layout, words: &x, rounding },
-            &end,
-            Output::Words(&mut y, rounding),
-        );
+        let input = Input { layout, words: &x, rounding };
+        weights.next().forward(input, &end, Output::Words(&mut y, rounding));
     };
-    let seconds =
-        rayon::scope(|_| if how.tiles { awake::with(|| seconds(run)) } else { seconds(run) });
+    let timed = || seconds_when_warm(warm, run);
+    let seconds = rayon::scope(|_| if one { awake::with(timed) } else { timed() });
     seconds / layout.images() as f64
 }
 

@@ -130,6 +130,11 @@ impl Weights {
         Self { conv: *conv, arrangement, items, dense, lists, totals: quads.totals(), reader }
     }
 
+    /// Which of them are multiplied.
+    pub fn method(&self) -> Method {
+        self.arrangement.method
+    }
+
     /// What multiplies them.
     pub fn instructions(&self) -> Instructions {
         match self.dense {
