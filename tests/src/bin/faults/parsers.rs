@@ -20,7 +20,7 @@ pub struct Parser {
 pub const INPUTS: u64 = 1000;
 
 /// Every parser.
-pub const PARSERS: [Parser; 14] = [
+pub const PARSERS: [Parser; 15] = [
     parser(
         "manifest",
         "dense/manifest.yaml",
@@ -32,6 +32,11 @@ pub const PARSERS: [Parser; 14] = [
         "models import dense/model.safetensors --network vgg-lab@0.0625 --out x --dry-run",
     ),
     parser("packed file", "packed.safetensors", "deployer inspect packed.safetensors"),
+    parser(
+        "packed file, integers",
+        "integers.safetensors",
+        "deployer predict integers.safetensors picture.png",
+    ),
     parser("plan", "plan.yaml", "pruner size --network vgg-lab@0.0625 --plan plan.yaml"),
     parser("recipe", "recipe.yaml", "trainer --recipe recipe.yaml --data data --out x --dry-run"),
     parser(

@@ -13,18 +13,19 @@ pub struct Stage {
 }
 
 /// Makes what the stages read, in order.
-pub const INPUTS: [&str; 7] = [
+pub const INPUTS: [&str; 8] = [
     "data-cifar synth --train 100 --test 20 --out data",
     "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 1 --out dense",
     "pruner --checkpoint dense --sparsity 0.8 --out pruned",
     "finetuner --checkpoint pruned --data data --batch 32 --epochs 1 --out tuned",
     "scanner --checkpoint dense --data data --ratios 0.5 --recalibration-images 64 --out scan",
     "deployer pack tuned --out packed.safetensors",
+    "deployer pack tuned --data data --values int8 --activations int8 --out integers.safetensors",
     "models export dense --out net.onnx",
 ];
 
 /// Every stage that writes.
-pub const STAGES: [Stage; 13] = [
+pub const STAGES: [Stage; 15] = [
     folder("data-cifar synth", "data-cifar synth --train 100 --test 20"),
     folder("data-cifar import", "data-cifar import photos.tar.gz"),
     folder("data-cifar import --side", "data-cifar import photos.tar.gz --side 24 --fit pad"),
@@ -38,11 +39,21 @@ pub const STAGES: [Stage; 13] = [
     ),
     folder("pruner", "pruner --checkpoint dense --sparsity 0.8"),
     folder("finetuner", "finetuner --checkpoint pruned --data data --batch 32 --epochs 3"),
+    folder(
+        "finetuner --quantise",
+        "finetuner --checkpoint pruned --data data --batch 32 --epochs 3 --quantise",
+    ),
     Stage {
         name: "deployer pack",
         line: "deployer pack tuned",
         out: "out.safetensors",
         other: "--values f16",
+    },
+    Stage {
+        name: "deployer pack, integers",
+        line: "deployer pack tuned --data data --values int8 --activations int8",
+        out: "out.safetensors",
+        other: "--ranges percentile",
     },
     folder(
         "deployer deploy",
