@@ -156,6 +156,56 @@ fn a_network_in_integers_answers_as_its_checkpoint_does() {
     place.refuses(&format!("{integers} --values int8"), 3, "name one with --data");
 }
 
+/// A depthwise chain, whose channels are equalised, and a norm that stands by itself, which has no weight to round.
+const CHAIN: &str = "secateur-graph 1
+image = input channels=3 height=32 width=32
+first = conv(image) outputs=8 kernel=3 stride=2 padding=1 bias=false
+first-norm = batch-norm(first)
+wide = conv(first-norm) outputs=24 kernel=1 bias=false
+wide-norm = batch-norm(wide)
+relu = relu6(wide-norm)
+each = conv(relu) outputs=24 kernel=3 padding=1 groups=24 bias=false
+each-norm = batch-norm(each)
+each-relu = relu6(each-norm)
+both = concat(each-relu, wide-norm)
+norm = batch-norm(both)
+pool = adaptive-average(norm)
+fc = linear(pool) outputs=10
+";
+
+#[test]
+fn a_depthwise_chain_in_integers() {
+    let place = house();
+    // Another reader of the chain's layer would forbid it.
+    place.write(
+        "chain.net",
+        CHAIN
+            .replace(", wide-norm)", ")")
+            .replace("concat(each-relu)", "relu(each-relu)")
+            .as_bytes(),
+    );
+    place.write("twice.net", CHAIN.as_bytes());
+    for (name, expected) in [("chain", true), ("twice", false)] {
+        let line =
+            format!("trainer --data data --network {name}.net --epochs 2 --batch 32 --out {name}");
+        place.succeeds(&line);
+        let line = format!("deployer pack {name} --values int8 --activations int8 --out {name}.st");
+        place.succeeds(&line);
+        let sizes = json(&place.succeeds(&format!("deployer inspect {name}.st --json")).out);
+        let equalised = &sizes["integers"]["equalised"]["wide"]["reader"];
+        assert_eq!(equalised == "each", expected, "{name}: {sizes}");
+        let said =
+            place.succeeds(&format!("deployer verify {name}.st --against {name} --data data"));
+        assert!(said.out.starts_with("60 test images: the same class on "), "{}", said.out);
+        let said = json(
+            &place
+                .succeeds(&format!("deployer verify {name}.st --against {name} --data data --json"))
+                .out,
+        );
+        assert!(said["difference"].as_f64() < Some(0.1), "{name}: {said}");
+    }
+}
+
 #[test]
 fn pictures_of_any_size_are_named() {
     let place = house();

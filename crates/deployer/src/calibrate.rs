@@ -102,7 +102,9 @@ impl Flags {
         };
         let ranges = layers().zip(&found.ranges).map(|(l, r)| (l.name.clone(), range(r))).collect();
         let biases = layers().filter_map(|layer| match &layer.kind {
-            Kind::Conv(conv) => Some((layer.name.clone(), conv.bias.clone())),
+            Kind::Conv(conv) if packed::has_weight(graph, &layer.name) => {
+                Some((layer.name.clone(), conv.bias.clone()))
+            }
             _ => None,
         });
         let name = |layer: usize| corrected.layers[layer].name.clone();

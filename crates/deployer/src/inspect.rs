@@ -158,7 +158,7 @@ fn ranges(integers: &Integers) -> String {
     let equalised = match integers.equalised.len() {
         0 => String::new(),
         count => format!(
-            "\n\n{count} layers equalised, channel by channel, for the depthwise ones behind them"
+            "\n\nequalised for a depthwise layer, channel by channel: {count} of the layers"
         ),
     };
     format!(

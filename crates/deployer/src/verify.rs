@@ -150,6 +150,7 @@ fn repacked(model: &Model, checkpoint: &Checkpoint, path: &Path) -> artifact::Re
 /// images tell whether they are right.
 fn own_biases(packed: &Packed, integers: Integers) -> Integers {
     let bias = |layer: &String| {
+        packed::has_weight(&packed.graph, layer).then_some(())?;
         let tensor = packed.tensor(&format!("{layer}.bias"))?;
         Some((layer.clone(), tensor.as_f32()?.to_vec()))
     };

@@ -16,7 +16,7 @@ use stage::{OnlyWith, Values};
 /// Training that ends in integers.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct Flags {
-    /// Round weights and activations to 8 bits in the forward pass, as deployer's --activations int8 does; gradients
+    /// Round weights and activations to 8 bits in the forward pass, as deployer's --activations int8 does (with one scale for all channels of a layer); gradients
     /// pass straight through. For networks that lose accuracy when they are rounded after training
     // Left out of the manifest where it is off: the runs of earlier versions, which lacked the flag, stay done.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",

@@ -243,14 +243,15 @@ fn blocks(alone: &Network, sparse: bool) -> f64 {
     seconds(run) / lanes.images() as f64
 }
 
-/// Weights of a layer that take `bytes`, by turns as many of their kind as keep each other out of a core's own
-/// cache, as the layers of a network do where each is used once an image.
+/// Up to eight copies of a layer's weights, which are used in turn: in a network other layers' weights come between
+/// two uses of a layer's, and it finds them in no core's own cache.
 pub(crate) struct Turns<T> {
     all: Vec<T>,
     next: usize,
 }
 
 impl<T> Turns<T> {
+    /// For weights that take `bytes`; those that exceed a core's own cache need no copies.
     pub fn new(bytes: usize, make: impl Fn() -> T) -> Self {
         /// Bytes beyond any core's own cache.
         const LARGE: usize = 8 << 20;
@@ -259,6 +260,7 @@ impl<T> Turns<T> {
         Self { all: (0..count).map(|_| make()).collect(), next: 0 }
     }
 
+    /// The copy whose turn it is.
     pub fn next(&mut self) -> &T {
         self.next = (self.next + 1) % self.all.len();
         &self.all[self.next]

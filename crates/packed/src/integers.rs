@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::tensors::{Tensor, Tensors};
-use graph::Graph;
+use graph::group::{self, Walk};
+use graph::{Activation, Graph, Op, Param};
 use serde::{Deserialize, Serialize};
 
 use crate::{Options, Values};
@@ -46,8 +47,38 @@ pub struct Equalised {
     pub exponents: Vec<u8>,
 }
 
-/// The largest exponent that a file may have: beyond it scales of weights would not be normal numbers.
+/// The largest exponent that a file may have. We write none above 4.
 const MOST: u8 = 16;
+
+/// Whether the node `name` of `graph` is a convolution or linear layer, whose weight is stored as integers.
+pub fn has_weight(graph: &Graph, name: &str) -> bool {
+    graph.param(&format!("{name}.weight")).is_some_and(Param::prunable)
+}
+
+/// Whether the depthwise convolution `reader`, and nothing else, reads what the layer `name` gives, through whose
+/// activation positive factors go.
+fn is_pair(graph: &Graph, name: &str, reader: &str) -> bool {
+    let nodes = graph.nodes();
+    let groups = group::groups(graph, Walk::Inference);
+    let Some(group) = groups.iter().find(|group| nodes[group.core].name == name) else {
+        return false;
+    };
+    let passes = matches!(group.activation, None | Some(Activation::Relu | Activation::Relu6));
+    let readers = nodes.iter().flat_map(|node| {
+        let own = node.inputs.iter().filter(|input| **input == group.head);
+        own.map(move |_| node)
+    });
+    let alone = match readers.collect::<Vec<_>>()[..] {
+        [only] => {
+            only.name == reader
+                && matches!(&only.op, Op::Conv(conv) if conv.groups == nodes[group.head].shape.c)
+        }
+        _ => false,
+    };
+    let layer =
+        has_weight(graph, name) && matches!(nodes[group.core].op, Op::Conv(_) | Op::Linear(_));
+    layer && passes && group.add.is_none() && alone
+}
 
 /// What the integers 0 to 255 of an activation stand for: `scale * (q - zero)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -102,18 +133,17 @@ impl Integers {
             }
         }
         for (name, Equalised { reader, exponents }) in &self.equalised {
-            let weight = |name: &str| graph.param(&format!("{name}.weight"));
-            let shapes =
-                weight(name).zip(weight(reader)).filter(|(a, b)| a.prunable() && b.prunable());
-            let fits = shapes.is_some_and(|(layer, reader)| {
-                let outputs = layer.shape[0];
-                let depthwise = reader.shape[1] == 1 && reader.shape[0].is_multiple_of(outputs);
-                depthwise && exponents.len() == outputs
-            });
-            if !fits || exponents.iter().any(|exponent| *exponent > MOST) {
+            if !is_pair(graph, name, reader) {
                 return Err(format!(
-                    "layer {name} is equalised for {reader} by {} exponents; expected a convolution, a depthwise one \
-                     that reads it, and an exponent from 0 to {MOST} for each channel between them",
+                    "layer {name} is equalised for {reader}; expected a convolution, its activation none, relu or \
+                     relu6, and a depthwise one that alone reads it"
+                ));
+            }
+            let outputs =
+                graph.param(&format!("{name}.weight")).map_or(0, |weight| weight.shape[0]);
+            if exponents.len() != outputs || exponents.iter().any(|exponent| *exponent > MOST) {
+                return Err(format!(
+                    "layer {name} is equalised by {} exponents; expected {outputs} of at most {MOST}",
                     exponents.len()
                 ));
             }
@@ -143,4 +173,88 @@ fn multiply(tensors: &mut Tensors, name: &str, factors: impl ExactSizeIterator<I
     }
     let scaled = Tensor::f32(&tensor.shape, values);
     tensors.insert(name.to_owned(), scaled);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Encode;
+
+    const CHAIN: &str = "secateur-graph 1
+image = input channels=3 height=8 width=8
+wide = conv(image) outputs=2 kernel=1
+relu = relu6(wide)
+each = conv(relu) outputs=4 kernel=1 groups=2
+more = conv(relu) outputs=4 kernel=1
+sum = add(each, more)
+next = conv(sum) outputs=4 kernel=1
+last = conv(next) outputs=4 kernel=3 padding=1 groups=4
+pool = adaptive-average(last)
+fc = linear(pool) outputs=10
+";
+
+    fn graph(text: &str) -> Graph {
+        Graph::parse(text, "chain", "chain").expect("a graph")
+    }
+
+    fn integers(layer: &str, reader: &str, exponents: &[u8]) -> Integers {
+        let own = Equalised { reader: reader.into(), exponents: exponents.to_vec() };
+        Integers {
+            calibration: Calibration { images: 1, rule: "squared-error".into() },
+            ranges: BTreeMap::new(),
+            equalised: [(layer.to_owned(), own)].into(),
+            biases: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn only_pairs_are_equalised() {
+        let options = Options { values: Values::Int8, encode: Encode::Auto, fold: true };
+        let check = |text: &str, found: Integers, expected: &str| {
+            let found = found.check(&graph(text), options).err().unwrap_or_default();
+            assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{found}");
+        };
+        check(CHAIN, integers("next", "last", &[0, 4, 16, 1]), "");
+        check(
+            CHAIN,
+            integers("next", "last", &[0, 4, 17, 1]),
+            "by 4 exponents; expected 4 of at most 16",
+        );
+        check(CHAIN, integers("next", "last", &[0, 4, 1]), "by 3 exponents; expected 4");
+        let pair = "expected a convolution, its activation none, relu or relu6";
+        // `more` reads it as well; a sum; no depthwise layer; one that reads another; and what is not there.
+        for (layer, reader) in [
+            ("wide", "each"),
+            ("each", "next"),
+            ("next", "fc"),
+            ("wide", "last"),
+            ("last", "last"),
+            ("image", "wide"),
+            ("pool", "fc"),
+            ("nothing", "last"),
+            ("next", "nothing"),
+        ] {
+            check(CHAIN, integers(layer, reader, &[0, 1, 0, 1]), pair);
+        }
+        let alone = CHAIN.replace("more = conv(relu)", "more = conv(image)");
+        check(&alone, integers("wide", "each", &[0, 1]), "");
+        let silu = alone.replace("relu6(wide)", "silu(wide)");
+        check(&silu, integers("wide", "each", &[0, 1]), pair);
+    }
+
+    #[test]
+    fn weights_are_multiplied_and_divided_by_channel() {
+        let tensor = |shape: &[usize]| {
+            let count = shape.iter().product::<usize>();
+            Tensor::f32(shape, (1..=count).map(|i| i as f32).collect())
+        };
+        let mut tensors: Tensors =
+            [("wide.weight", &[2, 3, 1, 1][..]), ("each.weight", &[4, 1, 1, 1])]
+                .into_iter()
+                .map(|(name, shape)| (name.to_owned(), tensor(shape)))
+                .collect();
+        integers("wide", "each", &[0, 3]).equalise(&mut tensors);
+        assert_eq!(tensors["wide.weight"].as_f32(), Some(&[1.0, 2.0, 3.0, 32.0, 40.0, 48.0][..]));
+        assert_eq!(tensors["each.weight"].as_f32(), Some(&[1.0, 2.0, 0.375, 0.5][..]));
+    }
 }

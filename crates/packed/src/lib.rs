@@ -23,7 +23,7 @@ mod values;
 
 pub use contents::{Contents, Encode, Info, Options, Values};
 pub use inspect::{Inspection, Row, inspect};
-pub use integers::{Calibration, Equalised, Integers, Range};
+pub use integers::{Calibration, Equalised, Integers, Range, has_weight};
 pub use pack::pack;
 pub use record::{FORMAT, Positions};
 pub use unpack::{IntegerWeights, Packed, unpack};

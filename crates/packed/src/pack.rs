@@ -18,7 +18,8 @@ use crate::{Contents, Options, Values, check};
 
 /// The bytes of a packed file. The same contents and options give the same bytes.
 ///
-/// A pruned value of -0 comes back as +0: it has no effect, and nothing of ours leaves one.
+/// A pruned value of -0 comes back as +0, and so does one of a weight without a mask whose zeros are stored as if they
+/// were pruned: its sign has no effect.
 ///
 /// # Errors
 /// [`Error::Config`] where info, masks or ranges do not fit the network, a weight is beyond f16, or activations in
@@ -30,6 +31,11 @@ pub fn pack(contents: &Contents, options: &Options) -> Result<Vec<u8>> {
     let mut all = stored::tensors(contents, options.fold)?;
     if let Some(integers) = &contents.integers {
         integers.check(&contents.graph, *options).map_err(Error::Config)?;
+        if let Some(layer) = integers.equalised.keys().find(|l| !integers.biases.contains_key(*l)) {
+            return Err(Error::Config(format!(
+                "layer {layer} is equalised and has no bias; expected that of its outputs"
+            )));
+        }
         integers.equalise(all.to_mut());
         for (layer, bias) in &integers.biases {
             all.to_mut().insert(format!("{layer}.bias"), Tensor::f32(&[bias.len()], bias.clone()));
@@ -83,7 +89,7 @@ fn part(slot: &Slot, tensor: &Tensor, contents: &Contents, options: Options) -> 
 }
 
 /// The mask that the zeros of a weight make, where these are at least a quarter of it: networks that were pruned
-/// elsewhere often come without masks.
+/// elsewhere often come without masks, and with zeros of either sign.
 fn of_zeros(floats: &[f32]) -> Option<Mask> {
     let kept: Vec<bool> = floats.iter().map(|value| *value != 0.0).collect();
     let zeros = kept.iter().filter(|kept| !**kept).count();

@@ -1,6 +1,6 @@
 //! Channels of unlike ranges between a convolution and a depthwise one, brought nearer to each other.
 
-use inference::{Kind, Layer, Network};
+use inference::{Conv, Kind, Layer, Network};
 
 use crate::observe::{Extent, Extents};
 
@@ -52,22 +52,30 @@ fn power(exponent: u8) -> f32 {
     f32::from(1_u8 << exponent)
 }
 
-/// Whether `reader` is a depthwise convolution that alone reads `layer`, whose factors go through its activation.
+/// Whether `reader` is a depthwise convolution that reads `layer`, nothing else does, and factors go through the
+/// layer's activation.
 fn is_pair(network: &Network, layer: usize, reader: usize) -> bool {
     let layers = &network.layers;
-    let depthwise = match &layers[reader].kind {
-        Kind::Conv(conv) => conv.groups > 1 && conv.groups == layers[layer].shape.c,
-        _ => false,
-    };
-    let reads = |l: &Layer| l.inputs.contains(&layer) || l.add == Some(layer);
-    let Layer { kind, activation, add, .. } = &layers[layer];
+    let depthwise = convolution(&layers[reader])
+        .is_some_and(|conv| conv.groups > 1 && conv.groups == layers[layer].shape.c);
+    let reads = layers.iter().flat_map(|l| l.inputs.iter().chain(&l.add));
+    let Layer { activation, add, .. } = &layers[layer];
     let passes =
         matches!(activation, None | Some(graph::Activation::Relu | graph::Activation::Relu6));
     depthwise
-        && matches!(kind, Kind::Conv(_))
+        && convolution(&layers[layer]).is_some()
         && add.is_none()
         && passes
-        && layers.iter().filter(|l| reads(l)).count() == 1
+        && reads.filter(|read| **read == layer).count() == 1
+}
+
+/// The convolution of a layer, which is none if it is a norm or a scale that stands by itself: those have no weights
+/// that are stored as integers.
+fn convolution(layer: &Layer) -> Option<&Conv> {
+    match &layer.kind {
+        Kind::Conv(conv) if conv.groups != conv.weight.len() => Some(conv),
+        _ => None,
+    }
 }
 
 /// The power of two that brings each channel's range nearest to the layer's, and not beyond.

@@ -15,7 +15,7 @@ pub struct Calibration {
     pub means: Vec<Vec<f64>>,
 }
 
-/// The least and the largest value of a channel.
+/// The least and the largest value of a channel, 0 among them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Extent {
     /// At most 0.
@@ -75,7 +75,7 @@ pub fn extents<'a>(
                     if !value.is_finite() && odd.is_none() {
                         odd = Some((shown.layer, value));
                     }
-                    *extent = extent.with(Extent { low: value, high: value });
+                    *extent = extent.with(Extent { low: value.min(0.0), high: value.max(0.0) });
                 }
             }
         });
@@ -101,6 +101,7 @@ pub fn calibrate<'a>(
     rule: Rule,
 ) -> Calibration {
     let layers = &network.layers;
+    assert_eq!(extents.of.len(), layers.len(), "extents of this network");
     let ties = ties(network);
     let plan = plan(network, batches.clone()).expect("images that extents are of");
     let mut tied = vec![Extent::NONE; layers.len()];

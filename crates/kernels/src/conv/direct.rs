@@ -1,4 +1,4 @@
-//! Dense convolution of any shape: the weights of eight outputs against three pixels at a time,
+//! Dense convolution of any shape: the weights of eight outputs against three pixels at a time (of 24 against one),
 //! read where they lie. No patch matrix exists.
 #![allow(unsafe_code, reason = "panels are computed through pointers into the room and the output")]
 

@@ -75,7 +75,7 @@ impl Target {
     }
 }
 
-/// `out[c][r * stride..] = start[r] + sum over k of a[8 * k + r] * x[c][taps[k]..]`, in vectors of
+/// `out[c][r * stride..] = start[r] + sum over k of a[r / 8 * apart + 8 * k + r % 8] * x[c][taps[k]..]`, in vectors of
 /// sixteen, for up to [`columns`] columns and the rows of up to [`panels`] panels.
 ///
 /// # Safety
@@ -257,8 +257,8 @@ unsafe fn end<S: Simd, const R: usize, const N: usize>(
     }
 }
 
-/// How many values ahead of those in use a panel is prefetched. Without it the products of one image waited for
-/// weights half of their time (docs/performance.md).
+/// How many values ahead of those in use a panel is prefetched: the products of one image would wait for its weights
+/// (docs/performance.md).
 pub(super) const AHEAD: usize = 512;
 
 /// `sums[p][r][c] += sum over k of a[p * apart + 8 * k + first + r] * x[c][taps[k]..]`.

@@ -259,14 +259,53 @@ fn channels_before_depthwise_layers_are_equalised() {
     assert!(less < 0.7 * off, "off by {off} before and {less} after");
 }
 
-/// No other pair: sums, several readers, other activations, and what is no depthwise layer stay as they are.
+/// No other pair: another reader or a sum, other activations, norms that stand by themselves, and groups that are not
+/// depthwise.
 #[test]
-fn only_depthwise_layers_divide() {
-    for spec in ["resnet18@0.125", "vgg-lab@0.25", "moves"] {
-        let mut network = network(spec);
+fn only_depthwise_layers_that_read_alone_divide() {
+    let begin = "secateur-graph 1\nimage = input channels=3 height=32 width=32\n";
+    let end = "flat = flatten(last)\nfc = linear(flat) outputs=10\n";
+    let conv = "wide = conv(image) outputs=24 kernel=3 stride=4 padding=1\n";
+    let each = "each = conv(relu) outputs=24 kernel=3 padding=1 groups=24\n";
+    let check = |middle: &str, expected: usize| {
+        let text = format!("{begin}{middle}{end}");
+        let graph = Graph::parse(&text, "chain", "chain").expect("a graph");
+        let mut network = with_initial_values(&graph);
+        // The first channel is wide, so that others would gain.
+        for layer in &mut network.layers {
+            if let Kind::Conv(conv) = &mut layer.kind {
+                let row = conv.row();
+                conv.weight.floats_mut()[..row].iter_mut().for_each(|weight| *weight *= 64.0);
+            }
+        }
         let (seen, given) = (images(4), network.clone());
         let mut known = extents(&network, [&seen[..]].into_iter()).expect("it can be");
-        assert_eq!(equalise(&mut network, &mut known), [], "{spec}");
-        assert_eq!(network, given, "{spec}");
-    }
+        assert_eq!(equalise(&mut network, &mut known).len(), expected, "{middle}");
+        assert_eq!(network == given, expected == 0, "{middle}");
+    };
+    check(&format!("{conv}relu = relu(wide)\n{each}last = relu(each)\n"), 1);
+    check(&format!("{conv}relu = relu6(wide)\n{each}last = silu(each)\n"), 1);
+    check(&format!("{conv}relu = silu(wide)\n{each}last = relu(each)\n"), 0);
+    check(&format!("{conv}relu = relu(wide)\n{each}sum = add(each, relu)\nlast = relu(sum)\n"), 0);
+    check(&format!("{conv}relu = relu(wide)\n{each}last = concat(each, relu)\n"), 0);
+    check(&format!("{conv}relu = relu(wide)\n{each}last = multiply(each, relu)\n"), 0);
+    check(
+        &format!(
+            "{conv}more = conv(image) outputs=24 kernel=3 stride=4 padding=1\nsum = add(wide, more)\nrelu = relu(sum)\n{each}last = relu(each)\n"
+        ),
+        0,
+    );
+    check(&format!("{conv}relu = relu(wide)\neach = batch-norm(relu)\nlast = relu(each)\n"), 0);
+    check(
+        &format!(
+            "{conv}both = concat(wide, wide)\nnorm = batch-norm(both)\nrelu = relu(norm)\neach = conv(relu) outputs=48 kernel=3 padding=1 groups=48\nlast = relu(each)\n"
+        ),
+        0,
+    );
+    check(
+        &format!(
+            "{conv}relu = relu(wide)\neach = conv(relu) outputs=24 kernel=3 padding=1 groups=12\nlast = relu(each)\n"
+        ),
+        0,
+    );
 }
