@@ -114,15 +114,18 @@ fn whole(path: &Path) -> Option<Vec<u8>> {
     (digest == digest::of_bytes(bytes).as_bytes()).then(|| bytes.to_vec())
 }
 
-/// The fastest of some runs, in seconds, after one that does not count: of many where they are
-/// short and noise is large beside them, of few where they are long.
+/// The fastest of some runs, in seconds, after one that does not count: of many where they are short, of few where
+/// they are long. Short runs go on for some milliseconds: so long a processor may take to its full speed, and
+/// another program may slow it down.
 pub fn seconds(run: impl FnMut()) -> f64 {
     seconds_when_warm(0.0, run)
 }
 
 /// As [`seconds`], after runs for `warm` seconds that do not count.
 pub fn seconds_when_warm(warm: f64, mut run: impl FnMut()) -> f64 {
-    const MOST: usize = 20;
+    const ENOUGH: usize = 20;
+    /// Seconds that short runs take together.
+    const SHORT: f64 = 0.01;
     /// Seconds after which no further run begins.
     const LONG: f64 = 0.06;
     let begun = Instant::now();
@@ -130,17 +133,17 @@ pub fn seconds_when_warm(warm: f64, mut run: impl FnMut()) -> f64 {
     while begun.elapsed().as_secs_f64() < warm {
         run();
     }
-    let begun = Instant::now();
-    let mut best = f64::INFINITY;
-    for _ in 0..MOST {
+    let (begun, mut runs, mut best) = (Instant::now(), 0, f64::INFINITY);
+    loop {
         let start = Instant::now();
         run();
         best = best.min(start.elapsed().as_secs_f64());
-        if begun.elapsed().as_secs_f64() > LONG {
-            break;
+        runs += 1;
+        let spent = begun.elapsed().as_secs_f64();
+        if spent > LONG || runs >= ENOUGH && spent > SHORT {
+            return best;
         }
     }
-    best
 }
 
 /// The processor's name, for people and as a key.
