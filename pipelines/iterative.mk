@@ -1,7 +1,7 @@
 # Prune a little, fine-tune a little, until the sparsity is reached; then fine-tune to the end,
 # deploy, report.
 
-ITERATIVE := $(OUT)/iterative-$(SPARSITY)$(STRUCTURE_SUFFIX)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
+ITERATIVE := $(OUT)/iterative-$(SPARSITY)$(HOW_SUFFIX)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
 # The same count as `pruner rounds`: the first round after which 1 - (1 - rate)^n >= sparsity.
 ROUNDS := $(shell awk 'BEGIN { left = 1; n = 0; while (left > 1 - $(SPARSITY) + 1e-12 && n < 999) { left *= 1 - $(ROUND_RATE); n++ }; print n }')
 $(if $(filter 999,$(ROUNDS)),$(error ROUND_RATE=$(ROUND_RATE): 999 rounds or more to SPARSITY=$(SPARSITY); expected a larger rate))
@@ -11,7 +11,7 @@ LAST_ROUND := $(ITERATIVE)/round-$(ROUNDS)/tuned
 # $(call round-rules,NUMBER,CHECKPOINT BEFORE)
 define round-rules
 $(ITERATIVE)/round-$(1)/pruned/manifest.yaml: $(2)/manifest.yaml | build
-	$$(BIN)/pruner $$(COMMON) --checkpoint $(2) --sparsity $(SPARSITY) --rate $(ROUND_RATE) --out $$(@D) $$(STRUCTURE_FLAG)
+	$$(BIN)/pruner $$(COMMON) --checkpoint $(2) --sparsity $(SPARSITY) --rate $(ROUND_RATE) --out $$(@D) $$(HOW_FLAGS)
 
 $(ITERATIVE)/round-$(1)/tuned/manifest.yaml: $(ITERATIVE)/round-$(1)/pruned/manifest.yaml | build
 	$$(BIN)/finetuner $$(COMMON) --checkpoint $(ITERATIVE)/round-$(1)/pruned --data $(DATA) --out $$(@D) --epochs $(ROUND_EPOCHS) $$(BATCH_FLAG) $$(ON_DEVICE)

@@ -4,7 +4,7 @@ ifneq ($(filter lottery,$(MAKECMDGOALS)),)
 $(if $(SAVE_AT),,$(error make lottery: expected SAVE_AT=steps, such as 500, or epochs, such as 1epoch))
 endif
 
-LOTTERY := $(OUT)/lottery-$(SPARSITY)$(STRUCTURE_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
+LOTTERY := $(OUT)/lottery-$(SPARSITY)$(HOW_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 TICKETS := rewound rate-rewound fine-tuned drawn-anew
 rewound := --rewind weights --rewind-from $(DENSE)
 rate-rewound := --rewind lr --rewind-from $(DENSE)
@@ -12,7 +12,7 @@ fine-tuned := --rewind none
 drawn-anew := --reinit
 
 $(LOTTERY)/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
-	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D) $(STRUCTURE_FLAG)
+	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D) $(HOW_FLAGS)
 
 ticket-deployed = $(call packed-as,$(LOTTERY)/$(1)-deployed)
 LOTTERY_DEPLOYED := $(foreach t,$(TICKETS),$(call ticket-deployed,$(t)))

@@ -1,7 +1,7 @@
 # Prune once, fine-tune, deploy, report.
 
 # $(call one-shot-at,SPARSITY): the folder of that run.
-one-shot-at = $(OUT)/one-shot-$(1)$(STRUCTURE_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
+one-shot-at = $(OUT)/one-shot-$(1)$(HOW_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 ONE_SHOT := $(call one-shot-at,$(SPARSITY))
 PRUNED := $(ONE_SHOT)/pruned
 TUNED := $(ONE_SHOT)/tuned
@@ -10,7 +10,7 @@ DEPLOYED := $(call deployed,$(TUNED))
 # $(call one-shot-rules,SPARSITY)
 define one-shot-rules
 $(call one-shot-at,$(1))/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
-	$$(BIN)/pruner $$(COMMON) --checkpoint $(DENSE) --sparsity $(1) --out $$(@D) $$(STRUCTURE_FLAG)
+	$$(BIN)/pruner $$(COMMON) --checkpoint $(DENSE) --sparsity $(1) --out $$(@D) $$(HOW_FLAGS)
 
 $(call one-shot-at,$(1))/tuned/manifest.yaml: $(call one-shot-at,$(1))/pruned/manifest.yaml | build
 	$$(BIN)/finetuner $$(COMMON) --checkpoint $(call one-shot-at,$(1))/pruned --data $(DATA) --out $$(@D) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $$(BATCH_FLAG) $$(ON_DEVICE)

@@ -23,7 +23,7 @@ $(PLAN_FILE): $(SCAN)/manifest.yaml | build
 endif
 
 $(PLANNED)/pruned/manifest.yaml: $(DENSE)/manifest.yaml $(PLAN_FILE) | build
-	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --plan $(PLAN_FILE) --out $(@D) $(STRUCTURE_FLAG)
+	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --plan $(PLAN_FILE) --out $(@D) $(PLANNED_FLAGS)
 
 $(PLANNED)/tuned/manifest.yaml: $(PLANNED)/pruned/manifest.yaml | build
 	$(BIN)/finetuner $(COMMON) --checkpoint $(PLANNED)/pruned --data $(DATA) --out $(@D) $(if $(FT_EPOCHS),--epochs $(FT_EPOCHS)) $(BATCH_FLAG) $(ON_DEVICE)

@@ -28,6 +28,7 @@
 #: VALUES      how a deployed file stores weights: f32, f16, int8 (which then runs in integers) or codebook4
 #:             (default: the recipe's, or f32)
 #: STRUCTURE   what is pruned as a whole: weight, or block4 for four input channels (default: the recipe's, or weight)
+#: ALLOCATION  how layers share what is pruned: global, uniform, lamp or erk (default: the recipe's, or global)
 #: PLAN        ratios a layer, for make planned: a file, or scan
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
 #: AFTER       plan whose run the scan before pruning is made on, for make planned
@@ -58,6 +59,7 @@ SAVE_AT ?=
 SCAN_RATIOS ?=
 VALUES ?=
 STRUCTURE ?=
+ALLOCATION ?=
 PLAN ?=
 NAME ?=
 SCALE ?=
@@ -85,6 +87,7 @@ $(foreach n,BATCH EPOCHS STEP_EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $(
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
 $(if $(STRUCTURE),$(call checked,STRUCTURE,$(STRUCTURE),v ~ /^(weight|block4)$$/,weight or block4))
+$(if $(ALLOCATION),$(call checked,ALLOCATION,$(ALLOCATION),v ~ /^(global|uniform|lamp|erk)$$/,one of global uniform lamp erk))
 $(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
 $(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/,f32$(comma) tf32 or bf16))
 $(if $(NORMALISE),$(call checked,NORMALISE,$(NORMALISE),v == "imagenet",imagenet))
@@ -111,8 +114,11 @@ SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 VALUES_FLAG := $(addprefix --values ,$(VALUES))
-STRUCTURE_FLAG := $(addprefix --structure ,$(STRUCTURE))
+HOW_FLAGS := $(addprefix --structure ,$(STRUCTURE)) $(addprefix --allocation ,$(ALLOCATION))
+# A plan has its own ratios.
+PLANNED_FLAGS := $(addprefix --structure ,$(STRUCTURE))
 STRUCTURE_SUFFIX := $(addprefix -,$(filter-out weight,$(STRUCTURE)))
+HOW_SUFFIX := $(STRUCTURE_SUFFIX)$(addprefix -,$(filter-out global,$(ALLOCATION)))
 ON_DEVICE := --device $(DEVICE) $(addprefix --precision ,$(PRECISION))
 BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
 RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))

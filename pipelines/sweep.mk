@@ -1,7 +1,7 @@
 # Several sparsities from one dense run, in one report.
 
 space := $() $()
-SWEEP := $(OUT)/sweep-$(subst $(space),_,$(strip $(SPARSITIES)))$(STRUCTURE_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
+SWEEP := $(OUT)/sweep-$(subst $(space),_,$(strip $(SPARSITIES)))$(HOW_SUFFIX)$(if $(FT_EPOCHS),-e$(FT_EPOCHS))
 SWEEP_TUNED := $(foreach s,$(SPARSITIES),$(call one-shot-at,$(s))/tuned)
 SWEEP_DEPLOYED := $(call deployed,$(SWEEP_TUNED))
 

@@ -37,7 +37,7 @@ from parity import TOLERANCE, normalised
 FORMS = ("torchscript", "dynamo")
 STAGES = ("data-cifar", "models", "trainer", "pruner", "deployer")
 # Of each layer: of all together random weights can lose a whole layer, and the answers with it.
-PRUNING = "--sparsity 0.8 --scope layer"
+PRUNING = "--sparsity 0.8 --allocation uniform"
 # The networks are as random as zoo.py makes them, and steep: steps along the gradient would have to be tiny.
 TRAINING = "--epochs 1 --batch 8 --optimiser adamw"
 # The first with which the loss falls is taken: large linear layers take smaller steps.

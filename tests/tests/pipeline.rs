@@ -235,6 +235,7 @@ fn bad_settings_are_refused_at_once() {
     check("SEED=-1", "SEED=-1: expected a whole number");
     check("VALUES=f8", "VALUES=f8: expected one of f32 f16 int8 codebook4");
     check("STRUCTURE=rows", "STRUCTURE=rows: expected weight or block4");
+    check("ALLOCATION=layer", "ALLOCATION=layer: expected one of global uniform lamp erk");
     check("EPOCHS=0", "EPOCHS=0: expected a whole number over 0");
     check("RECIPE=cifar", "no file pipelines/recipes/cifar.yaml; there are:");
     for name in ["my run", "a:b", "it's", "a;b"] {

@@ -177,8 +177,9 @@ record!(
         /// Unit of pruning: `weight`, or `block4` for four input channels; older records do not have it.
         #[serde(default = "single_weights")]
         structure: String,
-        /// `global`, `layer` or `plan`.
-        scope: String,
+        /// How layers share what is pruned, or `plan`; older records have `scope`, and `layer` for `uniform`.
+        #[serde(alias = "scope")]
+        allocation: String,
         /// The sparsity over prunable weights that was asked for, where one was.
         target: Option<f64>,
         /// Round of an iterative schedule, counted from 1.

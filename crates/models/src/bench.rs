@@ -1,14 +1,15 @@
 //! `models bench`: milliseconds of a training step or an inference.
 
 use anyhow::Result;
-use artifact::Error;
-use clap::{Args, ValueEnum};
+use artifact::{Error, Named};
+use clap::Args;
 use engine::bench::{self, Work};
 use engine::{Net, device};
 use graph::Param;
 use serde::Serialize;
-use sparsity::Masks;
-use sparsity::select::{Candidates, global, one};
+use sparsity::allocation::{Goal, Layer, Target};
+use sparsity::select::Candidates;
+use sparsity::{Allocation, Masks, Score, Structure, weights};
 use stage::Common;
 
 use crate::foreign::usual;
@@ -33,7 +34,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 0.0)]
     sparsity: f64,
     /// How the fraction is shared out
-    #[arg(long, value_enum, default_value = "uniform")]
+    #[arg(long, value_parser = stage::named::<Allocation>(), default_value = "uniform")]
     allocation: Allocation,
     /// Height and width of the images in pixels; 0 takes those that the network is published for
     #[arg(long, default_value_t = 0)]
@@ -46,15 +47,6 @@ pub struct Bench {
     layers: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Allocation {
-    /// The same fraction in each
-    Uniform,
-    /// The smallest of all together
-    Global,
-}
-
 /// What was measured.
 #[derive(Serialize)]
 struct Row {
@@ -62,7 +54,7 @@ struct Row {
     work: &'static str,
     batch: u32,
     sparsity: f64,
-    allocation: Allocation,
+    allocation: &'static str,
     threads: usize,
     simd: &'static str,
     device: String,
@@ -104,7 +96,7 @@ impl Bench {
             work: if self.work == Work::Train { "train" } else { "infer" },
             batch: self.batch,
             sparsity: self.sparsity,
-            allocation: self.allocation,
+            allocation: self.allocation.name(),
             threads: stage::threads(),
             simd: device::simd(),
             device: net.device().name(),
@@ -139,21 +131,25 @@ impl Bench {
             .iter()
             .map(|p| sparsity::magnitude(tensors[&p.name].as_f32().expect("f32")))
             .collect();
-        let layers: Vec<Candidates> = params
+        let layers: Vec<Layer> = params
             .iter()
             .zip(&scores)
-            .map(|(p, scores)| Candidates { name: &p.name, scores, before: None })
+            .map(|(p, scores)| Layer {
+                candidates: Candidates::new(&p.name, scores, None),
+                shape: &p.shape,
+            })
             .collect();
-        let part = |count: usize| (self.sparsity * count as f64).round() as u64;
-        let found = match self.allocation {
-            Allocation::Uniform => layers
-                .iter()
-                .map(|layer| one(*layer, part(layer.scores.len())))
-                .collect::<artifact::Result<Vec<_>>>()?,
-            Allocation::Global => global(&layers, part(scores.iter().map(Vec::len).sum()))?,
+        let total = scores.iter().map(Vec::len).sum::<usize>() as u64;
+        let goal = Goal {
+            pruned: weights(self.sparsity, total),
+            target: Target { sparsity: self.sparsity, rate: None },
+            score: Score::Magnitude,
+            structure: Structure::Weight,
+            excludes: true,
         };
-        for (param, mask) in params.iter().zip(found) {
-            masks.insert(&param.name, mask);
+        let chosen = self.allocation.choose(&layers, &goal)?;
+        for (param, chosen) in params.iter().zip(chosen) {
+            masks.insert(&param.name, chosen.mask);
         }
         Ok(masks)
     }

@@ -54,7 +54,7 @@ fn pruned(ratio: f64, by: By) -> Contents {
         .map(|(p, units)| (p.name.as_str(), sums((p, units))))
         .collect();
     let layers: Vec<Candidates> =
-        named.iter().map(|(name, scores)| Candidates { name, scores, before: None }).collect();
+        named.iter().map(|(name, scores)| Candidates::new(name, scores, None)).collect();
     let count = |of: &[Candidates]| of.iter().map(|l| l.scores.len() as u64).sum();
     let select = |of: &[Candidates]| select::global(of, weights(ratio, count(of))).expect("fits");
     let found = match by {

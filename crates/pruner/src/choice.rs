@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use artifact::{Error, Result};
 use graph::{Param, Role};
+use sparsity::allocation::{Goal, Layer, Target};
 use sparsity::select::{self, Candidates};
-use sparsity::{Checkpoint, Masks, Plan, Structure, Units, schedule, weights};
-
-use crate::cli::{Scope, Score};
-use crate::reason::{self, Reasons};
+use sparsity::{
+    Allocation, Checkpoint, Mask, Masks, Plan, Score, Structure, Units, schedule, weights,
+};
 
 /// What was decided.
 #[derive(Debug)]
@@ -28,58 +28,94 @@ pub struct Ranking {
     pub score: Score,
     /// The unit of pruning.
     pub structure: Structure,
+    /// What each layer keeps.
+    pub floors: Floors,
     /// Seed of random scores.
     pub seed: u64,
 }
 
-/// A sparsity and how to get there.
+/// What each layer keeps at least.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Floors {
+    /// Weights.
+    pub weights: u64,
+    /// A share of its weights.
+    pub density: f64,
+}
+
+impl Floors {
+    /// No floors.
+    const NONE: Self = Self { weights: 0, density: 0.0 };
+
+    /// How many of `units` may be pruned.
+    fn most(self, units: Units) -> u64 {
+        let (total, width) = (units.count() as u64, units.width() as u64);
+        let share = (self.density * total as f64).ceil() as u64;
+        total.saturating_sub(self.weights.div_ceil(width).max(share))
+    }
+}
+
+/// A sparsity, and which layers give what of it.
 #[derive(Debug)]
-pub struct Target {
-    /// Share of the units that is pruned at the end.
-    pub sparsity: f64,
-    /// Share of what remains that this round prunes; all at once without.
-    pub rate: Option<f64>,
-    /// Which weights are ranked together.
-    pub scope: Scope,
+pub struct Wanted {
+    /// How sparse.
+    pub target: Target,
+    /// How layers share what is pruned.
+    pub allocation: Allocation,
     /// Names of parameters that stay as they are.
     pub excluded: Vec<String>,
 }
 
 /// A parameter and its units.
 #[derive(Clone, Copy)]
-pub struct ParamUnits<'a> {
-    /// The parameter.
-    pub param: &'a Param,
-    /// How its weights fall into units.
-    pub units: Units,
+struct ParamUnits<'a> {
+    param: &'a Param,
+    units: Units,
 }
 
 impl ParamUnits<'_> {
+    /// Which units `masks` keep.
+    fn mask(&self, masks: &Masks) -> Option<Mask> {
+        masks.get(&self.param.name).map(|mask| self.units.unit_mask(mask))
+    }
+
     /// Pruned and all units under `masks`.
-    pub fn tally(&self, masks: &Masks) -> (u64, u64) {
-        let mask = masks.get(&self.param.name).map(|mask| self.units.unit_mask(mask));
-        (mask.map_or(0, |mask| mask.pruned()), self.units.count() as u64)
+    fn tally(&self, masks: &Masks) -> (u64, u64) {
+        (self.mask(masks).map_or(0, |mask| mask.pruned()), self.units.count() as u64)
     }
 }
 
+/// The scores of a parameter's units, and which of them are left.
+struct Scored {
+    scores: Vec<f32>,
+    before: Option<Mask>,
+}
+
 impl Ranking {
-    fn scores(self, checkpoint: &Checkpoint, open: &ParamUnits) -> Vec<f32> {
-        let ParamUnits { param, units } = open;
-        match self.score {
-            Score::Magnitude => units.sums(&sparsity::magnitude(checkpoint.values(&param.name))),
-            Score::Random => sparsity::random(&param.name, units.count(), self.seed),
+    fn scored(self, checkpoint: &Checkpoint, own: &ParamUnits) -> Scored {
+        let ParamUnits { param, units } = *own;
+        let values = checkpoint.values(&param.name);
+        Scored {
+            scores: self.score.of(&param.name, values, units, self.seed),
+            before: own.mask(&checkpoint.masks),
         }
     }
 
+    fn candidates<'a>(self, own: &ParamUnits<'a>, scored: &'a Scored) -> Candidates<'a> {
+        let Scored { scores, before } = scored;
+        let most = self.floors.most(own.units);
+        Candidates { most, ..Candidates::new(&own.param.name, scores, before.as_ref()) }
+    }
+
     /// `param`, if it has units.
-    fn open<'a>(self, checkpoint: &Checkpoint, param: &'a Param) -> Result<ParamUnits<'a>> {
+    fn units<'a>(self, checkpoint: &Checkpoint, param: &'a Param) -> Result<ParamUnits<'a>> {
         let units = self.structure.units(&checkpoint.graph, param)?;
         Ok(ParamUnits { param, units })
     }
 
     /// All prunable parameters that have units.
     fn all(self, checkpoint: &Checkpoint) -> Result<Vec<ParamUnits<'_>>> {
-        let all = checkpoint.graph.prunable().filter_map(|p| self.open(checkpoint, p).ok());
+        let all = checkpoint.graph.prunable().filter_map(|p| self.units(checkpoint, p).ok());
         let all: Vec<ParamUnits> = all.collect();
         if all.is_empty() {
             return Err(Error::Config(format!(
@@ -90,69 +126,108 @@ impl Ranking {
         }
         Ok(all)
     }
-}
 
-impl Target {
-    fn excludes(&self, param: &Param) -> bool {
-        self.excluded.contains(&param.name)
-    }
-
-    /// How many of `total` units are to be pruned now, where `pruned` are.
-    fn of(&self, (pruned, total): (u64, u64)) -> u64 {
-        match self.rate {
-            None => weights(self.sparsity, total),
-            Some(rate) => schedule::next_target(pruned, total, rate, self.sparsity),
-        }
-    }
-
-    fn round(&self, (pruned, total): (u64, u64)) -> Option<usize> {
-        self.rate.map(|rate| schedule::round(pruned, total, rate, self.sparsity))
+    /// Prunes exactly `k` units of one parameter.
+    fn prune(
+        self,
+        checkpoint: &Checkpoint,
+        own: &ParamUnits,
+        k: u64,
+        masks: &mut Masks,
+    ) -> Result<()> {
+        let scored = self.scored(checkpoint, own);
+        let mask = select::one(self.candidates(own, &scored), k)?;
+        insert(checkpoint, own, &mask, masks);
+        Ok(())
     }
 }
 
-/// Prunes to `target`.
-pub fn by_target(checkpoint: &Checkpoint, target: &Target, ranking: Ranking) -> Result<Choice> {
+/// Prunes to what is `wanted`.
+pub fn by_target(checkpoint: &Checkpoint, wanted: &Wanted, ranking: Ranking) -> Result<Choice> {
     let all = ranking.all(checkpoint)?;
-    let (fixed, open): (Vec<ParamUnits>, Vec<ParamUnits>) =
-        all.iter().copied().partition(|o| target.excludes(o.param));
-    // A layer's sparsity is of the layers in play, a global one is of the whole network.
-    let counted = if target.scope == Scope::Global { &all } else { &open };
+    let excludes = |own: &ParamUnits| wanted.excluded.contains(&own.param.name);
+    let (fixed, open): (Vec<ParamUnits>, Vec<ParamUnits>) = all.iter().copied().partition(excludes);
+    let tally = |of: &[ParamUnits]| tally(&checkpoint.masks, of);
+    let (pruned, total) = tally(&all);
+    let uniform = wanted.allocation == Allocation::Uniform;
+    // Uniform sparsity is of the layers in play, any other of the whole network.
+    let round = if uniform { tally(&open) } else { (pruned, total) };
+    let round = wanted.target.round(round.0, round.1);
+    let k = if uniform {
+        0
+    } else {
+        without(wanted.target.of(pruned, total), tally(&fixed).0, ranking.structure)?
+    };
+    let goal = Goal {
+        pruned: k,
+        target: wanted.target,
+        score: ranking.score,
+        structure: ranking.structure,
+        excludes: !wanted.excluded.is_empty(),
+    };
+    let scored: Vec<Scored> = open.iter().map(|own| ranking.scored(checkpoint, own)).collect();
+    let layers = open.iter().zip(&scored).map(|(own, scored)| Layer {
+        candidates: ranking.candidates(own, scored),
+        shape: &own.param.shape,
+    });
+    let chosen = wanted.allocation.choose(&layers.collect::<Vec<_>>(), &goal)?;
     let mut masks = checkpoint.masks.clone();
-    let round = target.round(tally(&masks, counted));
-    match target.scope {
-        Scope::Global => {
-            let k = target.of(tally(&masks, &all));
-            let k = without(k, tally(&masks, &fixed).0, ranking.structure)?;
-            global(checkpoint, &open, k, ranking, &mut masks)
+    let mut reasons: BTreeMap<String, String> = checkpoint
+        .graph
+        .prunable()
+        .map(|p| (p.name.clone(), untouched(p, wanted, ranking.structure)))
+        .collect();
+    let prefix = match (round, wanted.target.rate) {
+        (Some(round), Some(rate)) => {
+            format!("round {round} of {}, ", schedule::rounds(rate, wanted.target.sparsity))
         }
-        Scope::Layer => open.iter().try_for_each(|o| {
-            let k = target.of(tally(&masks, &[*o]));
-            global(checkpoint, &[*o], k, ranking, &mut masks)
-        }),
-    }?;
-    let reasons = Reasons { target, ranking, round, masks: &masks }.of(&checkpoint.graph, &all);
+        _ => String::new(),
+    };
+    for (own, chosen) in open.iter().zip(chosen) {
+        insert(checkpoint, own, &chosen.mask, &mut masks);
+        reasons.insert(own.param.name.clone(), format!("{prefix}{}", chosen.reason));
+    }
     Ok(Choice { masks, reasons, round })
+}
+
+/// Why a layer stays as it came.
+fn untouched(param: &Param, wanted: &Wanted, structure: Structure) -> String {
+    if wanted.excluded.contains(&param.name) {
+        "excluded".to_owned()
+    } else {
+        format!("grouped convolution: no {}", structure.plural())
+    }
 }
 
 /// Prunes each layer by its own ratio; a layer of which it prunes nothing stays as it came.
 ///
 /// # Errors
-/// [`Error::Config`] where the plan prunes a layer that has no units.
+/// [`Error::Config`] where the plan prunes a layer that has no units, or more of it than floors let go.
 pub fn by_plan(checkpoint: &Checkpoint, plan: &Plan, ranking: Ranking) -> Result<Choice> {
     let mut masks = checkpoint.masks.clone();
     for param in checkpoint.graph.prunable() {
         let Some(ratio) = plan.ratio(&param.name) else { continue };
         if ratio > 0.0 {
-            let open = ranking.open(checkpoint, param)?;
-            let k = weights(ratio, open.units.count() as u64);
+            let own = ranking.units(checkpoint, param)?;
+            let k = weights(ratio, own.units.count() as u64);
             if k > 0 {
-                global(checkpoint, &[open], k, ranking, &mut masks)?;
+                ranking.prune(checkpoint, &own, k, &mut masks)?;
             }
         }
     }
-    let reason = |p: &Param| (p.name.clone(), reason::of_plan(plan.ratio(&p.name)));
+    let reason = |p: &Param| (p.name.clone(), of_plan(plan.ratio(&p.name)));
     let reasons = checkpoint.graph.prunable().map(reason).collect();
     Ok(Choice { masks, reasons, round: None })
+}
+
+/// The reason of a layer whose plan says `ratio`, or nothing.
+fn of_plan(ratio: Option<f64>) -> String {
+    match ratio {
+        None => "not in the plan".to_owned(),
+        // Two decimals, or as many as it has.
+        Some(r) if r.to_string().len() <= "0.00".len() => format!("plan: {r:.2}"),
+        Some(r) => format!("plan: {r}"),
+    }
 }
 
 /// Prunes the `entries` smallest of each bias that is not excluded; 0 leaves them as they are.
@@ -162,46 +237,29 @@ pub fn biases(
     excluded: &[String],
     masks: &mut Masks,
 ) -> Result<()> {
-    let structure = Structure::Weight;
-    let ranking = Ranking { score: Score::Magnitude, structure, seed: 0 };
+    let (score, structure) = (Score::Magnitude, Structure::Weight);
+    let ranking = Ranking { score, structure, floors: Floors::NONE, seed: 0 };
     let open = |p: &&Param| p.role == Role::Bias && !excluded.contains(&p.name);
     if entries == 0 {
         return Ok(());
     }
     for param in checkpoint.graph.params().iter().filter(open) {
-        let open = ranking.open(checkpoint, param)?;
-        global(checkpoint, &[open], entries, ranking, masks)?;
+        let own = ranking.units(checkpoint, param)?;
+        ranking.prune(checkpoint, &own, entries, masks)?;
     }
     Ok(())
 }
 
-/// Prunes exactly `k` units of all `open` together.
-fn global(
-    checkpoint: &Checkpoint,
-    open: &[ParamUnits],
-    k: u64,
-    ranking: Ranking,
-    masks: &mut Masks,
-) -> Result<()> {
-    let scores: Vec<_> = open.iter().map(|o| ranking.scores(checkpoint, o)).collect();
-    let before =
-        |o: &ParamUnits| checkpoint.masks.get(&o.param.name).map(|mask| o.units.unit_mask(mask));
-    let before: Vec<_> = open.iter().map(before).collect();
-    let candidates = open.iter().zip(&scores).zip(&before).map(|((o, scores), before)| {
-        Candidates { name: &o.param.name, scores, before: before.as_ref() }
-    });
-    let chosen = select::global(&candidates.collect::<Vec<_>>(), k)?;
-    for (o, units) in open.iter().zip(chosen) {
-        let mask = o.units.weight_mask(&units, checkpoint.masks.get(&o.param.name));
-        if mask.pruned() > 0 {
-            masks.insert(&o.param.name, mask);
-        }
+/// Keeps of a parameter the units that `kept` keeps.
+fn insert(checkpoint: &Checkpoint, own: &ParamUnits, kept: &Mask, masks: &mut Masks) {
+    let mask = own.units.weight_mask(kept, checkpoint.masks.get(&own.param.name));
+    if mask.pruned() > 0 {
+        masks.insert(&own.param.name, mask);
     }
-    Ok(())
 }
 
 /// Pruned and all units of `open`.
-pub fn tally(masks: &Masks, open: &[ParamUnits]) -> (u64, u64) {
+fn tally(masks: &Masks, open: &[ParamUnits]) -> (u64, u64) {
     let each = open.iter().map(|o| o.tally(masks));
     each.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
 }
@@ -215,4 +273,30 @@ fn without(k: u64, fixed: u64, structure: Structure) -> Result<u64> {
             structure.plural()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_in_words() {
+        let found = [Some(0.7), Some(0.925), Some(1.0), None].map(of_plan);
+        assert_eq!(found, ["plan: 0.70", "plan: 0.925", "plan: 1.00", "not in the plan"]);
+    }
+
+    #[test]
+    fn floors_in_units() {
+        let blocks = Units::blocks_of(&[8, 16, 3, 3]);
+        let check = |weights, density, units: Units, expected: u64| {
+            assert_eq!(Floors { weights, density }.most(units), expected, "{weights} {density}");
+        };
+        check(0, 0.0, blocks, 288);
+        // Ten weights are three blocks of four.
+        check(10, 0.0, blocks, 285);
+        // 1 % of 288 blocks, rounded up, is three.
+        check(0, 0.01, blocks, 285);
+        check(4, 0.5, blocks, 144);
+        check(5000, 0.0, blocks, 0);
+    }
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use serde::Serialize;
-use sparsity::schedule;
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use sparsity::{Allocation, Score, Structure, schedule};
 use stage::{Common, Produce};
 
 use crate::{plan, prune, size, value};
@@ -64,8 +63,8 @@ pub struct Prune {
     /// Artifact of trainer, finetuner or pruner whose weights are pruned
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Share of the weights (of the blocks, with --structure block4) to prune, over 0 and below 1:
-    /// of all prunable ones with scope global, of each layer's with scope layer
+    /// Share of the weights (of the blocks, with --structure block4) to prune, over 0 and below 1: of all prunable
+    /// ones, or of each layer's with --allocation uniform
     #[arg(
         long,
         value_name = "S",
@@ -77,15 +76,21 @@ pub struct Prune {
     /// that it does not name are not pruned
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Rank the weights of all layers together, or each layer's alone
-    #[arg(long, value_enum, default_value_t = Scope::Global, conflicts_with = "plan")]
-    pub scope: Scope,
+    /// How layers share what is pruned
+    #[arg(long, value_parser = stage::named::<Allocation>(), default_value = "global", conflicts_with = "plan")]
+    pub allocation: Allocation,
     /// What ranks the weights; the smallest go first
-    #[arg(long, value_enum, default_value_t = Score::Magnitude)]
+    #[arg(long, value_parser = stage::named::<Score>(), default_value = "magnitude")]
     pub score: Score,
     /// Unit of pruning. With block4, --sparsity, --rate and a plan's ratios are shares of blocks
-    #[arg(long, value_enum, default_value_t = Structure::Weight)]
+    #[arg(long, value_parser = stage::named::<Structure>(), default_value = "weight")]
     pub structure: Structure,
+    /// Weights that each layer keeps at least; others go in their place
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub keep_at_least: u64,
+    /// Share of its weights that each layer keeps at least, from 0 and below 1
+    #[arg(long, value_name = "D", default_value_t = 0.0, value_parser = value::drop, allow_negative_numbers = true)]
+    pub min_density: f64,
     /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
     #[arg(long, value_name = "PATTERN,...", value_delimiter = ',', conflicts_with = "plan")]
     pub exclude: Vec<String>,
@@ -101,65 +106,6 @@ pub struct Prune {
         conflicts_with = "plan"
     )]
     pub rate: Option<f64>,
-}
-
-/// Which weights are ranked together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// The weights of all layers
-    Global,
-    /// Each layer's weights
-    Layer,
-}
-
-/// What ranks the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Score {
-    /// The absolute value
-    Magnitude,
-    /// A random number, as a baseline
-    Random,
-}
-
-/// The unit of pruning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Structure {
-    /// Each weight by itself
-    Weight,
-    /// Four consecutive input channels at one kernel position, ranked by the sum of their scores;
-    /// grouped convolutions are left as they are
-    Block4,
-}
-
-impl Structure {
-    /// Its name in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Weight => "weight",
-            Self::Block4 => "block4",
-        }
-    }
-
-    /// As masks have it.
-    pub fn of_masks(self) -> sparsity::Structure {
-        match self {
-            Self::Weight => sparsity::Structure::Weight,
-            Self::Block4 => sparsity::Structure::Block4,
-        }
-    }
-}
-
-impl Score {
-    /// Its name in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Magnitude => "magnitude",
-            Self::Random => "random",
-        }
-    }
 }
 
 /// Write a plan from a sensitivity scan

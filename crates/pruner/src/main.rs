@@ -7,7 +7,6 @@ mod choice;
 mod cli;
 mod plan;
 mod prune;
-mod reason;
 mod selector;
 mod size;
 mod table;

@@ -2,24 +2,29 @@
 
 use artifact::record::{Pruning, Sparsity};
 use artifact::tensors::{self, Tensors};
-use artifact::{names, size};
+use artifact::{Named, names, size};
 use serde::Serialize;
-use sparsity::{Checkpoint, Plan};
+use sparsity::allocation::Target;
+use sparsity::{Checkpoint, Plan, Structure};
 use stage::{Common, Job, Produce};
 
-use crate::choice::{self, Choice, Ranking, Target};
-use crate::cli::{Prune, Scope, Score, Structure};
+use crate::choice::{self, Choice, Floors, Ranking, Wanted};
+use crate::cli::Prune;
 use crate::{selector, table};
 
 /// The settings that change the result; a plan is an input.
 #[derive(Serialize)]
 struct Config<'a> {
     sparsity: Option<f64>,
-    scope: Option<Scope>,
-    score: Score,
-    /// Artifacts made before there were blocks do not name it.
+    allocation: Option<&'static str>,
+    score: &'static str,
+    // Artifacts made before there were blocks and floors do not name them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    structure: Option<Structure>,
+    structure: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_at_least: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_density: Option<f64>,
     exclude: &'a [String],
     bias_entries: u64,
     rate: Option<f64>,
@@ -49,9 +54,11 @@ pub fn run(flags: &Prune, shared: (&Common, &Produce)) -> anyhow::Result<()> {
 fn config(flags: &Prune) -> Config<'_> {
     Config {
         sparsity: flags.sparsity,
-        scope: flags.plan.is_none().then_some(flags.scope),
-        score: flags.score,
-        structure: Some(flags.structure).filter(|structure| *structure != Structure::Weight),
+        allocation: flags.plan.is_none().then_some(flags.allocation.name()),
+        score: flags.score.name(),
+        structure: Some(flags.structure).filter(|own| *own != Structure::Weight).map(Named::name),
+        keep_at_least: Some(flags.keep_at_least).filter(|floor| *floor > 0),
+        min_density: Some(flags.min_density).filter(|floor| *floor > 0.0),
         exclude: &flags.exclude,
         bias_entries: flags.bias_entries,
         rate: flags.rate,
@@ -59,17 +66,18 @@ fn config(flags: &Prune) -> Config<'_> {
 }
 
 fn choose(flags: &Prune, seed: u64, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
-    let structure = flags.structure.of_masks();
-    let ranking = Ranking { score: flags.score, structure, seed };
+    let floors = Floors { weights: flags.keep_at_least, density: flags.min_density };
+    let ranking = Ranking { score: flags.score, structure: flags.structure, floors, seed };
     let excluded = selector::named(&flags.exclude, &checkpoint.graph, flags.bias_entries > 0)?;
     let mut choice = match (&flags.plan, flags.sparsity) {
         (Some(path), _) => {
             choice::by_plan(checkpoint, &Plan::read(path, &checkpoint.graph)?, ranking)
         }
         (None, Some(sparsity)) => {
-            let (rate, scope) = (flags.rate, flags.scope);
-            let target = Target { sparsity, rate, scope, excluded: excluded.clone() };
-            choice::by_target(checkpoint, &target, ranking)
+            let target = Target { sparsity, rate: flags.rate };
+            let wanted =
+                Wanted { target, allocation: flags.allocation, excluded: excluded.clone() };
+            choice::by_target(checkpoint, &wanted, ranking)
         }
         (None, None) => unreachable!("clap requires --sparsity or --plan"),
     }?;
@@ -98,7 +106,7 @@ fn describe(
     Ok(Pruning {
         score: flags.score.name().into(),
         structure: flags.structure.name().into(),
-        scope: scope(flags).into(),
+        allocation: flags.plan.as_ref().map_or(flags.allocation.name(), |_| "plan").into(),
         target: flags.sparsity,
         round: choice.round,
         bias_pruned: choice.masks.pruned() - weights,
@@ -106,12 +114,4 @@ fn describe(
         sparsity,
         layers,
     })
-}
-
-fn scope(flags: &Prune) -> &'static str {
-    match (&flags.plan, flags.scope) {
-        (Some(_), _) => "plan",
-        (None, Scope::Global) => "global",
-        (None, Scope::Layer) => "layer",
-    }
 }

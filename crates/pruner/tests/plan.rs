@@ -47,7 +47,7 @@ fn a_plan_is_carried_out_layer_by_layer() {
     }
     let reasons = [2, 8].map(|i| result.layers[i].reason.as_str());
     assert_eq!(reasons, ["plan: 0.70", "not in the plan"]);
-    assert_eq!((result.scope.as_str(), result.target), ("plan", None));
+    assert_eq!((result.allocation.as_str(), result.target), ("plan", None));
     let roles: Vec<&str> = checkpoint.manifest.inputs.iter().map(|i| i.role.as_str()).collect();
     assert_eq!(roles, ["checkpoint", "plan"]);
     // The next plan may only ask for more.
@@ -120,7 +120,7 @@ layers:
 fn a_share_of_what_is_left_goes_on_top_of_what_is_pruned() {
     let place = Place::new();
     place.dense("dense", SMALL);
-    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --scope layer", "half");
+    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --allocation uniform", "half");
     let mut scan = scan();
     for row in &mut scan.rows {
         row.weights = half.graph.param(&row.layer).expect("in the network").count() as u64;
@@ -148,7 +148,7 @@ fn a_share_of_what_is_left_goes_on_top_of_what_is_pruned() {
 fn a_scan_of_a_pruned_network_gives_shares_of_all_weights() {
     let place = Place::new();
     place.dense("dense", SMALL);
-    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --scope layer", "half");
+    let (half, _) = place.pruned("--checkpoint dense --sparsity 0.5 --allocation uniform", "half");
     let of = |name: &str| half.graph.param(name).expect("in the network").count() as u64;
     // As the scanner counts: what was pruned, and 0.4 or 0.8 of what was left.
     let mut scan = scan();

@@ -25,9 +25,15 @@ fn global_pruning_takes_exactly_the_smallest() {
     assert_eq!(result.layers.iter().map(|l| l.pruned).sum::<u64>() as usize, k);
     assert_eq!(result.sizes.ideal, result.sparsity.nonzero * 4);
     assert!(result.sizes.zstd < result.sizes.file / 4, "{:?}", result.sizes);
-    assert_eq!((result.scope.as_str(), result.target, result.round), ("global", Some(0.9), None));
+    assert_eq!(
+        (result.allocation.as_str(), result.target, result.round),
+        ("global", Some(0.9), None)
+    );
     let reason = &result.layers[7].reason;
-    assert!(reason.starts_with("global magnitude: ") && reason.ends_with(" 90 % of all"));
+    assert!(
+        reason.starts_with("global magnitude: ") && reason.contains(" 90 % of all, scores up to "),
+        "{reason}"
+    );
     assert_eq!(checkpoint.manifest.inputs[0].path, "../dense");
 }
 
@@ -37,7 +43,7 @@ fn blocks_go_as_a_whole_and_exactly_k_of_them() {
     let dense = place.dense("dense", "efficientnet-b0@0.1");
     let line = "--checkpoint dense --sparsity 0.7 --structure block4";
     let (checkpoint, result) = place.pruned(line, "out");
-    assert_eq!((result.structure.as_str(), result.scope.as_str()), ("block4", "global"));
+    assert_eq!((result.structure.as_str(), result.allocation.as_str()), ("block4", "global"));
     let (mut norms, mut gone, mut grouped): (Vec<f32>, Vec<bool>, usize) = (vec![], vec![], 0);
     for (param, layer) in checkpoint.graph.prunable().zip(&result.layers) {
         let (outputs, inputs) = (param.shape[0], param.shape[1]);
@@ -156,8 +162,9 @@ fn layers_alone_and_exclusions() {
     let place = Place::new();
     place.dense("dense", SMALL);
     let line = "--checkpoint dense --sparsity 0.7 --exclude *.conv0.*,classifier.*";
-    let (_, layer) = place.pruned(&format!("{line} --scope layer --bias-entries 1"), "layer");
-    assert_eq!((layer.scope.as_str(), layer.bias_pruned), ("layer", 0));
+    let (_, layer) =
+        place.pruned(&format!("{line} --allocation uniform --bias-entries 1"), "layer");
+    assert_eq!((layer.allocation.as_str(), layer.bias_pruned), ("uniform", 0));
     for (i, l) in layer.layers.iter().enumerate() {
         let expected = if i % 8 == 0 { 0.0 } else { (0.7 * l.weights as f64).round() };
         assert_eq!((l.pruned as f64, l.reason == "excluded"), (expected, i % 8 == 0), "{}", l.name);
@@ -171,6 +178,77 @@ fn layers_alone_and_exclusions() {
     place.refuses(line, 3, "ask for less sparsity or exclude fewer layers");
     let line = "--checkpoint dense --out x --sparsity 0.7 --exclude clasifier.weight";
     place.refuses(line, 3, "did you mean classifier.weight?");
+}
+
+#[test]
+fn allocations_are_exact_and_say_what_decided() {
+    let place = Place::new();
+    let dense = weights(&place.dense("dense", SMALL));
+    for (allocation, reason) in [("lamp", "LAMP of magnitude: "), ("erk", "ERK")] {
+        let line = format!("--checkpoint dense --sparsity 0.9 --allocation {allocation}");
+        let (checkpoint, result) = place.pruned(&line, allocation);
+        assert_eq!(pruned(&checkpoint), (0.9 * dense.len() as f64).round() as usize);
+        assert_eq!(result.allocation, allocation);
+        for layer in &result.layers {
+            assert!(layer.reason.starts_with(reason), "{}", layer.reason);
+        }
+        // Both keep more of small layers than the whole network has left.
+        assert!(result.layers[0].sparsity < 0.9 && result.layers[8].sparsity < 0.9, "{allocation}");
+        // Round by round to the same sparsity; what is gone stays gone.
+        let mut from = "dense".to_owned();
+        for round in 1..=3 {
+            let out = format!("{allocation}-{round}");
+            let line =
+                format!("--checkpoint {from} --sparsity 0.8 --rate 0.45 --allocation {allocation}");
+            let (_, result) = place.pruned(&line, &out);
+            assert_eq!(result.round, Some(round));
+            from = out;
+        }
+        let last = sparsity::Checkpoint::open(&place.path(&from)).expect("a sound artifact");
+        assert_eq!(pruned(&last), (0.8 * dense.len() as f64).round() as usize);
+    }
+    let (_, blocks) = place
+        .pruned("--checkpoint dense --sparsity 0.6 --allocation erk --structure block4", "blocks");
+    assert!(
+        blocks.layers[5].reason.contains("of its blocks of four"),
+        "{}",
+        blocks.layers[5].reason
+    );
+}
+
+#[test]
+fn floors_hold_and_others_go_in_their_place() {
+    let place = Place::new();
+    let total = weights(&place.dense("dense", SMALL)).len();
+    for allocation in ["global", "uniform", "lamp", "erk"] {
+        let line = format!("--checkpoint dense --sparsity 0.9 --allocation {allocation}");
+        let (_, free) = place.pruned(&line, &format!("{allocation}-free"));
+        let line = format!("{line} --keep-at-least 40 --min-density 0.08");
+        let (checkpoint, held) = place.pruned(&line, &format!("{allocation}-held"));
+        let gone: u64 = free.layers.iter().map(|layer| layer.pruned).sum();
+        assert_eq!(pruned(&checkpoint) as u64, gone, "{allocation}");
+        let mut at_floor = 0;
+        for layer in &held.layers {
+            let floor = 40.max((0.08 * layer.weights as f64).ceil() as u64);
+            assert!(layer.kept >= floor, "{allocation}: {} keeps {}", layer.name, layer.kept);
+            let says = layer.reason.ends_with(", held by its floor");
+            assert_eq!(says, layer.kept == floor, "{}", layer.reason);
+            at_floor += usize::from(says);
+        }
+        assert!(at_floor > 0, "{allocation}");
+    }
+    let line = "--checkpoint dense --out x --sparsity 0.95 --min-density 0.1";
+    place.refuses(line, 3, &format!("of {total} weights are to be pruned, and floors let "));
+    place.refuses(
+        "--checkpoint dense --out x --sparsity 0.5 --min-density 10",
+        2,
+        "for 10 % say 0.1",
+    );
+    let line = "--checkpoint dense --out x --sparsity 0.5 --allocation lump";
+    place.refuses(line, 2, "[possible values: global, uniform, lamp, erk]");
+    place.write("plan.yaml", "layers: {backbone.conv3.weight: 0.9}\n");
+    let line = "--checkpoint dense --out x --plan plan.yaml --min-density 0.2";
+    place.refuses(line, 3, "backbone.conv3.weight: ");
 }
 
 #[test]
@@ -207,11 +285,14 @@ fn the_default_command_has_a_name_and_its_usage_fits() {
 fn recipes_set_flags() {
     let place = Place::new();
     place.dense("dense", SMALL);
-    place.write("r.yaml", "pruner: {sparsity: 0.6, exclude: [classifier.weight], scope: layer}\n");
+    place.write(
+        "r.yaml",
+        "pruner: {sparsity: 0.6, exclude: [classifier.weight], allocation: uniform}\n",
+    );
     let (_, result) = place.pruned("--checkpoint dense --recipe r.yaml", "out");
     assert_eq!((result.target, result.layers[8].pruned), (Some(0.6), 0));
     let (_, result) = place.pruned("--checkpoint dense --recipe r.yaml --sparsity 0.7", "more");
-    assert_eq!((result.target, result.scope.as_str()), (Some(0.7), "layer"));
+    assert_eq!((result.target, result.allocation.as_str()), (Some(0.7), "uniform"));
     assert_eq!(place.pruner("rounds --sparsity 0.5 --rate 0.5 --recipe r.yaml").out, "1\n");
 }
 

@@ -111,7 +111,7 @@ fn summary(stage: &Stage) -> String {
             let round = p.round.map_or(String::new(), |r| format!(", round {r}"));
             let left = percent(p.sparsity.of_prunable, 2);
             let blocks = if p.structure == "block4" { ", in blocks of four" } else { "" };
-            format!("{left} of the weights pruned by {} ({}{blocks}){round}", p.score, p.scope)
+            format!("{left} of the weights pruned by {} ({}{blocks}){round}", p.score, p.allocation)
         }
         Record::Finetuning(f) => trained(f.epochs, f.best_epoch, took),
         Record::Scan(s) => {

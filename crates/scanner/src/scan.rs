@@ -86,7 +86,7 @@ impl Task {
         let gone = before.map_or(0, Mask::pruned);
         let k = gone + weights(ratio, values.len() as u64 - gone);
         let scores = magnitude(values);
-        let mask = select::one(Candidates { name: layer, scores: &scores, before }, k)?;
+        let mask = select::one(Candidates::new(layer, &scores, before), k)?;
         let mut tensors = self.checkpoint.tensors.clone();
         let mut changed = values.to_vec();
         mask.apply(&mut changed);

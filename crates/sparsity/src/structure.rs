@@ -1,6 +1,6 @@
 //! Which weights are pruned together.
 
-use artifact::{Error, Result};
+use artifact::{Error, Named, Result};
 use graph::{Graph, Op, Param};
 
 use crate::Mask;
@@ -28,6 +28,28 @@ pub struct Units {
     inputs: usize,
     /// Places of the kernel.
     taps: usize,
+}
+
+impl Named for Structure {
+    const WHAT: &'static str = "structure";
+    const ALL: &'static [Self] = &[Self::Weight, Self::Block4];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Block4 => "block4",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Weight => "Each weight by itself",
+            Self::Block4 => {
+                "Four consecutive input channels at one kernel position, ranked by the sum of their scores; grouped \
+                 convolutions are left as they are"
+            }
+        }
+    }
 }
 
 impl Structure {
@@ -67,6 +89,11 @@ impl Units {
     pub fn blocks_of(shape: &[usize]) -> Self {
         let (outputs, inputs) = (shape[0], shape.get(1).copied().unwrap_or(1));
         Self { width: BLOCK, outputs, inputs, taps: shape.iter().skip(2).product() }
+    }
+
+    /// The weights of a unit; the last of an output may have fewer.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// Blocks of input channels.

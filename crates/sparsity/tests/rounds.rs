@@ -17,7 +17,7 @@ fn round(masks: &[Mask; 2], k: u64, seed: u64) -> [Mask; 2] {
     };
     let (a, b) = (scores(0), scores(1));
     let layers = [("a", &a, &masks[0]), ("b", &b, &masks[1])]
-        .map(|(name, scores, before)| Candidates { name, scores, before: Some(before) });
+        .map(|(name, scores, before)| Candidates::new(name, scores, Some(before)));
     global(&layers, k).expect("possible").try_into().expect("two layers")
 }
 

@@ -105,7 +105,7 @@ impl World {
         let result = Pruning {
             structure: "weight".into(),
             score: "magnitude".into(),
-            scope: "global".into(),
+            allocation: "global".into(),
             target: Some(sparsity),
             round: None,
             layers: self.layers(sparsity),

@@ -1,9 +1,4 @@
-//! Scores that rank weights: the smallest are pruned first.
-
-/// Absolute values.
-pub fn magnitude(values: &[f32]) -> Vec<f32> {
-    values.iter().map(|v| v.abs()).collect()
-}
+//! Numbers drawn by lot.
 
 /// `len` uniform scores in `[0, 1)` for the parameter `name`, from its own random stream: the
 /// baseline that any better score has to beat.
@@ -16,11 +11,6 @@ pub fn random(name: &str, len: usize, seed: u64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn magnitude_ignores_the_sign() {
-        assert_eq!(magnitude(&[-2.0, 0.5, -0.0]), [2.0, 0.5, 0.0]);
-    }
 
     #[test]
     fn random_follows_name_and_seed() {

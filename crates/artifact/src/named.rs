@@ -1,0 +1,31 @@
+//! Kinds that flags, recipes and records name.
+
+use crate::{Error, Result, nearest};
+
+/// One of a few kinds, each of which has a word.
+pub trait Named: Copy + PartialEq + 'static {
+    /// What they are, for errors.
+    const WHAT: &'static str;
+    /// All of them, the default first.
+    const ALL: &'static [Self];
+
+    /// Its word in flags, recipes and records.
+    fn name(self) -> &'static str;
+
+    /// What it does, in a line of help.
+    fn about(self) -> &'static str;
+
+    /// The one with this word.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is none.
+    fn named(word: &str) -> Result<Self> {
+        let names: Vec<&str> = Self::ALL.iter().map(|own| own.name()).collect();
+        let found = Self::ALL.iter().find(|own| own.name() == word);
+        found.copied().ok_or_else(|| {
+            let hint = nearest::hint(word, names.iter().copied());
+            let what = Self::WHAT;
+            Error::Config(format!("{what} {word:?}{hint}; expected one of {}", names.join(", ")))
+        })
+    }
+}
