@@ -1,21 +1,21 @@
-//! Kinds that flags, recipes and records name.
+//! Enumerations whose values flags, recipes and records refer to by name.
 
 use crate::{Error, Result, nearest};
 
-/// One of a few kinds, each of which has a word.
+/// An enumeration whose values have names.
 pub trait Named: Copy + PartialEq + 'static {
-    /// What they are, for errors.
+    /// What is enumerated, for errors.
     const WHAT: &'static str;
     /// All of them, the default first.
     const ALL: &'static [Self];
 
-    /// Its word in flags, recipes and records.
+    /// Its name in flags, recipes and records.
     fn name(self) -> &'static str;
 
-    /// What it does, in a line of help.
+    /// What it means, as a line of `--help`.
     fn about(self) -> &'static str;
 
-    /// The one with this word.
+    /// The value with this name.
     ///
     /// # Errors
     /// [`Error::Config`] where there is none.

@@ -157,9 +157,9 @@ fn ranges(integers: &Integers) -> String {
     let lines = integers.ranges.iter().map(line);
     let equalised = match integers.equalised.len() {
         0 => String::new(),
-        count => format!(
-            "\n\nequalised for a depthwise layer, channel by channel: {count} of the layers"
-        ),
+        count => {
+            format!("\n\nlayers equalised, channel by channel, for depthwise convolutions: {count}")
+        }
     };
     format!(
         "\nactivations in 8 bits, ranges by {rule} on {images} training images:\n\n{}{equalised}",

@@ -42,11 +42,11 @@ pub struct Pack {
 #[derive(Debug, Clone, Copy, Args, Serialize)]
 pub struct How {
     /// How the kept weights are stored
-    #[arg(long, value_enum, default_value_t = Kind::F32)]
-    values: Kind,
+    #[arg(long, value_parser = stage::named::<Values>(), default_value = "f32")]
+    values: Values,
     /// How their positions are stored
-    #[arg(long, value_enum, default_value_t = Places::Auto)]
-    encode: Places,
+    #[arg(long, value_parser = stage::named::<Encode>(), default_value = "auto")]
+    encode: Encode,
     /// Whether batch norms are kept as they are, or folded into the weights before them: a little
     /// smaller, and the checkpoint then comes back as one of equal answers, not of equal bits
     /// [default: keep with f32, else fold]
@@ -55,30 +55,6 @@ pub struct How {
     #[command(flatten)]
     #[serde(flatten, skip_serializing_if = "calibrate::Flags::is_floats")]
     pub integers: calibrate::Flags,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    /// 32 bit floats, lossless
-    F32,
-    /// 16 bit floats
-    F16,
-    /// 8 bit integers with a scale a channel
-    Int8,
-    /// 16 values a tensor with a scale a channel
-    Codebook4,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Places {
-    /// The smallest, tensor by tensor
-    Auto,
-    /// A bit a weight
-    Bitmask,
-    /// Distances of kept weights, or of blocks that are kept as a whole, entropy-coded
-    Entropy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -93,17 +69,7 @@ enum Norms {
 impl How {
     /// As the file's format has it.
     pub fn options(self) -> Options {
-        let values = match self.values {
-            Kind::F32 => Values::F32,
-            Kind::F16 => Values::F16,
-            Kind::Int8 => Values::Int8,
-            Kind::Codebook4 => Values::Codebook4,
-        };
-        let encode = match self.encode {
-            Places::Auto => Encode::Auto,
-            Places::Bitmask => Encode::Bitmask,
-            Places::Entropy => Encode::Entropy,
-        };
+        let Self { values, encode, .. } = self;
         let usual = if values == Values::F32 { Norms::Keep } else { Norms::Fold };
         Options { values, encode, fold: self.norms.unwrap_or(usual) == Norms::Fold }
     }

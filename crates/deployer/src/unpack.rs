@@ -64,7 +64,7 @@ impl Unpack {
 fn why(packed: &Packed) -> String {
     match (packed.options.values, packed.options.fold) {
         (packed::Values::F32, false) => {
-            "its weights file came from another program, or zeros had a sign".to_owned()
+            "its weights file came from another program, or held negative zeros".to_owned()
         }
         (packed::Values::F32, true) => "the norms were folded".to_owned(),
         (values, false) => format!("values were stored as {values}"),

@@ -1,10 +1,9 @@
 //! What is packed, and how it is wanted.
 
 use std::fmt;
-use std::str::FromStr;
 
 use artifact::tensors::Tensors;
-use artifact::{Error, Normalisation, Result, nearest};
+use artifact::{Named, Normalisation};
 use graph::Graph;
 use serde::{Deserialize, Serialize};
 use sparsity::Masks;
@@ -85,12 +84,11 @@ pub enum Encode {
     Entropy,
 }
 
-impl Values {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Int8, Self::Codebook4];
+impl Named for Values {
+    const WHAT: &'static str = "values";
+    const ALL: &'static [Self] = &[Self::F32, Self::F16, Self::Int8, Self::Codebook4];
 
-    /// Its word in files and on command lines.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
@@ -98,18 +96,36 @@ impl Values {
             Self::Codebook4 => "codebook4",
         }
     }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::F32 => "32 bit floats, lossless",
+            Self::F16 => "16 bit floats",
+            Self::Int8 => "8 bit integers with a scale a channel",
+            Self::Codebook4 => "16 values a tensor with a scale a channel",
+        }
+    }
 }
 
-impl Encode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Bitmask, Self::Entropy];
+impl Named for Encode {
+    const WHAT: &'static str = "positions";
+    const ALL: &'static [Self] = &[Self::Auto, Self::Bitmask, Self::Entropy];
 
-    /// Its word in files and on command lines.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Bitmask => "bitmask",
             Self::Entropy => "entropy",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Auto => "The smallest, tensor by tensor",
+            Self::Bitmask => "A bit a weight",
+            Self::Entropy => {
+                "Distances of kept weights, or of blocks that are kept as a whole, entropy-coded"
+            }
         }
     }
 }
@@ -126,46 +142,21 @@ impl fmt::Display for Encode {
     }
 }
 
-impl FromStr for Values {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.map(Self::name);
-        let found = Self::ALL.into_iter().find(|v| v.name() == text);
-        found.ok_or_else(|| unknown("values", text, &known))
-    }
-}
-
-impl FromStr for Encode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.map(Self::name);
-        let found = Self::ALL.into_iter().find(|v| v.name() == text);
-        found.ok_or_else(|| unknown("positions", text, &known))
-    }
-}
-
-fn unknown(what: &str, text: &str, known: &[&str]) -> Error {
-    let hint = nearest::hint(text, known.iter().copied());
-    Error::Config(format!("{what} {text:?}{hint}; expected one of {}", known.join(", ")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_are_those_of_the_file() {
-        for v in Values::ALL {
-            assert_eq!(v.name().parse::<Values>().expect("its own word"), v);
+        for v in Values::ALL.iter().copied() {
+            assert_eq!(Values::named(v.name()).expect("its own word"), v);
             assert_eq!(serde_json::to_string(&v).expect("a word"), format!("{:?}", v.name()));
         }
-        for e in Encode::ALL {
-            assert_eq!(e.name().parse::<Encode>().expect("its own word"), e);
+        for e in Encode::ALL.iter().copied() {
+            assert_eq!(Encode::named(e.name()).expect("its own word"), e);
             assert_eq!(serde_json::to_string(&e).expect("a word"), format!("{:?}", e.name()));
         }
-        let error = "int4".parse::<Values>().expect_err("unknown").to_string();
+        let error = Values::named("int4").expect_err("unknown").to_string();
         assert!(error.contains("expected one of f32, f16, int8, codebook4"), "{error}");
     }
 }

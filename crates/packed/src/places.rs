@@ -213,6 +213,7 @@ fn of_gaps(gaps: &[u8], len: usize) -> Result<Vec<u32>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use artifact::Named;
     use proptest::prelude::*;
 
     fn check(kept: Vec<bool>) {
@@ -220,7 +221,7 @@ mod tests {
         let places = Places::of(Some(&mask), len);
         assert_eq!(places.mask(), mask);
         let mut sizes = vec![];
-        for encode in Encode::ALL {
+        for encode in Encode::ALL.iter().copied() {
             let (positions, bytes) = places.encoded(encode, &mask, &[len]);
             let back = Places::decoded(positions, &bytes, places.kept(), &[len]);
             assert_eq!(back.expect("its own"), places);

@@ -1,5 +1,6 @@
 //! What was packed comes back: bit for bit, or as near as the encoding says.
 
+use artifact::Named;
 use std::path::Path;
 
 use artifact::tensors::{self, Tensor, Tensors, Values as Numbers};
@@ -135,7 +136,7 @@ fn rounded_values_are_near_and_masks_exact() {
 #[test]
 fn inspection_counts_every_byte() {
     let contents = contents("vgg-lab@0.25", 0.1);
-    for values in Values::ALL {
+    for values in Values::ALL.iter().copied() {
         let bytes = pack(&contents, &options(values, true)).expect("packs");
         let found = inspect(&bytes, Path::new("p")).expect("its own");
         let header = 8 + u64::from_le_bytes(*bytes.first_chunk().expect("a length"));

@@ -1,5 +1,6 @@
 //! Bytes of the whole file against the dense checkpoint, and how long reading it takes.
 
+use artifact::Named;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,7 @@ fn check(ratio: f64, by: By, targets: [f64; 4]) -> Vec<usize> {
         assert!(found > target, "{values} at {ratio} by {by:?}: {found:.2} x, expected {target}");
         bytes.len()
     };
-    Values::ALL.into_iter().zip(targets).map(one).collect()
+    Values::ALL.iter().copied().zip(targets).map(one).collect()
 }
 
 /// Blocks of the smallest weights hold larger ones too, but where they stand costs a quarter.

@@ -3,7 +3,7 @@
 use artifact::Named;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-/// One of `T`'s kinds by its word, each with a line of help.
+/// Parses a value of `T` by its name; `--help` lists all of them.
 pub fn named<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
     let word = |own: &T| PossibleValue::new(own.name()).help(own.about());
     PossibleValuesParser::new(T::ALL.iter().map(word))

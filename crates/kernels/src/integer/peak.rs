@@ -13,7 +13,7 @@ use crate::peak::{CHAINS, fastest};
 /// `runs` runs of some milliseconds each.
 ///
 /// # Panics
-/// If the machine has not these instructions.
+/// If the machine lacks these instructions.
 pub fn multiply_adds(instructions: Instructions, runs: usize) -> f64 {
     assert!(Instructions::available().contains(&instructions), "{instructions:?}");
     fastest(runs, |steps| {

@@ -23,7 +23,7 @@ pub(super) fn choose(layers: &[Layer], goal: &Goal) -> Result<Vec<Chosen>> {
         let mask = select::one(layer.candidates, layer.total() - kept)?;
         let density = kept as f64 / layer.total().max(1) as f64;
         let units = goal.structure.plural();
-        let smallest = goal.score.smallest(&percent(1.0 - density), &format!("its {units}"));
+        let smallest = goal.score.describe(&percent(1.0 - density), &format!("its {units}"));
         let held = floor(layer, &mask);
         let by = goal.score.name();
         let reason = if kept == layer.total() {

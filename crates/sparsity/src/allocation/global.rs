@@ -23,7 +23,7 @@ pub(super) fn chosen(
     highest: &str,
 ) -> Vec<Chosen> {
     let whose = if goal.excludes { "all not excluded" } else { "all" };
-    let among = goal.score.smallest(&percent(share(masks.iter())), whose);
+    let among = goal.score.describe(&percent(share(masks.iter())), whose);
     let reason = |layer: &Layer, mask: &Mask| {
         let (own, units) = (percent(share(std::iter::once(mask))), goal.structure.plural());
         format!("{by}: {own} of its {units} are among {among}{highest}{}", floor(layer, mask))

@@ -43,12 +43,15 @@ impl Named for Allocation {
 
     fn about(self) -> &'static str {
         match self {
-            Self::Global => "The smallest of all layers together",
+            Self::Global => "The smallest scores of all layers together",
             Self::Uniform => "The same share of each layer",
             Self::Lamp => {
-                "All together, each by its share of what is left of its layer when the smaller are gone (Lee et al. 2021)"
+                "The smallest LAMP scores of all layers together: a weight's square over the sum of squares of the weights of \
+                 its layer that are no smaller (Lee et al. 2021)"
             }
-            Self::Erk => "Densities that fall with a layer's size (Evci et al. 2020)",
+            Self::Erk => {
+                "Erdős-Rényi-Kernel densities: the more weights a layer has, the sparser it becomes (Evci et al. 2020)"
+            }
         }
     }
 }
@@ -99,9 +102,9 @@ impl Target {
 /// What is to be pruned.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// Units that are pruned in all layers together, afterwards.
+    /// Units of all layers together that are pruned afterwards; [`Allocation::Uniform`] takes `target` instead.
     pub pruned: u64,
-    /// The same for a layer that is taken by itself.
+    /// How sparse each layer becomes where it is taken by itself.
     pub target: Target,
     /// What the scores are.
     pub score: Score,

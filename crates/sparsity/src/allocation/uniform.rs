@@ -24,7 +24,7 @@ pub(super) fn choose(layers: &[Layer], goal: &Goal) -> Result<Vec<Chosen>> {
     let choose = |(layer, pruned): (&Layer, u64)| {
         let mask = select::one(layer.candidates, pruned)?;
         let share = percent(share(std::iter::once(&mask)));
-        let smallest = goal.score.smallest(&share, &format!("its {}", goal.structure.plural()));
+        let smallest = goal.score.describe(&share, &format!("its {}", goal.structure.plural()));
         let reason = format!("uniform {by}: {smallest}{}", floor(layer, &mask));
         Ok(Chosen { mask, reason })
     };

@@ -47,8 +47,8 @@ impl Score {
         }
     }
 
-    /// Which of `whose` go where a `share` of them does, in words.
-    pub(crate) fn smallest(self, share: &str, whose: &str) -> String {
+    /// Describes the pruned `share` of `whose`, such as `the smallest 90 % of all`.
+    pub(crate) fn describe(self, share: &str, whose: &str) -> String {
         match self {
             Self::Random => format!("{share} of {whose} drawn by lot"),
             Self::Magnitude => format!("the smallest {share} of {whose}"),
