@@ -23,6 +23,13 @@ const OPTIONS: &str = "trainer --data data --network net10@0.03 --batch 32 --epo
      --mixup 0.2 --cutout 8 --random-erasing 0.5";
 const FINETUNER: &str =
     "finetuner --data data --checkpoint pruned --batch 32 --epochs 6 --recalibration-images 64";
+/// Masks that change on the way, each schedule with another structure, allocation and optimiser.
+const GRADUAL: &str = "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6 --prune gradual \
+     --sparsity 0.8 --prune-until 0.5 --prune-every 7 --structure block4 --ema 0.9";
+const ACDC: &str = "finetuner --data data --checkpoint dense --batch 32 --epochs 6 --recalibration-images 64 \
+     --prune acdc --sparsity 0.9 --prune-every 11 --allocation lamp --optimiser adamw --lr 0.002";
+const RIGL: &str = "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6 --prune rigl --sparsity 0.9 \
+     --prune-every 5 --save-at 2epochs";
 const SCANNER: &str = "scanner --data data --checkpoint dense --ratios 0.3,0.5,0.7,0.9 \
      --recalibration-images 256";
 
@@ -113,6 +120,21 @@ fn fine_tuning() {
 #[test]
 fn fine_tuning_for_integers() {
     check(&format!("{FINETUNER} --quantise --calibration-images 64"));
+}
+
+#[test]
+fn gradual_pruning() {
+    check(GRADUAL);
+}
+
+#[test]
+fn alternating_sparse_and_dense() {
+    check(ACDC);
+}
+
+#[test]
+fn sparse_from_the_start() {
+    check(RIGL);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use artifact::file;
 use toml::{Table, Value};
 
 /// Every crate with its floor; a crate depends on lower floors only (ARCHITECTURE.md).
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("seed", 0),
     ("geometry", 0),
     ("artifact", 0),
@@ -22,6 +22,7 @@ const FLOORS: [(&str, u8); 26] = [
     ("cuda", 2),
     ("sparsity", 2),
     ("onnx", 2),
+    ("method", 3),
     ("packed", 3),
     ("inference", 4),
     ("engine", 5),

@@ -98,6 +98,9 @@ record!(
         best: f64,
         /// Pruned weights found alive after the epoch: 0, or the run stops.
         revived: u64,
+        /// Share of the prunable weights that was pruned then, where training prunes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sparsity: Option<f64>,
     }
 );
 
@@ -150,6 +153,20 @@ record!(
 );
 
 record!(
+    /// What chose the weights that were pruned, by the names that flags have.
+    Method {
+        /// What ranked them.
+        score: String,
+        /// What was pruned as a whole.
+        structure: String,
+        /// How layers shared what was pruned, or `plan`.
+        allocation: String,
+        /// When: `one-shot`, `rounds`, or a schedule within a training.
+        schedule: String,
+    }
+);
+
+record!(
     /// Result of `trainer`.
     Training {
         /// Epochs run.
@@ -162,6 +179,12 @@ record!(
         sparsity: Sparsity,
         /// Sizes of `model.safetensors`.
         sizes: Sizes,
+        /// What pruned the network while it was trained; none of a dense training.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<Method>,
+        /// Every prunable layer in the network's order, of a network that was pruned.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        layers: Vec<Layer>,
     }
 );
 
@@ -214,6 +237,9 @@ record!(
         layers: Vec<Layer>,
         /// Sizes of `model.safetensors`.
         sizes: Sizes,
+        /// What pruned the network, before or in this training; older records do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<Method>,
     }
 );
 
@@ -288,6 +314,15 @@ record!(
 
 fn floats() -> String {
     "f32".to_owned()
+}
+
+impl Pruning {
+    /// What chose the weights.
+    pub fn method(&self) -> Method {
+        let Self { score, structure, allocation, round, .. } = self.clone();
+        let schedule = if round.is_some() { "rounds" } else { "one-shot" }.to_owned();
+        Method { score, structure, allocation, schedule }
+    }
 }
 
 impl Deployment {

@@ -22,18 +22,31 @@ struct Walk<'a> {
     outputs: Vec<Option<Tensor>>,
     /// Gradient of each parameter; none for running statistics.
     params: Vec<Option<Tensor>>,
+    /// Whether pruned weights have gradients too.
+    dense: bool,
 }
 
 impl Net {
     /// The gradient of each parameter (in the order of the table; `None` for what is not trained),
-    /// given that of the logits. The tape must come from a walk in [`crate::Mode::Train`].
+    /// given that of the logits. The tape must come from a walk in [`crate::Mode::Train`]. Gradients of pruned weights may
+    /// be anything.
     pub fn backward(&self, tape: &Tape, logits: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        self.walk_back(tape, logits, false)
+    }
+
+    /// As [`Self::backward`], with the gradients of pruned weights.
+    pub fn backward_dense(&self, tape: &Tape, logits: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        self.walk_back(tape, logits, true)
+    }
+
+    fn walk_back(&self, tape: &Tape, logits: &Tensor, dense: bool) -> Result<Vec<Option<Tensor>>> {
         let count = self.graph().nodes().len();
         let mut walk = Walk {
             net: self,
             tape,
             outputs: vec![None; count],
             params: vec![None; self.values().len()],
+            dense,
         };
         walk.outputs[count - 1] = Some(self.copied(logits)?);
         for group in self.groups().iter().rev() {
@@ -231,7 +244,7 @@ impl Walk<'_> {
         let grouped = net.grouped(index, self.tape.lanes);
         match (&sparse, grouped) {
             (_, Some(grouped)) => apply(&GroupedWeightGrad(grouped), &dw, &[&grad, x])?,
-            (Some(layer), _) if layer.choice.weight_grad => {
+            (Some(layer), _) if layer.choice.weight_grad && !self.dense => {
                 apply(&SparseWeightGrad { conv, sparse: &layer.sparse }, &dw, &[&grad, x])?;
             }
             _ => apply(&WeightGrad(conv), &dw, &[&grad, x])?,

@@ -36,7 +36,6 @@ impl Order {
     }
 
     /// Values of a row: those that are followed by others of the same window only.
-    #[cfg(feature = "cuda")]
     pub(crate) fn row(self, count: usize) -> usize {
         match self {
             Self::Table => count.max(1),

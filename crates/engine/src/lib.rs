@@ -40,7 +40,8 @@ pub use classes::{ClassFlags, Matched, check_channels};
 pub use device::{Device, Precision};
 pub use evaluate::{Views, evaluate, evaluate_as, predict, scores, scores_as};
 pub use fit::{
-    AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, ScheduleFlags, fit,
+    AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, PruneFlags, Pruning,
+    ScheduleFlags, Start, fit,
 };
 pub use forward::{Measured, Mode, Tape};
 pub use net::Net;

@@ -202,6 +202,18 @@ impl Net {
         Ok(tensors::Tensor::f32(&param.shape, order.to_table(value.host()?)))
     }
 
+    /// The values of the gradient `gradient` of parameter `index`, as a checkpoint would hold them.
+    pub(crate) fn gradient_values(&self, index: usize, gradient: &Tensor) -> Result<Vec<f32>> {
+        let param = &self.graph.params()[index];
+        let order = Order::of(&self.graph, param, &self.device);
+        let values = gradient.host()?;
+        // On a GPU its rows may be as long as the images' padded channels.
+        let (rows, own) = (param.count() / order.row(param.count()), order.row(param.count()));
+        let long = values.len() / rows;
+        let kept = values.chunks_exact(long).flat_map(|row| &row[..own]).copied();
+        Ok(order.to_table(kept.collect()))
+    }
+
     /// What goes with parameter `param`, value by value, on the device.
     pub(crate) fn imported(&self, param: &Param, values: Vec<f32>) -> Result<Tensor> {
         put(&self.graph, param, values, &self.device)

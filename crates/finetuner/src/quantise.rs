@@ -47,11 +47,19 @@ impl Flags {
     pub const ONLY_WITH: OnlyWith =
         OnlyWith::new("calibration-images", "quantise", Values::OneOf(&["true"]));
 
-    /// Refuses a device that cannot round, and a start from weights that are not `trained`: ranges are found before
+    /// Refuses a device that cannot round, masks that change, and a start from weights that are not `trained`: ranges are found before
     /// training and stay.
-    pub fn check(&self, device: &engine::Device, trained: bool) -> artifact::Result<()> {
+    pub fn check(
+        &self,
+        device: &engine::Device,
+        trained: bool,
+        prunes: bool,
+    ) -> artifact::Result<()> {
         let what = match self.quantise {
             true if !device.is_cpu() => "runs on the processor alone; say --device cpu",
+            true if prunes => {
+                "ranges would be those of weights that --prune takes away; prune first, then fine-tune the result with it"
+            }
             true if !trained => {
                 "ranges would be those of weights that are not trained yet; fine-tune without it first, then \
                  fine-tune the result with it"

@@ -62,12 +62,12 @@ impl Begin {
     }
 }
 
-/// A checkpoint with a mask file, be the masks in it none: a plan may prune nothing.
-pub fn open(folder: &Path) -> Result<Checkpoint> {
+/// The checkpoint in `folder`. Where `pruned`, it must have a mask file, be the masks in it none: a plan may prune nothing.
+pub fn open(folder: &Path, pruned: bool) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(folder)?;
-    if !checkpoint.manifest.has(names::MASK) {
+    if pruned && !checkpoint.manifest.has(names::MASK) {
         return Err(Error::Config(format!(
-            "{}: holds no masks; expected a pruned checkpoint (made by pruner)",
+            "{}: holds no masks; expected a pruned checkpoint (made by pruner), or --prune, which prunes while it trains",
             folder.display()
         ))
         .into());
@@ -111,7 +111,7 @@ mod tests {
             result: Value::Null,
         };
         staging.commit(Finished { manifest, timings: &Timings::default() }, &outputs)?;
-        open(&out)
+        open(&out, true)
     }
 
     #[test]

@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::record::{Finetuning, Pruning, Scores};
-use artifact::{Error, names, size, tensors};
+use artifact::record::{self, Finetuning, Scores};
+use artifact::{Error, Named, names, size, tensors};
 use cifar::Dataset;
 use clap::{ArgAction, Parser};
-use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Net, Recalibration, device};
+use engine::{
+    ClassFlags, Fit, FitFlags, Fitted, Matched, Net, Pruning, Recalibration, Start, device,
+};
 use serde::Serialize;
-use sparsity::Checkpoint;
+use sparsity::{Checkpoint, Current};
 use stage::{Common, Job, OnlyWith, Produce};
 
 use crate::quantise;
 use crate::start::{self, Begin, Rewind};
 
-/// Fine-tunes a pruned network under its masks.
+/// Fine-tunes a pruned network under its masks, or prunes one while it trains (--prune).
 ///
 /// Pruned weights stay exactly zero, with their gradients and momentum; that is checked after each
 /// epoch. The weights of the best epoch (by validation accuracy) are written. Ctrl-C ends after a
@@ -85,13 +87,14 @@ impl stage::Command for Tune {
     fn run(mut self) -> Result<()> {
         let device = self.config.device.open()?;
         let trained = !self.config.reinit && self.config.rewind != Rewind::Weights;
-        self.config.quantise.check(&device, trained)?;
+        let prunes = !self.config.fit.prune.is_off();
+        self.config.quantise.check(&device, trained, prunes)?;
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
-        let start = start::open(&self.checkpoint)?;
+        let start = start::open(&self.checkpoint, self.config.fit.prune.is_off())?;
         let data = Dataset::open(&self.data)?;
         let (flags, known) = (self.config.classes, start.network());
         let Matched { data, network } = flags.matched(&start.graph, known, data, &self.data)?;
@@ -102,18 +105,28 @@ impl stage::Command for Tune {
         };
         let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
         self.check(&start, data.train.len(), skipped)?;
+        let pruning = self.pruning(&start, &tensors, data.train.len())?;
         let Some(job) = Job::start(shared, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };
         let mut net = Net::load(start.graph.clone(), &tensors, &device)?;
         let seed = self.produce.seed;
         let (flags, masks) = (&self.config.fit, &start.masks);
-        let fit = Fit { flags, data: &data, masks, seed, job: &job, early: None, skipped };
+        let fit = Fit {
+            flags,
+            data: &data,
+            masks,
+            pruning: pruning.as_ref(),
+            seed,
+            job: &job,
+            early: None,
+            skipped,
+        };
         self.config.quantise.apply(&mut net, &data, &self.recalibration())?;
         let fitted = engine::fit(&mut net, &fit)?;
         net.set_roundings(None)?;
         let scores = self.score(&mut net, &start, (&data, &fitted))?;
-        let result = self.result((&start, &fitted), scores, &job)?;
+        let result = self.result((&start, &fitted), (scores, pruning.as_ref()), &job)?;
         let job = job.timed(fitted.timings);
         Ok(job.finish(Some(network), &result, &[names::MODEL, names::MASK, names::METRICS])?)
     }
@@ -128,6 +141,21 @@ impl Tune {
             return Err(Error::Config(what.into()));
         }
         self.config.fit.check(&start.graph, images, skipped)
+    }
+
+    /// What prunes the network further while it is trained from `tensors` on `images` images.
+    fn pruning(
+        &self,
+        start: &Checkpoint,
+        tensors: &tensors::Tensors,
+        images: usize,
+    ) -> Result<Option<Pruning>> {
+        let fit = &self.config.fit;
+        let current = Current { tensors, ..start.current() };
+        let (steps, epochs) = (images.div_ceil(fit.batch), fit.epochs);
+        let fresh = self.config.reinit;
+        let start = Start { current, fresh, steps, epochs, seed: self.produce.seed };
+        Ok(fit.prune.pruning(start)?)
     }
 
     /// How norm statistics are measured for the pruned weights.
@@ -157,22 +185,23 @@ impl Tune {
     fn result(
         &self,
         (start, fitted): (&Checkpoint, &Fitted),
-        [pruned_as_is, pruned, tuned]: [Scores; 3],
+        ([pruned_as_is, pruned, tuned], pruning): ([Scores; 3], Option<&Pruning>),
         job: &Job,
     ) -> Result<Finetuning> {
         let model = job.path(names::MODEL);
         tensors::write(&model, &fitted.best, None)?;
-        tensors::write(&job.path(names::MASK), &start.masks.tensors(&start.graph), None)?;
-        let sparsity = sparsity::count(&start.graph, &fitted.best, &start.masks);
+        tensors::write(&job.path(names::MASK), &fitted.masks.tensors(&start.graph), None)?;
+        let sparsity = sparsity::count(&start.graph, &fitted.best, &fitted.masks);
+        let before = start.history()?;
         // What comes from a finetuner was tuned already: its score is not that of a pruned network.
-        let (before, state) = match start.manifest.stage.as_str() {
+        let (came, state) = match start.manifest.stage.as_str() {
             "pruner" => (pruned, "pruned"),
             _ => (pruned_as_is, "before"),
         };
         tracing::info!(
             "test accuracy {:.2}% {state}, {:.2}% fine-tuned (epoch {} of {}), {:.2}% of prunable \
              weights are zero",
-            before.test.accuracy * 100.0,
+            came.test.accuracy * 100.0,
             tuned.test.accuracy * 100.0,
             fitted.best_epoch,
             self.config.fit.epochs,
@@ -186,20 +215,16 @@ impl Tune {
             tuned,
             sizes: size::measure(&model, sparsity.nonzero)?,
             sparsity,
-            layers: sparsity::layers(&start.graph, &start.masks, reasons(start)?),
+            layers: sparsity::layers(&start.graph, &fitted.masks, |p| {
+                let now = fitted.reasons.get(&p.name).cloned();
+                now.unwrap_or_else(|| before.reason(&p.name))
+            }),
+            method: pruning.map(method).or(before.method),
         })
     }
 }
 
-/// Why each layer has its sparsity, as the pruner said.
-fn reasons(start: &Checkpoint) -> Result<impl Fn(&graph::Param) -> String> {
-    let layers = match start.manifest.stage.as_str() {
-        "pruner" => start.manifest.result::<Pruning>(&start.folder)?.layers,
-        "finetuner" => start.manifest.result::<Finetuning>(&start.folder)?.layers,
-        _ => vec![],
-    };
-    Ok(move |p: &graph::Param| {
-        let layer = layers.iter().find(|l| l.name == p.name);
-        layer.map(|l| l.reason.clone()).unwrap_or_default()
-    })
+/// What a record says of `pruning`.
+fn method(pruning: &Pruning) -> record::Method {
+    method::record(&pruning.method, pruning.course.schedule.name())
 }

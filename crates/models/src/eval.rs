@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use artifact::record::{Scores, Sparsity};
+use artifact::record::{Method, Scores, Sparsity};
 use artifact::{Error, file, names};
 use cifar::Dataset;
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use engine::{AugmentFlags, ClassFlags, Device, Net, Recalibration, Views, device};
 use serde::Serialize;
 use stage::Common;
@@ -46,6 +46,7 @@ struct Row {
     network: String,
     scores: Scores,
     sparsity: Sparsity,
+    method: Option<Method>,
 }
 
 impl Eval {
@@ -79,6 +80,7 @@ impl Eval {
             network: net.graph().name().to_owned(),
             scores: engine::scores_as(views, &net, data)?,
             sparsity: sparsity::count(net.graph(), &found.tensors, &found.masks),
+            method: found.method,
         })
     }
 }
@@ -139,10 +141,19 @@ fn shared(rows: &[Row]) -> usize {
     ends.take_while(all).last().unwrap_or(0)
 }
 
+/// A method in a few words; single weights go without saying.
+fn words(method: &Method) -> String {
+    let Method { score, structure, allocation, schedule } = method;
+    let structure = if structure == "weight" { String::new() } else { format!(", {structure}") };
+    format!("{score}, {allocation}{structure}, {schedule}")
+}
+
 fn text(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["checkpoint", "zeros %", "validation %", "test %", "drop"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(80);
+    table.set_header(["checkpoint", "zeros %", "validation %", "test %", "drop", "pruned by"]);
     let (baseline, shared) = (baseline(rows), shared(rows));
     for r in rows {
         let test = r.scores.test.accuracy;
@@ -152,6 +163,7 @@ fn text(rows: &[Row]) -> String {
             format!("{:.2}", r.scores.validation.accuracy * 100.0),
             format!("{:.2}", test * 100.0),
             baseline.map_or_else(String::new, |b| format!("{:.2}", (b - test) * 100.0)),
+            r.method.as_ref().map_or_else(String::new, words),
         ]);
     }
     match baseline {

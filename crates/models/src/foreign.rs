@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::Network;
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, Manifest, Normalisation, Result};
+use artifact::{Error, Manifest, Normalisation, Result, record};
 use clap::Args;
 use graph::{Graph, Param, Shape};
 use pytorch::{Fitted, Selection, Slot};
@@ -48,6 +48,8 @@ pub struct Found {
     pub class_names: Vec<String>,
     /// The normalisation of its images, if known.
     pub normalisation: Option<Normalisation>,
+    /// What pruned it, if known.
+    pub method: Option<record::Method>,
     /// What was done on the way, for people.
     pub notes: Vec<String>,
 }
@@ -90,7 +92,7 @@ impl Fitting {
         let tensors = fitted.tensors;
         let known = self.known(&graph)?;
         let (class_names, normalisation) = (known.class_names, known.normalisation);
-        Ok(Found { graph, tensors, masks, class_names, normalisation, notes })
+        Ok(Found { graph, tensors, masks, class_names, normalisation, method: None, notes })
     }
 
     /// What the checkpoint --like says of `graph`: the names of its classes, if they are as many, and the
@@ -261,9 +263,11 @@ fn advice(graph: &Graph, param: &Param, found: &[usize]) -> String {
 pub fn open(path: &Path, fitting: &Fitting, classes: Option<usize>) -> anyhow::Result<Found> {
     if artifact::file::is_folder(path)? {
         let c = sparsity::Checkpoint::open(path)?;
+        let method = c.history()?.method;
         let (class_names, normalisation) = (c.class_names().to_vec(), c.normalisation().cloned());
         let (graph, tensors, masks) = (c.graph, c.tensors, c.masks);
-        return Ok(Found { graph, tensors, masks, class_names, normalisation, notes: vec![] });
+        let notes = vec![];
+        return Ok(Found { graph, tensors, masks, class_names, normalisation, method, notes });
     }
     let found = fitting.read(path, classes, None)?;
     for note in &found.notes {

@@ -62,7 +62,8 @@ pub fn read(wanted: &Wanted) -> anyhow::Result<Found> {
         tensors.extend(drawn);
         class_names.clear();
     }
-    Ok(Found { graph, tensors, masks: Masks::default(), class_names, normalisation, notes })
+    let masks = Masks::default();
+    Ok(Found { graph, tensors, masks, class_names, normalisation, method: None, notes })
 }
 
 /// A name for people of what may be any file's.

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use sparsity::{Allocation, Score, Structure, schedule};
+use method::MethodFlags;
+use method::number::{fraction, share};
+use sparsity::schedule;
 use stage::{Common, Produce};
 
-use crate::{plan, prune, size, value};
+use crate::{beta, plan, prune, size};
 
 /// clap's own would be wider than a terminal.
 const USAGE: &str = "pruner [OPTIONS] --checkpoint <DIR> --out <DIR>
@@ -31,6 +33,8 @@ pub struct Cli {
     #[command(flatten)]
     prune: Option<Prune>,
     #[command(flatten)]
+    method: MethodFlags,
+    #[command(flatten)]
     produce: Option<Produce>,
     #[command(flatten)]
     common: Common,
@@ -53,6 +57,8 @@ struct Whole {
     #[command(flatten)]
     prune: Prune,
     #[command(flatten)]
+    method: MethodFlags,
+    #[command(flatten)]
     produce: Produce,
 }
 
@@ -68,32 +74,14 @@ pub struct Prune {
     #[arg(
         long,
         value_name = "S",
-        value_parser = value::fraction,
+        value_parser = fraction,
         allow_negative_numbers = true
     )]
     pub sparsity: Option<f64>,
     /// YAML file with a ratio a layer, such as `layers: {backbone.conv4.weight: 0.30}`; layers
     /// that it does not name are not pruned
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allocation", "exclude"])]
     pub plan: Option<PathBuf>,
-    /// How layers share what is pruned
-    #[arg(long, value_parser = stage::named::<Allocation>(), default_value = "global", conflicts_with = "plan")]
-    pub allocation: Allocation,
-    /// What ranks the weights; the smallest go first
-    #[arg(long, value_parser = stage::named::<Score>(), default_value = "magnitude")]
-    pub score: Score,
-    /// Unit of pruning. With block4, --sparsity, --rate and a plan's ratios are shares of blocks
-    #[arg(long, value_parser = stage::named::<Structure>(), default_value = "weight")]
-    pub structure: Structure,
-    /// Weights that each layer keeps at least; others go in their place
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub keep_at_least: u64,
-    /// Share of its weights that each layer keeps at least, from 0 and below 1
-    #[arg(long, value_name = "D", default_value_t = 0.0, value_parser = value::drop, allow_negative_numbers = true)]
-    pub min_density: f64,
-    /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
-    #[arg(long, value_name = "PATTERN,...", value_delimiter = ',', conflicts_with = "plan")]
-    pub exclude: Vec<String>,
     /// Also prune the N smallest entries of each bias of a convolution or linear layer
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub bias_entries: u64,
@@ -101,7 +89,7 @@ pub struct Prune {
     #[arg(
         long,
         value_name = "R",
-        value_parser = value::fraction,
+        value_parser = fraction,
         allow_negative_numbers = true,
         conflicts_with = "plan"
     )]
@@ -123,7 +111,7 @@ pub struct PlanFrom {
         long,
         value_name = "DROP",
         default_value_t = 0.02,
-        value_parser = value::drop,
+        value_parser = share,
         allow_negative_numbers = true
     )]
     pub max_drop: f64,
@@ -133,7 +121,7 @@ pub struct PlanFrom {
         long,
         value_name = "BETA|NAME=BETA,...",
         value_delimiter = ',',
-        value_parser = value::beta,
+        value_parser = beta::beta,
         conflicts_with = "max_drop"
     )]
     pub beta: Vec<Beta>,
@@ -181,7 +169,7 @@ pub struct Rounds {
     #[arg(
         long,
         value_name = "S",
-        value_parser = value::fraction,
+        value_parser = fraction,
         allow_negative_numbers = true
     )]
     pub sparsity: f64,
@@ -189,7 +177,7 @@ pub struct Rounds {
     #[arg(
         long,
         value_name = "R",
-        value_parser = value::fraction,
+        value_parser = fraction,
         allow_negative_numbers = true
     )]
     pub rate: f64,
@@ -204,14 +192,18 @@ impl stage::Command for Cli {
 
     fn run(self) -> anyhow::Result<()> {
         match (self.other, self.prune.zip(self.produce)) {
-            (Some(Other::Prune(all)), _) => prune::run(&all.prune, (&self.common, &all.produce)),
+            (Some(Other::Prune(all)), _) => {
+                prune::run((&all.prune, &all.method), (&self.common, &all.produce))
+            }
             (Some(Other::Plan(flags)), _) => plan::run(&flags, &self.common),
             (Some(Other::Size(flags)), _) => size::run(&flags, &self.common),
             (Some(Other::Rounds(flags)), _) => {
                 stage::print(&schedule::rounds(flags.rate, flags.sparsity).to_string());
                 Ok(())
             }
-            (None, Some((flags, produce))) => prune::run(&flags, (&self.common, &produce)),
+            (None, Some((flags, produce))) => {
+                prune::run((&flags, &self.method), (&self.common, &produce))
+            }
             (None, None) => unreachable!("clap requires --checkpoint and --out elsewhere"),
         }
     }

@@ -3,14 +3,12 @@
 //! It reads a checkpoint and a target, a plan or a scan, and writes the mask, the pruned weights
 //! and each layer's reason. It measures nothing: it never runs a network.
 
-mod choice;
+mod beta;
 mod cli;
 mod plan;
 mod prune;
-mod selector;
 mod size;
 mod table;
-mod value;
 
 fn main() -> std::process::ExitCode {
     stage::run::<cli::Cli>()

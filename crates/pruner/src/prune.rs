@@ -3,14 +3,14 @@
 use artifact::record::{Pruning, Sparsity};
 use artifact::tensors::{self, Tensors};
 use artifact::{Named, names, size};
+use method::{MethodFlags, Unsaid};
 use serde::Serialize;
 use sparsity::allocation::Target;
-use sparsity::{Checkpoint, Plan, Structure};
+use sparsity::{Checkpoint, Choice, Method, Plan, Structure, prune_biases};
 use stage::{Common, Job, Produce};
 
-use crate::choice::{self, Choice, Floors, Ranking, Wanted};
 use crate::cli::Prune;
-use crate::{selector, table};
+use crate::table;
 
 /// The settings that change the result; a plan is an input.
 #[derive(Serialize)]
@@ -33,55 +33,51 @@ struct Config<'a> {
 /// Prunes as `flags` say.
 ///
 /// All is decided before the artifact is begun, so that what cannot be done leaves nothing behind.
-pub fn run(flags: &Prune, shared: (&Common, &Produce)) -> anyhow::Result<()> {
+pub fn run(
+    (flags, own): (&Prune, &MethodFlags),
+    shared: (&Common, &Produce),
+) -> anyhow::Result<()> {
     let mut checkpoint = Checkpoint::open(&flags.checkpoint)?;
-    let choice = choose(flags, shared.1.seed, &checkpoint)?;
+    let (biases, seed) = (flags.bias_entries > 0, shared.1.seed);
+    let method = own.method(&checkpoint.graph, biases, Unsaid::default(), seed)?;
+    let choice = choose(flags, &method, &checkpoint)?;
     choice.masks.apply(&mut checkpoint.tensors);
     let mut inputs = vec![("checkpoint", flags.checkpoint.as_path())];
     inputs.extend(flags.plan.as_deref().map(|plan| ("plan", plan)));
-    let config = config(flags);
+    let config = config((flags, own), &method);
     let begun = Job::start(shared, "pruner", &config, &inputs)?;
     let Some(job) = begun else {
         return Ok(());
     };
     write(&job, &checkpoint, &choice)?;
-    let result = describe(flags, &checkpoint, &choice, &job)?;
+    let result = describe((flags, &method), &checkpoint, &choice, &job)?;
     table::show(&result);
     job.finish(Some(checkpoint.network()), &result, &[names::MODEL, names::MASK])?;
     Ok(())
 }
 
-fn config(flags: &Prune) -> Config<'_> {
+fn config<'a>((flags, own): (&'a Prune, &'a MethodFlags), method: &Method) -> Config<'a> {
     Config {
         sparsity: flags.sparsity,
-        allocation: flags.plan.is_none().then_some(flags.allocation.name()),
-        score: flags.score.name(),
-        structure: Some(flags.structure).filter(|own| *own != Structure::Weight).map(Named::name),
-        keep_at_least: Some(flags.keep_at_least).filter(|floor| *floor > 0),
-        min_density: Some(flags.min_density).filter(|floor| *floor > 0.0),
-        exclude: &flags.exclude,
+        allocation: flags.plan.is_none().then_some(method.allocation.name()),
+        score: method.ranking.score.name(),
+        structure: Some(own.structure).filter(|own| *own != Structure::Weight).map(Named::name),
+        keep_at_least: Some(own.keep_at_least).filter(|floor| *floor > 0),
+        min_density: Some(own.min_density).filter(|floor| *floor > 0.0),
+        exclude: &own.exclude,
         bias_entries: flags.bias_entries,
         rate: flags.rate,
     }
 }
 
-fn choose(flags: &Prune, seed: u64, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
-    let floors = Floors { weights: flags.keep_at_least, density: flags.min_density };
-    let ranking = Ranking { score: flags.score, structure: flags.structure, floors, seed };
-    let excluded = selector::named(&flags.exclude, &checkpoint.graph, flags.bias_entries > 0)?;
+fn choose(flags: &Prune, method: &Method, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
+    let current = checkpoint.current();
     let mut choice = match (&flags.plan, flags.sparsity) {
-        (Some(path), _) => {
-            choice::by_plan(checkpoint, &Plan::read(path, &checkpoint.graph)?, ranking)
-        }
-        (None, Some(sparsity)) => {
-            let target = Target { sparsity, rate: flags.rate };
-            let wanted =
-                Wanted { target, allocation: flags.allocation, excluded: excluded.clone() };
-            choice::by_target(checkpoint, &wanted, ranking)
-        }
+        (Some(path), _) => method.ranking.by_plan(current, &Plan::read(path, &checkpoint.graph)?),
+        (None, Some(sparsity)) => method.prune(current, Target { sparsity, rate: flags.rate }),
         (None, None) => unreachable!("clap requires --sparsity or --plan"),
     }?;
-    choice::biases(checkpoint, flags.bias_entries, &excluded, &mut choice.masks)?;
+    prune_biases(current, flags.bias_entries, &method.excluded, &mut choice.masks)?;
     Ok(choice)
 }
 
@@ -93,7 +89,7 @@ fn write(job: &Job, pruned: &Checkpoint, choice: &Choice) -> artifact::Result<()
 
 /// The record of the pruned network as it was written.
 fn describe(
-    flags: &Prune,
+    (flags, method): (&Prune, &Method),
     pruned: &Checkpoint,
     choice: &Choice,
     job: &Job,
@@ -104,9 +100,9 @@ fn describe(
     let layers = sparsity::layers(graph, &choice.masks, reason);
     let weights: u64 = layers.iter().map(|l| l.pruned).sum();
     Ok(Pruning {
-        score: flags.score.name().into(),
-        structure: flags.structure.name().into(),
-        allocation: flags.plan.as_ref().map_or(flags.allocation.name(), |_| "plan").into(),
+        score: method.ranking.score.name().into(),
+        structure: method.ranking.structure.name().into(),
+        allocation: flags.plan.as_ref().map_or(method.allocation.name(), |_| "plan").into(),
         target: flags.sparsity,
         round: choice.round,
         bias_pruned: choice.masks.pruned() - weights,

@@ -56,8 +56,10 @@ pub enum State {
 pub enum Record {
     /// Of `data-cifar`.
     Dataset(record::Dataset),
-    /// Of `trainer`.
+    /// Of `trainer`, dense.
     Training(record::Training),
+    /// Of `trainer`, pruned on the way.
+    SparseTraining(record::Training),
     /// Of `pruner`.
     Pruning(record::Pruning),
     /// Of `finetuner`.
@@ -75,7 +77,10 @@ impl Record {
     pub fn of(manifest: &Manifest, folder: &Path) -> Result<Self> {
         Ok(match manifest.stage.as_str() {
             "data-cifar" => Self::Dataset(manifest.result(folder)?),
-            "trainer" => Self::Training(manifest.result(folder)?),
+            "trainer" => match manifest.result::<record::Training>(folder)? {
+                training if training.method.is_some() => Self::SparseTraining(training),
+                training => Self::Training(training),
+            },
             "pruner" => Self::Pruning(manifest.result(folder)?),
             "finetuner" => Self::Finetuning(manifest.result(folder)?),
             "scanner" => Self::Scan(manifest.result(folder)?),

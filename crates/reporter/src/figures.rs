@@ -31,8 +31,12 @@ fn numbered(name: &str, index: usize, many: usize) -> String {
 fn of_run(view: &View, run: &Run, index: usize) -> Result<[Plot; 3]> {
     let name = |base: &str| numbered(base, index, view.runs.len());
     let pairs = weights::pairs(view, run)?;
-    let tuned = matches!(view.stage(run).record, Record::Finetuning(_));
-    let labels = (run.label.as_str(), if tuned { "fine-tuned" } else { "pruned" });
+    let state = match view.stage(run).record {
+        Record::Finetuning(_) => "fine-tuned",
+        Record::SparseTraining(_) => "trained",
+        _ => "pruned",
+    };
+    let labels = (run.label.as_str(), state);
     let histogram = |base: &str, zeros| histogram::plot(&name(base), labels, zeros, &pairs);
     Ok([
         bars::plot(&name("parameters"), &run.label, &run.layers),
@@ -64,8 +68,18 @@ fn tradeoff_of(view: &View) -> Vec<Plot> {
 
 fn point(view: &View, index: usize) -> Option<tradeoff::Point> {
     let stage = &view.chain.stages[index];
-    let Record::Finetuning(tuned) = &stage.record else {
-        return None;
+    let tuned = match &stage.record {
+        Record::Finetuning(tuned) => tuned,
+        Record::SparseTraining(trained) => {
+            return Some(tradeoff::Point {
+                label: stage.name().to_owned(),
+                sparsity: trained.sparsity.of_prunable,
+                as_is: f64::NAN,
+                recalibrated: f64::NAN,
+                tuned: trained.scores.test.accuracy,
+            });
+        }
+        _ => return None,
     };
     // What came to it was tuned before: its score says nothing of pruning.
     let pruned = view.chain.pruned_before(index).is_some();
@@ -115,7 +129,7 @@ fn trainings(view: &View) -> Result<Vec<Plot>> {
 
 fn training_of(stage: &Stage, index: usize) -> Result<Option<Plot>> {
     let best = match &stage.record {
-        Record::Training(t) => t.best_epoch,
+        Record::Training(t) | Record::SparseTraining(t) => t.best_epoch,
         Record::Finetuning(f) => f.best_epoch,
         _ => return Ok(None),
     };

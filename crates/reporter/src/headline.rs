@@ -1,6 +1,6 @@
 //! The outcome in one sentence and a few figures.
 
-use artifact::record::{Deployment, Finetuning, Sparsity, Training};
+use artifact::record::{Deployment, Scores, Sparsity, Training};
 use artifact::size::thousands;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct Tile {
 
 /// The outcome in a sentence.
 pub fn sentence(view: &View) -> String {
-    let tuned = view.runs.iter().filter(|r| finetuning(view, r).is_some()).count();
+    let tuned = view.runs.iter().filter(|r| outcome(view, r).is_some()).count();
     match chosen(view) {
         Some(run) if tuned > 1 => {
             let why = reason(view, run);
@@ -88,10 +88,10 @@ fn tile(label: &'static str, value: String, note: String) -> Tile {
 
 fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
     let dense = view.training(run);
-    let (value, note) = match (finetuning(view, run), dense) {
+    let (value, note) = match (outcome(view, run), dense) {
         (Some(tuned), dense) => {
             let value = test_accuracy(view, run, tuned);
-            (value, dense.map_or("fine-tuned".to_owned(), |dense| against(value, dense)))
+            (value, dense.map_or("under its masks".to_owned(), |dense| against(value, dense)))
         }
         (None, Some(dense)) => (dense.scores.test.accuracy, "dense".to_owned()),
         (None, None) => return vec![],
@@ -100,9 +100,9 @@ fn accuracy_tile(view: &View, run: &Run) -> Vec<Tile> {
 }
 
 /// The test accuracy to show: the packed network's if its values are rounded, otherwise the checkpoint's.
-fn test_accuracy(view: &View, run: &Run, tuned: &Finetuning) -> f64 {
+fn test_accuracy(view: &View, run: &Run, tuned: &Scores) -> f64 {
     let rounded = view.fastest_of(run).filter(|p| p.of.values != "f32");
-    rounded.map_or(tuned.tuned.test.accuracy, |p| p.of.verification.packed)
+    rounded.map_or(tuned.test.accuracy, |p| p.of.verification.packed)
 }
 
 fn against(accuracy: f64, dense: &Training) -> String {
@@ -110,16 +110,18 @@ fn against(accuracy: f64, dense: &Training) -> String {
     format!("{} points against {}", signed_points(accuracy - dense, 1), percent(dense, 1))
 }
 
-fn finetuning<'a>(view: &'a View, run: &Run) -> Option<&'a Finetuning> {
+/// The scores of a network that was trained under its masks.
+fn outcome<'a>(view: &'a View, run: &Run) -> Option<&'a Scores> {
     match &view.stage(run).record {
-        Record::Finetuning(tuned) => Some(tuned),
+        Record::Finetuning(tuned) => Some(&tuned.tuned),
+        Record::SparseTraining(trained) => Some(&trained.scores),
         _ => None,
     }
 }
 
 /// Points of validation accuracy lost; the test set chooses nothing.
 fn lost(view: &View, run: &Run) -> Option<f64> {
-    let tuned = finetuning(view, run)?.tuned.validation.accuracy;
+    let tuned = outcome(view, run)?.validation.accuracy;
     Some(view.training(run)?.scores.validation.accuracy - tuned)
 }
 
@@ -150,8 +152,8 @@ fn of_run(view: &View, run: &Run) -> String {
     };
     let (pruned, dense) = (pruned(view, run, left), view.training(run));
     let size = view.fastest_of(run).map_or_else(|| ideal(left), |p| measured(view, p));
-    match (&view.stage(run).record, dense) {
-        (Record::Finetuning(tuned), Some(dense)) => {
+    match (outcome(view, run), dense) {
+        (Some(tuned), Some(dense)) => {
             let (before, after) = (dense.scores.test.accuracy, test_accuracy(view, run, tuned));
             format!(
                 "{pruned}; {} → {} test accuracy ({} points); {size}",
@@ -160,11 +162,11 @@ fn of_run(view: &View, run: &Run) -> String {
                 signed_points(after - before, 1)
             )
         }
-        (Record::Finetuning(tuned), None) => {
+        (Some(tuned), None) => {
             let after = percent(test_accuracy(view, run, tuned), 1);
             format!("{pruned}; {after} test accuracy; {size}")
         }
-        (Record::Pruning(_), _) => {
+        (None, _) if matches!(view.stage(run).record, Record::Pruning(_)) => {
             format!("{pruned}, not yet fine-tuned; {size}")
         }
         _ => of_dense(dense, left.parameters),

@@ -107,7 +107,9 @@ fn entry(root: &Path, folder: &Path) -> Result<Entry> {
     let record = Record::of(&manifest, folder)?;
     let bytes = if let Record::Deployment(d) = &record { Some(d.bytes) } else { None };
     let (sparsity, accuracy) = match record {
-        Record::Training(t) => (Some(t.sparsity.of_prunable), Some(t.scores.test.accuracy)),
+        Record::Training(t) | Record::SparseTraining(t) => {
+            (Some(t.sparsity.of_prunable), Some(t.scores.test.accuracy))
+        }
         Record::Pruning(p) => (Some(p.sparsity.of_prunable), None),
         Record::Finetuning(f) => (Some(f.sparsity.of_prunable), Some(f.tuned.test.accuracy)),
         Record::Deployment(d) => (Some(d.sparsity.of_prunable), Some(d.verification.packed)),

@@ -1,5 +1,6 @@
 //! The provenance chain as the page shows it.
 
+use artifact::record::Method;
 use artifact::size::thousands;
 use artifact::{manifest, yaml};
 use serde::Serialize;
@@ -107,13 +108,22 @@ fn summary(stage: &Stage) -> String {
             }
         ),
         Record::Training(t) => trained(t.epochs, t.best_epoch, took),
+        Record::SparseTraining(t) => {
+            let pruned = t.method.as_ref().map(|m| pruned(m, t.sparsity.of_prunable));
+            format!("{}; {}", trained(t.epochs, t.best_epoch, took), pruned.unwrap_or_default())
+        }
         Record::Pruning(p) => {
             let round = p.round.map_or(String::new(), |r| format!(", round {r}"));
-            let left = percent(p.sparsity.of_prunable, 2);
-            let blocks = if p.structure == "block4" { ", in blocks of four" } else { "" };
-            format!("{left} of the weights pruned by {} ({}{blocks}){round}", p.score, p.allocation)
+            format!("{}{round}", pruned(&p.method(), p.sparsity.of_prunable))
         }
-        Record::Finetuning(f) => trained(f.epochs, f.best_epoch, took),
+        Record::Finetuning(f) => {
+            let within = f
+                .method
+                .as_ref()
+                .filter(|m| !["one-shot", "rounds"].contains(&m.schedule.as_str()));
+            let pruned = within.map(|m| format!("; {}", pruned(m, f.sparsity.of_prunable)));
+            trained(f.epochs, f.best_epoch, took) + &pruned.unwrap_or_default()
+        }
         Record::Scan(s) => {
             format!("{} layers at {} ratios{}", s.layers.len(), s.ratios.len(), in_time(took))
         }
@@ -126,6 +136,23 @@ fn summary(stage: &Stage) -> String {
         ),
         Record::Other => String::new(),
     }
+}
+
+/// What `method` did.
+fn pruned(method: &Method, sparsity: f64) -> String {
+    let Method { score, structure, allocation, schedule } = method;
+    let structure = match structure.as_str() {
+        "weight" => String::new(),
+        "block4" => ", in blocks of four".to_owned(),
+        other => format!(", {other}"),
+    };
+    let schedule = match schedule.as_str() {
+        // The rounds have their numbers.
+        "one-shot" | "rounds" => String::new(),
+        other => format!(", {other}"),
+    };
+    let left = percent(sparsity, 2);
+    format!("{left} of the weights pruned by {score} ({allocation}{structure}{schedule})")
 }
 
 fn trained(epochs: usize, best: usize, took: Option<f64>) -> String {

@@ -59,6 +59,10 @@ fn rows<'a>(view: &'a View, run: &'a Run) -> Vec<Row<'a>> {
     let last = match &view.stage(run).record {
         Record::Pruning(pruning) => vec![pruned_row(pruning)],
         Record::Finetuning(tuned) => tuned_rows(view, run, tuned, dense),
+        Record::SparseTraining(trained) => {
+            let row = scored("pruned in training", trained.scores, &trained.sparsity, dense);
+            vec![Row { sizes: Some(trained.sizes), ..row }]
+        }
         _ => vec![],
     };
     let mut rows = rounds(view, run, dense);

@@ -23,7 +23,7 @@ pub struct View {
 pub struct Run {
     /// Its artifact.
     pub stage: usize,
-    /// The trainer at its beginning, where the chain leads to one.
+    /// The dense trainer at its beginning; of a network that was sparse from there, the one that was given beside it.
     pub dense: Option<usize>,
     /// The earliest checkpoint that the chain leads to: the weights before pruning.
     pub before: usize,
@@ -91,7 +91,7 @@ impl View {
     /// What is left of the network of `run`.
     pub fn sparsity(&self, run: &Run) -> Option<&Sparsity> {
         match &self.stage(run).record {
-            Record::Training(t) => Some(&t.sparsity),
+            Record::Training(t) | Record::SparseTraining(t) => Some(&t.sparsity),
             Record::Pruning(p) => Some(&p.sparsity),
             Record::Finetuning(f) => Some(&f.sparsity),
             _ => None,
@@ -130,10 +130,14 @@ impl View {
     }
 }
 
-/// A trainer or pruner that another given run came from has its rows in that run's group.
+/// A trainer or pruner that another given run came from, or that it is held against, has its rows in that run's group.
 fn shown_by_another(chain: &Chain, networks: &[usize], index: usize) -> bool {
     let step = matches!(chain.stages[index].record, Record::Training(_) | Record::Pruning(_));
-    step && networks.iter().any(|&n| n != index && chain.lineage(n).contains(&index))
+    let sparse = |n: usize| matches!(chain.stages[n].record, Record::SparseTraining(_));
+    let shows = |n: usize| {
+        chain.lineage(n).contains(&index) || sparse(n) && beside(chain, n) == Some(index)
+    };
+    step && networks.iter().any(|&n| n != index && shows(n))
 }
 
 /// Each packed network that was given, with its checkpoint. Its file is what the manifest says.
@@ -165,7 +169,7 @@ fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
     let is_training = |i: &&usize| matches!(chain.stages[**i].record, Record::Training(_));
     Ok(Run {
         stage,
-        dense: lineage.iter().rev().find(is_training).copied(),
+        dense: lineage.iter().rev().find(is_training).copied().or_else(|| beside(chain, stage)),
         before: lineage.iter().rev().find(has_model).copied().unwrap_or(stage),
         label,
         layers: layers(&chain.stages[stage])?,
@@ -173,10 +177,21 @@ fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
     })
 }
 
+/// The dense training of the network of `stage` that was given, if there is one and no other.
+fn beside(chain: &Chain, stage: usize) -> Option<usize> {
+    let spec = |i: usize| chain.stages[i].manifest.network.as_ref().map(|n| &n.spec);
+    let fits = |i: &usize| {
+        matches!(chain.stages[*i].record, Record::Training(_)) && spec(*i) == spec(stage)
+    };
+    let mut all = chain.given.iter().copied().filter(fits);
+    all.next().filter(|_| all.next().is_none())
+}
+
 fn layers(stage: &Stage) -> Result<Vec<Layer>> {
     match (&stage.record, &stage.manifest.network) {
         (Record::Pruning(p), _) => Ok(p.layers.clone()),
         (Record::Finetuning(f), _) => Ok(f.layers.clone()),
+        (Record::SparseTraining(t), _) => Ok(t.layers.clone()),
         (_, Some(network)) => {
             let graph = Graph::of(network)?;
             Ok(sparsity::layers(&graph, &Masks::default(), |_| "dense".into()))

@@ -47,6 +47,19 @@ fn a_sweep_shows_accuracy_against_sparsity() {
 }
 
 #[test]
+fn a_network_pruned_in_training_is_held_against_the_dense_one_beside_it() {
+    let (_folder, world) = world("vgg-lab@0.0625");
+    world.sparse_trainer("sparse", 0.9);
+    let html = page(&world, "sparse dense");
+    keep(&world, "sparse");
+    holds(&html, &[">pruned in training</th>", ">dense</th>", "points against 93.1"]);
+    holds(&html, &["pruned by magnitude (erk, in blocks of four, gradual)"]);
+    // Alone there is nothing to hold it against.
+    let html = page(&world, "sparse --fresh");
+    holds(&html, &["92.7\u{a0}% test accuracy; ideal size"]);
+}
+
+#[test]
 fn rounds_are_walked_back_to_the_dense_run() {
     let (_folder, world) = world("vgg-lab@0.0625");
     world.tuned("round-1", "dense", 0.5);

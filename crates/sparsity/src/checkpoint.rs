@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use artifact::manifest::Network;
 use artifact::tensors::{self, Tensor, Tensors};
-use artifact::{Error, Manifest, Normalisation, Result, names};
+use artifact::{Error, Manifest, Normalisation, Result, names, record};
 use graph::Graph;
 
-use crate::{Masks, check_sound};
+use crate::{Current, Masks, check_sound};
 
 /// A checkpoint as a finished stage left it.
 pub struct Checkpoint {
@@ -22,6 +22,23 @@ pub struct Checkpoint {
     pub tensors: Tensors,
     /// Its masks; none of a dense checkpoint.
     pub masks: Masks,
+}
+
+/// How a checkpoint was pruned.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// What chose the weights, where that is known.
+    pub method: Option<record::Method>,
+    /// Every prunable layer; none of a dense network.
+    pub layers: Vec<record::Layer>,
+}
+
+impl History {
+    /// Why the layer `name` is as sparse as it is; nothing where that is not known.
+    pub fn reason(&self, name: &str) -> String {
+        let layer = self.layers.iter().find(|layer| layer.name == name);
+        layer.map(|layer| layer.reason.clone()).unwrap_or_default()
+    }
 }
 
 impl Checkpoint {
@@ -75,13 +92,40 @@ impl Checkpoint {
         }
     }
 
+    /// How it was pruned, as its manifest says.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the result is none of its stage.
+    pub fn history(&self) -> Result<History> {
+        let (manifest, folder) = (&self.manifest, &self.folder);
+        Ok(match manifest.stage.as_str() {
+            "pruner" => {
+                let record: record::Pruning = manifest.result(folder)?;
+                History { method: Some(record.method()), layers: record.layers }
+            }
+            "finetuner" => {
+                let record::Finetuning { method, layers, .. } = manifest.result(folder)?;
+                History { method, layers }
+            }
+            "trainer" => {
+                let record::Training { method, layers, .. } = manifest.result(folder)?;
+                History { method, layers }
+            }
+            _ => History::default(),
+        })
+    }
+
+    /// Its weights, and the masks that bind them.
+    pub fn current(&self) -> Current<'_> {
+        Current { graph: &self.graph, tensors: &self.tensors, masks: &self.masks }
+    }
+
     /// The values of the parameter `name`.
     ///
     /// # Panics
     /// If the network has no such parameter.
     pub fn values(&self, name: &str) -> &[f32] {
-        let tensor = self.tensors.get(name).and_then(Tensor::as_f32);
-        tensor.expect("the table was checked when the checkpoint was opened")
+        self.current().values(name)
     }
 }
 

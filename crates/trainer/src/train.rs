@@ -4,21 +4,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::manifest::Network;
-use artifact::record::Training;
+use artifact::record::{self, Training};
 use artifact::tensors;
-use artifact::{names, size};
+use artifact::{Named, names, size};
 use cifar::{Dataset, ImageShape};
 use clap::Parser;
-use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, device};
-use graph::{Graph, Shape};
+use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, Pruning, Start, device};
+use graph::{Graph, Param, Shape};
 use serde::Serialize;
-use sparsity::{Checkpoint, Masks};
+use sparsity::{Checkpoint, Current, Masks};
 use stage::{Common, Job, OnlyWith, Produce};
 
-/// Trains a dense network on a dataset.
+/// Trains a network on a dataset: dense, or pruned on the way (--prune).
 ///
 /// Writes the weights of the best epoch (by validation accuracy) and of the last, and one line of
-/// metrics an epoch. Ctrl-C ends after a saved state; the same command goes on from there.
+/// metrics an epoch; with --prune also the masks, and the best is one of the epochs whose masks are the last. Ctrl-C ends after a saved state; the same command goes on from there.
 #[derive(Debug, Parser)]
 #[command(name = "trainer")]
 pub struct Train {
@@ -101,34 +101,58 @@ impl stage::Command for Train {
         let known = known(&graph, start.as_ref());
         let flags = self.config.classes;
         let Matched { data, network } = flags.matched(&graph, known, data, &self.data)?;
+        let masks = Masks::default();
+        let mut net = match &start {
+            Some(start) => Net::load(graph, &start.tensors, &device)?,
+            None => Net::initial(graph, self.produce.seed, &device)?,
+        };
+        let pruning = self.pruning(&net, (&masks, start.is_none()), data.train.len())?;
         let Some(job) = Job::start(shared, "trainer", &self.config, &inputs)? else {
             return Ok(());
         };
+        let graph = net.graph();
         tracing::info!(
             "training {} ({} parameters) on {} images",
             graph.name(),
             graph.parameters(),
             data.train.len()
         );
-        let mut net = match start {
-            Some(start) => Net::load(graph, &start.tensors, &device)?,
-            None => Net::initial(graph, self.produce.seed, &device)?,
-        };
-        let (flags, masks) = (&self.config.fit, &Masks::default());
+        let flags = &self.config.fit;
         let fit = Fit {
             flags,
             data: &data,
-            masks,
+            masks: &masks,
+            pruning: pruning.as_ref(),
             seed: self.produce.seed,
             job: &job,
             early: self.config.save_at,
             skipped: 0,
         };
         let fitted = engine::fit(&mut net, &fit)?;
-        let result = result((&job, &fitted), &mut net, &data, flags.epochs)?;
-        let outputs = [names::MODEL, names::LAST, names::METRICS, names::EARLY];
-        let outputs = if self.config.save_at.is_some() { &outputs[..] } else { &outputs[..3] };
-        Ok(job.timed(fitted.timings).finish(Some(network), &result, outputs)?)
+        let result = result((&job, &fitted), &mut net, &data, (flags.epochs, pruning.as_ref()))?;
+        let mut outputs = vec![names::MODEL, names::LAST, names::METRICS];
+        outputs.extend(self.config.save_at.map(|_| names::EARLY));
+        outputs.extend(pruning.map(|_| names::MASK));
+        Ok(job.timed(fitted.timings).finish(Some(network), &result, &outputs)?)
+    }
+}
+
+impl Train {
+    /// What prunes the network while it is trained on `images` images; `fresh` weights were drawn and never trained.
+    fn pruning(
+        &self,
+        net: &Net,
+        (masks, fresh): (&Masks, bool),
+        images: usize,
+    ) -> Result<Option<Pruning>> {
+        let fit = &self.config.fit;
+        if fit.prune.is_off() {
+            return Ok(None);
+        }
+        let current = Current { graph: net.graph(), tensors: &net.tensors()?, masks };
+        let (steps, epochs) = (images.div_ceil(fit.batch), fit.epochs);
+        let start = Start { current, fresh, steps, epochs, seed: self.produce.seed };
+        Ok(fit.prune.pruning(start)?)
     }
 }
 
@@ -157,28 +181,46 @@ fn known(graph: &Graph, start: Option<&Checkpoint>) -> Network {
     }
 }
 
-/// Writes both checkpoints; what the manifest says of the best.
+/// What a record says of `pruning`.
+fn method(pruning: &Pruning) -> record::Method {
+    method::record(&pruning.method, pruning.course.schedule.name())
+}
+
+/// Writes both checkpoints and, of a pruned network, the masks; what the manifest says of the best.
 fn result(
     (job, fitted): (&Job, &Fitted),
     net: &mut Net,
     data: &Dataset,
-    epochs: usize,
+    (epochs, pruning): (usize, Option<&Pruning>),
 ) -> Result<Training> {
     let model = job.path(names::MODEL);
     tensors::write(&model, &fitted.best, None)?;
     tensors::write(&job.path(names::LAST), &fitted.last, None)?;
+    if pruning.is_some() {
+        tensors::write(&job.path(names::MASK), &fitted.masks.tensors(net.graph()), None)?;
+    }
     net.set(&fitted.best)?;
     let scores = engine::scores(net, data)?;
-    let sparsity = sparsity::count(net.graph(), &fitted.best, &Masks::default());
+    let sparsity = sparsity::count(net.graph(), &fitted.best, &fitted.masks);
+    let reason = |p: &Param| fitted.reasons.get(&p.name).cloned().unwrap_or_default();
+    let layers = pruning.map(|_| sparsity::layers(net.graph(), &fitted.masks, reason));
     let result = Training {
         epochs,
         best_epoch: fitted.best_epoch,
         scores,
         sizes: size::measure(&model, sparsity.nonzero)?,
         sparsity,
+        method: pruning.map(method),
+        layers: layers.unwrap_or_default(),
+    };
+    let sparse = match pruning {
+        Some(_) => {
+            format!(", {:.2}% of prunable weights are zero", result.sparsity.of_prunable * 100.0)
+        }
+        None => String::new(),
     };
     tracing::info!(
-        "test accuracy {:.2}% (epoch {} of {epochs}, validation {:.2}%)",
+        "test accuracy {:.2}%{sparse} (epoch {} of {epochs}, validation {:.2}%)",
         scores.test.accuracy * 100.0,
         fitted.best_epoch,
         scores.validation.accuracy * 100.0

@@ -40,6 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = all.flat_map(|of| [answers(of), loss(of)]).collect();
     cases.extend([zoo[0], zoo[1], wide, every].map(gradients));
     cases.extend([averaged(zoo[0]), masked(zoo[1])]);
+    cases.extend([zoo[0], wide].map(gradients_of_pruned));
     cases
 }
 
@@ -148,6 +149,38 @@ fn masked(of: Subject) -> Case {
     })
 }
 
+/// The gradients of a network of which most is pruned, pruned weights included.
+fn gradients_of_pruned(of: Subject) -> Case {
+    Case::of_parts(of.name("gradients under masks"), Kind::Gradients, move |place| {
+        let (net, batch) = (pruned(&of.network(place)?, place)?, of.batch(place)?);
+        gradients_of(&net, &batch)
+    })
+}
+
+/// The network of `net` under masks that keep a twentieth, skipped where that is faster.
+fn pruned(net: &Net, place: &Place) -> Result<Net> {
+    let mut masks = Masks::default();
+    for param in net.graph().prunable() {
+        masks.insert(&param.name, Mask::new((0..param.count()).map(|i| i % 20 == 0).collect()));
+    }
+    let mut tensors = net.tensors()?;
+    masks.apply(&mut tensors);
+    let mut net = Net::load(net.graph().clone(), &tensors, &place.device)?;
+    net.set_masks(&masks);
+    Ok(net)
+}
+
+/// The gradient of each prunable weight, pruned ones included.
+fn gradients_of(net: &Net, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    // Sparse kernels read their weights from lists that a forward walk fills.
+    let tape = net.forward(batch, Mode::Train(Some(Noise { seed: 1, step: 0 })))?;
+    let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()), None)?;
+    let grads = net.backward_dense(&tape, &grad)?;
+    let prunable = net.graph().params().iter().zip(&grads).enumerate();
+    let own = prunable.filter(|(_, (param, _))| net.graph().prunable().any(|p| p == *param));
+    own.map(|(i, (_, grad))| net.gradient_values(i, grad.as_ref().expect("trained"))).collect()
+}
+
 /// So many steps under `masks` at a learning rate.
 fn train(net: &Net, batch: &Batch, (masks, steps, lr): (&Masks, u64, f32)) -> Result<()> {
     let mut optimiser = Optimiser::new(net, masks, OptimiserKind::Sgd)?;
@@ -161,4 +194,32 @@ fn train(net: &Net, batch: &Batch, (masks, steps, lr): (&Masks, u64, f32)) -> Re
         net.recycle_gradients(grads);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    /// Whatever is skipped, the gradients of pruned weights are those of a network that skips nothing.
+    #[test]
+    fn pruned_weights_have_their_gradients() {
+        let place = Place::new(&Device::Cpu, crate::Precision::F32);
+        let of = Subject { spec: "vgg-lab@0.25", images: Shape::new(3, 32, 32) };
+        let sparse = pruned(&of.network(&place).expect("in the zoo"), &place).expect("loads");
+        let tensors = sparse.tensors().expect("reads");
+        let dense = Net::load(sparse.graph().clone(), &tensors, &place.device).expect("loads");
+        let batch = of.batch(&place).expect("images");
+        let [found, expected] =
+            [&sparse, &dense].map(|net| gradients_of(net, &batch).expect("runs"));
+        for (found, expected) in found.iter().zip(&expected) {
+            // Of pruned weights alone; where an activation is near zero, rounding decides on which side.
+            let pruned = || found.iter().zip(expected).enumerate().filter(|(i, _)| i % 20 != 0);
+            let norm = pruned().map(|(_, (_, b))| b * b).sum::<f32>().sqrt();
+            let off = pruned().map(|(_, (a, b))| (a - b).powi(2)).sum::<f32>().sqrt();
+            assert!(norm > 0.0 && off < 0.05 * norm, "{off} of {norm}");
+        }
+        // Some layer skips: this would be the same otherwise.
+        assert!((0..sparse.graph().nodes().len()).any(|node| sparse.sparse(node).is_some()));
+    }
 }

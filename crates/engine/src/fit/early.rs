@@ -54,7 +54,7 @@ impl Serialize for Moment {
 
 impl Moment {
     /// In steps, where an epoch has `steps`.
-    fn steps(self, steps: usize) -> usize {
+    pub(super) fn steps(self, steps: usize) -> usize {
         match self {
             Self::Steps(all) => all,
             Self::Epochs(epochs) => epochs.saturating_mul(steps),

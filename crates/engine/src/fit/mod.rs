@@ -9,9 +9,10 @@ mod flags;
 mod freeze;
 mod memory;
 mod position;
+mod pruning;
 mod step;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::thread;
 use std::time::Instant;
 
@@ -25,8 +26,9 @@ use stage::{Job, Progress, interrupt};
 
 pub(crate) use average::Average;
 pub use early::{Early, Moment};
-pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, ScheduleFlags};
-use position::{Position, Saved, State};
+pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, PruneFlags, ScheduleFlags, Start};
+use position::{Position, Saved, State, Trained};
+pub use pruning::Pruning;
 
 use crate::evaluate::{Answers, Views, score};
 use crate::loader::{self, Source};
@@ -39,8 +41,10 @@ pub struct Fit<'a> {
     pub flags: &'a FitFlags,
     /// Images.
     pub data: &'a Dataset,
-    /// What must stay zero; empty for dense training.
+    /// What is zero at first and, unless `pruning` changes that, stays so; empty for dense training.
     pub masks: &'a Masks,
+    /// What changes the masks on the way.
+    pub pruning: Option<&'a Pruning>,
     /// Seed of order and augmentation.
     pub seed: u64,
     /// The job whose folder holds state and metrics.
@@ -59,6 +63,10 @@ pub struct Fitted {
     pub best: Tensors,
     /// The weights after the last epoch.
     pub last: Tensors,
+    /// What is zero in both.
+    pub masks: Masks,
+    /// Why each layer is as sparse as it is, by the name of its weight, where training pruned.
+    pub reasons: BTreeMap<String, String>,
     /// How long it took, over all interruptions.
     pub timings: Timings,
 }
@@ -67,6 +75,7 @@ pub struct Fitted {
 struct Run<'a> {
     net: &'a mut Net,
     fit: &'a Fit<'a>,
+    masks: Masks,
     optimiser: Optimiser,
     average: Option<Average>,
     position: Position,
@@ -96,6 +105,8 @@ pub fn fit(net: &mut Net, fit: &Fit) -> Result<Fitted> {
         last: run.net.tensors()?,
         timings: run.position.timings(),
         best: run.best,
+        masks: run.masks,
+        reasons: run.position.reasons,
     })
 }
 
@@ -114,6 +125,7 @@ impl<'a> Run<'a> {
             schedule: fit.flags.schedule(fit.data.train.len()).lengthened(fit.skipped),
             started: Instant::now(),
             saved: Saved::default(),
+            masks: fit.masks.clone(),
             net,
             fit,
         };
@@ -181,11 +193,12 @@ impl<'a> Run<'a> {
             }
             other => other?,
         };
+        let (settled, sparsity) = (self.is_settled(), self.sparsity());
         self.position.epoch += 1;
-        if self.position.is_best(validation.correct) {
+        if settled && self.position.is_best(validation.correct) {
             self.best = state.scored().clone();
         }
-        self.position.record((lr, revived), validation);
+        self.position.record(Trained { lr, revived, sparsity }, validation);
         progress.line(&self.position.line());
         self.write_metrics()?;
         self.position.begin_epoch();
@@ -198,7 +211,7 @@ impl<'a> Run<'a> {
     /// The number of pruned weights that are alive, which must be none.
     fn revived(&self, state: &State) -> Result<u64> {
         let all = [Some(&state.now), state.average.as_ref()];
-        match all.into_iter().flatten().map(|t| self.fit.masks.revived(t)).sum() {
+        match all.into_iter().flatten().map(|t| self.masks.revived(t)).sum() {
             0 => Ok(0),
             alive => Err(Error::Integrity(format!(
                 "{alive} pruned weights are alive after an epoch: a mask leaked"

@@ -1,5 +1,6 @@
 //! Where a run stands, and its state on disk.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use artifact::tensors::{self, Tensor, Tensors};
 use artifact::timings::EpochTiming;
 use artifact::{Error, Timings, file, names};
 use serde::{Deserialize, Serialize};
+use sparsity::Masks;
 
 use super::Run;
 
@@ -40,6 +42,20 @@ pub(super) struct Position {
     pub timings: Vec<EpochTiming>,
     /// SHA-256 of [`names::EARLY`], once that is written.
     pub early: Option<String>,
+    /// Why each layer is as sparse as it is, where training prunes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, String>,
+}
+
+/// What an epoch's training leaves to be recorded beside its counters.
+#[derive(Clone, Copy)]
+pub(super) struct Trained {
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// Pruned weights that are alive.
+    pub revived: u64,
+    /// The share of the prunable weights that is pruned, where training prunes.
+    pub sparsity: Option<f64>,
 }
 
 impl Position {
@@ -66,7 +82,8 @@ impl Position {
     }
 
     /// Appends the record of the epoch just completed, and how long it took.
-    pub(super) fn record(&mut self, (lr, revived): (f64, u64), validation: Score) {
+    pub(super) fn record(&mut self, trained: Trained, validation: Score) {
+        let Trained { lr, revived, sparsity } = trained;
         let n = self.images.max(1) as f64;
         self.epochs.push(Epoch {
             epoch: self.epoch,
@@ -76,6 +93,7 @@ impl Position {
             validation,
             best: self.best_correct as f64 / validation.images.max(1) as f64,
             revived,
+            sparsity,
         });
         self.timings.push(EpochTiming {
             epoch: self.epoch,
@@ -89,11 +107,16 @@ impl Position {
         let Some((e, timing)) = self.epochs.last().zip(self.timings.last()) else {
             return String::new();
         };
+        let best = match self.best_epoch {
+            0 => "masks still change".to_owned(),
+            _ => format!("Best Accuracy: {:.2}%", e.best * 100.0),
+        };
+        let sparse = e.sparsity.map(|s| format!("{:.1} % sparse, ", s * 100.0));
         format!(
-            "Epoch {} Accuracy {:.2}% / Best Accuracy: {:.2}%  (loss {:.4}, {:.0} images/s)",
+            "Epoch {} Accuracy {:.2}% / {best}  ({}loss {:.4}, {:.0} images/s)",
             e.epoch,
             e.validation.accuracy * 100.0,
-            e.best * 100.0,
+            sparse.unwrap_or_default(),
             e.train_loss,
             timing.images_per_second
         )
@@ -171,6 +194,7 @@ impl Run<'_> {
         let mut all = Tensors::new();
         add(&mut all, "now", state.now);
         add(&mut all, "best", self.best.clone());
+        add(&mut all, "mask", self.masks.tensors(self.net.graph()));
         all.extend(state.optimiser);
         if let Some(average) = state.average {
             add(&mut all, "average", average);
@@ -216,6 +240,8 @@ impl Run<'_> {
         let (now, best) = (group("now")?, group("best")?);
         self.net.set(&now)?;
         self.best = best;
+        let masks = Masks::of_tensors(&group_of(&all, "mask"), self.net.graph(), path)?;
+        self.bind(masks)?;
         if let Some(average) = &mut self.average {
             average.restore(self.net, &take(&all, "average", self.net.graph(), path)?)?;
         }
@@ -227,12 +253,16 @@ fn add(all: &mut Tensors, group: &str, tensors: Tensors) {
     all.extend(tensors.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
 }
 
-fn take(all: &Tensors, group: &str, graph: &graph::Graph, path: &Path) -> Result<Tensors> {
+fn group_of(all: &Tensors, group: &str) -> Tensors {
     let prefix = format!("{group}/");
     let own = all.iter().filter_map(|(name, t)| {
         name.strip_prefix(&prefix).map(|n| (n.to_owned(), Tensor::clone(t)))
     });
-    let own: Tensors = own.collect();
+    own.collect()
+}
+
+fn take(all: &Tensors, group: &str, graph: &graph::Graph, path: &Path) -> Result<Tensors> {
+    let own = group_of(all, group);
     tensors::check_table(&own, &graph.table(), path)
         .with_context(|| format!("state of {group}"))?;
     Ok(own)

@@ -5,6 +5,7 @@ use artifact::{Error, size};
 use kernels::loss::{Mix, Outcome, Target};
 
 use super::Run;
+use super::pruning::Kind;
 use crate::loader::{Fresh, Source};
 use crate::{Batch, Mode, Noise, Tensor};
 
@@ -14,6 +15,7 @@ const AHEAD: usize = 8;
 impl Run<'_> {
     /// Walks forward and backward over the images, and moves the weights.
     pub(super) fn step(&mut self, fresh: Fresh, source: &Source, lr: f64) -> Result<()> {
+        let kind = self.change_masks()?;
         let flags = self.fit.flags;
         let place = (self.position.epoch, self.position.step);
         let mixup = flags.mixup();
@@ -33,8 +35,18 @@ impl Run<'_> {
         self.pending.push_back((batch.labels.len(), lr, outcome));
         // On the processor it is known, and seen before any weight moves.
         self.settle(if self.net.device().is_cpu() { 0 } else { AHEAD })?;
-        let grads = self.net.backward(&tape, &grad)?;
-        self.descend(&grads, lr)?;
+        let grads = match kind {
+            Kind::Plain => {
+                let grads = self.net.backward(&tape, &grad)?;
+                self.descend(&grads, lr)?;
+                grads
+            }
+            Kind::Regrow(share) => {
+                let grads = self.net.backward_dense(&tape, &grad)?;
+                self.regrow(&grads, share)?;
+                grads
+            }
+        };
         self.net.recycle(tape)?;
         self.net.recycle_gradients(grads);
         self.net.recycle_loss(grad)?;

@@ -100,6 +100,31 @@ impl Optimiser {
         }
     }
 
+    /// Holds the weights that `masks` prune, and their state, at zero from now on; of the others nothing changes.
+    pub fn bind(&mut self, net: &Net, masks: &Masks) -> Result<()> {
+        for (param, slot) in net.graph().params().iter().zip(&mut self.slots) {
+            let Some(slot) = slot else { continue };
+            slot.mask = mask(net, masks, param)?;
+            let Some(pruned) = masks.get(&param.name) else { continue };
+            for state in &mut slot.states {
+                let own = net.exported(param, state)?;
+                let mut values = own.as_f32().expect("states are floats").to_vec();
+                pruned.apply(&mut values);
+                *state = net.imported(param, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the state of all parameters.
+    pub fn reset(&mut self, net: &Net) -> Result<()> {
+        let states = self.slots.iter_mut().flatten().flat_map(|slot| &mut slot.states);
+        for state in states {
+            *state = Tensor::zeros(state.dims(), net.device())?;
+        }
+        Ok(())
+    }
+
     /// One step along `grads`, which are in the order of the parameter table and are first brought
     /// within the limits: those of masked weights and of parameters that are not to be changed do not
     /// count in their norm.

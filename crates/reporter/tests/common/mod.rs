@@ -2,6 +2,7 @@
 //! scanner, deployer.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod numbers;
 pub mod run;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use std::path::{Path, PathBuf};
 use artifact::manifest::{self, Manifest};
 use artifact::record::{
     ClassCount, Dataset, Deployment, Epoch, Finetuning, Layer, Parts, Pruning, Scan, ScanRow,
-    Score, Scores, Sparsity, Training, Verification,
+    Sparsity, Training, Verification,
 };
 use artifact::tensors::{self, Tensor, Tensors};
 use artifact::timings::Speed;
 use artifact::{Begun, Finished, Staging, Timings, file, names, size, yaml};
 use graph::Graph;
+use numbers::{epochs, score, scores};
 use serde::Serialize;
 
 /// The world of a test: a folder of artifacts of one network.
@@ -95,8 +97,36 @@ impl World {
             scores: scores(0.931),
             sparsity: self.sparsity(0.0),
             sizes,
+            method: None,
+            layers: vec![],
         };
         self.commit("dense", &files, &result);
+    }
+
+    /// Trainer `name`, which pruned gradually on the way.
+    pub fn sparse_trainer(&self, name: &str, sparsity: f64) {
+        let left = self.sparsity(sparsity);
+        let files = Files {
+            inputs: vec![("dataset", "data")],
+            tensors: Some(self.weights(sparsity)),
+            epochs: epochs(30, 0.25, 0.927),
+            ..Files::of("trainer")
+        };
+        let result = Training {
+            epochs: 30,
+            best_epoch: 29,
+            scores: scores(0.927),
+            sizes: self.sizes(sparsity, left.nonzero),
+            sparsity: left,
+            method: Some(artifact::record::Method {
+                score: "magnitude".into(),
+                structure: "block4".into(),
+                allocation: "erk".into(),
+                schedule: "gradual".into(),
+            }),
+            layers: self.layers(sparsity),
+        };
+        self.commit(name, &files, &result);
     }
 
     /// Pruner `name` from the checkpoint `from`, not fine-tuned.
@@ -134,6 +164,7 @@ impl World {
             layers: self.layers(sparsity),
             sizes: self.sizes(sparsity, left.nonzero),
             sparsity: left,
+            method: None,
         };
         let files = Files {
             inputs: vec![("checkpoint", from), ("dataset", "data")],
@@ -346,33 +377,4 @@ fn prune(values: &mut [f32], count: usize) {
     for &i in &order[..count] {
         values[i] = 0.0;
     }
-}
-
-fn score(accuracy: f64, images: usize) -> Score {
-    let correct = (accuracy * images as f64) as usize;
-    Score { loss: 1.6 * (1.0 - accuracy) + 0.1, accuracy, correct, images }
-}
-
-fn scores(test: f64) -> Scores {
-    Scores { validation: score(test + 0.004, 500), test: score(test, 1000) }
-}
-
-fn epochs(count: usize, from: f64, to: f64) -> Vec<Epoch> {
-    let mut best = 0.0_f64;
-    let epoch = |i: usize| {
-        let done = 1.0 - (-4.0 * i as f64 / count as f64).exp();
-        let shake = 0.012 * (i as f64 * 2.4).sin() * (1.0 - done);
-        let accuracy = from + (to - from) * done + shake;
-        best = best.max(accuracy);
-        Epoch {
-            epoch: i,
-            lr: 0.1 * (1.0 - i as f64 / count as f64),
-            train_loss: 2.3 * (1.0 - done) + 0.2,
-            train_accuracy: accuracy - 0.03 * (1.0 - done) + 0.01,
-            validation: score(accuracy, 500),
-            best,
-            revived: 0,
-        }
-    };
-    (1..=count).map(epoch).collect()
 }

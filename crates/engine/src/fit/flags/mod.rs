@@ -3,6 +3,7 @@
 mod augment;
 mod number;
 mod optimiser;
+mod prune;
 mod schedule;
 
 use artifact::Error;
@@ -15,6 +16,7 @@ use stage::{OnlyWith, Values};
 pub use augment::AugmentFlags;
 use number::{at_least_one, fraction, not_negative, workers};
 pub use optimiser::OptimiserFlags;
+pub use prune::{PruneFlags, Start};
 pub use schedule::ScheduleFlags;
 
 use super::freeze::frozen;
@@ -50,6 +52,11 @@ pub struct FitFlags {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
     pub augment: AugmentFlags,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    // Left out of the manifest where it is off: the runs of earlier versions, which lacked it, stay done.
+    #[serde(skip_serializing_if = "PruneFlags::is_off")]
+    pub prune: PruneFlags,
 }
 
 const STEPS: Values = Values::OneOf(&["step", "multi-step"]);
@@ -60,7 +67,17 @@ const ADAM: Values = Values::OneOf(&["adam", "adamw"]);
 
 impl FitFlags {
     /// Flags that act only under some optimisers or schedules.
-    pub const ONLY_WITH: &[OnlyWith] = &[
+    pub const ONLY_WITH: &[OnlyWith] = &Self::RULES;
+
+    const RULES: [OnlyWith; 26] = {
+        let mut all = [PruneFlags::ONLY_WITH[0]; 26];
+        let (own, prune) = all.split_at_mut(15);
+        own.copy_from_slice(&Self::OWN);
+        prune.copy_from_slice(&PruneFlags::ONLY_WITH);
+        all
+    };
+
+    const OWN: [OnlyWith; 15] = [
         OnlyWith::new("step-epochs", "schedule", Values::OneOf(&["step"])),
         OnlyWith::new("milestones", "schedule", Values::OneOf(&["multi-step"])),
         OnlyWith::new("gamma", "schedule", STEPS),

@@ -1,4 +1,4 @@
-//! The iterative schedule: each round prunes a share of what remains, the last one hits the target.
+//! Rounds of pruning and fine-tuning: each prunes a share of what remains, the last one hits the target.
 
 use crate::weights;
 

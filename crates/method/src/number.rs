@@ -1,8 +1,9 @@
 //! Parsers of numbers on the command line.
 
-use crate::cli::Beta;
-
 /// A share over 0 and below 1.
+///
+/// # Errors
+/// What was expected, where it is none.
 pub fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
@@ -12,8 +13,11 @@ pub fn fraction(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A drop of accuracy: 0 or more, below 1.
-pub fn drop(text: &str) -> Result<f64, String> {
+/// A share from 0 and below 1.
+///
+/// # Errors
+/// As [`fraction`].
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         found => {
@@ -22,19 +26,8 @@ pub fn drop(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `0.3` or `NAME=0.3`.
-pub fn beta(text: &str) -> Result<Beta, String> {
-    let (pattern, number) = text.rsplit_once('=').unwrap_or(("*", text));
-    match number.parse::<f64>() {
-        Ok(value) if (0.0..=1.0).contains(&value) => {
-            Ok(Beta { pattern: pattern.to_owned(), value })
-        }
-        found => Err(format!("expected a fraction from 0 to 1{}", percent(number, found.ok()))),
-    }
-}
-
 /// What to say where the number looks like a percentage.
-fn percent(text: &str, found: Option<f64>) -> String {
+pub fn percent(text: &str, found: Option<f64>) -> String {
     match found {
         Some(value) if (2.0..100.0).contains(&value) => {
             // Rounded: 0.07 comes of 7 / 100 with an error in the last place.
@@ -65,22 +58,9 @@ mod tests {
     }
 
     #[test]
-    fn betas_may_name_layers() {
-        let check = |text: &str, pattern: &str, value: f64| {
-            let expected = Beta { pattern: pattern.into(), value };
-            assert_eq!(beta(text), Ok(expected));
-        };
-        check("0.3", "*", 0.3);
-        check("backbone.conv4.*=0", "backbone.conv4.*", 0.0);
-        check("1", "*", 1.0);
-        assert!(beta("a=30").expect_err("a percentage").contains("for 30 % say 0.3"));
-        assert!(beta("a").is_err() && beta("=").is_err());
-    }
-
-    #[test]
-    fn drops_may_be_zero() {
-        assert_eq!(drop("0"), Ok(0.0));
-        assert!(drop("2").expect_err("a percentage").contains("for 2 % say 0.02"));
-        assert!(drop("-0.1").is_err() && drop("nan").is_err());
+    fn shares_may_be_zero() {
+        assert_eq!(share("0"), Ok(0.0));
+        assert!(share("2").expect_err("a percentage").contains("for 2 % say 0.02"));
+        assert!(share("-0.1").is_err() && share("nan").is_err());
     }
 }

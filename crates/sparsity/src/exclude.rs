@@ -9,7 +9,7 @@ use graph::{Graph, Param, Role};
 ///
 /// # Errors
 /// [`Error::Config`] for a pattern that names none, and where nothing is left to prune.
-pub fn named(patterns: &[String], graph: &Graph, biases: bool) -> Result<Vec<String>> {
+pub fn excluded(patterns: &[String], graph: &Graph, biases: bool) -> Result<Vec<String>> {
     let weights = || graph.prunable().map(|p| p.name.as_str());
     let all: Vec<&str> = graph
         .params()
@@ -55,7 +55,7 @@ mod tests {
     fn check(patterns: &[&str], biases: bool, expected: &str) {
         let graph = Graph::build("resnet18", 10, 32).expect("in the zoo");
         let patterns: Vec<String> = patterns.iter().map(|&p| p.to_owned()).collect();
-        let found = named(&patterns, &graph, biases);
+        let found = excluded(&patterns, &graph, biases);
         let found = found.map_or_else(|e| e.to_string(), |n| n.join(" "));
         assert!(found.starts_with(expected), "{found}");
     }

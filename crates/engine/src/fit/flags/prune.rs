@@ -1,0 +1,133 @@
+//! Flags of pruning within a training.
+
+use artifact::{Error, Result};
+use clap::Args;
+use method::number::{fraction, share};
+use method::{MethodFlags, Unsaid};
+use serde::Serialize;
+use sparsity::allocation::Target;
+use sparsity::schedule::{Change, Course};
+use sparsity::{Current, Schedule, Score};
+use stage::{OnlyWith, Values};
+
+use crate::fit::{Moment, Pruning};
+
+/// How the network is pruned while it is trained.
+#[derive(Debug, Clone, Args, Serialize)]
+#[command(next_help_heading = "Pruning while training")]
+pub struct PruneFlags {
+    /// Prune while training, to --sparsity
+    #[arg(long, value_name = "SCHEDULE", value_parser = stage::named::<Schedule>(), requires = "sparsity")]
+    #[serde(serialize_with = "method::name")]
+    pub prune: Option<Schedule>,
+    /// Share of all prunable weights that is pruned at the end (of each layer's with --allocation uniform)
+    #[arg(long, value_name = "S", value_parser = fraction, allow_negative_numbers = true)]
+    pub sparsity: Option<f64>,
+    /// Share of the training after which pruning begins [default: 0.5 one-shot, 0.1 gradual and acdc]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_from: Option<f64>,
+    /// Share of the training after which the masks stay as they are [default: 0.6 gradual, 0.85 acdc, 0.75 rigl]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_until: Option<f64>,
+    /// Steps (50) or epochs (1epoch) from one change of the masks to the next [default: 50 gradual, 100 rigl; acdc: a
+    /// twentieth of the training]
+    #[arg(long, value_name = "STEPS|Nepochs")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_every: Option<Moment>,
+    /// Share of each layer's kept weights that rigl replaces at first; it falls to 0
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = fraction)]
+    pub prune_replace: f64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    pub method: MethodFlags,
+}
+
+const WITH_PRUNE: Values = Values::Given;
+const BEGINS: Values = Values::OneOf(&["one-shot", "gradual", "acdc"]);
+const GOES_ON: Values = Values::OneOf(&["gradual", "acdc", "rigl"]);
+const RIGL: Values = Values::OneOf(&["rigl"]);
+
+/// What a schedule is fitted to.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// The network with the weights that training begins with.
+    pub current: Current<'a>,
+    /// Whether these were drawn and never trained.
+    pub fresh: bool,
+    /// Steps of an epoch.
+    pub steps: usize,
+    /// Epochs of the training.
+    pub epochs: usize,
+    /// Seed of random scores.
+    pub seed: u64,
+}
+
+impl PruneFlags {
+    /// Flags that act only under some schedules.
+    pub const ONLY_WITH: [OnlyWith; 11] = [
+        OnlyWith::new("sparsity", "prune", WITH_PRUNE),
+        OnlyWith::new("prune-from", "prune", BEGINS),
+        OnlyWith::new("prune-until", "prune", GOES_ON),
+        OnlyWith::new("prune-every", "prune", GOES_ON),
+        OnlyWith::new("prune-replace", "prune", RIGL),
+        OnlyWith::new("allocation", "prune", WITH_PRUNE),
+        OnlyWith::new("score", "prune", WITH_PRUNE),
+        OnlyWith::new("structure", "prune", WITH_PRUNE),
+        OnlyWith::new("keep-at-least", "prune", WITH_PRUNE),
+        OnlyWith::new("min-density", "prune", WITH_PRUNE),
+        OnlyWith::new("exclude", "prune", WITH_PRUNE),
+    ];
+
+    /// Whether nothing is pruned while training.
+    pub fn is_off(&self) -> bool {
+        self.prune.is_none()
+    }
+
+    /// What prunes a training that begins at `start`; None where nothing does. Every change that can fail is tried.
+    ///
+    /// # Errors
+    /// `Config` where the schedule does not fit into the training, or the method cannot reach the sparsity.
+    pub fn pruning(&self, start: Start) -> Result<Option<Pruning>> {
+        let (Some(schedule), Some(sparsity)) = (self.prune, self.sparsity) else {
+            return Ok(None);
+        };
+        let Start { current, fresh, steps, epochs, seed } = start;
+        let (total, defaults) = (steps * epochs, schedule.defaults());
+        // RigL draws the first masks of weights that mean nothing yet (Evci et al. 2020).
+        let drawn = schedule == Schedule::Rigl && fresh;
+        let score = if drawn { Score::Random } else { Score::Magnitude };
+        let unsaid = Unsaid { allocation: defaults.allocation, score };
+        let method = self.method.method(current.graph, false, unsaid, seed)?;
+        let of = |share: f64| (share * total as f64).round() as usize;
+        let every = match (self.prune_every, defaults.every) {
+            (Some(moment), _) => moment.steps(steps),
+            (None, Some(every)) => every,
+            (None, None) => (total / 20).max(1),
+        };
+        let course = Course {
+            schedule,
+            sparsity,
+            before: method.sparsity(current.graph, current.masks)?,
+            first: of(self.prune_from.unwrap_or(defaults.from)),
+            last: of(self.prune_until.unwrap_or(defaults.until)),
+            every,
+            replace: self.prune_replace,
+        };
+        course.check(total)?;
+        if course.before > sparsity {
+            return Err(Error::Config(format!(
+                "--sparsity {sparsity}: {:.4} is pruned already, and stays so; ask for at least that",
+                course.before
+            )));
+        }
+        for step in [course.first, course.last] {
+            if let Some(Change::Prune(sparsity)) = course.at(step) {
+                method.prune(current, Target { sparsity, rate: None })?;
+            }
+        }
+        Ok(Some(Pruning { method, course }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Masks that change within a training. The run owns them: network, optimiser and average follow.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use sparsity::allocation::Target;
+use sparsity::schedule::{Change, Course, regrow};
+use sparsity::{Current, Masks, Method};
+
+use super::Run;
+use crate::Tensor;
+
+/// What changes the masks of a training, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pruning {
+    /// Which weights go.
+    pub method: Method,
+    /// At which steps.
+    pub course: Course,
+}
+
+/// What is special about the next step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// It moves the weights.
+    Plain,
+    /// It moves none; its gradients say which of them replace this share of the kept ones.
+    Regrow(f64),
+}
+
+impl Run<'_> {
+    /// Changes the masks, if that is due before the next step.
+    pub(super) fn change_masks(&mut self) -> Result<Kind> {
+        let Some(pruning) = self.fit.pruning else { return Ok(Kind::Plain) };
+        match pruning.course.at(self.steps_done()) {
+            None => {}
+            Some(Change::Regrow(share)) => return Ok(Kind::Regrow(share)),
+            Some(Change::Free) => {
+                self.bind(Masks::default())?;
+                // Peste et al. 2021 do so too: the momentum is that of another network.
+                self.optimiser.reset(self.net)?;
+            }
+            Some(Change::Prune(sparsity)) => {
+                let tensors = self.net.tensors()?;
+                let masks = &self.masks;
+                let current = Current { graph: self.net.graph(), tensors: &tensors, masks };
+                let choice = pruning.method.prune(current, Target { sparsity, rate: None })?;
+                self.position.reasons = choice.reasons;
+                self.bind(choice.masks)?;
+            }
+        }
+        Ok(Kind::Plain)
+    }
+
+    /// Replaces the share `share` of the kept weights, as `gradients` (in the order of the table) have it.
+    pub(super) fn regrow(&mut self, gradients: &[Option<Tensor>], share: f64) -> Result<()> {
+        let Some(pruning) = self.fit.pruning else { return Ok(()) };
+        let (net, tensors) = (&*self.net, self.net.tensors()?);
+        let mut by_name = BTreeMap::new();
+        for (index, param) in net.graph().params().iter().enumerate() {
+            if let (Some(gradient), Some(_)) = (&gradients[index], self.masks.get(&param.name)) {
+                let values = net.gradient_values(index, gradient)?;
+                if values.iter().any(|v| v.is_nan()) {
+                    return Err(self.diverged(&format!("the gradient of {} is NaN", param.name)));
+                }
+                by_name.insert(param.name.clone(), values);
+            }
+        }
+        let current = Current { graph: net.graph(), tensors: &tensors, masks: &self.masks };
+        let masks = regrow(&pruning.method, current, &by_name, share)?;
+        self.bind(masks)
+    }
+
+    /// Puts `masks` in the place of the present ones.
+    pub(super) fn bind(&mut self, masks: Masks) -> Result<()> {
+        if masks == self.masks {
+            return Ok(());
+        }
+        let mut tensors = self.net.tensors()?;
+        masks.apply(&mut tensors);
+        self.net.set(&tensors)?;
+        if let Some(average) = &mut self.average {
+            let mut tensors = average.tensors(self.net)?;
+            masks.apply(&mut tensors);
+            average.restore(self.net, &tensors)?;
+        }
+        self.net.set_masks(&masks);
+        self.optimiser.bind(self.net, &masks)?;
+        self.masks = masks;
+        Ok(())
+    }
+
+    /// Whether the masks are those of the end, so that an epoch may be the best.
+    pub(super) fn is_settled(&self) -> bool {
+        self.fit.pruning.is_none_or(|p| p.course.last_change() < self.steps_done())
+    }
+
+    /// The share of the prunable weights that is pruned now, where training prunes.
+    pub(super) fn sparsity(&self) -> Option<f64> {
+        self.fit.pruning?;
+        let graph = self.net.graph();
+        let pruned: u64 = graph.prunable().map(|p| self.masks.pruned_of(&p.name)).sum();
+        let total: u64 = graph.prunable().map(|p| p.count() as u64).sum();
+        Some(pruned as f64 / total.max(1) as f64)
+    }
+}

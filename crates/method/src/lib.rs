@@ -1,0 +1,108 @@
+//! The flags of a pruning method, for every binary that prunes: what they mean is [`sparsity`]'s business.
+
+pub mod number;
+
+use artifact::{Named, Result, record};
+use clap::Args;
+use graph::Graph;
+use serde::{Serialize, Serializer};
+use sparsity::{Allocation, Floors, Method, Ranking, Score, Structure};
+
+/// How weights are chosen.
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct MethodFlags {
+    /// How layers share what is pruned [default: global]
+    #[arg(long, value_parser = stage::named::<Allocation>())]
+    #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
+    pub allocation: Option<Allocation>,
+    /// What ranks the weights; the smallest go first [default: magnitude]
+    #[arg(long, value_parser = stage::named::<Score>())]
+    #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// Unit of pruning. With block4 every share (--sparsity, a plan's ratios) is one of blocks
+    #[arg(long, value_parser = stage::named::<Structure>(), default_value = "weight")]
+    #[serde(serialize_with = "own_name", skip_serializing_if = "is_weight")]
+    pub structure: Structure,
+    /// Weights that each layer keeps at least; others go in their place
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[serde(skip_serializing_if = "is_none")]
+    pub keep_at_least: u64,
+    /// Share of its weights that each layer keeps at least, from 0 and below 1
+    #[arg(long, value_name = "D", default_value_t = 0.0, value_parser = number::share, allow_negative_numbers = true)]
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub min_density: f64,
+    /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
+    #[arg(long, value_name = "PATTERN,...", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+/// What the flags mean where they say nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsaid {
+    /// How layers share what is pruned.
+    pub allocation: Allocation,
+    /// What ranks the weights.
+    pub score: Score,
+}
+
+impl Default for Unsaid {
+    fn default() -> Self {
+        Self { allocation: Allocation::Global, score: Score::Magnitude }
+    }
+}
+
+impl MethodFlags {
+    /// The method for `graph`, whose `biases` may be pruned too; `seed` is that of random scores.
+    ///
+    /// # Errors
+    /// [`artifact::Error::Config`] where --exclude names nothing, or all that could be pruned.
+    pub fn method(&self, graph: &Graph, biases: bool, unsaid: Unsaid, seed: u64) -> Result<Method> {
+        let floors = Floors { weights: self.keep_at_least, density: self.min_density };
+        let score = self.score.unwrap_or(unsaid.score);
+        Ok(Method {
+            ranking: Ranking { score, structure: self.structure, floors, seed },
+            allocation: self.allocation.unwrap_or(unsaid.allocation),
+            excluded: sparsity::excluded(&self.exclude, graph, biases)?,
+        })
+    }
+}
+
+/// What records say of `method` under this schedule.
+pub fn record(method: &Method, schedule: &str) -> record::Method {
+    record::Method {
+        score: method.ranking.score.name().to_owned(),
+        structure: method.ranking.structure.name().to_owned(),
+        allocation: method.allocation.name().to_owned(),
+        schedule: schedule.to_owned(),
+    }
+}
+
+/// Writes a value by its name, for serde.
+///
+/// # Errors
+/// Those of the serialiser.
+#[allow(clippy::ref_option, reason = "serde's form")]
+pub fn name<T: Named, S: Serializer>(own: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    own.map(Named::name).serialize(to)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn own_name<T: Named, S: Serializer>(own: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(own.name())
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_weight(structure: &Structure) -> bool {
+    *structure == Structure::Weight
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_none(floor: &u64) -> bool {
+    *floor == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_nothing(floor: &f64) -> bool {
+    *floor == 0.0
+}
