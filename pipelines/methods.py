@@ -92,6 +92,11 @@ def gradual_from_dense(run, sparsity):
     return run.tuned(run.base(), f"gradual-from-dense-{sparsity}", *flags)
 
 
+def distilled(run, sparsity):
+    flags = ["--prune", "gradual", "--sparsity", sparsity, "--teacher", run.dense()]
+    return run.trained(f"gradual-distilled-{sparsity}", *flags)
+
+
 METHODS = {
     "one-shot + fine-tuning": one_shot,
     "rounds": rounds,
@@ -103,6 +108,7 @@ METHODS = {
     "random, one-shot": lambda run, s: one_shot(run, s, "--score", "random", name="random"),
     "gradual, LAMP": within("gradual", "--allocation", "lamp", name="gradual-lamp"),
     "gradual, ERK": within("gradual", "--allocation", "erk", name="gradual-erk"),
+    "gradual, distilled from dense": distilled,
     "gradual, blocks of four": within("gradual", "--structure", "block4", name="gradual-block4"),
 }
 

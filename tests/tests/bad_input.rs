@@ -236,6 +236,63 @@ fn recipes_and_plans() {
 }
 
 #[test]
+fn schedules_that_do_not_fit_and_teachers_of_other_networks() {
+    let place = house();
+    let train = |more: &str| format!("{TRAIN} --batch 5 {more}");
+    // 18 steps: 90 images in batches of 5.
+    let prune = |more: &str| train(&format!("--prune gradual --sparsity 0.9 {more}"));
+    place.succeeds("trainer --data data --network vgg-lab@0.03 --side 16 --epochs 1 --out small");
+    refused(
+        &place,
+        &[
+            (&train("--prune gradual"), 2, "--sparsity <S>"),
+            (
+                &train("--sparsity 0.9"),
+                3,
+                "--sparsity: has no effect by itself; it belongs to --prune",
+            ),
+            (&train("--prune gradul --sparsity 0.9"), 2, "similar value exists: 'gradual'"),
+            (
+                &prune("--prune-until 0.9 --prune-every 50"),
+                3,
+                "--prune-every 50: pruning takes 14 steps",
+            ),
+            (&prune("--prune-every 1epoch"), 3, "so that no change comes between; expected 1 to 8"),
+            (
+                &prune("--prune-every 2 --prune-from 0.7"),
+                3,
+                "ends at step 11, where it begins (step 13 of",
+            ),
+            (
+                &train("--prune one-shot --sparsity 0.9 --prune-from 0.99"),
+                3,
+                "the masks change for the last time at step 18, and the training ends after 18 steps",
+            ),
+            (&prune("--prune-every 2 --prune-replace 0.2"), 3, "it belongs to --prune rigl"),
+            (&prune("--prune-every 2 --min-density 0.5"), 3, "floors let"),
+            (&prune("--prune-every 2 --exclude conv"), 3, "has no such prunable parameter"),
+            (
+                &format!("{TUNE} pruned --batch 5 --prune gradual --prune-every 2 --sparsity 0.4"),
+                3,
+                "--sparsity 0.4: 0.5000 is pruned already",
+            ),
+            (
+                &format!(
+                    "{TUNE} dense --batch 5 --prune gradual --prune-every 2 --sparsity 0.9 --quantise"
+                ),
+                3,
+                "prune first, then fine-tune the result with it",
+            ),
+            (&train("--teacher nowhere"), 4, "nowhere: no such folder"),
+            (&train("--teacher data"), 3, "made by data-cifar, whose artifact holds no network"),
+            (&train("--teacher small"), 3, "takes images of 3x16x16; the training's are 3x32x32"),
+            (&train("--alpha 0.5"), 3, "--alpha: has no effect by itself; it belongs to --teacher"),
+            (&train("--teacher dense --temperature 0"), 2, "expected a number over 0"),
+        ],
+    );
+}
+
+#[test]
 fn flags() {
     let place = house();
     let train = |more: &str| format!("{TRAIN} {more}");

@@ -27,7 +27,7 @@ const FINETUNER: &str =
 const GRADUAL: &str = "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6 --prune gradual \
      --sparsity 0.8 --prune-until 0.5 --prune-every 7 --structure block4 --ema 0.9";
 const ACDC: &str = "finetuner --data data --checkpoint dense --batch 32 --epochs 6 --recalibration-images 64 \
-     --prune acdc --sparsity 0.9 --prune-every 11 --allocation lamp --optimiser adamw --lr 0.002";
+     --prune acdc --sparsity 0.9 --prune-every 11 --allocation lamp --optimiser adamw --lr 0.002 --teacher dense";
 const RIGL: &str = "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 6 --prune rigl --sparsity 0.9 \
      --prune-every 5 --save-at 2epochs";
 const SCANNER: &str = "scanner --data data --checkpoint dense --ratios 0.3,0.5,0.7,0.9 \

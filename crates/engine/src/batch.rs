@@ -52,7 +52,8 @@ impl Batch {
         Ok(Self { images, labels, lanes })
     }
 
-    /// Puts what a thread made of `source` on the device of `net`, mixed as `mixed` says.
+    /// Puts what a thread made of `source` on the device of `net`. Images that lie there are mixed there, as `mixed` says;
+    /// others were ([`Fresh::mixed`]).
     #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "of images on a GPU"))]
     pub(crate) fn fresh(
         net: &Net,
@@ -61,12 +62,7 @@ impl Batch {
         mixed: Option<&Mixed>,
     ) -> Result<Self> {
         match (fresh, net.device()) {
-            (Fresh::Images(mut loaded), device) => {
-                if let Some(mixed) = mixed {
-                    mixed.apply(&mut loaded);
-                }
-                Self::new(loaded, device)
-            }
+            (Fresh::Images(loaded), device) => Self::new(loaded, device),
             #[cfg(feature = "cuda")]
             (Fresh::Shown(shown, labels), device @ Device::Cuda(gpu, _)) => {
                 let (height, width) = (source.size.height, source.size.width);

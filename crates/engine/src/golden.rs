@@ -182,7 +182,7 @@ impl Golden {
 fn gradients(net: &Net, batch: &Batch) -> Result<(f64, Vec<Option<crate::Tensor>>)> {
     let tape = net.forward(batch, Mode::Train(None))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-    let (grad, outcome) = net.loss(&tape, target, None)?;
+    let (grad, outcome) = net.loss(&tape, target.into())?;
     let loss = outcome.read()?.loss / batch.labels.len() as f64;
     Ok((loss, net.backward(&tape, &grad)?))
 }

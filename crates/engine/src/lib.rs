@@ -41,7 +41,7 @@ pub use device::{Device, Precision};
 pub use evaluate::{Views, evaluate, evaluate_as, predict, scores, scores_as};
 pub use fit::{
     AugmentFlags, Early, Fit, FitFlags, Fitted, Moment, OptimiserFlags, PruneFlags, Pruning,
-    ScheduleFlags, Start, fit,
+    ScheduleFlags, Start, Teacher, TeacherFlags, fit,
 };
 pub use forward::{Measured, Mode, Tape};
 pub use net::Net;

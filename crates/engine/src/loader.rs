@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, Scope};
 
 use artifact::Error;
-use cifar::{Augment, Augmented, Normalise, Part, Size, View};
+use cifar::{Augment, Augmented, Mixed, Normalise, Part, Size, View};
 
 use crate::Net;
 
@@ -66,6 +66,17 @@ impl Fresh {
             Self::Images(batch) => &batch.labels,
             #[cfg(feature = "cuda")]
             Self::Shown(_, labels) => labels,
+        }
+    }
+
+    /// The same images mixed as `mixed` says; those that lie on a device are mixed there.
+    pub(crate) fn mixed(self, mixed: Option<&Mixed>) -> Self {
+        match (self, mixed) {
+            (Self::Images(mut batch), Some(mixed)) => {
+                mixed.apply(&mut batch);
+                Self::Images(batch)
+            }
+            (fresh, _) => fresh,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The loss of a batch and the gradient of its logits.
 
 use anyhow::Result;
-use kernels::loss::{Mix, Outcome, Target, mixed_cross_entropy};
+use kernels::loss::{self, Objective, Outcome};
 
 use crate::{Device, Net, Tape, Tensor};
 
@@ -35,17 +35,19 @@ impl Pending {
 #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "room on a GPU"))]
 pub(crate) fn of(
     (logits, device): (&Tensor, &Device),
-    (target, mix): (Target, Option<Mix>),
+    objective: Objective,
     room: impl FnOnce() -> Result<Tensor>,
 ) -> Result<(Tensor, Pending)> {
     match logits {
         Tensor::Cpu(_) => {
             let mut grad = vec![0.0; logits.elem_count()];
-            let outcome = mixed_cross_entropy(target, mix, &logits.host()?, Some(&mut grad));
+            let outcome = loss::loss(objective, &logits.host()?, Some(&mut grad));
             Ok((Tensor::new(grad, logits.dims(), device)?, Pending::Known(outcome)))
         }
         #[cfg(feature = "cuda")]
         Tensor::Cuda(on) => {
+            let Objective { target, mix, teacher } = objective;
+            anyhow::ensure!(teacher.is_none(), "a GPU's loss knows no teacher");
             let grad = room()?;
             let target = cuda::Target {
                 labels: target.labels,
@@ -67,13 +69,8 @@ impl Net {
     }
 
     /// The gradient of the mean loss of the logits on `tape`, and what the batch scored.
-    pub(crate) fn loss(
-        &self,
-        tape: &Tape,
-        target: Target,
-        mix: Option<Mix>,
-    ) -> Result<(Tensor, Pending)> {
+    pub(crate) fn loss(&self, tape: &Tape, objective: Objective) -> Result<(Tensor, Pending)> {
         let room = || self.workspace().like(tape.logits(), self.device());
-        of((tape.logits(), self.device()), (target, mix), room)
+        of((tape.logits(), self.device()), objective, room)
     }
 }

@@ -92,6 +92,7 @@ impl stage::Command for Tune {
         let mut inputs =
             vec![("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
         inputs.extend(self.rewind_from.as_deref().map(|folder| ("early", folder)));
+        inputs.extend(self.config.fit.teacher.input());
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let start = start::open(&self.checkpoint, self.config.fit.prune.is_off())?;
@@ -106,6 +107,7 @@ impl stage::Command for Tune {
         let (tensors, skipped) = begin.at(&start, self.rewind_from.as_deref())?;
         self.check(&start, data.train.len(), skipped)?;
         let pruning = self.pruning(&start, &tensors, data.train.len())?;
+        let teacher = self.config.fit.teacher.open(&start.graph, &network, &device)?;
         let Some(job) = Job::start(shared, "finetuner", &self.config, &inputs)? else {
             return Ok(());
         };
@@ -117,6 +119,7 @@ impl stage::Command for Tune {
             data: &data,
             masks,
             pruning: pruning.as_ref(),
+            teacher: teacher.as_ref(),
             seed,
             job: &job,
             early: None,

@@ -92,6 +92,7 @@ impl stage::Command for Train {
             graph::Spec::parse(network)?;
         }
         inputs.extend(self.init_from.as_deref().map(|folder| ("initial", folder)));
+        inputs.extend(self.config.fit.teacher.input());
         let shared = (&self.common, &self.produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
         let data = Dataset::open(&self.data)?;
@@ -101,6 +102,7 @@ impl stage::Command for Train {
         let known = known(&graph, start.as_ref());
         let flags = self.config.classes;
         let Matched { data, network } = flags.matched(&graph, known, data, &self.data)?;
+        let teacher = self.config.fit.teacher.open(&graph, &network, &device)?;
         let masks = Masks::default();
         let mut net = match &start {
             Some(start) => Net::load(graph, &start.tensors, &device)?,
@@ -123,6 +125,7 @@ impl stage::Command for Train {
             data: &data,
             masks: &masks,
             pruning: pruning.as_ref(),
+            teacher: teacher.as_ref(),
             seed: self.produce.seed,
             job: &job,
             early: self.config.save_at,

@@ -79,7 +79,7 @@ fn images(net: &Net, images: usize) -> cifar::Batch {
 fn step(net: &Net, optimiser: &mut Optimiser, batch: &Batch) -> Result<()> {
     let tape = net.forward(batch, Mode::Train(Some(NOISE)))?;
     let target = Target { labels: &batch.labels, classes: net.graph().classes(), smoothing: 0.0 };
-    let (grad, outcome) = net.loss(&tape, target, None)?;
+    let (grad, outcome) = net.loss(&tape, target.into())?;
     let grads = net.backward(&tape, &grad)?;
     optimiser.step(net, &grads, (Clip::default(), Step::Sgd(SGD)))?;
     net.recycle(tape)?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use cifar::{Augment, Augmented, ImageShape, Images, Mixup, Normalise, Part, Size, View};
 use graph::{Graph, Shape};
-use kernels::loss::{Mix, Target};
+use kernels::loss::{Mix, Objective, Target};
 
 use super::{Case, Kind};
 use crate::{Batch, Device, Net, Views, evaluate_as, loss, predict};
@@ -128,8 +128,9 @@ fn cross_entropy(
             (0..images).map(|i| (class(i), class(i + 1))).unzip();
         let mix = share.map(|share| Mix { labels: &others, share });
         let target = Target { labels: &labels, classes, smoothing };
+        let objective = Objective { mix, ..target.into() };
         let room = || place.activation_room(images, size);
-        let (grad, outcome) = loss::of((&logits, &place.device), (target, mix), room)?;
+        let (grad, outcome) = loss::of((&logits, &place.device), objective, room)?;
         let outcome = outcome.read()?;
         let grad = place.read(&grad, images, size)?;
         Ok(vec![grad, vec![outcome.loss as f32], vec![outcome.correct as f32]])

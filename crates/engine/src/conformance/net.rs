@@ -111,7 +111,7 @@ fn loss(of: Subject) -> Case {
         let (net, batch) = (of.network(place)?, of.batch(place)?);
         let tape = net.forward(&batch, Mode::Train(Some(Noise { seed: 1, step: 2 })))?;
         let target = target(&batch.labels, net.graph().classes());
-        let (_, outcome) = net.loss(&tape, target, None)?;
+        let (_, outcome) = net.loss(&tape, target.into())?;
         Ok(vec![outcome.read()?.loss as f32])
     })
 }
@@ -174,7 +174,7 @@ fn pruned(net: &Net, place: &Place) -> Result<Net> {
 fn gradients_of(net: &Net, batch: &Batch) -> Result<Vec<Vec<f32>>> {
     // Sparse kernels read their weights from lists that a forward walk fills.
     let tape = net.forward(batch, Mode::Train(Some(Noise { seed: 1, step: 0 })))?;
-    let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()), None)?;
+    let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()).into())?;
     let grads = net.backward_dense(&tape, &grad)?;
     let prunable = net.graph().params().iter().zip(&grads).enumerate();
     let own = prunable.filter(|(_, (param, _))| net.graph().prunable().any(|p| p == *param));
@@ -187,7 +187,7 @@ fn train(net: &Net, batch: &Batch, (masks, steps, lr): (&Masks, u64, f32)) -> Re
     let sgd = Sgd { lr, momentum: 0.9, weight_decay: 5e-4, nesterov: false };
     for step in 0..steps {
         let tape = net.forward(batch, Mode::Train(Some(Noise { seed: 1, step })))?;
-        let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()), None)?;
+        let (grad, _) = net.loss(&tape, target(&batch.labels, net.graph().classes()).into())?;
         let grads = net.backward(&tape, &grad)?;
         optimiser.step(net, &grads, (Clip::default(), Step::Sgd(sgd)))?;
         net.recycle(tape)?;

@@ -11,6 +11,7 @@ mod memory;
 mod position;
 mod pruning;
 mod step;
+mod teacher;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::thread;
@@ -29,6 +30,7 @@ pub use early::{Early, Moment};
 pub use flags::{AugmentFlags, FitFlags, OptimiserFlags, PruneFlags, ScheduleFlags, Start};
 use position::{Position, Saved, State, Trained};
 pub use pruning::Pruning;
+pub use teacher::{Teacher, TeacherFlags};
 
 use crate::evaluate::{Answers, Views, score};
 use crate::loader::{self, Source};
@@ -45,6 +47,8 @@ pub struct Fit<'a> {
     pub masks: &'a Masks,
     /// What changes the masks on the way.
     pub pruning: Option<&'a Pruning>,
+    /// What it comes close to, beside the labels.
+    pub teacher: Option<&'a Teacher>,
     /// Seed of order and augmentation.
     pub seed: u64,
     /// The job whose folder holds state and metrics.

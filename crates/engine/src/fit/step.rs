@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use artifact::{Error, size};
-use kernels::loss::{Mix, Outcome, Target};
+use kernels::loss::{Mix, Objective, Outcome, Target};
 
 use super::Run;
 use super::pruning::Kind;
@@ -20,6 +20,8 @@ impl Run<'_> {
         let place = (self.position.epoch, self.position.step);
         let mixup = flags.mixup();
         let mixed = mixup.map(|m| m.draw(fresh.labels().len(), self.fit.seed, place));
+        let fresh = fresh.mixed(mixed.as_ref());
+        let answers = self.fit.teacher.map(|teacher| teacher.logits(&fresh));
         let batch = Batch::fresh(self.net, source, fresh, mixed.as_ref())?;
         let noise = Noise { seed: self.fit.seed, step: self.steps_done() as u64 };
         let tape = self.net.forward(&batch, Mode::Train(Some(noise)))?;
@@ -31,7 +33,8 @@ impl Run<'_> {
         let others = mixed.as_ref().map(|m| m.labels(&batch.labels));
         let mix = mixed.as_ref().zip(others.as_deref());
         let mix = mix.map(|(m, labels)| Mix { labels, share: m.share });
-        let (grad, outcome) = self.net.loss(&tape, target, mix)?;
+        let teacher = self.fit.teacher.zip(answers.as_deref()).map(|(t, logits)| t.says(logits));
+        let (grad, outcome) = self.net.loss(&tape, Objective { target, mix, teacher })?;
         self.pending.push_back((batch.labels.len(), lr, outcome));
         // On the processor it is known, and seen before any weight moves.
         self.settle(if self.net.device().is_cpu() { 0 } else { AHEAD })?;

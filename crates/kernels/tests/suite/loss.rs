@@ -1,6 +1,6 @@
 //! Softmax cross-entropy.
 
-use kernels::loss::{Mix, Outcome, Target, cross_entropy, mixed_cross_entropy};
+use kernels::loss::{Mix, Objective, Outcome, Target, Teacher, cross_entropy, loss};
 use proptest::prelude::*;
 use seed::stream;
 
@@ -54,7 +54,8 @@ proptest! {
         let target = Target { labels: &labels, classes, smoothing };
         let mut grad = vec![f32::NAN; logits.blocks_len()];
         let mix = Some(Mix { labels: &others, share });
-        let found = mixed_cross_entropy(target, mix, &logits.blocks(), Some(&mut grad));
+        let objective = Objective { mix, ..target.into() };
+        let found = loss(objective, &logits.blocks(), Some(&mut grad));
         let both = |x: &[f64]| {
             let of = |l: &[u16]| reference::loss::cross_entropy(x, l, f64::from(smoothing));
             f64::from(share) * of(&labels) + (1.0 - f64::from(share)) * of(&others)
@@ -63,6 +64,36 @@ proptest! {
         prop_assert!((found.loss - expected).abs() <= 1e-12 * (n + classes) as f64);
         let own = cross_entropy(target, &logits.blocks(), None);
         prop_assert_eq!(found.correct, own.correct, "the first label counts");
+        check::gradient(|x| both(x) / n as f64, &logits.values, &logits.read(&grad));
+    }
+}
+
+proptest! {
+    #![proptest_config(check::cases())]
+
+    #[test]
+    fn teachers(
+        (n, classes, smoothing, seed) in sizes(),
+        share in 0.0..=1.0_f32,
+        temperature in 0.5..8.0_f32,
+    ) {
+        let (logits, labels) = logits(n, classes, seed);
+        let answers: Vec<f32> =
+            logits.values.iter().rev().map(|v| (v * 0.7) as f32).collect();
+        let target = Target { labels: &labels, classes, smoothing };
+        let teacher = Some(Teacher { logits: &answers, temperature, share });
+        let mut grad = vec![f32::NAN; logits.blocks_len()];
+        let objective = Objective { teacher, ..target.into() };
+        let found = loss(objective, &logits.blocks(), Some(&mut grad));
+        let both = |x: &[f64]| {
+            let hard = reference::loss::cross_entropy(x, &labels, f64::from(smoothing));
+            let answers: Vec<f64> = answers.iter().map(|v| f64::from(*v)).collect();
+            let soft =
+                reference::loss::distillation(x, &answers, classes, f64::from(temperature));
+            (1.0 - f64::from(share)) * hard + f64::from(share) * soft
+        };
+        let expected = both(&logits.values);
+        prop_assert!((found.loss - expected).abs() <= 1e-10 * (n + classes) as f64);
         check::gradient(|x| both(x) / n as f64, &logits.values, &logits.read(&grad));
     }
 }
@@ -108,7 +139,8 @@ fn not_a_number_shows_in_the_loss() {
 fn second_label_beyond_the_classes_is_refused() {
     let target = Target { labels: &[0], classes: 2, smoothing: 0.0 };
     let blocks = Array::zeros([1, 2, 1, 1]).blocks();
-    mixed_cross_entropy(target, Some(Mix { labels: &[2], share: 0.5 }), &blocks, None);
+    let mix = Some(Mix { labels: &[2], share: 0.5 });
+    loss(Objective { mix, ..target.into() }, &blocks, None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The flags of training and fine-tuning, declared once.
 
 mod augment;
-mod number;
+pub(super) mod number;
 mod optimiser;
 mod prune;
 mod schedule;
@@ -20,6 +20,7 @@ pub use prune::{PruneFlags, Start};
 pub use schedule::ScheduleFlags;
 
 use super::freeze::frozen;
+use super::teacher::TeacherFlags;
 use crate::Schedule;
 
 /// How to train.
@@ -57,6 +58,10 @@ pub struct FitFlags {
     // Left out of the manifest where it is off: the runs of earlier versions, which lacked it, stay done.
     #[serde(skip_serializing_if = "PruneFlags::is_off")]
     pub prune: PruneFlags,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a flattened group shows its own flags' texts")]
+    #[serde(skip_serializing_if = "TeacherFlags::is_off")]
+    pub teacher: TeacherFlags,
 }
 
 const STEPS: Values = Values::OneOf(&["step", "multi-step"]);
@@ -69,11 +74,13 @@ impl FitFlags {
     /// Flags that act only under some optimisers or schedules.
     pub const ONLY_WITH: &[OnlyWith] = &Self::RULES;
 
-    const RULES: [OnlyWith; 26] = {
-        let mut all = [PruneFlags::ONLY_WITH[0]; 26];
-        let (own, prune) = all.split_at_mut(15);
+    const RULES: [OnlyWith; 28] = {
+        let mut all = [PruneFlags::ONLY_WITH[0]; 28];
+        let (own, rest) = all.split_at_mut(15);
         own.copy_from_slice(&Self::OWN);
+        let (prune, teacher) = rest.split_at_mut(11);
         prune.copy_from_slice(&PruneFlags::ONLY_WITH);
+        teacher.copy_from_slice(&TeacherFlags::ONLY_WITH);
         all
     };
 

@@ -7,7 +7,7 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64,
     }
 }
 
-pub(super) fn positive(text: &str) -> Result<f64, String> {
+pub(in crate::fit) fn positive(text: &str) -> Result<f64, String> {
     number(text, |v| v > 0.0, "a number over 0")
 }
 
@@ -15,7 +15,7 @@ pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |v| v >= 0.0, "a number of 0 or more")
 }
 
-pub(super) fn probability(text: &str) -> Result<f64, String> {
+pub(in crate::fit) fn probability(text: &str) -> Result<f64, String> {
     number(text, |v| (0.0..=1.0).contains(&v), "a number from 0 to 1")
 }
 

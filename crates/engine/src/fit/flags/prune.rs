@@ -32,7 +32,7 @@ pub struct PruneFlags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_until: Option<f64>,
     /// Steps (50) or epochs (1epoch) from one change of the masks to the next [default: 50 gradual, 100 rigl; acdc: a
-    /// twentieth of the training]
+    /// twentieth of the training; at most a quarter of the way from --prune-from to --prune-until]
     #[arg(long, value_name = "STEPS|Nepochs")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_every: Option<Moment>,
@@ -102,17 +102,20 @@ impl PruneFlags {
         let unsaid = Unsaid { allocation: defaults.allocation, score };
         let method = self.method.method(current.graph, false, unsaid, seed)?;
         let of = |share: f64| (share * total as f64).round() as usize;
-        let every = match (self.prune_every, defaults.every) {
-            (Some(moment), _) => moment.steps(steps),
-            (None, Some(every)) => every,
-            (None, None) => (total / 20).max(1),
+        let first = of(self.prune_from.unwrap_or(defaults.from));
+        let last = of(self.prune_until.unwrap_or(defaults.until));
+        // In a short training the default comes several times too.
+        let often = |steps: usize| steps.min(last.saturating_sub(first) / 4).max(1);
+        let every = match self.prune_every {
+            Some(moment) => moment.steps(steps),
+            None => often(defaults.every.unwrap_or(total / 20)),
         };
         let course = Course {
             schedule,
             sparsity,
             before: method.sparsity(current.graph, current.masks)?,
-            first: of(self.prune_from.unwrap_or(defaults.from)),
-            last: of(self.prune_until.unwrap_or(defaults.until)),
+            first,
+            last,
             every,
             replace: self.prune_replace,
         };

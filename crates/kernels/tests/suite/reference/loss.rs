@@ -17,3 +17,19 @@ fn one(row: &[f64], label: usize, smoothing: f64) -> f64 {
     }
     loss
 }
+
+/// Sum over images of `T^2 * sum over classes of p ln(p / q)`, where `p` and `q` are the softmax of `answers` and of
+/// `logits`, both divided by `temperature`.
+pub fn distillation(logits: &[f64], answers: &[f64], classes: usize, temperature: f64) -> f64 {
+    let softmax = |row: &[f64]| -> Vec<f64> {
+        let all: Vec<f64> = row.iter().map(|v| (v / temperature).exp()).collect();
+        let sum: f64 = all.iter().sum();
+        all.iter().map(|v| v / sum).collect()
+    };
+    let images = logits.chunks(classes).zip(answers.chunks(classes));
+    let one = |(own, other): (&[f64], &[f64])| {
+        let (q, p) = (softmax(own), softmax(other));
+        p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum::<f64>()
+    };
+    temperature * temperature * images.map(one).sum::<f64>()
+}
