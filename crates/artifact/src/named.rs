@@ -15,6 +15,11 @@ pub trait Named: Copy + PartialEq + 'static {
     /// What it means, as a line of `--help`.
     fn about(self) -> &'static str;
 
+    /// A value beside [`Self::ALL`] that `word` is a name of, where there are more than can be listed.
+    fn parsed(_word: &str) -> Option<Self> {
+        None
+    }
+
     /// The value with this name.
     ///
     /// # Errors
@@ -22,7 +27,7 @@ pub trait Named: Copy + PartialEq + 'static {
     fn named(word: &str) -> Result<Self> {
         let names: Vec<&str> = Self::ALL.iter().map(|own| own.name()).collect();
         let found = Self::ALL.iter().find(|own| own.name() == word);
-        found.copied().ok_or_else(|| {
+        found.copied().or_else(|| Self::parsed(word)).ok_or_else(|| {
             let hint = nearest::hint(word, names.iter().copied());
             let what = Self::WHAT;
             Error::Config(format!("{what} {word:?}{hint}; expected one of {}", names.join(", ")))

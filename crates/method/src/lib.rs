@@ -2,7 +2,7 @@
 
 pub mod number;
 
-use artifact::{Named, Result, record};
+use artifact::{Error, Named, Result, record};
 use clap::Args;
 use graph::Graph;
 use serde::{Serialize, Serializer};
@@ -19,7 +19,7 @@ pub struct MethodFlags {
     #[arg(long, value_parser = stage::named::<Score>())]
     #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
-    /// Unit of pruning. With block4 every share (--sparsity, a plan's ratios) is one of blocks
+    /// Unit of pruning; every share (--sparsity, a plan's ratios) is one of units. Also N:M, such as 3:8
     #[arg(long, value_parser = stage::named::<Structure>(), default_value = "weight")]
     #[serde(serialize_with = "own_name", skip_serializing_if = "is_weight")]
     pub structure: Structure,
@@ -58,6 +58,13 @@ impl MethodFlags {
     /// # Errors
     /// [`artifact::Error::Config`] where --exclude names nothing, or all that could be pruned.
     pub fn method(&self, graph: &Graph, biases: bool, unsaid: Unsaid, seed: u64) -> Result<Method> {
+        if let (Structure::Nm(_), Some(allocation)) = (self.structure, self.allocation) {
+            return Err(Error::Config(format!(
+                "--allocation {}: has no effect with --structure {}, which prunes the same share of every group",
+                allocation.name(),
+                self.structure.name()
+            )));
+        }
         let floors = Floors { weights: self.keep_at_least, density: self.min_density };
         let score = self.score.unwrap_or(unsaid.score);
         Ok(Method {
@@ -70,10 +77,15 @@ impl MethodFlags {
 
 /// What records say of `method` under this schedule.
 pub fn record(method: &Method, schedule: &str) -> record::Method {
+    // N of M is itself how layers share what is pruned.
+    let allocation = match method.ranking.structure {
+        Structure::Nm(_) => "uniform",
+        _ => method.allocation.name(),
+    };
     record::Method {
         score: method.ranking.score.name().to_owned(),
         structure: method.ranking.structure.name().to_owned(),
-        allocation: method.allocation.name().to_owned(),
+        allocation: allocation.to_owned(),
         schedule: schedule.to_owned(),
     }
 }

@@ -74,7 +74,10 @@ fn choose(flags: &Prune, method: &Method, checkpoint: &Checkpoint) -> artifact::
     let current = checkpoint.current();
     let mut choice = match (&flags.plan, flags.sparsity) {
         (Some(path), _) => method.ranking.by_plan(current, &Plan::read(path, &checkpoint.graph)?),
-        (None, Some(sparsity)) => method.prune(current, Target { sparsity, rate: flags.rate }),
+        (None, Some(sparsity)) => {
+            method.ranking.structure.check(sparsity)?;
+            method.prune(current, Target { sparsity, rate: flags.rate })
+        }
         (None, None) => unreachable!("clap requires --sparsity or --plan"),
     }?;
     prune_biases(current, flags.bias_entries, &method.excluded, &mut choice.masks)?;

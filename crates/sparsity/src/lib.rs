@@ -34,4 +34,4 @@ pub use ratio::weights;
 pub use schedule::Schedule;
 pub use score::{Score, magnitude, random};
 pub use sound::{check_sound, check_values};
-pub use structure::{BLOCK, Structure, Units};
+pub use structure::{BLOCK, Nm, Structure, Units};

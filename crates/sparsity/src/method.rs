@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use artifact::tensors::{Tensor, Tensors};
-use artifact::{Error, Result};
+use artifact::{Error, Named, Result};
 use graph::{Graph, Param, Role};
 
 use crate::allocation::{Goal, Layer, Target};
 use crate::select::{self, Candidates};
-use crate::{Allocation, Mask, Masks, Plan, Score, Structure, Units, schedule, weights};
+use crate::{Allocation, Mask, Masks, Nm, Score, Structure, Units, schedule};
 
 /// A network's present weights, and the masks that bind them.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,9 @@ impl Floors {
 
     /// How many of `units` may be pruned.
     fn most(self, units: Units) -> u64 {
-        let (total, width) = (units.count() as u64, units.width() as u64);
+        let (total, size) = (units.count() as u64, units.size() as u64);
         let share = (self.density * total as f64).ceil() as u64;
-        total.saturating_sub(self.weights.div_ceil(width).max(share))
+        total.saturating_sub(self.weights.div_ceil(size).max(share))
     }
 }
 
@@ -130,7 +130,7 @@ impl Ranking {
     }
 
     /// `param`, if it has units.
-    fn units<'a>(self, graph: &Graph, param: &'a Param) -> Result<ParamUnits<'a>> {
+    pub(crate) fn units<'a>(self, graph: &Graph, param: &'a Param) -> Result<ParamUnits<'a>> {
         let units = self.structure.units(graph, param)?;
         Ok(ParamUnits { param, units })
     }
@@ -150,32 +150,41 @@ impl Ranking {
     }
 
     /// Prunes exactly `k` units of one parameter.
-    fn prune(self, current: Current, own: &ParamUnits, k: u64, masks: &mut Masks) -> Result<()> {
+    pub(crate) fn prune(
+        self,
+        current: Current,
+        own: &ParamUnits,
+        k: u64,
+        masks: &mut Masks,
+    ) -> Result<()> {
         let scored = self.scored(current, own);
         let mask = select::one(self.candidates(own, &scored), k)?;
         insert(current.masks, own, &mask, masks);
         Ok(())
     }
 
-    /// Prunes each layer by its own ratio; a layer of which it prunes nothing stays as it came.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where the plan prunes a layer that has no units, or more of it than floors let go.
-    pub fn by_plan(self, current: Current, plan: &Plan) -> Result<Choice> {
-        let mut masks = current.masks.clone();
-        for param in current.graph.prunable() {
-            let Some(ratio) = plan.ratio(&param.name) else { continue };
-            if ratio > 0.0 {
-                let own = self.units(current.graph, param)?;
-                let k = weights(ratio, own.units.count() as u64);
-                if k > 0 {
-                    self.prune(current, &own, k, &mut masks)?;
-                }
-            }
+    /// The mask of a parameter of which each group loses as many weights as `sparsity` has it.
+    pub(crate) fn nm_mask(
+        self,
+        current: Current,
+        own: &ParamUnits,
+        nm: Nm,
+        sparsity: f64,
+    ) -> Result<Mask> {
+        let scored = self.scored(current, own);
+        select::check(&self.candidates(own, &scored))?;
+        let k = nm.pruned_of_group(sparsity);
+        let mask = nm.mask(own.param, &scored.scores, scored.before.as_ref(), k);
+        let (pruned, most) = (mask.pruned(), self.floors.most(own.units));
+        if pruned > most {
+            return Err(Error::Config(format!(
+                "{}: {} prunes {pruned} of {} weights, and its floor lets {most} go; ask for lower floors",
+                own.param.name,
+                self.structure.name(),
+                mask.len()
+            )));
         }
-        let reason = |p: &Param| (p.name.clone(), of_plan(plan.ratio(&p.name)));
-        let reasons = current.graph.prunable().map(reason).collect();
-        Ok(Choice { masks, reasons, round: None })
+        Ok(mask)
     }
 }
 
@@ -188,6 +197,9 @@ impl Method {
     pub fn prune(&self, current: Current, target: Target) -> Result<Choice> {
         let ranking = self.ranking;
         let (fixed, open) = self.split(current.graph)?;
+        if let Structure::Nm(nm) = ranking.structure {
+            return self.prune_groups(current, &open, nm, target);
+        }
         let (own, rest) = (tally(current.masks, &open), tally(current.masks, &fixed));
         let (pruned, total) = (own.0 + rest.0, own.1 + rest.1);
         let uniform = self.allocation == Allocation::Uniform;
@@ -209,10 +221,7 @@ impl Method {
             shape: &own.param.shape,
         });
         let chosen = self.allocation.choose(&layers.collect::<Vec<_>>(), &goal)?;
-        let mut masks = current.masks.clone();
-        let untouched = |p: &Param| (p.name.clone(), self.untouched(p));
-        let mut reasons: BTreeMap<String, String> =
-            current.graph.prunable().map(untouched).collect();
+        let (mut masks, mut reasons) = (current.masks.clone(), self.all_untouched(current.graph));
         let prefix = match (round, target.rate) {
             (Some(round), Some(rate)) => {
                 format!("round {round} of {}, ", schedule::rounds(rate, target.sparsity))
@@ -224,6 +233,41 @@ impl Method {
             reasons.insert(own.param.name.clone(), format!("{prefix}{}", chosen.reason));
         }
         Ok(Choice { masks, reasons, round })
+    }
+
+    /// Prunes as many of each group as `target` has it.
+    fn prune_groups(
+        &self,
+        current: Current,
+        open: &[ParamUnits],
+        nm: Nm,
+        target: Target,
+    ) -> Result<Choice> {
+        let sparsity = target.sparsity;
+        if target.rate.is_some() {
+            return Err(Error::Config(format!(
+                "--rate: rounds of {} would lose less than a weight of a group; prune gradually in a training \
+                 (trainer or finetuner --prune gradual)",
+                self.ranking.structure.name()
+            )));
+        }
+        let (mut masks, mut reasons) = (current.masks.clone(), self.all_untouched(current.graph));
+        for own in open {
+            let mask = self.ranking.nm_mask(current, own, nm, sparsity)?;
+            reasons.insert(
+                own.param.name.clone(),
+                nm.reason(own.param, &mask, self.ranking.score, sparsity),
+            );
+            if mask.pruned() > 0 {
+                masks.insert(&own.param.name, mask);
+            }
+        }
+        Ok(Choice { masks, reasons, round: None })
+    }
+
+    /// Why each layer would stay as it came.
+    fn all_untouched(&self, graph: &Graph) -> BTreeMap<String, String> {
+        graph.prunable().map(|p| (p.name.clone(), self.untouched(graph, p))).collect()
     }
 
     /// The share of all units that `masks` prune.
@@ -250,22 +294,12 @@ impl Method {
     }
 
     /// Why a layer stays as it came.
-    fn untouched(&self, param: &Param) -> String {
+    fn untouched(&self, graph: &Graph, param: &Param) -> String {
         if self.excluded.contains(&param.name) {
-            "excluded".to_owned()
-        } else {
-            format!("grouped convolution: no {}", self.ranking.structure.plural())
+            return "excluded".to_owned();
         }
-    }
-}
-
-/// The reason of a layer whose plan says `ratio`, or nothing.
-fn of_plan(ratio: Option<f64>) -> String {
-    match ratio {
-        None => "not in the plan".to_owned(),
-        // Two decimals, or as many as it has.
-        Some(r) if r.to_string().len() <= "0.00".len() => format!("plan: {r:.2}"),
-        Some(r) => format!("plan: {r}"),
+        let why = self.ranking.structure.lacks(graph, param);
+        why.map_or_else(String::new, |why| format!("kept whole: {why}"))
     }
 }
 
@@ -320,12 +354,6 @@ fn without(k: u64, fixed: u64, structure: Structure) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ratios_in_words() {
-        let found = [Some(0.7), Some(0.925), Some(1.0), None].map(of_plan);
-        assert_eq!(found, ["plan: 0.70", "plan: 0.925", "plan: 1.00", "not in the plan"]);
-    }
 
     #[test]
     fn floors_in_units() {

@@ -8,7 +8,7 @@ use artifact::{Error, Result, nearest, yaml};
 use graph::{Graph, Param};
 use serde::Deserialize;
 
-use crate::weights;
+use crate::{Choice, Current, Ranking, Structure, weights};
 
 /// The share of each layer's weights to prune.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,45 @@ impl Plan {
     /// How many weights of `param` the plan prunes.
     pub fn pruned(&self, param: &Param) -> u64 {
         weights(self.ratio(&param.name).unwrap_or(0.0), param.count() as u64)
+    }
+}
+
+impl Ranking {
+    /// Prunes each layer by its own ratio; a layer of which it prunes nothing stays as it came.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the plan prunes a layer that has no units, or more of it than floors let go.
+    pub fn by_plan(self, current: Current, plan: &Plan) -> Result<Choice> {
+        let mut masks = current.masks.clone();
+        for param in current.graph.prunable() {
+            let Some(ratio) = plan.ratio(&param.name) else { continue };
+            if ratio > 0.0 {
+                let own = self.units(current.graph, param)?;
+                if let Structure::Nm(nm) = self.structure {
+                    self.structure.check(ratio)?;
+                    let mask = self.nm_mask(current, &own, nm, ratio)?;
+                    masks.insert(&param.name, mask);
+                    continue;
+                }
+                let k = weights(ratio, own.units.count() as u64);
+                if k > 0 {
+                    self.prune(current, &own, k, &mut masks)?;
+                }
+            }
+        }
+        let reason = |p: &Param| (p.name.clone(), of_plan(plan.ratio(&p.name)));
+        let reasons = current.graph.prunable().map(reason).collect();
+        Ok(Choice { masks, reasons, round: None })
+    }
+}
+
+/// The reason of a layer whose plan says `ratio`, or nothing.
+fn of_plan(ratio: Option<f64>) -> String {
+    match ratio {
+        None => "not in the plan".to_owned(),
+        // Two decimals, or as many as it has.
+        Some(r) if r.to_string().len() <= "0.00".len() => format!("plan: {r:.2}"),
+        Some(r) => format!("plan: {r}"),
     }
 }
 
@@ -120,6 +159,12 @@ mod tests {
         let path = dir.path().join("plan.yaml");
         artifact::file::write(&path, text.as_bytes()).expect("writes");
         Plan::read(&path, &Graph::build("vgg-lab", 10, 32).expect("in the zoo"))
+    }
+
+    #[test]
+    fn ratios_in_words() {
+        let found = [Some(0.7), Some(0.925), Some(1.0), None].map(of_plan);
+        assert_eq!(found, ["plan: 0.70", "plan: 0.925", "plan: 1.00", "not in the plan"]);
     }
 
     #[test]

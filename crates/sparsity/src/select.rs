@@ -94,6 +94,14 @@ impl<'a, S: Rank> Candidates<'a, S> {
     }
 }
 
+/// Refuses scores that do not rank.
+///
+/// # Errors
+/// [`Error::Config`] where a score is NaN.
+pub(crate) fn check<S: Rank>(layer: &Candidates<S>) -> Result<()> {
+    layer.check()
+}
+
 /// Prunes exactly `k` weights of one layer, those of `before` included.
 pub fn one<S: Rank>(layer: Candidates<S>, k: u64) -> Result<Mask> {
     Ok(global(&[layer], k)?.pop().expect("one layer in, one mask out"))

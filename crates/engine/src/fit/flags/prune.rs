@@ -1,13 +1,13 @@
 //! Flags of pruning within a training.
 
-use artifact::{Error, Result};
+use artifact::{Error, Named, Result};
 use clap::Args;
 use method::number::{fraction, share};
 use method::{MethodFlags, Unsaid};
 use serde::Serialize;
 use sparsity::allocation::Target;
 use sparsity::schedule::{Change, Course};
-use sparsity::{Current, Schedule, Score};
+use sparsity::{Current, Schedule, Score, Structure};
 use stage::{OnlyWith, Values};
 
 use crate::fit::{Moment, Pruning};
@@ -120,6 +120,15 @@ impl PruneFlags {
             replace: self.prune_replace,
         };
         course.check(total)?;
+        let structure = method.ranking.structure;
+        structure.check(sparsity)?;
+        if let (Schedule::Rigl, Structure::Nm(_)) = (schedule, structure) {
+            return Err(Error::Config(format!(
+                "--prune rigl: moves weights from group to group, which --structure {} does not allow; choose another \
+                 schedule",
+                structure.name()
+            )));
+        }
         if course.before > sparsity {
             return Err(Error::Config(format!(
                 "--sparsity {sparsity}: {:.4} is pruned already, and stays so; ask for at least that",
