@@ -20,6 +20,8 @@ pub const SCAN: &str = "scan.jsonl";
 pub const POINTS: &str = "points.jsonl";
 /// Magnitude scores a layer of a scan: quantiles of the absolute weights.
 pub const SCORES: &str = "scores.json";
+/// A score for each prunable weight, f32, under its name.
+pub const IMPORTANCE: &str = "importance.safetensors";
 /// Training state of an unfinished run (weights, momentum, position).
 pub const STATE: &str = "state.safetensors";
 /// Settings and inputs of an unfinished run.

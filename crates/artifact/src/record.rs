@@ -292,6 +292,16 @@ record!(
 );
 
 record!(
+    /// Result of `scanner scores`.
+    Scoring {
+        /// What was measured.
+        score: String,
+        /// Training images that it was measured on.
+        images: usize,
+    }
+);
+
+record!(
     /// Result of `deployer deploy`.
     Deployment {
         /// How kept weights are stored: `f32`, `f16`, `int8` or `codebook4`.

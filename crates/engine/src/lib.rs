@@ -19,6 +19,7 @@ mod evaluate;
 mod fit;
 mod forward;
 pub mod golden;
+mod importance;
 mod layout;
 mod loader;
 mod loss;
@@ -44,6 +45,7 @@ pub use fit::{
     ScheduleFlags, Start, Teacher, TeacherFlags, fit,
 };
 pub use forward::{Measured, Mode, Tape};
+pub use importance::Importance;
 pub use net::Net;
 pub use noise::Noise;
 pub use optimiser::{Adam, Clip, Optimiser, OptimiserKind, Sgd, Step};

@@ -43,14 +43,18 @@ pub fn folded(graph: &Graph, group: &Group, tensors: &Tensors) -> Option<Folded>
 }
 
 /// `x * factor + (-mean * factor + shift)`, by channel.
-struct Affine {
-    factor: Vec<f32>,
-    mean: Vec<f32>,
-    shift: Vec<f32>,
+pub(crate) struct Affine {
+    pub factor: Vec<f32>,
+    pub mean: Vec<f32>,
+    pub shift: Vec<f32>,
 }
 
 /// The function that the norm, scale or shift `op` is.
-fn affine<'a>(op: Op, channels: usize, values: impl Fn(Role) -> Option<&'a [f32]>) -> Affine {
+pub(crate) fn affine<'a>(
+    op: Op,
+    channels: usize,
+    values: impl Fn(Role) -> Option<&'a [f32]>,
+) -> Affine {
     let of =
         |role, missing: f32| values(role).map_or_else(|| vec![missing; channels], <[f32]>::to_vec);
     let either = |role, missing| match values(role) {

@@ -8,6 +8,7 @@
 //! What is known of an operation stands in [`op`]. How a network is run is the business of higher floors.
 
 mod builder;
+mod fixed;
 pub mod fold;
 mod format1;
 pub mod group;
@@ -27,6 +28,7 @@ mod work;
 mod zoo;
 
 pub use builder::Builder;
+pub use fixed::Fixed;
 pub use init::{Init, LinearInit};
 pub use initial::{initial, initial_of};
 pub use network::Graph;

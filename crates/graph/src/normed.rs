@@ -28,7 +28,7 @@ impl Graph {
             let inputs: Vec<usize> = node.inputs.iter().map(|&i| places[i]).collect();
             places[i] = builder.push(&node.name, node.op, &inputs)?;
             if matches!(node.op, Op::Conv(_)) && !self.is_normed(i) {
-                let name = self.free(&builder, node);
+                let name = self.free(&builder, node, "_norm");
                 places[i] =
                     builder.push(&name, Op::BatchNorm(BatchNorm::default()), &[places[i]])?;
                 norms.push(places[i]);
@@ -43,9 +43,9 @@ impl Graph {
         readers.all(|n| matches!(n.op, Op::BatchNorm(_))) && i + 1 != self.nodes().len()
     }
 
-    /// A name that no node has, for the norm behind `node`.
-    fn free(&self, builder: &Builder, node: &Node) -> String {
-        let mut name = format!("{}_norm", node.name);
+    /// A name that no node has, of `node`'s and this ending.
+    pub(crate) fn free(&self, builder: &Builder, node: &Node, ending: &str) -> String {
+        let mut name = format!("{}{ending}", node.name);
         while builder.has(&name) || self.nodes().iter().any(|n| n.name == name) {
             name.push('_');
         }

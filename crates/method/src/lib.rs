@@ -99,8 +99,12 @@ pub fn name<T: Named, S: Serializer>(own: &Option<T>, to: S) -> Result<S::Ok, S:
     own.map(Named::name).serialize(to)
 }
 
+/// As [`name`], of what is always there.
+///
+/// # Errors
+/// Those of the serialiser.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn own_name<T: Named, S: Serializer>(own: &T, to: S) -> Result<S::Ok, S::Error> {
+pub fn own_name<T: Named, S: Serializer>(own: &T, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(own.name())
 }
 

@@ -82,6 +82,9 @@ pub struct Prune {
     /// that it does not name are not pruned
     #[arg(long, value_name = "FILE", conflicts_with_all = ["allocation", "exclude"])]
     pub plan: Option<PathBuf>,
+    /// Artifact of scanner scores for this checkpoint, with --score taylor, fisher or wanda
+    #[arg(long, value_name = "DIR")]
+    pub scores: Option<PathBuf>,
     /// Also prune the N smallest entries of each bias of a convolution or linear layer
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub bias_entries: u64,

@@ -1,12 +1,14 @@
 //! The default command: from a checkpoint to a pruned one.
 
-use artifact::record::{Pruning, Sparsity};
+use artifact::manifest::digest_of;
+use artifact::record::{Pruning, Scoring, Sparsity};
 use artifact::tensors::{self, Tensors};
-use artifact::{Named, names, size};
+use artifact::{Error, Manifest, Named, names, size};
 use method::{MethodFlags, Unsaid};
 use serde::Serialize;
 use sparsity::allocation::Target;
-use sparsity::{Checkpoint, Choice, Method, Plan, Structure, prune_biases};
+use sparsity::score::Source;
+use sparsity::{Checkpoint, Choice, Current, Method, Plan, Structure, prune_biases};
 use stage::{Common, Job, Produce};
 
 use crate::cli::Prune;
@@ -40,10 +42,13 @@ pub fn run(
     let mut checkpoint = Checkpoint::open(&flags.checkpoint)?;
     let (biases, seed) = (flags.bias_entries > 0, shared.1.seed);
     let method = own.method(&checkpoint.graph, biases, Unsaid::default(), seed)?;
-    let choice = choose(flags, &method, &checkpoint)?;
+    let measured = measured(flags, &method, &checkpoint)?;
+    let choice =
+        choose(flags, &method, Current { measured: measured.as_ref(), ..checkpoint.current() })?;
     choice.masks.apply(&mut checkpoint.tensors);
     let mut inputs = vec![("checkpoint", flags.checkpoint.as_path())];
     inputs.extend(flags.plan.as_deref().map(|plan| ("plan", plan)));
+    inputs.extend(flags.scores.as_deref().map(|scores| ("scores", scores)));
     let config = config((flags, own), &method);
     let begun = Job::start(shared, "pruner", &config, &inputs)?;
     let Some(job) = begun else {
@@ -70,10 +75,49 @@ fn config<'a>((flags, own): (&'a Prune, &'a MethodFlags), method: &Method) -> Co
     }
 }
 
-fn choose(flags: &Prune, method: &Method, checkpoint: &Checkpoint) -> artifact::Result<Choice> {
-    let current = checkpoint.current();
+/// The scores of --scores, which must be those of `checkpoint` by the method.
+fn measured(
+    flags: &Prune,
+    method: &Method,
+    checkpoint: &Checkpoint,
+) -> artifact::Result<Option<Tensors>> {
+    let Some(folder) = &flags.scores else { return Ok(None) };
+    let score = method.ranking.score.name();
+    let bad = |what: String| Error::Config(format!("--scores {}: {what}", folder.display()));
+    if method.ranking.score.source() == Source::Weights {
+        return Err(bad(format!("has no effect with --score {score}, which is not measured")));
+    }
+    let manifest = Manifest::read(folder)?;
+    if !manifest.has(names::IMPORTANCE) {
+        return Err(bad(format!(
+            "made by {}; expected an artifact of scanner scores",
+            manifest.stage
+        )));
+    }
+    let found: Scoring = manifest.result(folder)?;
+    if found.score != score {
+        return Err(bad(format!("has {} scores; expected {score} scores", found.score)));
+    }
+    let of = manifest.inputs.iter().find(|input| input.role == "checkpoint");
+    let (of, own) =
+        (of.map_or("none", |input| input.sha256.as_str()), digest_of(&checkpoint.folder)?);
+    if of != own {
+        return Err(bad(format!(
+            "was measured on another checkpoint (digest {of}); {} has {own}; measure the scores again",
+            checkpoint.folder.display()
+        )));
+    }
+    let path = manifest.verified(folder, names::IMPORTANCE)?;
+    let (tensors, _) = tensors::read(&path)?;
+    let table: Vec<_> =
+        checkpoint.graph.prunable().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
+    tensors::check_table(&tensors, &table, &path)?;
+    Ok(Some(tensors))
+}
+
+fn choose(flags: &Prune, method: &Method, current: Current) -> artifact::Result<Choice> {
     let mut choice = match (&flags.plan, flags.sparsity) {
-        (Some(path), _) => method.ranking.by_plan(current, &Plan::read(path, &checkpoint.graph)?),
+        (Some(path), _) => method.ranking.by_plan(current, &Plan::read(path, current.graph)?),
         (None, Some(sparsity)) => {
             method.ranking.structure.check(sparsity)?;
             method.prune(current, Target { sparsity, rate: flags.rate })

@@ -6,13 +6,14 @@ use anyhow::Result;
 use artifact::Error;
 use artifact::pattern;
 use cifar::Dataset;
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use engine::{AugmentFlags, ClassFlags, Net, device};
 use serde::Serialize;
 use sparsity::Checkpoint;
 use stage::{Common, Job, OnlyWith, Produce, nearest};
 
 use crate::scan;
+use crate::scores::Scores;
 
 /// Measures how much each layer's pruning costs.
 ///
@@ -20,20 +21,44 @@ use crate::scan;
 /// training images, and the network is scored on validation images. Rows are written as they come:
 /// an interrupted scan goes on where it was.
 #[derive(Debug, Parser)]
-#[command(name = "scanner")]
+#[command(
+    name = "scanner",
+    override_usage = USAGE,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub struct Scanner {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    inputs: Option<Inputs>,
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    produce: Option<Produce>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// clap's own would not name the inputs.
+const USAGE: &str = "scanner [OPTIONS] --checkpoint <DIR> --data <DIR> --out <DIR>
+       scanner <COMMAND>";
+
+/// What the scanner does beside scanning.
+#[derive(Debug, Subcommand)]
+enum Other {
+    Scores(Box<Scores>),
+}
+
+/// What is scanned.
+#[derive(Debug, Args)]
+struct Inputs {
     /// Folder of a checkpoint
     #[arg(long, value_name = "DIR")]
     checkpoint: PathBuf,
     /// Folder of a dataset made by data-cifar
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    #[command(flatten)]
-    config: Config,
-    #[command(flatten)]
-    produce: Produce,
-    #[command(flatten)]
-    common: Common,
 }
 
 /// Every setting that can change the result.
@@ -72,18 +97,24 @@ impl stage::Command for Scanner {
     }
 
     fn run(mut self) -> Result<()> {
+        let (inputs, produce) = match (self.other, self.inputs, self.produce) {
+            (Some(Other::Scores(scores)), ..) => return scores.run(&self.common),
+            (None, Some(inputs), Some(produce)) => (inputs, produce),
+            (None, ..) => unreachable!("clap requires --checkpoint, --data and --out elsewhere"),
+        };
+        let Inputs { checkpoint: folder, data: images } = inputs;
         let device = self.config.device.open()?;
-        let inputs = [("checkpoint", self.checkpoint.as_path()), ("dataset", self.data.as_path())];
-        let flags = (&self.common, &self.produce);
+        let inputs = [("checkpoint", folder.as_path()), ("dataset", images.as_path())];
+        let flags = (&self.common, &produce);
         // Inputs are checked before the artifact is begun: a bad one leaves nothing behind.
-        let checkpoint = Checkpoint::open(&self.checkpoint)?;
-        let data = Dataset::open(&self.data)?;
+        let checkpoint = Checkpoint::open(&folder)?;
+        let data = Dataset::open(&images)?;
         let (graph, known) = (&checkpoint.graph, checkpoint.network());
-        let data = self.config.classes.matched(graph, known, data, &self.data)?.data;
+        let data = self.config.classes.matched(graph, known, data, &images)?.data;
         let layers = layers(&checkpoint, &self.config.layers)?;
         once(&self.config.ratios)?;
         let Some(job) = Job::start(flags, "scanner", &self.config, &inputs)? else { return Ok(()) };
-        let seed = self.produce.seed;
+        let seed = produce.seed;
         let net = Net::load(checkpoint.graph.clone(), &checkpoint.tensors, &device)?;
         scan::run(scan::Task { checkpoint, data, layers, config: self.config, seed, net }, job)
     }

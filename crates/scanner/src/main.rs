@@ -3,6 +3,7 @@
 mod command;
 mod points;
 mod scan;
+mod scores;
 
 fn main() -> std::process::ExitCode {
     stage::run::<command::Scanner>()

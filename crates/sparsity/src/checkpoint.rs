@@ -117,7 +117,7 @@ impl Checkpoint {
 
     /// Its weights, and the masks that bind them.
     pub fn current(&self) -> Current<'_> {
-        Current { graph: &self.graph, tensors: &self.tensors, masks: &self.masks }
+        Current { graph: &self.graph, tensors: &self.tensors, masks: &self.masks, measured: None }
     }
 
     /// The values of the parameter `name`.

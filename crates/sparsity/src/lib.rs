@@ -17,7 +17,7 @@ mod method;
 mod plan;
 mod ratio;
 pub mod schedule;
-mod score;
+pub mod score;
 pub mod select;
 mod sound;
 mod structure;

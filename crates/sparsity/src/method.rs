@@ -7,6 +7,7 @@ use artifact::{Error, Named, Result};
 use graph::{Graph, Param, Role};
 
 use crate::allocation::{Goal, Layer, Target};
+use crate::score::{Parameter, Source};
 use crate::select::{self, Candidates};
 use crate::{Allocation, Mask, Masks, Nm, Score, Structure, Units, schedule};
 
@@ -19,6 +20,8 @@ pub struct Current<'a> {
     pub tensors: &'a Tensors,
     /// What is pruned already.
     pub masks: &'a Masks,
+    /// A score for each prunable weight, by the names of the table, where scores were measured.
+    pub measured: Option<&'a Tensors>,
 }
 
 impl<'a> Current<'a> {
@@ -117,8 +120,10 @@ impl Ranking {
     fn scored(self, current: Current, own: &ParamUnits) -> Scored {
         let ParamUnits { param, units } = *own;
         let values = current.values(&param.name);
+        let measured = current.measured.and_then(|all| all.get(&param.name)?.as_f32());
+        let parameter = Parameter { name: &param.name, values, measured };
         Scored {
-            scores: self.score.of(&param.name, values, units, self.seed),
+            scores: self.score.of(parameter, units, self.seed),
             before: own.mask(current.masks),
         }
     }
@@ -133,6 +138,20 @@ impl Ranking {
     pub(crate) fn units<'a>(self, graph: &Graph, param: &'a Param) -> Result<ParamUnits<'a>> {
         let units = self.structure.units(graph, param)?;
         Ok(ParamUnits { param, units })
+    }
+
+    /// Refuses a score that has to be measured and was not.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the command that measures it.
+    pub(crate) fn check(self, current: Current) -> Result<()> {
+        if self.score.source() == Source::Weights || current.measured.is_some() {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "--score {0}: is measured on images; run scanner scores --score {0}, and give its artifact with --scores",
+            self.score.name()
+        )))
     }
 
     /// All prunable parameters that have units.
@@ -196,6 +215,7 @@ impl Method {
     /// exclusions make the target impossible.
     pub fn prune(&self, current: Current, target: Target) -> Result<Choice> {
         let ranking = self.ranking;
+        ranking.check(current)?;
         let (fixed, open) = self.split(current.graph)?;
         if let Structure::Nm(nm) = ranking.structure {
             return self.prune_groups(current, &open, nm, target);

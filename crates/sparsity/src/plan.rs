@@ -65,6 +65,7 @@ impl Ranking {
     /// # Errors
     /// [`Error::Config`] where the plan prunes a layer that has no units, or more of it than floors let go.
     pub fn by_plan(self, current: Current, plan: &Plan) -> Result<Choice> {
+        self.check(current)?;
         let mut masks = current.masks.clone();
         for param in current.graph.prunable() {
             let Some(ratio) = plan.ratio(&param.name) else { continue };

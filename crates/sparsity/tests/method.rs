@@ -55,7 +55,8 @@ fn pruned(graph: &Graph, structure: Structure, masks: &Masks) -> Vec<u64> {
 }
 
 fn run(method: &Method, graph: &Graph, tensors: &Tensors, masks: &Masks, sparsity: f64) -> Choice {
-    let current = Current { graph, tensors, masks };
+    let measured = Some(tensors);
+    let current = Current { graph, tensors, masks, measured };
     let target = Target { sparsity, rate: None };
     method.prune(current, target).unwrap_or_else(|e| panic!("{method:?} {sparsity}: {e}"))
 }
@@ -170,7 +171,7 @@ fn what_is_left_out_is_told() {
     let structure = Structure::named("2:4").expect("a name");
     let method = method(structure, Score::Magnitude, Allocation::Global, floors);
     let masks = Masks::default();
-    let current = Current { graph: &graph, tensors: &tensors, masks: &masks };
+    let current = Current { graph: &graph, tensors: &tensors, masks: &masks, measured: None };
     let error = method.prune(current, Target { sparsity: 0.5, rate: None }).expect_err("a floor");
     assert!(error.to_string().contains("b.weight: 2:4 prunes 36 of 90 weights"), "{error}");
 }

@@ -152,7 +152,8 @@ impl Train {
         if fit.prune.is_off() {
             return Ok(None);
         }
-        let current = Current { graph: net.graph(), tensors: &net.tensors()?, masks };
+        let (graph, tensors) = (net.graph(), net.tensors()?);
+        let current = Current { graph, tensors: &tensors, masks, measured: None };
         let (steps, epochs) = (images.div_ceil(fit.batch), fit.epochs);
         let start = Start { current, fresh, steps, epochs, seed: self.produce.seed };
         Ok(fit.prune.pruning(start)?)

@@ -43,7 +43,8 @@ impl Run<'_> {
             Some(Change::Prune(sparsity)) => {
                 let tensors = self.net.tensors()?;
                 let masks = &self.masks;
-                let current = Current { graph: self.net.graph(), tensors: &tensors, masks };
+                let graph = self.net.graph();
+                let current = Current { graph, tensors: &tensors, masks, measured: None };
                 let choice = pruning.method.prune(current, Target { sparsity, rate: None })?;
                 self.position.reasons = choice.reasons;
                 self.bind(choice.masks)?;
@@ -66,7 +67,8 @@ impl Run<'_> {
                 by_name.insert(param.name.clone(), values);
             }
         }
-        let current = Current { graph: net.graph(), tensors: &tensors, masks: &self.masks };
+        let (graph, tensors, masks) = (net.graph(), &tensors, &self.masks);
+        let current = Current { graph, tensors, masks, measured: None };
         let masks = regrow(&pruning.method, current, &by_name, share)?;
         self.bind(masks)
     }

@@ -142,7 +142,7 @@ mod tests {
             };
             let method = Method { ranking, allocation: Allocation::Erk, excluded: vec![] };
             let gradients = [(name.to_owned(), gradient.clone())].into();
-            let current = Current { graph: &graph, tensors: &tensors, masks: &masks };
+            let current = Current { graph: &graph, tensors: &tensors, masks: &masks, measured: None };
             let found = regrow(&method, current, &gradients, share).expect("numbers");
             prop_assert_eq!(found.pruned(), masks.pruned());
             let expected = slowly(&values, &gradient, &kept, share);

@@ -7,6 +7,7 @@ use method::{MethodFlags, Unsaid};
 use serde::Serialize;
 use sparsity::allocation::Target;
 use sparsity::schedule::{Change, Course};
+use sparsity::score::Source;
 use sparsity::{Current, Schedule, Score, Structure};
 use stage::{OnlyWith, Values};
 
@@ -101,6 +102,14 @@ impl PruneFlags {
         let score = if drawn { Score::Random } else { Score::Magnitude };
         let unsaid = Unsaid { allocation: defaults.allocation, score };
         let method = self.method.method(current.graph, false, unsaid, seed)?;
+        let score = method.ranking.score;
+        if score.source() != Source::Weights {
+            return Err(Error::Config(format!(
+                "--score {}: is measured on the images of one network, and weights move on in training; expected \
+                 magnitude or random",
+                score.name()
+            )));
+        }
         let of = |share: f64| (share * total as f64).round() as usize;
         let first = of(self.prune_from.unwrap_or(defaults.from));
         let last = of(self.prune_until.unwrap_or(defaults.until));
