@@ -44,6 +44,7 @@ bench-peers: build ## Time ours against PyTorch, ONNX Runtime and OpenVINO: PYTH
 parity: build ## Checkpoints to PyTorch and back, bit for bit; its networks through all stages: PYTHON=... [NETS=...]
 	$(PYTHON) pipelines/peers/parity.py $(BIN)
 	$(PYTHON) pipelines/peers/selection.py $(BIN)
+	$(PYTHON) pipelines/peers/scoring.py $(BIN)
 	$(PYTHON) pipelines/peers/export.py $(call quoted,$(NETS)) --forms torchscript,dynamo --missing
 	$(PYTHON) pipelines/peers/table.py $(BIN) $(call quoted,$(NETS)) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 

@@ -1,6 +1,10 @@
 # Prune a little, fine-tune a little, until the sparsity is reached; then fine-tune to the end,
 # deploy, report.
 
+ifneq ($(filter iterative,$(MAKECMDGOALS)),)
+$(if $(MEASURED),$(error METHOD=$(METHOD): is measured on the dense network, and each round prunes another; expected magnitude or random))
+endif
+
 ITERATIVE := $(OUT)/iterative-$(SPARSITY)$(HOW_SUFFIX)-rate$(ROUND_RATE)-e$(ROUND_EPOCHS)-f$(FINAL_EPOCHS)
 # The same count as `pruner rounds`: the first round after which 1 - (1 - rate)^n >= sparsity.
 ROUNDS := $(shell awk 'BEGIN { left = 1; n = 0; while (left > 1 - $(SPARSITY) + 1e-12 && n < 999) { left *= 1 - $(ROUND_RATE); n++ }; print n }')

@@ -11,7 +11,7 @@ rate-rewound := --rewind lr --rewind-from $(DENSE)
 fine-tuned := --rewind none
 drawn-anew := --reinit
 
-$(LOTTERY)/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
+$(LOTTERY)/pruned/manifest.yaml: $(addsuffix /manifest.yaml,$(DENSE) $(SCORES)) | build
 	$(BIN)/pruner $(COMMON) --checkpoint $(DENSE) --sparsity $(SPARSITY) --out $(@D) $(HOW_FLAGS)
 
 ticket-deployed = $(call packed-as,$(LOTTERY)/$(1)-deployed)

@@ -9,7 +9,7 @@ DEPLOYED := $(call deployed,$(TUNED))
 
 # $(call one-shot-rules,SPARSITY)
 define one-shot-rules
-$(call one-shot-at,$(1))/pruned/manifest.yaml: $(DENSE)/manifest.yaml | build
+$(call one-shot-at,$(1))/pruned/manifest.yaml: $(addsuffix /manifest.yaml,$(DENSE) $(SCORES)) | build
 	$$(BIN)/pruner $$(COMMON) --checkpoint $(DENSE) --sparsity $(1) --out $$(@D) $$(HOW_FLAGS)
 
 $(call one-shot-at,$(1))/tuned/manifest.yaml: $(call one-shot-at,$(1))/pruned/manifest.yaml | build

@@ -17,7 +17,7 @@
 #: DEVICE      cpu, cuda, cuda:N or auto; all but cpu build with --features cuda
 #: PRECISION   on a GPU: f32, tf32 or bf16 (default)
 #: OUT         folder of the run
-#: PYTHON      a Python with torch, torchvision, onnx, onnxruntime, for make parity and bench-peers (which needs
+#: PYTHON      any Python 3 for make methods; one with torch, torchvision, onnx, onnxruntime, for make parity and bench-peers (which needs
 #:             openvino and nncf too)
 #: NETS        folder of the networks that make parity takes through all stages; what it lacks is exported to it
 #: NORMALISE   imagenet: torchvision's mean and deviation, not the images' own
@@ -27,7 +27,9 @@
 #: SCAN_RATIOS ratios of a scan, with commas (default: the recipe's)
 #: VALUES      how a deployed file stores weights: f32, f16, int8 (which then runs in integers) or codebook4
 #:             (default: the recipe's, or f32)
-#: STRUCTURE   what is pruned as a whole: weight, or block4 for four input channels (default: the recipe's, or weight)
+#: METHOD      what ranks weights: magnitude, random, taylor, fisher or wanda (default: the recipe's, or magnitude)
+#: STRUCTURE   what is pruned as a whole: weight, block4 for four input channels, kernel, channel, or N of M weights such
+#:             as 2:4, whose SPARSITY is 0.5 (default: the recipe's, or weight)
 #: ALLOCATION  how layers share what is pruned: global, uniform, lamp or erk (default: the recipe's, or global)
 #: PLAN        ratios a layer, for make planned: a file, or scan
 #: GROUP       name in the run's path instead of RECIPE: several recipes share a dense run
@@ -58,6 +60,7 @@ WEIGHTS ?=
 SAVE_AT ?=
 SCAN_RATIOS ?=
 VALUES ?=
+METHOD ?=
 STRUCTURE ?=
 ALLOCATION ?=
 PLAN ?=
@@ -86,7 +89,8 @@ $(call checked,SEED,$(SEED),$(whole),a whole number)
 $(foreach n,BATCH EPOCHS STEP_EPOCHS FT_EPOCHS ROUND_EPOCHS FINAL_EPOCHS,$(if $($(n)),$(call checked,$(n),$($(n)),$(whole) && v > 0,a whole number over 0)))
 $(if $(SCALE),$(call checked,SCALE,$(SCALE),v == "smoke" || v == "full",smoke or full))
 $(if $(VALUES),$(call checked,VALUES,$(VALUES),v ~ /^(f32|f16|int8|codebook4)$$/,one of f32 f16 int8 codebook4))
-$(if $(STRUCTURE),$(call checked,STRUCTURE,$(STRUCTURE),v ~ /^(weight|block4)$$/,weight or block4))
+$(if $(STRUCTURE),$(call checked,STRUCTURE,$(STRUCTURE),v ~ /^(weight|block4|kernel|channel|[0-9]+:[0-9]+)$$/,weight$(comma) block4$(comma) kernel$(comma) channel or N:M))
+$(if $(METHOD),$(call checked,METHOD,$(METHOD),v ~ /^(magnitude|random|taylor|fisher|wanda)$$/,one of magnitude random taylor fisher wanda))
 $(if $(ALLOCATION),$(call checked,ALLOCATION,$(ALLOCATION),v ~ /^(global|uniform|lamp|erk)$$/,one of global uniform lamp erk))
 $(call checked,DEVICE,$(DEVICE),v ~ /^(cpu|auto|cuda(:[0-9]+)?)$$/,cpu$(comma) cuda$(comma) cuda:N or auto)
 $(if $(PRECISION),$(call checked,PRECISION,$(PRECISION),v ~ /^(f32|tf32|bf16)$$/,f32$(comma) tf32 or bf16))
@@ -114,13 +118,20 @@ SCAN := $(OUT)/scan$(RATIO_SUFFIX)
 THREAD_FLAG := $(if $(THREADS),--threads $(THREADS))
 COMMON = --recipe $(RECIPE_FILE) --seed $(SEED) $(THREAD_FLAG) $(if $(filter 1,$(FRESH)),--fresh)
 VALUES_FLAG := $(addprefix --values ,$(VALUES))
-HOW_FLAGS := $(addprefix --structure ,$(STRUCTURE)) $(addprefix --allocation ,$(ALLOCATION))
+PRUNE_FLAGS := $(addprefix --score ,$(METHOD)) $(addprefix --structure ,$(STRUCTURE)) $(addprefix --allocation ,$(ALLOCATION))
+# Scores that scanner measures on the dense network.
+MEASURED := $(filter taylor fisher wanda,$(METHOD))
+SCORES := $(addprefix $(OUT)/scores-,$(MEASURED))
+HOW_FLAGS := $(PRUNE_FLAGS) $(addprefix --scores ,$(SCORES))
 # A plan has its own ratios.
 PLANNED_FLAGS := $(addprefix --structure ,$(STRUCTURE))
-STRUCTURE_SUFFIX := $(addprefix -,$(filter-out weight,$(STRUCTURE)))
-HOW_SUFFIX := $(STRUCTURE_SUFFIX)$(addprefix -,$(filter-out global,$(ALLOCATION)))
+# A colon would end a target's name.
+STRUCTURE_SUFFIX := $(addprefix -,$(subst :,of,$(filter-out weight,$(STRUCTURE))))
+HOW_SUFFIX := $(STRUCTURE_SUFFIX)$(addprefix -,$(filter-out global,$(ALLOCATION)))$(addprefix -,$(filter-out magnitude,$(METHOD)))
 ON_DEVICE := --device $(DEVICE) $(addprefix --precision ,$(PRECISION))
 BATCH_FLAG := $(if $(BATCH),--batch $(BATCH))
+# A training from the dense run's beginning.
+TRAIN = $(BIN)/trainer $(COMMON) --data $(DATA) $(if $(MODEL),--network $(MODEL)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(addprefix --step-epochs ,$(STEP_EPOCHS)) $(if $(SIDE),--side $(SIDE)) $(if $(INITIAL),--init-from $(INITIAL)) $(BATCH_FLAG) $(ON_DEVICE)
 RATIO_FLAG := $(if $(SCAN_RATIOS),--ratios $(SCAN_RATIOS))
 NORMALISE_FLAG := $(if $(NORMALISE),--normalise $(NORMALISE))
 

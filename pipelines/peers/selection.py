@@ -1,4 +1,5 @@
-"""Holds the pruner's masks to a few lines of NumPy, bit for bit: every allocation, single weights and blocks of four.
+"""Holds the pruner's masks to a few lines of NumPy, bit for bit: every allocation of single weights and blocks of four,
+and N of M.
 
 usage: selection.py BIN
 
@@ -36,6 +37,18 @@ def smallest(scores, k):
     gone = np.zeros(len(scores), bool)
     gone[np.argsort(scores, kind="stable")[:k]] = True
     return gone
+
+
+def groups(weights, keep, of):
+    """Which weights go where each group of inputs at a kernel position keeps some; what fills no group stays."""
+    outputs, inputs = weights.shape[:2]
+    whole = inputs // of
+    flat = np.abs(weights).reshape(outputs, inputs, -1)
+    order = np.argsort(flat[:, : whole * of].reshape(outputs, whole, of, flat.shape[2]), axis=2, kind="stable")
+    ranks = np.argsort(order, axis=2, kind="stable")
+    gone = np.zeros(flat.shape, bool)
+    gone[:, : whole * of] = (ranks < of - keep).reshape(outputs, whole * of, flat.shape[2])
+    return gone.reshape(weights.shape)
 
 
 def lamp(scores):
@@ -91,7 +104,8 @@ def main():
             half = ours.json(f"pruner --checkpoint {name} --sparsity 0.5 --out {name}-half")
             order = [layer["name"] for layer in half["result"]["layers"]]
             weights = load_file(f"{work}/{name}/model.safetensors")
-            differ += compare(ours, name, {n: weights[n] for n in order})
+            weights = {n: weights[n] for n in order}
+            differ += compare(ours, name, weights) + compare_groups(ours, name, weights)
     print(f"{differ} masks differ" if differ else "every mask is NumPy's")
     sys.exit(differ > 0)
 
@@ -118,6 +132,21 @@ def compare(ours, name, weights):
                     right &= np.array_equal(found.ravel() == 0, own.ravel())
                 print(("ok      " if right else "FAILED  ") + out, flush=True)
                 differ += not right
+    return differ
+
+
+def compare_groups(ours, name, weights):
+    differ = 0
+    for keep, of in ((2, 4), (1, 4), (3, 8)):
+        out = f"{name}-{keep}of{of}"
+        ours.run(
+            f"pruner --checkpoint {name} --sparsity {1 - keep / of} --structure {keep}:{of} --out {out}"
+        )
+        masks = load_file(f"{ours.work}/{out}/mask.safetensors")
+        found = {n: masks.get(n, np.ones(w.shape, np.uint8)) == 0 for n, w in weights.items()}
+        right = all(np.array_equal(found[n], groups(w, keep, of)) for n, w in weights.items())
+        print(("ok      " if right else "FAILED  ") + out, flush=True)
+        differ += not right
     return differ
 
 

@@ -1,4 +1,4 @@
-//! Trains a dense network: dataset in, checkpoint out.
+//! Trains a network, dense or pruned on the way: dataset in, checkpoint out.
 
 mod train;
 

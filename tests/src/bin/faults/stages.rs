@@ -25,7 +25,7 @@ pub const INPUTS: [&str; 8] = [
 ];
 
 /// Every stage that writes.
-pub const STAGES: [Stage; 15] = [
+pub const STAGES: [Stage; 17] = [
     folder("data-cifar synth", "data-cifar synth --train 100 --test 20"),
     folder("data-cifar import", "data-cifar import photos.tar.gz"),
     folder("data-cifar import --side", "data-cifar import photos.tar.gz --side 24 --fit pad"),
@@ -33,6 +33,12 @@ pub const STAGES: [Stage; 15] = [
         "trainer",
         "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 3 --save-at 1epoch",
     ),
+    folder(
+        "trainer --prune",
+        "trainer --data data --network vgg-lab@0.0625 --batch 32 --epochs 3 --prune rigl --sparsity 0.8 \
+         --prune-every 2 --teacher dense",
+    ),
+    folder("scanner scores", "scanner scores --checkpoint dense --data data --score taylor"),
     folder(
         "scanner",
         "scanner --checkpoint dense --data data --ratios 0.5,0.9 --recalibration-images 64",
