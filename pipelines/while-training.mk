@@ -1,7 +1,7 @@
 # Prune within a training from scratch, deploy, report beside the dense network.
 
 # $(call while-training,SCHEDULE): the folder of that run.
-while-training = $(OUT)/$(1)-$(SPARSITY)$(STRUCTURE_SUFFIX)$(addprefix -,$(ALLOCATION))$(addprefix -,$(filter random,$(METHOD)))
+while-training = $(OUT)/$(1)-$(SPARSITY)$(STRUCTURE_SUFFIX)$(addprefix -,$(ALLOCATION))$(addprefix -,$(METHOD))
 
 # $(call while-training-rules,SCHEDULE,FOLDER)
 define while-training-rules

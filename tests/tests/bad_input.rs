@@ -261,13 +261,30 @@ fn schedules_that_do_not_fit_and_teachers_of_other_networks() {
             (
                 &prune("--prune-every 2 --prune-from 0.7"),
                 3,
-                "ends at step 11, where it begins (step 13 of",
+                "ends at step 11 and begins at step 13, of 18",
             ),
             (
                 &train("--prune one-shot --sparsity 0.9 --prune-from 0.99"),
                 3,
                 "the masks change for the last time at step 18, and the training ends after 18 steps",
             ),
+            (
+                &train("--prune rigl --sparsity 0.9 --prune-every 0epochs"),
+                3,
+                "--prune-every 0: expected",
+            ),
+            (
+                &train("--prune rigl --sparsity 0.9 --prune-until 0"),
+                3,
+                "ends at step 0 and begins at",
+            ),
+            (&prune("--prune-every 2 --freeze *.weight"), 3, "leave no weight to prune"),
+            (
+                &prune("--prune-every 2 --structure 2:4"),
+                3,
+                "2:4 prunes 0.5 of every group; say 0.5",
+            ),
+            (&prune("--prune-every 2 --score taylor"), 3, "expected magnitude or random"),
             (&prune("--prune-every 2 --prune-replace 0.2"), 3, "it belongs to --prune rigl"),
             (&prune("--prune-every 2 --min-density 0.5"), 3, "floors let"),
             (&prune("--prune-every 2 --exclude conv"), 3, "has no such prunable parameter"),

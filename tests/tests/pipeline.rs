@@ -234,7 +234,8 @@ fn bad_settings_are_refused_at_once() {
     check("SPARSITY=0.5 0.9", "expected one fraction");
     check("SEED=-1", "SEED=-1: expected a whole number");
     check("VALUES=f8", "VALUES=f8: expected one of f32 f16 int8 codebook4");
-    check("STRUCTURE=rows", "STRUCTURE=rows: expected weight or block4");
+    check("STRUCTURE=rows", "STRUCTURE=rows: expected weight, block4, kernel, channel or N:M");
+    check("METHOD=size", "METHOD=size: expected one of magnitude random taylor fisher wanda");
     check("ALLOCATION=layer", "ALLOCATION=layer: expected one of global uniform lamp erk");
     check("EPOCHS=0", "EPOCHS=0: expected a whole number over 0");
     check("RECIPE=cifar", "no file pipelines/recipes/cifar.yaml; there are:");

@@ -195,9 +195,9 @@ fn single_weights() -> String {
 record!(
     /// Result of `pruner`.
     Pruning {
-        /// `magnitude` or `random`.
+        /// What ranked the weights: `magnitude`, `random` or a measured score.
         score: String,
-        /// Unit of pruning: `weight`, or `block4` for four input channels; older records do not have it.
+        /// Unit of pruning: `weight`, `block4`, `kernel`, `channel`, or N of M as in `2:4`; older records do not have it.
         #[serde(default = "single_weights")]
         structure: String,
         /// How layers share what is pruned, or `plan`; older records have `scope`, and `layer` for `uniform`.

@@ -12,7 +12,7 @@ use graph::{Graph, Param};
 use kernels::Lanes;
 use kernels::loss::Target;
 use serde::{Deserialize, Serialize};
-use sparsity::score::Source as From;
+use sparsity::score;
 use sparsity::{Checkpoint, Score};
 use stage::{Job, Progress, interrupt};
 
@@ -66,7 +66,7 @@ impl Importance {
         let net = Net::load(fixed.graph, &fixed.tensors, device)?;
         let mut order = seed::permutation(self.seed, "scores", 0, data.train.len());
         order.truncate(self.images);
-        let size = if self.score.source() == From::Gradients { self.batch } else { BATCH };
+        let size = if self.score.source() == score::Source::Gradients { self.batch } else { BATCH };
         let (mut sums, mut done) = self.restored(&net, job)?;
         let (count, normalise) = (order.len().div_ceil(size), Normalise::from(&data.info));
         let progress = Progress::new(self.score.name(), "batches", count as u64);
@@ -85,7 +85,7 @@ impl Importance {
                     return Err(Error::Interrupted(format!("{what}; run again to go on")).into());
                 }
                 let batch = Batch::fresh(&net, &source, loaded?, None)?;
-                if self.score.source() == From::Gradients {
+                if self.score.source() == score::Source::Gradients {
                     self.add_gradients(&net, &batch, &mut sums)?;
                 } else {
                     add_inputs(&net, &batch, &mut sums)?;
@@ -103,7 +103,8 @@ impl Importance {
         let of = |p: &Param| {
             let (values, sums) = (checkpoint.values(&p.name), &sums[&p.name]);
             let place = places(&checkpoint.graph, p, self.score);
-            let score = |(i, w): (usize, &f32)| self.score.measured(*w, sums[place(i)], count);
+            let score =
+                |(i, w): (usize, &f32)| self.score.measured(*w, sums[place(i)], order.len());
             let scores = values.iter().enumerate().map(score).collect();
             (p.name.clone(), Stored::f32(&p.shape, scores))
         };
@@ -113,8 +114,8 @@ impl Importance {
     /// The sums of an interrupted measurement and the batches in them, or zeros.
     fn restored(&self, net: &Net, job: &Job) -> Result<(Sums, usize)> {
         let length = |p: &Param| match self.score.source() {
-            From::Inputs => input_sums(net.graph(), p),
-            From::Gradients | From::Weights => p.count(),
+            score::Source::Inputs => input_sums(net.graph(), p),
+            score::Source::Gradients | score::Source::Weights => p.count(),
         };
         let zeros = |p: &Param| (p.name.clone(), vec![0.0; length(p)]);
         let mut sums: Sums = net.graph().prunable().map(zeros).collect();
@@ -150,7 +151,8 @@ impl Importance {
             };
             let (weights, gradient) =
                 (net.exported(param, &net.values()[index])?, net.gradient_values(index, grad)?);
-            self.score.add_gradient(sums, weights.as_f32().expect("floats"), &gradient);
+            let images = batch.labels.len();
+            self.score.add_gradient(sums, weights.as_f32().expect("floats"), &gradient, images);
         }
         net.recycle(tape)?;
         net.recycle_gradients(grads);
@@ -179,7 +181,7 @@ fn places(graph: &Graph, param: &Param, score: Score) -> impl Fn(usize) -> usize
     let inputs = input_sums(graph, param) / taps;
     // Outputs of one group read the same channels.
     let each = outputs / (inputs / row).max(1);
-    let by_input = score.source() == From::Inputs;
+    let by_input = score.source() == score::Source::Inputs;
     move |i: usize| {
         if !by_input {
             return i;

@@ -16,6 +16,11 @@ const BATCH: usize = 64;
 const FEW: usize = 16;
 const LARGE: usize = 64 * 64;
 
+/// Images that a plan of `graph` takes together.
+pub(crate) fn batch(graph: &graph::Graph) -> usize {
+    if graph.images().pixels() > LARGE { FEW } else { BATCH }
+}
+
 /// A network that answers. It holds the values of the moment it was made; training further does not
 /// change it.
 pub struct Scorer<'a> {
@@ -60,8 +65,7 @@ impl Net {
             let is_own = *tensors == self.tensors()?;
             return self.walker(Some(tensors).filter(|_| !is_own));
         }
-        let batch = if self.graph().images().pixels() > LARGE { FEW } else { BATCH };
-        Ok(self.planned(tensors, batch))
+        Ok(self.planned(tensors, batch(self.graph())))
     }
 
     /// As [`Self::scorer`], for batches of `images` images.

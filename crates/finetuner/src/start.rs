@@ -62,7 +62,8 @@ impl Begin {
     }
 }
 
-/// The checkpoint in `folder`. Where `pruned`, it must have a mask file, be the masks in it none: a plan may prune nothing.
+/// The checkpoint in `folder`. If `pruned` is set, it must have a mask file, which may hold no mask: a plan may prune
+/// nothing.
 pub fn open(folder: &Path, pruned: bool) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(folder)?;
     if pruned && !checkpoint.manifest.has(names::MASK) {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use artifact::record::{self, Finetuning, Scores};
-use artifact::{Error, Named, names, size, tensors};
+use artifact::record::{Finetuning, Scores};
+use artifact::{Error, names, size, tensors};
 use cifar::Dataset;
 use clap::{ArgAction, Parser};
 use engine::{
@@ -153,12 +153,9 @@ impl Tune {
         tensors: &tensors::Tensors,
         images: usize,
     ) -> Result<Option<Pruning>> {
-        let fit = &self.config.fit;
+        let (fresh, seed) = (self.config.reinit, self.produce.seed);
         let current = Current { tensors, ..start.current() };
-        let (steps, epochs) = (images.div_ceil(fit.batch), fit.epochs);
-        let fresh = self.config.reinit;
-        let start = Start { current, fresh, steps, epochs, seed: self.produce.seed };
-        Ok(fit.prune.pruning(start)?)
+        Ok(self.config.fit.pruning(Start { current, fresh, images, seed })?)
     }
 
     /// How norm statistics are measured for the pruned weights.
@@ -178,6 +175,8 @@ impl Tune {
     ) -> Result<[Scores; 3]> {
         net.set(&start.tensors)?;
         let as_is = engine::scores(net, data)?;
+        // What training skipped need not be zero in the network as it came.
+        net.set_masks(&start.masks);
         self.recalibration().apply(net, data)?;
         let recalibrated = engine::scores(net, data)?;
         net.set(&fitted.best)?;
@@ -222,12 +221,7 @@ impl Tune {
                 let now = fitted.reasons.get(&p.name).cloned();
                 now.unwrap_or_else(|| before.reason(&p.name))
             }),
-            method: pruning.map(method).or(before.method),
+            method: pruning.map(Pruning::record).or(before.method),
         })
     }
-}
-
-/// What a record says of `pruning`.
-fn method(pruning: &Pruning) -> record::Method {
-    method::record(&pruning.method, pruning.course.schedule.name())
 }

@@ -11,11 +11,12 @@ use sparsity::{Allocation, Floors, Method, Ranking, Score, Structure};
 /// How weights are chosen.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct MethodFlags {
-    /// How layers share what is pruned [default: global]
+    /// How layers share what is pruned [default: global; of --prune rigl, erk]
     #[arg(long, value_parser = stage::named::<Allocation>())]
     #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
     pub allocation: Option<Allocation>,
-    /// What ranks the weights; the smallest go first [default: magnitude]
+    /// What ranks the weights; the smallest go first [default: magnitude; of --prune rigl from scratch, random]. A training
+    /// takes magnitude and random alone
     #[arg(long, value_parser = stage::named::<Score>())]
     #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,

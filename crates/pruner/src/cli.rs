@@ -69,8 +69,8 @@ pub struct Prune {
     /// Artifact of trainer, finetuner or pruner whose weights are pruned
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
-    /// Share of the weights (of the blocks, with --structure block4) to prune, over 0 and below 1: of all prunable
-    /// ones, or of each layer's with --allocation uniform
+    /// Share of the weights (of the units of --structure) to prune, over 0 and below 1: of all prunable ones, or of each
+    /// layer's with --allocation uniform
     #[arg(
         long,
         value_name = "S",

@@ -119,7 +119,7 @@ fn choose(flags: &Prune, method: &Method, current: Current) -> artifact::Result<
     let mut choice = match (&flags.plan, flags.sparsity) {
         (Some(path), _) => method.ranking.by_plan(current, &Plan::read(path, current.graph)?),
         (None, Some(sparsity)) => {
-            method.ranking.structure.check(sparsity)?;
+            method.ranking.structure.check("--sparsity", sparsity)?;
             method.prune(current, Target { sparsity, rate: flags.rate })
         }
         (None, None) => unreachable!("clap requires --sparsity or --plan"),
@@ -146,10 +146,11 @@ fn describe(
     let reason = |p: &graph::Param| choice.reasons.get(&p.name).cloned().unwrap_or_default();
     let layers = sparsity::layers(graph, &choice.masks, reason);
     let weights: u64 = layers.iter().map(|l| l.pruned).sum();
+    let record = method::record(method, "");
     Ok(Pruning {
-        score: method.ranking.score.name().into(),
-        structure: method.ranking.structure.name().into(),
-        allocation: flags.plan.as_ref().map_or(method.allocation.name(), |_| "plan").into(),
+        score: record.score,
+        structure: record.structure,
+        allocation: flags.plan.as_ref().map_or(record.allocation, |_| "plan".to_owned()),
         target: flags.sparsity,
         round: choice.round,
         bias_pruned: choice.masks.pruned() - weights,

@@ -49,7 +49,7 @@ fn blocks_go_as_a_whole_and_exactly_k_of_them() {
         let (outputs, inputs) = (param.shape[0], param.shape[1]);
         let taps = param.fan_in() / inputs;
         let values = dense.values(&param.name);
-        if layer.reason.starts_with("kept whole: a convolution in") {
+        if layer.reason.starts_with("left as it is: a convolution in") {
             // Depthwise convolutions stay whole.
             assert!(inputs == 1 && layer.pruned == 0, "{}", layer.reason);
             grouped += 1;

@@ -133,10 +133,7 @@ impl View {
 /// A trainer or pruner that another given run came from, or that it is held against, has its rows in that run's group.
 fn shown_by_another(chain: &Chain, networks: &[usize], index: usize) -> bool {
     let step = matches!(chain.stages[index].record, Record::Training(_) | Record::Pruning(_));
-    let sparse = |n: usize| matches!(chain.stages[n].record, Record::SparseTraining(_));
-    let shows = |n: usize| {
-        chain.lineage(n).contains(&index) || sparse(n) && beside(chain, n) == Some(index)
-    };
+    let shows = |n: usize| chain.lineage(n).contains(&index) || beside(chain, n) == Some(index);
     step && networks.iter().any(|&n| n != index && shows(n))
 }
 
@@ -177,11 +174,20 @@ fn run(chain: &Chain, stage: usize, label: String) -> Result<Run> {
     })
 }
 
-/// The dense training of the network of `stage` that was given, if there is one and no other.
+/// The dense training that was given beside the network of `stage`, which was sparse from its training on: of the same
+/// network on the same data, if there is one and no other.
 fn beside(chain: &Chain, stage: usize) -> Option<usize> {
     let spec = |i: usize| chain.stages[i].manifest.network.as_ref().map(|n| &n.spec);
+    let data = |i: usize| {
+        let inputs = &chain.stages[i].manifest.inputs;
+        inputs.iter().find(|input| input.role == "dataset").map(|input| &input.sha256)
+    };
+    let sparse = |i: &usize| matches!(chain.stages[*i].record, Record::SparseTraining(_));
+    let first = chain.lineage(stage).into_iter().rev().find(sparse)?;
     let fits = |i: &usize| {
-        matches!(chain.stages[*i].record, Record::Training(_)) && spec(*i) == spec(stage)
+        matches!(chain.stages[*i].record, Record::Training(_))
+            && spec(*i) == spec(first)
+            && data(*i) == data(first)
     };
     let mut all = chain.given.iter().copied().filter(fits);
     all.next().filter(|_| all.next().is_none())

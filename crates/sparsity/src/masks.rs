@@ -26,6 +26,11 @@ impl Masks {
         self.by_name.insert(name.to_owned(), mask);
     }
 
+    /// Keeps the parameter `name` whole.
+    pub fn remove(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
     /// Every mask with its parameter's name, in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Mask)> {
         self.by_name.iter().map(|(name, mask)| (name.as_str(), mask))

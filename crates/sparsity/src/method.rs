@@ -290,12 +290,15 @@ impl Method {
         graph.prunable().map(|p| (p.name.clone(), self.untouched(graph, p))).collect()
     }
 
-    /// The share of all units that `masks` prune.
+    /// The share of the units that `masks` prune: of those in play if each layer is taken by itself, else of all.
     ///
     /// # Errors
     /// [`Error::Config`] where no layer has units of the structure.
     pub fn sparsity(&self, graph: &Graph, masks: &Masks) -> Result<f64> {
-        let (pruned, total) = tally(masks, &self.ranking.all(graph)?);
+        let (fixed, open) = self.split(graph)?;
+        let each =
+            [open.as_slice(), if self.allocation == Allocation::Uniform { &[] } else { &fixed }];
+        let (pruned, total) = tally(masks, &each.concat());
         Ok(pruned as f64 / total.max(1) as f64)
     }
 
@@ -303,6 +306,16 @@ impl Method {
     fn split<'a>(&self, graph: &'a Graph) -> Result<(Vec<ParamUnits<'a>>, Vec<ParamUnits<'a>>)> {
         let excludes = |own: &ParamUnits| self.excluded.contains(&own.param.name);
         Ok(self.ranking.all(graph)?.into_iter().partition(excludes))
+    }
+
+    /// `masks` without those of the parameters in play.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where no layer has units of the structure.
+    pub fn freed(&self, graph: &Graph, masks: &Masks) -> Result<Masks> {
+        let mut freed = masks.clone();
+        self.open(graph)?.iter().for_each(|own| freed.remove(&own.param.name));
+        Ok(freed)
     }
 
     /// The parameters in play.
@@ -319,7 +332,7 @@ impl Method {
             return "excluded".to_owned();
         }
         let why = self.ranking.structure.lacks(graph, param);
-        why.map_or_else(String::new, |why| format!("kept whole: {why}"))
+        why.map_or_else(String::new, |why| format!("left as it is: {why}"))
     }
 }
 

@@ -72,7 +72,7 @@ impl Ranking {
             if ratio > 0.0 {
                 let own = self.units(current.graph, param)?;
                 if let Structure::Nm(nm) = self.structure {
-                    self.structure.check(ratio)?;
+                    self.structure.check(&format!("{}: ratio", param.name), ratio)?;
                     let mask = self.nm_mask(current, &own, nm, ratio)?;
                     masks.insert(&param.name, mask);
                     continue;

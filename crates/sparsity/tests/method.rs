@@ -157,15 +157,15 @@ fn what_is_left_out_is_told() {
     };
     assert_eq!(
         reason("2:4", "a.weight"),
-        "kept whole: has 3 input channels, fewer than a group of 4"
+        "left as it is: has 3 input channels, fewer than a group of 4"
     );
     assert_eq!(
         reason("2:4", "b.weight"),
         "2:4 magnitude: 40.0 %, the smallest 2 of each group of 4 input channels; 18 weights lie in no whole group and stay"
     );
-    assert!(reason("channel", "e.weight").starts_with("kept whole: gives the answers"));
+    assert!(reason("channel", "e.weight").starts_with("left as it is: gives the answers"));
     assert!(
-        reason("block4", "c.weight").starts_with("kept whole: a convolution in 9 groups has no")
+        reason("block4", "c.weight").starts_with("left as it is: a convolution in 9 groups has no")
     );
     let floors = Floors { weights: 60, density: 0.0 };
     let structure = Structure::named("2:4").expect("a name");

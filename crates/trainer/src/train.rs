@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use artifact::manifest::Network;
-use artifact::record::{self, Training};
+use artifact::record::Training;
 use artifact::tensors;
-use artifact::{Named, names, size};
+use artifact::{names, size};
 use cifar::{Dataset, ImageShape};
 use clap::Parser;
 use engine::{ClassFlags, Fit, FitFlags, Fitted, Matched, Moment, Net, Pruning, Start, device};
@@ -18,7 +18,7 @@ use stage::{Common, Job, OnlyWith, Produce};
 /// Trains a network on a dataset: dense, or pruned on the way (--prune).
 ///
 /// Writes the weights of the best epoch (by validation accuracy) and of the last, and one line of
-/// metrics an epoch; with --prune also the masks, and the best is one of the epochs whose masks are the last. Ctrl-C ends after a saved state; the same command goes on from there.
+/// metrics an epoch; with --prune also the masks, and the best epoch is chosen among those after their last change. Ctrl-C ends after a saved state; the same command goes on from there.
 #[derive(Debug, Parser)]
 #[command(name = "trainer")]
 pub struct Train {
@@ -98,7 +98,11 @@ impl stage::Command for Train {
         let data = Dataset::open(&self.data)?;
         let graph = self.config.graph(&data)?;
         self.config.fit.check(&graph, data.train.len(), 0)?;
-        let start = self.init_from.as_deref().map(|f| start(f, &graph)).transpose()?;
+        let start = self
+            .init_from
+            .as_deref()
+            .map(|f| start(f, &graph, self.config.fit.prune.is_off()))
+            .transpose()?;
         let known = known(&graph, start.as_ref());
         let flags = self.config.classes;
         let Matched { data, network } = flags.matched(&graph, known, data, &self.data)?;
@@ -154,20 +158,19 @@ impl Train {
         }
         let (graph, tensors) = (net.graph(), net.tensors()?);
         let current = Current { graph, tensors: &tensors, masks, measured: None };
-        let (steps, epochs) = (images.div_ceil(fit.batch), fit.epochs);
-        let start = Start { current, fresh, steps, epochs, seed: self.produce.seed };
-        Ok(fit.prune.pruning(start)?)
+        Ok(fit.pruning(Start { current, fresh, images, seed: self.produce.seed })?)
     }
 }
 
 /// The checkpoint in `folder`, which must fit `graph`.
-fn start(folder: &Path, graph: &Graph) -> Result<Checkpoint> {
+fn start(folder: &Path, graph: &Graph, dense: bool) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(folder)?;
     let path = folder.join(names::MODEL);
     tensors::check_table(&checkpoint.tensors, &graph.table(), &path)?;
     if !checkpoint.masks.is_empty() {
+        let how = if dense { "dense training" } else { "a training that begins dense" };
         tracing::warn!(
-            "{}: was pruned; dense training lets its zeros grow again (finetuner keeps them)",
+            "{}: was pruned; {how} lets its zeros grow again (finetuner keeps them)",
             folder.display()
         );
     }
@@ -183,11 +186,6 @@ fn known(graph: &Graph, start: Option<&Checkpoint>) -> Network {
         }
         None => own,
     }
-}
-
-/// What a record says of `pruning`.
-fn method(pruning: &Pruning) -> record::Method {
-    method::record(&pruning.method, pruning.course.schedule.name())
 }
 
 /// Writes both checkpoints and, of a pruned network, the masks; what the manifest says of the best.
@@ -214,7 +212,7 @@ fn result(
         scores,
         sizes: size::measure(&model, sparsity.nonzero)?,
         sparsity,
-        method: pruning.map(method),
+        method: pruning.map(Pruning::record),
         layers: layers.unwrap_or_default(),
     };
     let sparse = match pruning {

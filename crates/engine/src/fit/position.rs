@@ -42,6 +42,9 @@ pub(super) struct Position {
     pub timings: Vec<EpochTiming>,
     /// SHA-256 of [`names::EARLY`], once that is written.
     pub early: Option<String>,
+    /// Steps that had been taken when the optimiser last forgot its state.
+    #[serde(default)]
+    pub forgot: usize,
     /// Why each layer is as sparse as it is, where training prunes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, String>,
@@ -194,7 +197,9 @@ impl Run<'_> {
         let mut all = Tensors::new();
         add(&mut all, "now", state.now);
         add(&mut all, "best", self.best.clone());
-        add(&mut all, "mask", self.masks.tensors(self.net.graph()));
+        if self.fit.pruning.is_some() {
+            add(&mut all, "mask", self.masks.tensors(self.net.graph()));
+        }
         all.extend(state.optimiser);
         if let Some(average) = state.average {
             add(&mut all, "average", average);
@@ -240,8 +245,11 @@ impl Run<'_> {
         let (now, best) = (group("now")?, group("best")?);
         self.net.set(&now)?;
         self.best = best;
-        let masks = Masks::of_tensors(&group_of(&all, "mask"), self.net.graph(), path)?;
-        self.bind(masks)?;
+        // Masks that never change are those that the run was given.
+        if self.fit.pruning.is_some() {
+            let masks = Masks::of_tensors(&group_of(&all, "mask"), self.net.graph(), path)?;
+            self.bind(masks)?;
+        }
         if let Some(average) = &mut self.average {
             average.restore(self.net, &take(&all, "average", self.net.graph(), path)?)?;
         }

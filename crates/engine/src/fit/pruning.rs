@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use artifact::{Named, record};
 use sparsity::allocation::Target;
 use sparsity::schedule::{Change, Course, regrow};
-use sparsity::{Current, Masks, Method};
+use sparsity::{Current, Masks, Method, Schedule};
 
 use super::Run;
 use crate::Tensor;
@@ -17,6 +18,18 @@ pub struct Pruning {
     pub method: Method,
     /// At which steps.
     pub course: Course,
+}
+
+impl Pruning {
+    /// What records say of it.
+    pub fn record(&self) -> record::Method {
+        let schedule = match self.course.schedule {
+            // The pruner's is another thing.
+            Schedule::OneShot => "one-shot in training",
+            other => other.name(),
+        };
+        method::record(&self.method, schedule)
+    }
 }
 
 /// What is special about the next step.
@@ -36,12 +49,22 @@ impl Run<'_> {
             None => {}
             Some(Change::Regrow(share)) => return Ok(Kind::Regrow(share)),
             Some(Change::Free) => {
-                self.bind(Masks::default())?;
-                // Peste et al. 2021 do so too: the momentum is that of another network.
-                self.optimiser.reset(self.net)?;
+                let freed = pruning.method.freed(self.net.graph(), &self.masks)?;
+                if freed != self.masks {
+                    self.bind(freed)?;
+                    // Peste et al. 2021 do so too: the momentum is that of another network.
+                    self.optimiser.reset(self.net)?;
+                    self.position.forgot = self.steps_done();
+                }
             }
             Some(Change::Prune(sparsity)) => {
                 let tensors = self.net.tensors()?;
+                let nan = |t: &artifact::tensors::Tensor| {
+                    t.as_f32().is_some_and(|values| values.iter().any(|v| v.is_nan()))
+                };
+                if let Some((name, _)) = tensors.iter().find(|(_, t)| nan(t)) {
+                    return Err(self.diverged(&format!("a value of {name} is NaN")));
+                }
                 let masks = &self.masks;
                 let graph = self.net.graph();
                 let current = Current { graph, tensors: &tensors, masks, measured: None };

@@ -78,7 +78,8 @@ impl Run<'_> {
     /// Moves the weights along `grads`, and their average after them.
     fn descend(&mut self, grads: &[Option<Tensor>], lr: f64) -> Result<()> {
         let (flags, done) = (&self.fit.flags.optimiser, self.steps_done());
-        let step = flags.step((lr, self.schedule.momentum(self.fit.skipped + done)), done + 1);
+        let number = done + 1 - self.position.forgot;
+        let step = flags.step((lr, self.schedule.momentum(self.fit.skipped + done)), number);
         self.optimiser.step(self.net, grads, (flags.clip(), step))?;
         match &mut self.average {
             Some(average) => average.follow(self.net, done + 1),

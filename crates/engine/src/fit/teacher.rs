@@ -1,5 +1,6 @@
 //! Another network that a training comes close to.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use artifact::{Error, Result, manifest};
@@ -12,14 +13,14 @@ use sparsity::Checkpoint;
 use stage::{OnlyWith, Values};
 
 use super::flags::number::{positive, probability};
-use crate::Device;
 use crate::loader::Fresh;
+use crate::{Device, scorer};
 
 /// What a training comes close to.
 #[derive(Debug, Clone, Args, Serialize)]
 #[command(next_help_heading = "Distillation")]
 pub struct TeacherFlags {
-    /// Folder of a checkpoint whose answers are trained on too (Hinton et al. 2015)
+    /// Folder of a checkpoint whose answers the network learns beside the labels (Hinton et al. 2015)
     #[arg(long, value_name = "DIR")]
     #[serde(skip)]
     pub teacher: Option<PathBuf>,
@@ -76,15 +77,19 @@ impl TeacherFlags {
                 student.images()
             )));
         }
-        let known = teacher.class_names();
-        if graph.classes() != student.classes() || !known.is_empty() && known != names {
+        if graph.classes() != student.classes() {
             return Err(bad(format!(
-                "{} answers with {} classes ({}); the training has {} ({}); expected the same in the same order",
+                "{} answers with {} classes; the training has {}; expected the same",
                 graph.name(),
                 graph.classes(),
-                known.join(", "),
-                student.classes(),
-                names.join(", ")
+                student.classes()
+            )));
+        }
+        let mut pairs = teacher.class_names().iter().zip(names).enumerate();
+        if let Some((i, (own, other))) = pairs.find(|(_, (own, other))| own != other) {
+            return Err(bad(format!(
+                "class {i} of {} is {own}, of the training {other}; expected the same classes in the same order",
+                graph.name()
             )));
         }
         let both = teacher.normalisation().zip(described.normalisation.as_ref());
@@ -94,21 +99,16 @@ impl TeacherFlags {
                 graph.name()
             )));
         }
-        let (network, _) = Network::new(graph, &Checked { graph, tensors: &teacher.tensors })
-            .without_dead_channels();
-        let (unknown, threads) = (Unknown::Measure, Threads::Any);
-        let plan = Plan::new(&network, Use { batch: BATCH, skip: true, unknown, threads });
         let (temperature, share) = (self.temperature as f32, self.alpha as f32);
-        Ok(Some(Teacher { plan, temperature, share }))
+        Ok(Some(Teacher { checkpoint: teacher, plan: OnceCell::new(), temperature, share }))
     }
 }
 
-/// Images that a teacher answers together.
-const BATCH: usize = 64;
-
-/// A network whose answers are trained on.
+/// A network whose answers another one learns.
 pub struct Teacher {
-    plan: Plan,
+    checkpoint: Checkpoint,
+    /// Made when it is first asked: measuring kernels takes its time.
+    plan: OnceCell<Plan>,
     temperature: f32,
     share: f32,
 }
@@ -117,10 +117,17 @@ impl Teacher {
     /// Its logits for a batch, images x classes.
     pub(super) fn logits(&self, fresh: &Fresh) -> Vec<f32> {
         match fresh {
-            Fresh::Images(batch) => self.plan.logits(&batch.images),
+            Fresh::Images(batch) => self.plan.get_or_init(|| self.planned()).logits(&batch.images),
             #[cfg(feature = "cuda")]
             Fresh::Shown(..) => unreachable!("refused on a GPU"),
         }
+    }
+
+    fn planned(&self) -> Plan {
+        let (graph, tensors) = (&self.checkpoint.graph, &self.checkpoint.tensors);
+        let (network, _) = Network::new(graph, &Checked { graph, tensors }).without_dead_channels();
+        let (unknown, threads) = (Unknown::Measure, Threads::Any);
+        Plan::new(&network, Use { batch: scorer::batch(graph), skip: true, unknown, threads })
     }
 
     /// What they say in a loss.

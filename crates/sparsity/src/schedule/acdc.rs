@@ -1,6 +1,6 @@
 //! Sparse and dense phases by turns.
 
-use super::{Change, Course, Defaults, turn};
+use super::{Change, Course, Defaults};
 use crate::Allocation;
 
 /// Peste et al. 2021, "AC/DC: alternating compressed/decompressed training of deep neural networks", train the first
@@ -8,13 +8,12 @@ use crate::Allocation;
 pub(super) const DEFAULTS: Defaults =
     Defaults { from: 0.1, until: 0.85, every: None, allocation: Allocation::Global };
 
-/// The first phase is sparse; the last, from the last step on, is too.
+/// Phases are counted back from the last step, from which on the network is sparse: all have the same length, but for the
+/// dense one at the beginning.
 pub(super) fn at(course: &Course, step: usize) -> Option<Change> {
-    if step == course.last {
-        return Some(Change::Prune(course.sparsity));
-    }
-    let turn = turn(course, step)?;
-    Some(if turn % 2 == 0 { Change::Prune(course.sparsity) } else { Change::Free })
+    let left = course.last.checked_sub(step).filter(|_| step >= course.first)?;
+    let turn = left.is_multiple_of(course.every).then(|| left / course.every)?;
+    Some(if turn.is_multiple_of(2) { Change::Prune(course.sparsity) } else { Change::Free })
 }
 
 #[cfg(test)]
@@ -25,9 +24,13 @@ mod tests {
     #[test]
     fn phases_change_by_turns() {
         let course = course(Schedule::AcDc);
-        let found: Vec<Option<Change>> = (0..7).map(|k| at(&course, k * 10)).collect();
+        let found = |course: &Course, steps: [usize; 7]| steps.map(|step| at(course, step));
         let (prune, free) = (Some(Change::Prune(0.9)), Some(Change::Free));
-        assert_eq!(found, [None, prune, free, prune, free, prune, None]);
+        let expected = [None, prune, free, prune, free, prune, None];
+        assert_eq!(found(&course, [0, 10, 20, 30, 40, 50, 60]), expected);
         assert_eq!(at(&course, 15), None);
+        // The dense phase at the beginning is as long as it has to be.
+        let later = Course { last: 57, ..course };
+        assert_eq!(found(&later, [10, 17, 27, 37, 47, 57, 67]), expected);
     }
 }

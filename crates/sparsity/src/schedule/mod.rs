@@ -139,25 +139,26 @@ impl Course {
     pub fn check(&self, total: usize) -> Result<()> {
         let bad = |what: String| Err(Error::Config(what));
         let Self { first, last, every, .. } = *self;
+        let one_shot = self.schedule == Schedule::OneShot;
+        if !one_shot && every == 0 {
+            return bad("--prune-every 0: expected steps (50) or epochs (1epoch) over 0".to_owned());
+        }
+        if !one_shot && last < first + 2 {
+            return bad(format!(
+                "--prune-until: pruning ends at step {last} and begins at step {first}, of {total}; expected a share so \
+                 large that a step lies between"
+            ));
+        }
         let end = self.last_change();
         if end >= total {
             return bad(format!(
                 "--prune {}: the masks change for the last time at step {end}, and the training ends after {total} steps; \
                  expected steps under the final masks: a smaller {} or more --epochs",
                 self.schedule.name(),
-                if self.schedule == Schedule::OneShot { "--prune-from" } else { "--prune-until" }
+                if one_shot { "--prune-from" } else { "--prune-until" }
             ));
         }
-        if self.schedule == Schedule::OneShot {
-            return Ok(());
-        }
-        if first >= last {
-            return bad(format!(
-                "--prune-until: pruning ends at step {last}, where it begins (step {first} of {total}); expected a share \
-                 over --prune-from"
-            ));
-        }
-        if every == 0 || every >= last - first {
+        if !one_shot && every >= last - first {
             return bad(format!(
                 "--prune-every {every}: pruning takes {} steps (from step {first} to {last} of {total}), so that no change \
                  comes between; expected 1 to {}",
@@ -197,7 +198,8 @@ mod tests {
         }
         let gradual = course(Schedule::Gradual);
         check(gradual, 50, "for the last time at step 50, and the training ends after 50 steps");
-        check(Course { first: 50, ..gradual }, 60, "where it begins");
+        check(Course { first: 50, ..gradual }, 60, "ends at step 50 and begins at step 50");
+        check(Course { first: 0, last: 0, ..course(Schedule::Rigl) }, 60, "ends at step 0");
         check(Course { every: 40, ..gradual }, 60, "expected 1 to 39");
         check(Course { every: 0, ..gradual }, 60, "--prune-every 0");
         check(course(Schedule::OneShot), 11, "fine");

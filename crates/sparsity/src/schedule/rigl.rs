@@ -28,12 +28,12 @@ pub(super) fn at(course: &Course, step: usize) -> Option<Change> {
 
 /// The step of the last replacement.
 pub(super) fn last_change(course: &Course) -> usize {
-    (course.last - 1) / course.every * course.every
+    course.last.saturating_sub(1) / course.every * course.every
 }
 
 /// Replaces the share `share` of each layer's kept units: those with the smallest magnitudes go, and as many of the
 /// others with the largest absolute gradients come (their section 3, parts 3 and 4). Of equal ones the first go, and the
-/// last come. A unit that went may come back at once and keeps its weights then; all others start at zero.
+/// last come. A unit that went may come back at once and keeps its weights then; all others come whole, at zero.
 /// `gradients` holds that of each prunable weight, by name, dense.
 ///
 /// # Errors
@@ -50,10 +50,10 @@ pub fn regrow(
     let mut masks = current.masks.clone();
     for own in method.open(current.graph)? {
         let name = &own.param.name;
-        if let Some(kept) = own.mask(current.masks) {
+        if let Some((kept, weights)) = own.mask(current.masks).zip(current.masks.get(name)) {
             let gradient = gradients.get(name).expect("of every prunable weight");
             let mask = replaced(&own, current.values(name), gradient, &kept, share)?;
-            masks.insert(name, own.units.weight_mask(&mask, None));
+            masks.insert(name, own.units.replaced_mask(&kept, &mask, weights));
         }
     }
     Ok(masks)

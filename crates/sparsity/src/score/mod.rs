@@ -107,19 +107,20 @@ impl Score {
         }
     }
 
-    /// Adds to each weight's sum what `gradient`, that of one image's loss (or of the mean loss of a few), tells.
+    /// Adds to each weight's sum what `gradient`, that of the mean loss of so many images, says.
     ///
     /// # Panics
     /// If the score is not computed from gradients.
-    pub fn add_gradient(self, sums: &mut [f64], weights: &[f32], gradient: &[f32]) {
+    pub fn add_gradient(self, sums: &mut [f64], weights: &[f32], gradient: &[f32], images: usize) {
+        let images = images as f64;
         match self {
-            Self::Taylor => taylor::add(sums, weights, gradient),
-            Self::Fisher => fisher::add(sums, gradient),
+            Self::Taylor => taylor::add(sums, weights, gradient, images),
+            Self::Fisher => fisher::add(sums, gradient, images),
             Self::Magnitude | Self::Random | Self::Wanda => unreachable!("has no gradients"),
         }
     }
 
-    /// The score of a weight with the sum `sum` over `count` gradients or, for inputs, of their squares.
+    /// The score of a weight with the sum `sum` over `count` images.
     ///
     /// # Panics
     /// If the score is computed from weights alone.
@@ -155,7 +156,7 @@ mod tests {
         let check = |score: Score, expected: [f32; 2]| {
             let mut sums = [0.0; 2];
             for gradient in &gradients {
-                score.add_gradient(&mut sums, &weights, gradient);
+                score.add_gradient(&mut sums, &weights, gradient, 1);
             }
             let found = [0, 1].map(|i| score.measured(weights[i], sums[i], gradients.len()));
             assert_eq!(found, expected, "{score:?}");

@@ -66,7 +66,7 @@ impl Named for Structure {
             Self::Nm(Nm::TWO_OF_FOUR) => {
                 "Single weights: of four consecutive input channels at one kernel position two are kept"
             }
-            Self::Nm(_) => "One of four; any N:M with N below M is allowed",
+            Self::Nm(_) => "One of four; any N:M with N below M and M up to 64 is allowed",
         }
     }
 
@@ -131,14 +131,14 @@ impl Structure {
         }
     }
 
-    /// Refuses a share of the weights that the structure cannot have.
+    /// Refuses a share of the weights that the structure cannot have; `what` says whose share it is.
     ///
     /// # Errors
     /// [`Error::Config`] with the share that it has.
-    pub fn check(self, sparsity: f64) -> Result<()> {
+    pub fn check(self, what: &str, sparsity: f64) -> Result<()> {
         match self {
             Self::Nm(nm) if (nm.sparsity() - sparsity).abs() > 1e-9 => Err(Error::Config(format!(
-                "--sparsity {sparsity}: --structure {0} prunes {1} of every group; say --sparsity {1}",
+                "{what} {sparsity}: --structure {0} prunes {1} of every group; say {1}",
                 nm.name(),
                 nm.sparsity()
             ))),
@@ -151,11 +151,12 @@ impl Structure {
 fn answers(graph: &Graph, node: usize) -> bool {
     let weighted = |n: usize| graph.prunable().any(|p| p.node == n);
     let mut open = vec![graph.nodes().len() - 1];
+    let mut seen = vec![false; graph.nodes().len()];
     while let Some(n) = open.pop() {
         if n == node {
             return true;
         }
-        if !weighted(n) {
+        if !std::mem::replace(&mut seen[n], true) && !weighted(n) {
             open.extend(&graph.nodes()[n].inputs);
         }
     }
@@ -201,8 +202,8 @@ mod tests {
             assert_eq!(named(structure.name()).expect("known"), *structure);
         }
         let nm = named("3:8").expect("any");
-        assert_eq!((nm.name(), nm.check(0.625).is_ok()), ("3:8", true));
-        let error = nm.check(0.5).expect_err("another share").to_string();
+        assert_eq!((nm.name(), nm.check("--sparsity", 0.625).is_ok()), ("3:8", true));
+        let error = nm.check("--sparsity", 0.5).expect_err("another share").to_string();
         assert!(error.contains("--structure 3:8 prunes 0.625 of every group"), "{error}");
         for word in ["4:4", "0:4", "5:4", "2:", "2:4:8", ":4", "2:1000", "block5"] {
             assert!(named(word).is_err(), "{word}");

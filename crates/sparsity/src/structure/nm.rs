@@ -53,8 +53,8 @@ impl Nm {
 
     /// How many weights a group loses on the way to this share, where `sparsity` is reached so far.
     pub(crate) fn pruned_of_group(self, sparsity: f64) -> usize {
-        // The last place of a product is not to cost a weight.
-        ((sparsity * self.of as f64 + 1e-9) as usize).min(self.of - self.keep)
+        // What `Structure::check` takes for the whole share is.
+        ((sparsity * self.of as f64 + 1e-7) as usize).min(self.of - self.keep)
     }
 
     /// The weights of `param` with these scores that are kept where each whole group loses `k` (those that rank lowest;

@@ -135,6 +135,15 @@ impl Units {
         Mask::new(kept)
     }
 
+    /// The mask of weights after some units were replaced: of a unit that `before` keeps too, what `weights` keeps; of any
+    /// other that `after` keeps, all.
+    pub(crate) fn replaced_mask(&self, before: &Mask, after: &Mask, weights: &Mask) -> Mask {
+        let each = self.of_each().zip(weights.kept());
+        let keeps =
+            |(unit, kept): (usize, &bool)| after.kept()[unit] && (*kept || !before.kept()[unit]);
+        Mask::new(each.map(keeps).collect())
+    }
+
     /// The mask of weights: kept where the unit is, and `before` keeps the weight too.
     pub fn weight_mask(&self, units: &Mask, before: Option<&Mask>) -> Mask {
         if self.is_single() && before.is_none() {
@@ -188,6 +197,11 @@ mod tests {
         assert_eq!(kernels.weights(&[1, 5]), [2, 3, 10, 11]);
         let channels = Units::channels_of(&[2, 3, 2]);
         assert_eq!((channels.count(), channels.size()), (2, 6));
+        // The first stays with what it had, the second comes whole.
+        let before = Mask::new(vec![true, false]);
+        let weights = Mask::new((0..12).map(|i| i < 4).collect());
+        let replaced = channels.replaced_mask(&before, &Mask::new(vec![true, true]), &weights);
+        assert_eq!(replaced, Mask::new((0..12).map(|i| !(4..6).contains(&i)).collect()));
         assert_eq!(channels.sums(&scores), [15.0, 51.0]);
         assert_eq!(channels.weights(&[1]), [6, 7, 8, 9, 10, 11]);
         let kept = Mask::new(vec![true, false]);

@@ -20,6 +20,7 @@ pub use prune::{PruneFlags, Start};
 pub use schedule::ScheduleFlags;
 
 use super::freeze::frozen;
+use super::pruning::Pruning;
 use super::teacher::TeacherFlags;
 use crate::Schedule;
 
@@ -117,6 +118,19 @@ impl FitFlags {
         }
         let schedule = self.schedule(images).lengthened(skipped);
         self.schedule.check(&schedule, images.div_ceil(self.batch))
+    }
+
+    /// What prunes a training that begins at `start`; None where nothing does.
+    ///
+    /// # Errors
+    /// `Config` where the schedule does not fit into the training, or the method cannot reach the sparsity.
+    pub fn pruning(&self, start: Start) -> artifact::Result<Option<Pruning>> {
+        let graph = start.current.graph;
+        let frozen = frozen(graph, &self.optimiser.freeze)?;
+        let frozen = graph.params().iter().zip(frozen).filter(|(_, frozen)| *frozen);
+        let frozen = frozen.map(|(param, _)| param.name.clone()).collect();
+        let length = (self.epochs, start.images.div_ceil(self.batch));
+        self.prune.pruning(start, length, frozen)
     }
 
     /// Whether the learning rate never changes.

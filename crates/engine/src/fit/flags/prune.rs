@@ -46,7 +46,6 @@ pub struct PruneFlags {
     pub method: MethodFlags,
 }
 
-const WITH_PRUNE: Values = Values::Given;
 const BEGINS: Values = Values::OneOf(&["one-shot", "gradual", "acdc"]);
 const GOES_ON: Values = Values::OneOf(&["gradual", "acdc", "rigl"]);
 const RIGL: Values = Values::OneOf(&["rigl"]);
@@ -58,10 +57,8 @@ pub struct Start<'a> {
     pub current: Current<'a>,
     /// Whether these were drawn and never trained.
     pub fresh: bool,
-    /// Steps of an epoch.
-    pub steps: usize,
-    /// Epochs of the training.
-    pub epochs: usize,
+    /// Training images.
+    pub images: usize,
     /// Seed of random scores.
     pub seed: u64,
 }
@@ -69,17 +66,17 @@ pub struct Start<'a> {
 impl PruneFlags {
     /// Flags that act only under some schedules.
     pub const ONLY_WITH: [OnlyWith; 11] = [
-        OnlyWith::new("sparsity", "prune", WITH_PRUNE),
+        OnlyWith::new("sparsity", "prune", Values::Given),
         OnlyWith::new("prune-from", "prune", BEGINS),
         OnlyWith::new("prune-until", "prune", GOES_ON),
         OnlyWith::new("prune-every", "prune", GOES_ON),
         OnlyWith::new("prune-replace", "prune", RIGL),
-        OnlyWith::new("allocation", "prune", WITH_PRUNE),
-        OnlyWith::new("score", "prune", WITH_PRUNE),
-        OnlyWith::new("structure", "prune", WITH_PRUNE),
-        OnlyWith::new("keep-at-least", "prune", WITH_PRUNE),
-        OnlyWith::new("min-density", "prune", WITH_PRUNE),
-        OnlyWith::new("exclude", "prune", WITH_PRUNE),
+        OnlyWith::new("allocation", "prune", Values::Given),
+        OnlyWith::new("score", "prune", Values::Given),
+        OnlyWith::new("structure", "prune", Values::Given),
+        OnlyWith::new("keep-at-least", "prune", Values::Given),
+        OnlyWith::new("min-density", "prune", Values::Given),
+        OnlyWith::new("exclude", "prune", Values::Given),
     ];
 
     /// Whether nothing is pruned while training.
@@ -87,21 +84,33 @@ impl PruneFlags {
         self.prune.is_none()
     }
 
-    /// What prunes a training that begins at `start`; None where nothing does. Every change that can fail is tried.
+    /// What prunes a training that begins at `start`, of so many epochs of so many steps; None where nothing does.
+    /// Parameters that are `frozen` stay as they are. Every change that can fail is tried.
     ///
     /// # Errors
     /// `Config` where the schedule does not fit into the training, or the method cannot reach the sparsity.
-    pub fn pruning(&self, start: Start) -> Result<Option<Pruning>> {
+    pub(super) fn pruning(
+        &self,
+        start: Start,
+        (epochs, steps): (usize, usize),
+        frozen: Vec<String>,
+    ) -> Result<Option<Pruning>> {
         let (Some(schedule), Some(sparsity)) = (self.prune, self.sparsity) else {
             return Ok(None);
         };
-        let Start { current, fresh, steps, epochs, seed } = start;
+        let Start { current, fresh, seed, .. } = start;
         let (total, defaults) = (steps * epochs, schedule.defaults());
         // RigL draws the first masks of weights that mean nothing yet (Evci et al. 2020).
         let drawn = schedule == Schedule::Rigl && fresh;
         let score = if drawn { Score::Random } else { Score::Magnitude };
         let unsaid = Unsaid { allocation: defaults.allocation, score };
-        let method = self.method.method(current.graph, false, unsaid, seed)?;
+        let mut method = self.method.method(current.graph, false, unsaid, seed)?;
+        method.excluded.extend(frozen);
+        if current.graph.prunable().all(|p| method.excluded.contains(&p.name)) {
+            return Err(Error::Config(
+                "--prune: --freeze and --exclude leave no weight to prune".to_owned(),
+            ));
+        }
         let score = method.ranking.score;
         if score.source() != Source::Weights {
             return Err(Error::Config(format!(
@@ -130,7 +139,7 @@ impl PruneFlags {
         };
         course.check(total)?;
         let structure = method.ranking.structure;
-        structure.check(sparsity)?;
+        structure.check("--sparsity", sparsity)?;
         if let (Schedule::Rigl, Structure::Nm(_)) = (schedule, structure) {
             return Err(Error::Config(format!(
                 "--prune rigl: moves weights from group to group, which --structure {} does not allow; choose another \
