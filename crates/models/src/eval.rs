@@ -7,7 +7,7 @@ use artifact::record::{Method, Scores, Sparsity};
 use artifact::{Error, file, names};
 use cifar::Dataset;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use engine::{AugmentFlags, ClassFlags, Device, Net, Recalibration, Views, device};
 use serde::Serialize;
 use stage::Common;
@@ -165,6 +165,10 @@ fn text(rows: &[Row]) -> String {
             baseline.map_or_else(String::new, |b| format!("{:.2}", (b - test) * 100.0)),
             r.method.as_ref().map_or_else(String::new, words),
         ]);
+    }
+    // A path is not cut; the last column gives way.
+    for column in table.column_iter_mut().take(5) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     match baseline {
         Some(_) => format!("{table}\ndrop: test points below the network with the fewest zeros"),

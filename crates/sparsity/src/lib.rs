@@ -8,6 +8,7 @@
 //! Running a masked network is the engine's business, one floor up.
 
 pub mod allocation;
+mod biases;
 mod checkpoint;
 mod count;
 mod exclude;
@@ -23,12 +24,13 @@ mod sound;
 mod structure;
 
 pub use allocation::Allocation;
+pub use biases::prune_biases;
 pub use checkpoint::{Checkpoint, History};
 pub use count::{count, layers};
 pub use exclude::excluded;
 pub use mask::Mask;
 pub use masks::Masks;
-pub use method::{Choice, Current, Floors, Method, Ranking, prune_biases};
+pub use method::{Choice, Current, Floors, Method, Ranking};
 pub use plan::Plan;
 pub use ratio::weights;
 pub use schedule::Schedule;

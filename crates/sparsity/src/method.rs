@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use artifact::tensors::{Tensor, Tensors};
 use artifact::{Error, Named, Result};
-use graph::{Graph, Param, Role};
+use graph::{Graph, Param};
 
 use crate::allocation::{Goal, Layer, Target};
 use crate::score::{Parameter, Source};
@@ -334,29 +334,6 @@ impl Method {
         let why = self.ranking.structure.lacks(graph, param);
         why.map_or_else(String::new, |why| format!("left as it is: {why}"))
     }
-}
-
-/// Prunes the `entries` smallest of each bias that is not excluded; 0 leaves them as they are.
-///
-/// # Errors
-/// [`Error::Config`] where a bias has fewer entries, or more are pruned already.
-pub fn prune_biases(
-    current: Current,
-    entries: u64,
-    excluded: &[String],
-    masks: &mut Masks,
-) -> Result<()> {
-    let (score, structure) = (Score::Magnitude, Structure::Weight);
-    let ranking = Ranking { score, structure, floors: Floors::NONE, seed: 0 };
-    let open = |p: &&Param| p.role == Role::Bias && !excluded.contains(&p.name);
-    if entries == 0 {
-        return Ok(());
-    }
-    for param in current.graph.params().iter().filter(open) {
-        let own = ranking.units(current.graph, param)?;
-        ranking.prune(current, &own, entries, masks)?;
-    }
-    Ok(())
 }
 
 /// Keeps of a parameter the units that `kept` keeps, as far as `before` keeps their weights.
