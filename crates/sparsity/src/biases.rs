@@ -8,7 +8,7 @@ use crate::{Current, Floors, Masks, Ranking, Score, Structure};
 /// Prunes the `entries` smallest of each bias that is not excluded; 0 leaves them as they are.
 ///
 /// # Errors
-/// [`Error::Config`] where a bias has fewer entries, or more are pruned already.
+/// [`artifact::Error::Config`] where a bias has fewer entries, or more are pruned already.
 pub fn prune_biases(
     current: Current,
     entries: u64,
