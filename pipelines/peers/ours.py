@@ -7,6 +7,7 @@ import statistics
 import subprocess
 
 import torch
+from safetensors.torch import save_file
 
 from networks import IMPORTED, SIDES, drawn
 from theirs import export, magnitude_masks
@@ -30,6 +31,11 @@ class Binaries:
         words = line.split()
         command = [f"{self.folder}/{words[0]}", *words[1:], "--threads", str(self.threads)]
         return run(command, cwd=self.work, timeout=self.timeout)
+
+    def imported(self, name, model, flags=""):
+        """Takes a PyTorch model over as the network of that name, into a folder of that name."""
+        save_file(model.state_dict(), f"{self.work}/{name}.safetensors")
+        self.run(f"models import {name}.safetensors --network {name} --out {name} {flags}")
 
     def json(self, line):
         return json.loads(self.run(f"{line} --json"))

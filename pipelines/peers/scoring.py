@@ -16,7 +16,7 @@ import tempfile
 import numpy
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from PIL import Image
 from torch import nn
 
@@ -114,8 +114,7 @@ def main():
         for name in NAMES:
             torch.manual_seed(3)
             model = settled(NETWORKS[name](), x)
-            save_file(model.state_dict(), f"{work}/{name}.safetensors")
-            ours.run(f"models import {name}.safetensors --network {name} --side 32 --out {name}")
+            ours.imported(name, model, "--side 32")
             for score, each in expected(model.double(), x.double(), labels).items():
                 if score == "wanda" or name in SMOOTH:
                     each = [{n: sum(one[n] for one in each) / len(each) for n in each[0]}]

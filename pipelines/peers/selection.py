@@ -13,7 +13,6 @@ import tempfile
 import numpy as np
 import torch
 from safetensors.numpy import load_file
-from safetensors.torch import save_file
 
 from networks import NETWORKS
 from ours import Binaries
@@ -98,8 +97,7 @@ def main():
         ours = Binaries(options.bin, work)
         for name in NAMES:
             torch.manual_seed(2)
-            save_file(NETWORKS[name]().state_dict(), f"{work}/{name}.safetensors")
-            ours.run(f"models import {name}.safetensors --network {name} --out {name}")
+            ours.imported(name, NETWORKS[name]())
             # The prunable weights, in the network's order.
             half = ours.json(f"pruner --checkpoint {name} --sparsity 0.5 --out {name}-half")
             order = [layer["name"] for layer in half["result"]["layers"]]

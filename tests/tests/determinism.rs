@@ -33,6 +33,8 @@ const RIGL: &str = "trainer --data data --network vgg-lab@0.0625 --batch 32 --ep
 const SCANNER: &str = "scanner --data data --checkpoint dense --ratios 0.3,0.5,0.7,0.9 \
      --recalibration-images 256";
 
+const SCORES: &str = "scanner scores --checkpoint dense --data data --score fisher --images 720";
+
 const INTERRUPTED: Cut = Cut { signal: "INT", code: Some(75), at: &[0.1, 0.2, 0.15, 0.3, 0.05] };
 const KILLED: Cut = Cut { signal: "KILL", code: None, at: &[0.05, 0.3, 0.45, 0.2, 0.37, 0.11] };
 
@@ -140,6 +142,11 @@ fn sparse_from_the_start() {
 #[test]
 fn scanning() {
     check(SCANNER);
+}
+
+#[test]
+fn measuring_scores() {
+    check(SCORES);
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Importance {
                 }
                 let batch = Batch::fresh(&net, &source, loaded?, None)?;
                 if self.score.source() == score::Source::Gradients {
-                    self.add_gradients(&net, &batch, &mut sums)?;
+                    self.add_gradients((&net, &fixed.tensors), &batch, &mut sums)?;
                 } else {
                     add_inputs(&net, &batch, &mut sums)?;
                 }
@@ -139,7 +139,12 @@ impl Importance {
         Ok((sums, position.batches))
     }
 
-    fn add_gradients(&self, net: &Net, batch: &Batch, sums: &mut Sums) -> Result<()> {
+    fn add_gradients(
+        &self,
+        (net, tensors): (&Net, &Tensors),
+        batch: &Batch,
+        sums: &mut Sums,
+    ) -> Result<()> {
         let graph = net.graph();
         let tape = net.forward(batch, Mode::Train(None))?;
         let target = Target { labels: &batch.labels, classes: graph.classes(), smoothing: 0.0 };
@@ -149,10 +154,9 @@ impl Importance {
             let (Some(sums), Some(grad)) = (sums.get_mut(&param.name), &grads[index]) else {
                 continue;
             };
-            let (weights, gradient) =
-                (net.exported(param, &net.values()[index])?, net.gradient_values(index, grad)?);
-            let images = batch.labels.len();
-            self.score.add_gradient(sums, weights.as_f32().expect("floats"), &gradient, images);
+            let weights = tensors[&param.name].as_f32().expect("checked against the table");
+            let gradient = net.gradient_values(index, grad)?;
+            self.score.add_gradient(sums, weights, &gradient, batch.labels.len());
         }
         net.recycle(tape)?;
         net.recycle_gradients(grads);

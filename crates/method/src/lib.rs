@@ -11,26 +11,26 @@ use sparsity::{Allocation, Floors, Method, Ranking, Score, Structure};
 /// How weights are chosen.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct MethodFlags {
-    /// How layers share what is pruned [default: global; of --prune rigl, erk]
+    /// How layers share what is pruned [default: global; with --prune rigl, erk]
     #[arg(long, value_parser = stage::named::<Allocation>())]
     #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
     pub allocation: Option<Allocation>,
-    /// What ranks the weights; the smallest go first [default: magnitude; of --prune rigl from scratch, random]. A training
-    /// takes magnitude and random alone
+    /// What ranks the weights; the smallest go first [default: magnitude; random with --prune rigl from scratch].
+    /// Only magnitude and random are allowed with --prune
     #[arg(long, value_parser = stage::named::<Score>())]
     #[serde(serialize_with = "name", skip_serializing_if = "Option::is_none")]
     pub score: Option<Score>,
-    /// Unit of pruning; every share (--sparsity, a plan's ratios) is one of units. Also N:M, such as 3:8
+    /// Unit of pruning; --sparsity and a plan's ratios are shares of units. Also N:M, such as 3:8
     #[arg(long, value_parser = stage::named::<Structure>(), default_value = "weight")]
     #[serde(serialize_with = "own_name", skip_serializing_if = "is_weight")]
     pub structure: Structure,
     /// Weights that each layer keeps at least; others go in their place
     #[arg(long, value_name = "N", default_value_t = 0)]
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub keep_at_least: u64,
     /// Share of its weights that each layer keeps at least, from 0 and below 1
     #[arg(long, value_name = "D", default_value_t = 0.0, value_parser = number::share, allow_negative_numbers = true)]
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(skip_serializing_if = "is_zero_share")]
     pub min_density: f64,
     /// Parameters to leave as they are, by name, with * for any text (`linear.*,conv1.weight`)
     #[arg(long, value_name = "PATTERN,...", value_delimiter = ',')]
@@ -38,16 +38,16 @@ pub struct MethodFlags {
     pub exclude: Vec<String>,
 }
 
-/// What the flags mean where they say nothing.
+/// What holds where a flag is not given.
 #[derive(Debug, Clone, Copy)]
-pub struct Unsaid {
+pub struct MethodDefaults {
     /// How layers share what is pruned.
     pub allocation: Allocation,
     /// What ranks the weights.
     pub score: Score,
 }
 
-impl Default for Unsaid {
+impl Default for MethodDefaults {
     fn default() -> Self {
         Self { allocation: Allocation::Global, score: Score::Magnitude }
     }
@@ -58,7 +58,13 @@ impl MethodFlags {
     ///
     /// # Errors
     /// [`artifact::Error::Config`] where --exclude names nothing, or all that could be pruned.
-    pub fn method(&self, graph: &Graph, biases: bool, unsaid: Unsaid, seed: u64) -> Result<Method> {
+    pub fn method(
+        &self,
+        graph: &Graph,
+        biases: bool,
+        defaults: MethodDefaults,
+        seed: u64,
+    ) -> Result<Method> {
         if let (Structure::Nm(_), Some(allocation)) = (self.structure, self.allocation) {
             return Err(Error::Config(format!(
                 "--allocation {}: has no effect with --structure {}, which prunes the same share of every group",
@@ -67,10 +73,10 @@ impl MethodFlags {
             )));
         }
         let floors = Floors { weights: self.keep_at_least, density: self.min_density };
-        let score = self.score.unwrap_or(unsaid.score);
+        let score = self.score.unwrap_or(defaults.score);
         Ok(Method {
             ranking: Ranking { score, structure: self.structure, floors, seed },
-            allocation: self.allocation.unwrap_or(unsaid.allocation),
+            allocation: self.allocation.unwrap_or(defaults.allocation),
             excluded: sparsity::excluded(&self.exclude, graph, biases)?,
         })
     }
@@ -115,11 +121,11 @@ fn is_weight(structure: &Structure) -> bool {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn is_none(floor: &u64) -> bool {
+fn is_zero(floor: &u64) -> bool {
     *floor == 0
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
-fn is_nothing(floor: &f64) -> bool {
+fn is_zero_share(floor: &f64) -> bool {
     *floor == 0.0
 }

@@ -4,7 +4,7 @@ use artifact::manifest::digest_of;
 use artifact::record::{Pruning, Scoring, Sparsity};
 use artifact::tensors::{self, Tensors};
 use artifact::{Error, Manifest, Named, names, size};
-use method::{MethodFlags, Unsaid};
+use method::{MethodDefaults, MethodFlags};
 use serde::Serialize;
 use sparsity::allocation::Target;
 use sparsity::score::Source;
@@ -41,7 +41,7 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let mut checkpoint = Checkpoint::open(&flags.checkpoint)?;
     let (biases, seed) = (flags.bias_entries > 0, shared.1.seed);
-    let method = own.method(&checkpoint.graph, biases, Unsaid::default(), seed)?;
+    let method = own.method(&checkpoint.graph, biases, MethodDefaults::default(), seed)?;
     let measured = measured(flags, &method, &checkpoint)?;
     let choice =
         choose(flags, &method, Current { measured: measured.as_ref(), ..checkpoint.current() })?;

@@ -40,7 +40,7 @@ struct Config {
     /// Training images, shown as they are
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
-    /// Images whose mean loss gives one gradient; 1 is the score's definition, more is faster
+    /// Images per gradient, of their mean loss. Scores are defined with 1; more is faster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     #[command(flatten)]

@@ -191,7 +191,7 @@ impl Ranking {
         sparsity: f64,
     ) -> Result<Mask> {
         let scored = self.scored(current, own);
-        select::check(&self.candidates(own, &scored))?;
+        self.candidates(own, &scored).check()?;
         let k = nm.pruned_of_group(sparsity);
         let mask = nm.mask(own.param, &scored.scores, scored.before.as_ref(), k);
         let (pruned, most) = (mask.pruned(), self.floors.most(own.units));

@@ -79,7 +79,11 @@ impl<'a, S: Rank> Candidates<'a, S> {
         open.iter().zip(self.scores).map(|(open, s)| *open && !cut.keeps(s.rank())).collect()
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses scores that do not rank.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a score is NaN.
+    pub(crate) fn check(&self) -> Result<()> {
         if let Some(mask) = self.before {
             assert_eq!(mask.len(), self.scores.len(), "{}: mask against scores", self.name);
         }
@@ -92,14 +96,6 @@ impl<'a, S: Rank> Candidates<'a, S> {
             ))),
         }
     }
-}
-
-/// Refuses scores that do not rank.
-///
-/// # Errors
-/// [`Error::Config`] where a score is NaN.
-pub(crate) fn check<S: Rank>(layer: &Candidates<S>) -> Result<()> {
-    layer.check()
 }
 
 /// Prunes exactly `k` weights of one layer, those of `before` included.

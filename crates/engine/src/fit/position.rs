@@ -42,9 +42,9 @@ pub(super) struct Position {
     pub timings: Vec<EpochTiming>,
     /// SHA-256 of [`names::EARLY`], once that is written.
     pub early: Option<String>,
-    /// Steps that had been taken when the optimiser last forgot its state.
+    /// Steps that had been taken when the optimiser's state was last reset.
     #[serde(default)]
-    pub forgot: usize,
+    pub reset_at: usize,
     /// Why each layer is as sparse as it is, where training prunes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, String>,

@@ -32,12 +32,12 @@ impl Pruning {
     }
 }
 
-/// What is special about the next step.
+/// What the next step does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// It moves the weights.
     Plain,
-    /// It moves none; its gradients say which of them replace this share of the kept ones.
+    /// It moves no weight; its gradients decide which weights replace this share of the kept ones.
     Regrow(f64),
 }
 
@@ -54,7 +54,7 @@ impl Run<'_> {
                     self.bind(freed)?;
                     // Peste et al. 2021 do so too: the momentum is that of another network.
                     self.optimiser.reset(self.net)?;
-                    self.position.forgot = self.steps_done();
+                    self.position.reset_at = self.steps_done();
                 }
             }
             Some(Change::Prune(sparsity)) => {

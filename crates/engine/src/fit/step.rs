@@ -33,7 +33,7 @@ impl Run<'_> {
         let others = mixed.as_ref().map(|m| m.labels(&batch.labels));
         let mix = mixed.as_ref().zip(others.as_deref());
         let mix = mix.map(|(m, labels)| Mix { labels, share: m.share });
-        let teacher = self.fit.teacher.zip(answers.as_deref()).map(|(t, logits)| t.says(logits));
+        let teacher = self.fit.teacher.zip(answers.as_deref()).map(|(t, logits)| t.term(logits));
         let (grad, outcome) = self.net.loss(&tape, Objective { target, mix, teacher })?;
         self.pending.push_back((batch.labels.len(), lr, outcome));
         // On the processor it is known, and seen before any weight moves.
@@ -78,7 +78,7 @@ impl Run<'_> {
     /// Moves the weights along `grads`, and their average after them.
     fn descend(&mut self, grads: &[Option<Tensor>], lr: f64) -> Result<()> {
         let (flags, done) = (&self.fit.flags.optimiser, self.steps_done());
-        let number = done + 1 - self.position.forgot;
+        let number = done + 1 - self.position.reset_at;
         let step = flags.step((lr, self.schedule.momentum(self.fit.skipped + done)), number);
         self.optimiser.step(self.net, grads, (flags.clip(), step))?;
         match &mut self.average {

@@ -130,8 +130,8 @@ impl Teacher {
         Plan::new(&network, Use { batch: scorer::batch(graph), skip: true, unknown, threads })
     }
 
-    /// What they say in a loss.
-    pub(super) fn says<'a>(&self, logits: &'a [f32]) -> loss::Teacher<'a> {
+    /// The term of the loss that `logits` give.
+    pub(super) fn term<'a>(&self, logits: &'a [f32]) -> loss::Teacher<'a> {
         loss::Teacher { logits, temperature: self.temperature, share: self.share }
     }
 }

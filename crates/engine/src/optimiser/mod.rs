@@ -100,7 +100,7 @@ impl Optimiser {
         }
     }
 
-    /// Holds the weights that `masks` prune, and their state, at zero from now on; of the others nothing changes.
+    /// Holds the weights that `masks` prune, and their state, at zero from now on; the state of all others stays.
     pub fn bind(&mut self, net: &Net, masks: &Masks) -> Result<()> {
         for (param, slot) in net.graph().params().iter().zip(&mut self.slots) {
             let Some(slot) = slot else { continue };
@@ -116,7 +116,7 @@ impl Optimiser {
         Ok(())
     }
 
-    /// Forgets the state of all parameters.
+    /// Sets the state of all parameters to zero.
     pub fn reset(&mut self, net: &Net) -> Result<()> {
         let states = self.slots.iter_mut().flatten().flat_map(|slot| &mut slot.states);
         for state in states {

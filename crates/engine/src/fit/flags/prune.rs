@@ -3,7 +3,7 @@
 use artifact::{Error, Named, Result};
 use clap::Args;
 use method::number::{fraction, share};
-use method::{MethodFlags, Unsaid};
+use method::{MethodDefaults, MethodFlags};
 use serde::Serialize;
 use sparsity::allocation::Target;
 use sparsity::schedule::{Change, Course};
@@ -28,7 +28,7 @@ pub struct PruneFlags {
     #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_from: Option<f64>,
-    /// Share of the training after which the masks stay as they are [default: 0.6 gradual, 0.85 acdc, 0.75 rigl]
+    /// Share of the training after which the masks no longer change [default: 0.6 gradual, 0.85 acdc, 0.75 rigl]
     #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_until: Option<f64>,
@@ -55,7 +55,7 @@ const RIGL: Values = Values::OneOf(&["rigl"]);
 pub struct Start<'a> {
     /// The network with the weights that training begins with.
     pub current: Current<'a>,
-    /// Whether these were drawn and never trained.
+    /// Whether these weights are initial values, never trained.
     pub fresh: bool,
     /// Training images.
     pub images: usize,
@@ -100,11 +100,11 @@ impl PruneFlags {
         };
         let Start { current, fresh, seed, .. } = start;
         let (total, defaults) = (steps * epochs, schedule.defaults());
-        // RigL draws the first masks of weights that mean nothing yet (Evci et al. 2020).
+        // The magnitudes of initial weights mean nothing: RigL's first masks are random (Evci et al. 2020).
         let drawn = schedule == Schedule::Rigl && fresh;
         let score = if drawn { Score::Random } else { Score::Magnitude };
-        let unsaid = Unsaid { allocation: defaults.allocation, score };
-        let mut method = self.method.method(current.graph, false, unsaid, seed)?;
+        let of_method = MethodDefaults { allocation: defaults.allocation, score };
+        let mut method = self.method.method(current.graph, false, of_method, seed)?;
         method.excluded.extend(frozen);
         if current.graph.prunable().all(|p| method.excluded.contains(&p.name)) {
             return Err(Error::Config(
@@ -114,15 +114,14 @@ impl PruneFlags {
         let score = method.ranking.score;
         if score.source() != Source::Weights {
             return Err(Error::Config(format!(
-                "--score {}: is measured on the images of one network, and weights move on in training; expected \
-                 magnitude or random",
+                "--score {}: is measured for weights as they are, and training changes them; expected magnitude or random",
                 score.name()
             )));
         }
         let of = |share: f64| (share * total as f64).round() as usize;
         let first = of(self.prune_from.unwrap_or(defaults.from));
         let last = of(self.prune_until.unwrap_or(defaults.until));
-        // In a short training the default comes several times too.
+        // In a short training, too, the masks change several times by default.
         let often = |steps: usize| steps.min(last.saturating_sub(first) / 4).max(1);
         let every = match self.prune_every {
             Some(moment) => moment.steps(steps),
