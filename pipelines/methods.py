@@ -103,8 +103,7 @@ METHODS = {
     "learning-rate rewinding": rewound,
     "gradual from dense": gradual_from_dense,
     "gradual from scratch": within("gradual"),
-    # The last sparse phase has to be long enough to recover in.
-    "AC/DC": within("acdc", "--prune-until", 0.6),
+    "AC/DC": within("acdc"),
     "RigL": within("rigl"),
     "random, one-shot": lambda run, s: one_shot(run, s, "--score", "random", name="random"),
     "gradual, LAMP": within("gradual", "--allocation", "lamp", name="gradual-lamp"),

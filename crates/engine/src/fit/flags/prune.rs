@@ -33,7 +33,7 @@ pub struct PruneFlags {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_until: Option<f64>,
     /// Steps (50) or epochs (1epoch) from one change of the masks to the next [default: 50 gradual, 100 rigl; acdc: a
-    /// twentieth of the training and at least an epoch; at most a quarter of the way from --prune-from to --prune-until]
+    /// twentieth of the training; at most a quarter of the way from --prune-from to --prune-until]
     #[arg(long, value_name = "STEPS|Nepochs")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune_every: Option<Moment>,
@@ -125,8 +125,7 @@ impl PruneFlags {
         let often = |steps: usize| steps.min(last.saturating_sub(first) / 4).max(1);
         let every = match self.prune_every {
             Some(moment) => moment.steps(steps),
-            // A phase of less than an epoch is too short to recover in.
-            None => often(defaults.every.unwrap_or((total / 20).max(steps))),
+            None => often(defaults.every.unwrap_or(total / 20)),
         };
         let course = Course {
             schedule,
